@@ -1,0 +1,55 @@
+/*
+ * arena.h - region allocator: everything made while a record passes lives in its arena and is freed whole.
+ *
+ * Growth is bounded by a cap given at birth; an allocation beyond it returns NULL, as does a failing malloc, and
+ * the arena stays usable and consistent. Memory is aligned for any type. One thread at a time.
+ * Memory is wiped before it goes back to the system: it may hold patients' data.
+ */
+#ifndef KETLINK_BASE_ARENA_H
+#define KETLINK_BASE_ARENA_H
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include "base/status.h"
+#include "base/str.h"
+
+struct arena;
+/* A point to come back to; see arena_rewind. */
+struct arena_mark {
+  void *block;
+  size_t used;
+  size_t total;
+};
+
+/* `cap` is in bytes, blocks included. NULL when there is no memory. */
+struct arena *arena_new(size_t cap) MUST_USE;
+/* NULL is allowed. */
+void arena_free(struct arena *arena);
+/* Forget everything but keep the first block, wiped: for the next record. */
+void arena_reset(struct arena *arena);
+
+void *arena_alloc(struct arena *arena, size_t size) MUST_USE;  /* bytes are not set */
+void *arena_zalloc(struct arena *arena, size_t size) MUST_USE; /* zeroed */
+/* count * size, overflow checked; zeroed. */
+void *arena_calloc(struct arena *arena, size_t count, size_t size) MUST_USE;
+#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_calloc((arena), (count), sizeof(type)))
+
+/* Copies; the result is also NUL terminated. On failure ptr is NULL. */
+struct str arena_str(struct arena *arena, struct str s) MUST_USE;
+struct str arena_concat(struct arena *arena, struct str a, struct str b) MUST_USE;
+struct str arena_printf(struct arena *arena, const char *format, ...) MUST_USE __attribute__((format(printf, 2, 3)));
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args) MUST_USE
+    __attribute__((format(printf, 2, 0)));
+
+/* Scratch use: mark, allocate, rewind. What was allocated after the mark is gone. */
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_rewind(struct arena *arena, struct arena_mark mark);
+
+/* Bytes handed out, and held. */
+size_t arena_used(const struct arena *arena);
+/* Test hook: let the n-th allocation from now on fail (1 = the next), once; 0 turns it off. */
+void arena_fail_at(struct arena *arena, unsigned long n);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * diag.h - the one diagnostic type: what is wrong with data, where, and how to fix it.
+ *
+ * Every stage appends to a `struct diag_list`; the command line, the OperationOutcome writer and the console render the
+ * same object. Messages never repeat a patient's values unless the caller decides so: a message names the element and
+ * the rule, and quotes at most a code or word (QUOTED values are clipped to DIAG_QUOTE_MAX bytes and made printable).
+ * Severities say what the receiver may rely on:
+ *   information  worth knowing; nothing is missing
+ *   warning      carried, but somebody should look (an unmapped word, a value travelling as text)
+ *   error        the record, map or resource must not be used
+ *   fatal        the text could not be read any further
+ * The list has a cap; what comes after it is counted in `dropped`, never silently lost.
+ */
+#ifndef KETLINK_BASE_DIAG_H
+#define KETLINK_BASE_DIAG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/source.h"
+#include "base/str.h"
+
+enum diag_severity { DIAG_INFORMATION, DIAG_WARNING, DIAG_ERROR, DIAG_FATAL };
+
+/* Stable codes, see diag.def: DIAG_JSON_SYNTAX … */
+enum diag_code {
+#define DIAG(name, text, issue, help) DIAG_##name,
+#include "base/diag.def"
+#undef DIAG
+  DIAG_CODE_COUNT
+};
+
+enum { DIAG_QUOTE_MAX = 64, DIAG_LIST_MAX = 1000 };
+
+/* Where: all parts optional. */
+struct diag_at {
+  const struct source *source; /* must outlive the list, or be NULL */
+  size_t offset;               /* byte offset in source */
+  struct str path;             /* element path with indices, e.g. Patient.name[0].given[1] */
+  struct str expression;       /* the FHIRPath, rule or constraint it came from */
+};
+
+struct diag {
+  struct diag *next;
+  enum diag_severity severity;
+  enum diag_code code;
+  struct str message;
+  struct str file;
+  uint32_t line, col; /* 0: unknown */
+  struct str path;
+  struct str expression;
+};
+
+struct diag_list {
+  struct arena *arena; /* copies of all texts */
+  struct diag *first, *last;
+  size_t count;
+  size_t dropped;
+  size_t by_severity[4];
+};
+
+void diag_list_init(struct diag_list *list, struct arena *arena);
+void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code, const struct diag_at *at,
+              const char *format, ...) __attribute__((format(printf, 5, 6)));
+#define diag_error(list, code, at, ...) diag_add((list), DIAG_ERROR, (code), (at), __VA_ARGS__)
+#define diag_warning(list, code, at, ...) diag_add((list), DIAG_WARNING, (code), (at), __VA_ARGS__)
+#define diag_information(list, code, at, ...) diag_add((list), DIAG_INFORMATION, (code), (at), __VA_ARGS__)
+
+static inline size_t diag_errors(const struct diag_list *list) {
+  return list->by_severity[DIAG_ERROR] + list->by_severity[DIAG_FATAL];
+}
+static inline bool diag_failed(const struct diag_list *list) {
+  return diag_errors(list) != 0;
+}
+
+/* A value fit to be quoted in a message: clipped, control characters and quotes escaped. */
+struct str diag_quote(struct arena *arena, struct str value);
+
+const char *diag_severity_name(enum diag_severity severity); /* "error" … as in OperationOutcome.issue.severity */
+const char *diag_code_name(enum diag_code code);             /* "json-syntax" … */
+const char *diag_code_issue(enum diag_code code);            /* OperationOutcome.issue.code */
+const char *diag_code_help(enum diag_code code);             /* how to fix it, one sentence */
+
+/* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end. */
+void diag_render_text(const struct diag *diag, struct buf *out);
+/* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message`. */
+void diag_render_validator(const struct diag *diag, struct buf *out);
+/* The whole list as a JSON array of objects with severity, code, message, file, line, column, path, expression. */
+void diag_render_json(const struct diag_list *list, struct buf *out);
+/* The whole list as a FHIR OperationOutcome (JSON text) with line and column extensions as HL7's validator writes them. */
+void diag_render_outcome(const struct diag_list *list, struct buf *out);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * tree.h - the element tree that every stage passes on, and JSON in and out.
+ *
+ * A clinic record, an HL7 v2 message, a StructureDefinition and a FHIR resource are all this tree. Repeating elements are
+ * siblings of the same name (as in FHIRPath), so `"given": ["A", "B"]` gives two nodes `given` flagged TREE_IN_ARRAY.
+ * Sibling repetitions are always adjacent.
+ *
+ * Two states. *Raw*: as read; names are the JSON member names, `_birthDate` is a node of its own, `element` and `type` are
+ * NULL, `symbol` is 0. *Bound*: definitions_bind() has laid the definitions over it: `element`, `type` and `symbol` are
+ * set where known, `_birthDate` has been folded into `birthDate` (its children are the primitive's children),
+ * "resourceType" is flagged TREE_META. This stage never looks into `element` and `type`.
+ *
+ * Numbers keep their text: `text` of a number is the very bytes of the source, and they are written back unchanged.
+ *
+ * Ownership: nodes and decoded strings live in an arena; text without escapes is a view of the source, which must live as
+ * long as the tree. Nodes may be moved between trees of one arena. One thread at a time.
+ * Caps: struct tree_limits; errors: diagnostics with line and column; NOMEM by status.
+ */
+#ifndef KETLINK_TREE_TREE_H
+#define KETLINK_TREE_TREE_H
+
+#include "base/base.h"
+
+enum tree_kind {
+  TREE_OBJECT,  /* has children only */
+  TREE_STRING,  /* text: decoded value */
+  TREE_NUMBER,  /* text: as written */
+  TREE_BOOLEAN, /* text: "true" or "false" */
+  TREE_NULL     /* JSON null; after binding: a primitive that has only id or extensions (text empty) */
+};
+
+enum tree_flag {
+  TREE_IN_ARRAY = 1,    /* an item of a JSON array: written in brackets */
+  TREE_EMPTY_ARRAY = 2, /* stands for `[]`; kind TREE_NULL */
+  TREE_META = 4,        /* not an element (resourceType): skipped by walks, written first */
+  TREE_READ = 8,        /* some rule read it (map coverage) */
+  TREE_BOUND = 16,      /* definitions_bind has looked at it */
+  TREE_MARK = 32        /* free for one walk at a time; cleared by who set it */
+};
+
+struct tree_node {
+  struct tree_node *next;   /* next sibling */
+  struct tree_node *child;  /* first child */
+  struct tree_node *last;   /* last child */
+  struct tree_node *parent; /* NULL at the root */
+  struct str name;          /* JSON member name ("valueQuantity"); empty at the root of a document */
+  struct str text;          /* value of a primitive */
+  const void *element;      /* const struct def_element *, see definitions.h */
+  const void *type;         /* const struct def_type * */
+  uint32_t symbol;          /* of the model's name ("value"); 0 = not bound */
+  uint32_t offset;          /* byte offset in the source + 1; 0 = made here */
+  uint16_t order;           /* position in the parent's definition, for ordered insertion */
+  uint8_t kind;             /* enum tree_kind */
+  uint8_t flags;            /* enum tree_flag */
+};
+
+struct tree_limits {
+  size_t bytes, depth, children, number_chars;
+};
+/* The defaults of base/limits.h. */
+struct tree_limits tree_limits_default(void);
+
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
+
+/* Reads one JSON value, an object or array at the top. Refuses (with position): what is not RFC 8259, a byte order mark,
+   invalid UTF-8, NUL, lone surrogates, duplicate member names, arrays in arrays, text after the value, and what is over
+   a limit. An array at the top gives an unnamed object whose children are the items, unnamed and TREE_IN_ARRAY.
+   STATUS_INVALID with diagnostics, STATUS_NOMEM. limits NULL = defaults. */
+enum status tree_read_json(const struct source *source, const struct tree_limits *limits, struct arena *arena,
+                           struct diag_list *diags, struct tree_node **out) MUST_USE;
+
+/* NDJSON: the end of the line that starts at `from` (its line end not included). */
+size_t tree_line_end(struct str text, size_t from);
+
+struct tree_write {
+  bool pretty;     /* two spaces of indent, one member a line, LF */
+  bool keep_empty; /* write objects without members and null primitives (source trees); default: leave them out */
+};
+/* Raw or bound tree to JSON. Siblings of one name flagged TREE_IN_ARRAY are written as an array, also when single; a bound
+   primitive with children is written with its `_name` partner (arrays padded with null). Errors stand in out->error. */
+void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out);
+/* One JSON string literal, quotes included. */
+void tree_write_string(struct str value, struct buf *out);
+
+/* --- walking ------------------------------------------------------------------------------------------------------ */
+
+static inline bool tree_is_meta(const struct tree_node *node) {
+  return (node->flags & TREE_META) != 0;
+}
+/* First child or sibling that is not TREE_META; NULL at the end. */
+struct tree_node *tree_first(const struct tree_node *node);
+struct tree_node *tree_next(const struct tree_node *node);
+/* First child with this JSON name, or NULL. */
+struct tree_node *tree_find(const struct tree_node *node, const char *name);
+struct tree_node *tree_find_str(const struct tree_node *node, struct str name);
+/* Next sibling of the same name, or NULL. */
+struct tree_node *tree_next_same(const struct tree_node *node);
+/* Text of the first child of that name; empty view if absent. */
+struct str tree_text(const struct tree_node *node, const char *name);
+static inline size_t tree_offset(const struct tree_node *node) {
+  return node->offset ? node->offset - 1 : 0;
+}
+/* `Patient.name[0].given[1]`: `root` is the name of the root (the type), indices where the node is TREE_IN_ARRAY.
+   Written into the arena; ptr NULL when it is full. */
+struct str tree_path(const struct tree_node *node, struct str root, struct arena *arena);
+/* The same without indices. */
+struct str tree_path_plain(const struct tree_node *node, struct str root, struct arena *arena);
+
+/* --- building ----------------------------------------------------------------------------------------------------- */
+
+struct tree_node *tree_new(struct arena *arena, enum tree_kind kind, struct str name) MUST_USE;
+void tree_append(struct tree_node *parent, struct tree_node *child);
+/* After the last sibling whose order is not greater: keeps the order of the definitions. */
+void tree_insert_ordered(struct tree_node *parent, struct tree_node *child);
+void tree_remove(struct tree_node *child);
+/* Deep copy; text views are shared. NULL when the arena is full. */
+struct tree_node *tree_copy(const struct tree_node *node, struct arena *arena) MUST_USE;
+/* Same names, kinds, texts and children in the same order; offsets and flags aside. */
+bool tree_equal(const struct tree_node *a, const struct tree_node *b);
+
+#endif
