@@ -1,0 +1,78 @@
+/*
+ * mapping.h - FHIR Mapping Language (FHIR 5.0.0) on R4 content: parse, link, type-check, compile, execute; ConceptMaps.
+ *
+ * mapping_load reads all maps (*.fml) and ConceptMaps (*.json) of a folder and resolves everything: elements, types,
+ * groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of all files are reported in one go, each with
+ * file:line:col. A loaded set is immutable and shared by threads; nothing is parsed or looked up by name while data flows.
+ *
+ * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target tree, made in
+ * the run's arena. Deterministic: clock and randomness only through the run's host.
+ */
+#ifndef KETLINK_MAPPING_MAPPING_H
+#define KETLINK_MAPPING_MAPPING_H
+
+#include "base/base.h"
+#include "definitions/definitions.h"
+#include "fhirpath/fhirpath.h"
+#include "tree/tree.h"
+
+struct mapping_set;
+struct mapping_map;
+
+struct mapping_load {
+  const struct definitions *definitions;
+  const struct host *host;
+  const char *folder;        /* mappings folder: <folder>/ ** / *.fml and <folder>/terminology/ *.json; NULL = none */
+  const char *const *files;  /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
+  size_t file_count;
+};
+/* The set owns its memory. With errors: STATUS_INVALID and *out NULL. */
+enum status mapping_load(const struct mapping_load *load, struct diag_list *diags, struct mapping_set **out) MUST_USE;
+void mapping_free(struct mapping_set *set);
+
+size_t mapping_count(const struct mapping_set *set);
+const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index);
+/* By canonical URL, by name, or by file name. */
+const struct mapping_map *mapping_find(const struct mapping_set *set, struct str url_or_name);
+struct str mapping_url(const struct mapping_map *map);
+struct str mapping_name(const struct mapping_map *map);
+struct str mapping_file(const struct mapping_map *map);
+/* Types of the first group's source and target. */
+const struct def_type *mapping_source_type(const struct mapping_map *map);
+const struct def_type *mapping_target_type(const struct mapping_map *map);
+
+/* One step of a run, for --trace and coverage. Texts are views of the map's source. */
+enum mapping_event { MAPPING_GROUP, MAPPING_RULE, MAPPING_SKIPPED, MAPPING_WRITE, MAPPING_LOG };
+struct mapping_trace {
+  enum mapping_event event;
+  unsigned depth;
+  struct str file;
+  struct source_position position;
+  struct str name;               /* group or rule */
+  struct str detail;             /* why a rule did not fire; what was written; the log text */
+  const struct tree_node *source, *target;
+};
+
+struct mapping_run {
+  const struct host *host;
+  struct arena *arena;
+  struct diag_list *diags;
+  const struct source *source;   /* text of the source tree, for positions */
+  void (*trace)(void *context, const struct mapping_trace *trace); /* NULL: none */
+  void *trace_context;
+  size_t max_steps, max_depth;   /* 0: defaults */
+};
+/* STATUS_INVALID when a check failed or a rule could not be executed (diagnostics say which). */
+enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map, const struct mapping_run *run,
+                        struct tree_node *source, struct tree_node **target) MUST_USE;
+/* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
+void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
+
+/* One ConceptMap row; false when no row matches. `system` empty: any group. */
+struct mapping_concept {
+  struct str system, code, display, equivalence;
+};
+bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system, struct str code,
+                       struct mapping_concept *out);
+
+#endif
