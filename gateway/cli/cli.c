@@ -1,0 +1,134 @@
+/* cli.c - what every command shares: values, messages, output, files, the way to the pipeline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/cli.h"
+
+const char *cli_value(const struct cli *cli, const char *name) {
+  for (size_t i = cli->value_count; i > 0; i--)
+    if (strcmp(cli->values[i - 1].name, name) == 0) return cli->values[i - 1].value;
+  return NULL;
+}
+
+const char *cli_value_at(const struct cli *cli, const char *name, size_t index) {
+  for (size_t i = 0; i < cli->value_count; i++)
+    if (strcmp(cli->values[i].name, name) == 0 && index-- == 0) return cli->values[i].value;
+  return NULL;
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...) {
+  const struct cli_command *command = cli->command;
+  va_list args;
+  fprintf(stderr, "ketlink %s%s%s: ", command->name, command->verb ? " " : "",
+          command->verb ? command->verb : "");
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fprintf(stderr, "\nTry: ketlink %s%s%s -h\n", command->name, command->verb ? " " : "",
+          command->verb ? command->verb : "");
+  return CLI_USAGE;
+}
+
+void cli_note(const struct cli *cli, const char *format, ...) {
+  va_list args;
+  if (cli->quiet) return;
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+}
+
+void cli_print(struct cli *cli, struct str text) {
+  if (text.len) fwrite(text.ptr, 1, text.len, cli->out);
+}
+
+void cli_printf(struct cli *cli, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vfprintf(cli->out, format, args);
+  va_end(args);
+}
+
+static void report_json(const struct diag_list *diags) {
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  diag_render_json(diags, &text);
+  fwrite(text.ptr ? text.ptr : "", 1, text.len, stderr);
+  fputc('\n', stderr);
+  buf_release(&text);
+}
+
+void cli_report(const struct cli *cli, const struct diag_list *diags) {
+  struct buf line;
+  if (cli->json) {
+    if (diags->count) report_json(diags);
+    return;
+  }
+  buf_init(&line, LIMIT_TEXT_BYTES);
+  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+    if (cli->quiet && diag->severity < DIAG_ERROR) continue;
+    buf_reset(&line);
+    diag_render_text(diag, &line);
+    buf_add_char(&line, '\n');
+    fwrite(line.ptr ? line.ptr : "", 1, line.len, stderr);
+  }
+  if (diags->dropped) fprintf(stderr, "(%zu more findings not shown)\n", diags->dropped);
+  buf_release(&line);
+}
+
+int cli_exit_of(enum status status) {
+  static const int exits[] = {
+      [STATUS_OK] = CLI_DONE,
+      [STATUS_INVALID] = CLI_DATA,
+      [STATUS_UNSUPPORTED] = CLI_USAGE,
+      [STATUS_NOT_FOUND] = CLI_IO,
+      [STATUS_CONFLICT] = CLI_FINDINGS,
+      [STATUS_RETRY] = CLI_TRY_LATER,
+      [STATUS_UNAVAILABLE] = CLI_UNAVAILABLE,
+      [STATUS_LIMIT] = CLI_DATA,
+      [STATUS_DENIED] = CLI_PERMISSION,
+      [STATUS_CONFIG] = CLI_CONFIG,
+      [STATUS_IO] = CLI_IO,
+      [STATUS_NOMEM] = CLI_TRY_LATER,
+  };
+  return (size_t)status < sizeof exits / sizeof exits[0] ? exits[status] : CLI_IO;
+}
+
+int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out) {
+  struct pipeline_params params = {.host = cli->host,
+                                   .definitions = cli_value(cli, "definitions"),
+                                   .mappings = cli_value(cli, "mappings"),
+                                   .maps = maps};
+  enum status status = pipeline_open(&params, &cli->diags, out);
+  if (status == STATUS_OK) return CLI_DONE;
+  cli_report(cli, &cli->diags);
+  if (!diag_failed(&cli->diags)) fprintf(stderr, "ketlink: cannot start: %s\n", status_name(status));
+  return status == STATUS_NOMEM || status == STATUS_IO ? cli_exit_of(status) : CLI_CONFIG;
+}
+
+enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
+                     struct str *out) {
+  enum status status = cli->host->read_file(cli->host->context, path, LIMIT_TEXT_BYTES, arena, out);
+  struct source source = source_make(str_of(path), (struct str){0});
+  struct diag_at at = {.source = &source};
+  static const char *const reasons[] = {[STATUS_NOT_FOUND] = "no such file",
+                                        [STATUS_DENIED] = "not permitted",
+                                        [STATUS_LIMIT] = "larger than 64 MiB",
+                                        [STATUS_IO] = "cannot be read",
+                                        [STATUS_NOMEM] = "not enough memory"};
+  if (status != STATUS_OK)
+    diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE, &at, "%s",
+               (size_t)status < sizeof reasons / sizeof reasons[0] && reasons[status] ? reasons[status]
+                                                                                      : status_name(status));
+  return status;
+}
+
+void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total) {
+  if (cli->quiet || !isatty(STDERR_FILENO) || total == 0) return;
+  fprintf(stderr, "\r%s %zu/%zu", what, done, total);
+  if (done >= total) fprintf(stderr, "\r\033[K");
+  fflush(stderr);
+}

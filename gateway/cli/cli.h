@@ -1,0 +1,109 @@
+/*
+ * cli.h - the command line: one table of commands, options as data, help made from both.
+ *
+ * A command is a row: its options, examples and a function that gets the parsed line. Data goes to stdout or
+ * -o, messages to stderr. Secrets never stand in options. Every command takes -h, --json, -q, -o,
+ * --definitions and --mappings.
+ */
+#ifndef KETLINK_CLI_CLI_H
+#define KETLINK_CLI_CLI_H
+
+#include <stdio.h>
+#include "base/base.h"
+#include "pipeline/pipeline.h"
+
+/* Exit statuses (sysexits where they fit). */
+enum cli_exit {
+  CLI_DONE = 0,
+  CLI_FINDINGS = 1,     /* findings, or some not delivered */
+  CLI_USAGE = 2,        /* wrong usage */
+  CLI_DATA = 65,        /* bad data */
+  CLI_UNAVAILABLE = 69, /* server unavailable */
+  CLI_IO = 74,          /* input or output failed */
+  CLI_TRY_LATER = 75,   /* passing fault */
+  CLI_PERMISSION = 77,  /* not permitted */
+  CLI_CONFIG = 78       /* configuration */
+};
+
+struct cli_option {
+  const char *name;     /* "profile" for --profile */
+  char letter;          /* 0: none */
+  const char *argument; /* "URL"; NULL for a flag */
+  const char *help;
+};
+
+struct cli;
+
+struct cli_command {
+  const char *name;      /* "map check" are two words: name "map", verb "check" */
+  const char *verb;      /* NULL for commands of one word */
+  const char *arguments; /* "INPUT…" */
+  const char *summary;   /* one line */
+  const char *examples;  /* lines; shown first by -h */
+  const struct cli_option *options;
+  size_t option_count;
+  size_t min_arguments, max_arguments;
+  int (*run)(struct cli *cli);
+};
+
+enum { CLI_VALUES_MAX = 256 };
+
+struct cli_value {
+  const char *name, *value;
+};
+
+/* One command line, parsed. */
+struct cli {
+  const struct cli_command *command;
+  const struct host *host;
+  struct arena *arena;    /* of the command; records have their own */
+  struct diag_list diags; /* of the command */
+  const char *const *arguments;
+  size_t argument_count;
+  struct cli_value values[CLI_VALUES_MAX];
+  size_t value_count;
+  bool json, quiet;
+  FILE *out;      /* stdout, or the temporary file of -o */
+  char *out_path; /* -o, or NULL */
+  char *out_temporary;
+};
+
+/* Value of an option given last, or NULL; "" for a flag that was given. */
+const char *cli_value(const struct cli *cli, const char *name);
+static inline bool cli_flag(const struct cli *cli, const char *name) {
+  return cli_value(cli, name) != NULL;
+}
+/* The index-th value of a repeatable option, or NULL. */
+const char *cli_value_at(const struct cli *cli, const char *name, size_t index);
+
+/* Message with a hint to -h on stderr; returns CLI_USAGE. */
+int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Message on stderr unless -q. */
+void cli_note(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Bytes to the output. */
+void cli_print(struct cli *cli, struct str text);
+void cli_printf(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Findings to stderr, one line each (JSON array with --json); with -q only errors. */
+void cli_report(const struct cli *cli, const struct diag_list *diags);
+/* What the shell is told for a status. */
+int cli_exit_of(enum status status);
+/* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,
+ * else 0. */
+int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out);
+/* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
+enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
+                     struct str *out) MUST_USE;
+/* Progress on a terminal: overwrites its line, silent elsewhere and with -q. done == total ends it. */
+void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total);
+
+/* The table of commands, commands.c. */
+extern const struct cli_command *const cli_commands[];
+extern const size_t cli_command_count;
+
+/* One row a file: cmd_NAME.c */
+#define CLI_ROW extern const struct cli_command __attribute__((weak))
+CLI_ROW cli_export, cli_send, cli_validate, cli_fhirpath;
+CLI_ROW cli_map_check, cli_map_run, cli_map_test;
+CLI_ROW cli_definitions_build, cli_definitions_list, cli_definitions_show;
+
+#endif

@@ -1,0 +1,125 @@
+/* main.c - the program: hardens the process, finds the command, runs it, and lands its output whole or not at
+ * all. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/parse.h"
+
+/* Patients' data must not end in a core file. RLIMIT_CORE is ignored where core_pattern is a pipe, so both.
+ */
+static void forbid_core_dumps(void) {
+#ifndef __SANITIZE_ADDRESS__ /* the leak checker has to attach to the process */
+  struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+static int open_output(struct cli *cli) {
+  const char *path = cli_value(cli, "output");
+  cli->out = stdout;
+  if (!path || strcmp(path, "-") == 0) return CLI_DONE;
+  struct str temporary = arena_printf(cli->arena, "%s.XXXXXX", path);
+  struct str final = arena_str(cli->arena, str_of(path));
+  if (!temporary.ptr || !final.ptr) return CLI_TRY_LATER;
+  char *name = arena_alloc(cli->arena, temporary.len + 1);
+  if (!name) return CLI_TRY_LATER;
+  memcpy(name, temporary.ptr, temporary.len + 1);
+  int fd = mkstemp(name); /* mode 0600: the output is patients' data */
+  cli->out = fd < 0 ? NULL : fdopen(fd, "w");
+  if (!cli->out) {
+    fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
+    return CLI_IO;
+  }
+  cli->out_temporary = name;
+  cli->out_path = arena_alloc(cli->arena, final.len + 1);
+  if (!cli->out_path) return CLI_TRY_LATER;
+  memcpy(cli->out_path, final.ptr, final.len + 1);
+  return CLI_DONE;
+}
+
+/* The file of -o appears only when everything was written. */
+static int close_output(struct cli *cli, int result) {
+  bool failed = cli->out && (fflush(cli->out) != 0 || ferror(cli->out));
+  if (cli->out_temporary) {
+    if (cli->out && !failed) failed = fsync(fileno(cli->out)) != 0;
+    if (cli->out) fclose(cli->out);
+    if (!failed && result != CLI_USAGE && result != CLI_CONFIG)
+      failed = rename(cli->out_temporary, cli->out_path) != 0;
+    else
+      unlink(cli->out_temporary);
+  }
+  if (failed) {
+    fprintf(stderr, "ketlink: writing the output failed: %s\n", strerror(errno));
+    return CLI_IO;
+  }
+  return result;
+}
+
+static int run_command(struct cli *cli, int argc, char **argv) {
+  int result = CLI_USAGE;
+  switch (cli_parse(cli, argc, argv)) {
+  case CLI_PARSED_HELP:
+    cli_help(cli->command, stdout);
+    return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
+  case CLI_PARSED_ERROR:
+    return CLI_USAGE;
+  case CLI_PARSED_RUN:
+    break;
+  }
+  result = open_output(cli);
+  if (result == CLI_DONE) result = cli->command->run(cli);
+  return close_output(cli, result);
+}
+
+/* A group of verbs ("map", "definitions") without one of its verbs. */
+static bool print_group(const char *name, FILE *out) {
+  bool any = false;
+  for (size_t i = 0; i < cli_command_count; i++) {
+    if (!cli_commands[i] || strcmp(cli_commands[i]->name, name) != 0) continue;
+    fprintf(out, "  ketlink %s %-8s %s\n", name, cli_commands[i]->verb ? cli_commands[i]->verb : "",
+            cli_commands[i]->summary);
+    any = true;
+  }
+  return any;
+}
+
+static int no_command(int argc, char **argv) {
+  if (argc < 2) {
+    cli_help_all(stderr);
+    return CLI_USAGE;
+  }
+  if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    cli_help_all(stdout);
+    return CLI_DONE;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    printf("ketlink %s\n", KETLINK_VERSION);
+    return CLI_DONE;
+  }
+  bool help = argc > 2 && (strcmp(argv[2], "-h") == 0 || strcmp(argv[2], "--help") == 0);
+  if (print_group(argv[1], help ? stdout : stderr)) return help ? CLI_DONE : CLI_USAGE;
+  const char *near = cli_suggest(argv[1]);
+  fprintf(stderr, "ketlink: unknown command '%s'%s%s%s\nTry: ketlink -h\n", argv[1],
+          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+  return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+  int used = 0;
+  struct cli cli = {.host = host_system(), .command = cli_find_command(argc, argv, &used)};
+  forbid_core_dumps();
+  if (!cli.command) return no_command(argc, argv);
+  cli.arena = arena_new(LIMIT_ARENA_BYTES);
+  if (!cli.arena) {
+    fprintf(stderr, "ketlink: not enough memory\n");
+    return CLI_TRY_LATER;
+  }
+  diag_list_init(&cli.diags, cli.arena);
+  int result = run_command(&cli, argc - used, argv + used);
+  arena_free(cli.arena);
+  return result;
+}
