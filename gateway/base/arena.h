@@ -1,9 +1,9 @@
 /*
  * arena.h - region allocator: everything made while a record passes lives in its arena and is freed whole.
  *
- * Growth is bounded by a cap given at birth; an allocation beyond it returns NULL, as does a failing malloc, and
- * the arena stays usable and consistent. Memory is aligned for any type. One thread at a time.
- * Memory is wiped before it goes back to the system: it may hold patients' data.
+ * Growth is bounded by a cap given at birth; an allocation beyond it returns NULL, as does a failing malloc,
+ * and the arena stays usable and consistent. Memory is aligned for any type. One thread at a time. Memory is
+ * wiped before it goes back to the system: it may hold patients' data.
  */
 #ifndef KETLINK_BASE_ARENA_H
 #define KETLINK_BASE_ARENA_H
@@ -39,7 +39,8 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size) MUST_USE;
 /* Copies; the result is also NUL terminated. On failure ptr is NULL. */
 struct str arena_str(struct arena *arena, struct str s) MUST_USE;
 struct str arena_concat(struct arena *arena, struct str a, struct str b) MUST_USE;
-struct str arena_printf(struct arena *arena, const char *format, ...) MUST_USE __attribute__((format(printf, 2, 3)));
+struct str arena_printf(struct arena *arena, const char *format, ...) MUST_USE
+    __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) MUST_USE
     __attribute__((format(printf, 2, 0)));
 

@@ -1,8 +1,9 @@
 /*
  * buf.h - growable bytes with a mandatory cap.
  *
- * Adding never fails visibly: the first failure (cap or memory) is kept in `error`, later additions do nothing, and the
- * caller looks once at the end. The bytes belong to the buffer until buf_release; buf_take_str copies them to an arena.
+ * Adding never fails visibly: the first failure (cap or memory) is kept in `error`, later additions do
+ * nothing, and the caller looks once at the end. The bytes belong to the buffer until buf_release;
+ * buf_take_str copies them to an arena.
  */
 #ifndef KETLINK_BASE_BUF_H
 #define KETLINK_BASE_BUF_H

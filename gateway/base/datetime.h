@@ -1,10 +1,10 @@
 /*
  * datetime.h - FHIR date, dateTime, instant and time with partial precision and UTC offset.
  *
- * Text is never rewritten by reading: a node keeps its text, this is for checking, comparing and computing. Comparison
- * follows FHIRPath 2.0.0 section 6.2: when the precisions differ and the common part is equal, the answer is unknown.
- * Formats: FHIR R4 datatypes (http://hl7.org/fhir/R4/datatypes.html); 24:00 is refused; second 60 is allowed in
- * instant and dateTime (leap second), compared as :59.999….
+ * Text is never rewritten by reading: a node keeps its text, this is for checking, comparing and computing.
+ * Comparison follows FHIRPath 2.0.0 section 6.2: when the precisions differ and the common part is equal, the
+ * answer is unknown. Formats: FHIR R4 datatypes (http://hl7.org/fhir/R4/datatypes.html); 24:00 is refused;
+ * second 60 is allowed in instant and dateTime (leap second), compared as :59.999….
  */
 #ifndef KETLINK_BASE_DATETIME_H
 #define KETLINK_BASE_DATETIME_H
@@ -48,13 +48,16 @@ struct datetime {
 
 /* Strict FHIR R4 lexical form of the kind. The whole view must be used. */
 bool datetime_parse(struct str text, enum datetime_kind kind, struct datetime *out) MUST_USE;
-/* FHIRPath literal without the leading @ (and T for times): also hours or minutes as last part, and no offset. */
+/* FHIRPath literal without the leading @ (and T for times): also hours or minutes as last part, and no
+ * offset. */
 bool datetime_parse_literal(struct str text, enum datetime_kind kind, struct datetime *out) MUST_USE;
 enum datetime_order datetime_compare(const struct datetime *a, const struct datetime *b);
-/* Calendar arithmetic: 2026-01-31 + 1 month = 2026-02-28. `amount` may be fractional only for seconds and below.
-   False when the result leaves year 1 … 9999 or the unit does not fit a time. */
-bool datetime_add(const struct datetime *a, struct decimal amount, enum datetime_unit unit, struct datetime *out) MUST_USE;
-/* Milliseconds since 1970-01-01T00:00Z; missing parts count as their least value, a missing offset as `default_offset`. */
+/* Calendar arithmetic: 2026-01-31 + 1 month = 2026-02-28. `amount` may be fractional only for seconds and
+   below. False when the result leaves year 1 … 9999 or the unit does not fit a time. */
+bool datetime_add(const struct datetime *a, struct decimal amount, enum datetime_unit unit,
+                  struct datetime *out) MUST_USE;
+/* Milliseconds since 1970-01-01T00:00Z; missing parts count as their least value, a missing offset as
+ * `default_offset`. */
 int64_t datetime_to_ms(const struct datetime *a, int16_t default_offset);
 /* From milliseconds since 1970 in UTC, precision to the millisecond. */
 struct datetime datetime_from_ms(int64_t ms, int16_t offset);

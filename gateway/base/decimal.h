@@ -1,9 +1,10 @@
 /*
  * decimal.h - exact decimal numbers: value = (-1)^negative * coefficient * 10^-scale.
  *
- * The text of a decimal stays with its tree node; this is for comparing and computing. Up to DECIMAL_DIGITS significant
- * digits are held exactly; what does not fit is refused (false), never rounded in silence. scale keeps trailing zeros
- * (1.50 has scale 2): precision is meaning in FHIR. Division keeps DECIMAL_DIVISION_SCALE digits, half away from zero.
+ * The text of a decimal stays with its tree node; this is for comparing and computing. Up to DECIMAL_DIGITS
+ * significant digits are held exactly; what does not fit is refused (false), never rounded in silence. scale
+ * keeps trailing zeros (1.50 has scale 2): precision is meaning in FHIR. Division keeps
+ * DECIMAL_DIVISION_SCALE digits, half away from zero.
  */
 #ifndef KETLINK_BASE_DECIMAL_H
 #define KETLINK_BASE_DECIMAL_H
@@ -21,7 +22,8 @@ struct decimal {
   bool negative; /* false for zero */
 };
 
-/* JSON or FHIR number: optional sign, digits, optional fraction, optional exponent. The whole view must be used. */
+/* JSON or FHIR number: optional sign, digits, optional fraction, optional exponent. The whole view must be
+ * used. */
 bool decimal_parse(struct str text, struct decimal *out) MUST_USE;
 struct decimal decimal_from_int(int64_t value);
 /* True when the value is whole and fits. */
@@ -34,7 +36,8 @@ bool decimal_multiply(struct decimal a, struct decimal b, struct decimal *out) M
 /* False for division by zero or overflow. Trailing zeros of the quotient are removed. */
 bool decimal_divide(struct decimal a, struct decimal b, struct decimal *out) MUST_USE;
 /* Quotient cut toward zero, and remainder with the sign of a. */
-bool decimal_div_mod(struct decimal a, struct decimal b, struct decimal *quotient, struct decimal *remainder) MUST_USE;
+bool decimal_div_mod(struct decimal a, struct decimal b, struct decimal *quotient,
+                     struct decimal *remainder) MUST_USE;
 struct decimal decimal_negate(struct decimal d);
 /* Half away from zero at `scale` digits after the point. */
 struct decimal decimal_round(struct decimal d, int32_t scale);

@@ -1,15 +1,14 @@
 /*
  * diag.h - the one diagnostic type: what is wrong with data, where, and how to fix it.
  *
- * Every stage appends to a `struct diag_list`; the command line, the OperationOutcome writer and the console render the
- * same object. Messages never repeat a patient's values unless the caller decides so: a message names the element and
- * the rule, and quotes at most a code or word (QUOTED values are clipped to DIAG_QUOTE_MAX bytes and made printable).
- * Severities say what the receiver may rely on:
- *   information  worth knowing; nothing is missing
- *   warning      carried, but somebody should look (an unmapped word, a value travelling as text)
- *   error        the record, map or resource must not be used
- *   fatal        the text could not be read any further
- * The list has a cap; what comes after it is counted in `dropped`, never silently lost.
+ * Every stage appends to a `struct diag_list`; the command line, the OperationOutcome writer and the console
+ * render the same object. Messages never repeat a patient's values unless the caller decides so: a message
+ * names the element and the rule, and quotes at most a code or word (QUOTED values are clipped to
+ * DIAG_QUOTE_MAX bytes and made printable). Severities say what the receiver may rely on: information  worth
+ * knowing; nothing is missing warning      carried, but somebody should look (an unmapped word, a value
+ * travelling as text) error        the record, map or resource must not be used fatal        the text could
+ * not be read any further The list has a cap; what comes after it is counted in `dropped`, never silently
+ * lost.
  */
 #ifndef KETLINK_BASE_DIAG_H
 #define KETLINK_BASE_DIAG_H
@@ -59,8 +58,8 @@ struct diag_list {
 };
 
 void diag_list_init(struct diag_list *list, struct arena *arena);
-void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code, const struct diag_at *at,
-              const char *format, ...) __attribute__((format(printf, 5, 6)));
+void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code,
+              const struct diag_at *at, const char *format, ...) __attribute__((format(printf, 5, 6)));
 #define diag_error(list, code, at, ...) diag_add((list), DIAG_ERROR, (code), (at), __VA_ARGS__)
 #define diag_warning(list, code, at, ...) diag_add((list), DIAG_WARNING, (code), (at), __VA_ARGS__)
 #define diag_information(list, code, at, ...) diag_add((list), DIAG_INFORMATION, (code), (at), __VA_ARGS__)
@@ -75,18 +74,22 @@ static inline bool diag_failed(const struct diag_list *list) {
 /* A value fit to be quoted in a message: clipped, control characters and quotes escaped. */
 struct str diag_quote(struct arena *arena, struct str value);
 
-const char *diag_severity_name(enum diag_severity severity); /* "error" … as in OperationOutcome.issue.severity */
-const char *diag_code_name(enum diag_code code);             /* "json-syntax" … */
-const char *diag_code_issue(enum diag_code code);            /* OperationOutcome.issue.code */
-const char *diag_code_help(enum diag_code code);             /* how to fix it, one sentence */
+const char *
+diag_severity_name(enum diag_severity severity);  /* "error" … as in OperationOutcome.issue.severity */
+const char *diag_code_name(enum diag_code code);  /* "json-syntax" … */
+const char *diag_code_issue(enum diag_code code); /* OperationOutcome.issue.code */
+const char *diag_code_help(enum diag_code code);  /* how to fix it, one sentence */
 
-/* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end. */
+/* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end.
+ */
 void diag_render_text(const struct diag *diag, struct buf *out);
 /* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message`. */
 void diag_render_validator(const struct diag *diag, struct buf *out);
-/* The whole list as a JSON array of objects with severity, code, message, file, line, column, path, expression. */
+/* The whole list as a JSON array of objects with severity, code, message, file, line, column, path,
+ * expression. */
 void diag_render_json(const struct diag_list *list, struct buf *out);
-/* The whole list as a FHIR OperationOutcome (JSON text) with line and column extensions as HL7's validator writes them. */
+/* The whole list as a FHIR OperationOutcome (JSON text) with line and column extensions as HL7's validator
+ * writes them. */
 void diag_render_outcome(const struct diag_list *list, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * host.h - the seam to the machine: clock, randomness, files. Tests put fakes here; nothing else in the program asks the
- * system for time, randomness or file content. The functions may be called from any thread.
+ * host.h - the seam to the machine: clock, randomness, files. Tests put fakes here; nothing else in the
+ * program asks the system for time, randomness or file content. The functions may be called from any thread.
  */
 #ifndef KETLINK_BASE_HOST_H
 #define KETLINK_BASE_HOST_H
@@ -14,13 +14,14 @@ struct host {
   int64_t (*now_ms)(void *context);       /* wall clock, milliseconds since 1970 UTC */
   int64_t (*monotonic_ns)(void *context); /* never goes back */
   enum status (*random)(void *context, void *bytes, size_t count);
-  /* Whole content into the arena, NUL terminated; NOT_FOUND, DENIED, LIMIT (over `max`), IO, NOMEM. "-" is stdin. */
+  /* Whole content into the arena, NUL terminated; NOT_FOUND, DENIED, LIMIT (over `max`), IO, NOMEM. "-" is
+   * stdin. */
   enum status (*read_file)(void *context, const char *path, size_t max, struct arena *arena, struct str *out);
   /* Temporary file beside it, fsync, rename; mode 0600 when `secret`, else 0644 less umask. */
   enum status (*write_file)(void *context, const char *path, struct str content, bool secret);
   /* Names (not paths) of the regular files in a folder whose name ends with `suffix`, sorted by bytes. */
-  enum status (*list_files)(void *context, const char *folder, struct str suffix, struct arena *arena, struct str **names,
-                            size_t *count);
+  enum status (*list_files)(void *context, const char *folder, struct str suffix, struct arena *arena,
+                            struct str **names, size_t *count);
 };
 
 /* The real machine. Immutable, shared. */

@@ -1,6 +1,6 @@
 /*
- * limits.h - the default caps on hostile input, in one place. A stage takes them as parameters so that tests can set
- * them tiny; each is tested at N-1, N and N+1.
+ * limits.h - the default caps on hostile input, in one place. A stage takes them as parameters so that tests
+ * can set them tiny; each is tested at N-1, N and N+1.
  */
 #ifndef KETLINK_BASE_LIMITS_H
 #define KETLINK_BASE_LIMITS_H
@@ -15,15 +15,15 @@ enum {
   LIMIT_PACKAGE_BYTES = 256 << 20, /* a FHIR package, unpacked */
   LIMIT_PACKAGE_RATIO = 100,       /* unpacked / packed */
   LIMIT_PACKAGE_ENTRIES = 20000,
-  LIMIT_EXPRESSION_BYTES = 65536,  /* text of one FHIRPath expression */
-  LIMIT_EXPRESSION_DEPTH = 100,    /* nesting of one expression */
-  LIMIT_EVAL_STEPS = 10000000,     /* node visits of one evaluation */
-  LIMIT_EVAL_ITEMS = 1000000,      /* items of one collection */
-  LIMIT_MAP_BYTES = 1 << 20,       /* text of one map */
-  LIMIT_MAP_DEPTH = 100,           /* nesting of group calls while a map runs */
-  LIMIT_MAP_STEPS = 10000000,      /* rules tried in one run */
+  LIMIT_EXPRESSION_BYTES = 65536, /* text of one FHIRPath expression */
+  LIMIT_EXPRESSION_DEPTH = 100,   /* nesting of one expression */
+  LIMIT_EVAL_STEPS = 10000000,    /* node visits of one evaluation */
+  LIMIT_EVAL_ITEMS = 1000000,     /* items of one collection */
+  LIMIT_MAP_BYTES = 1 << 20,      /* text of one map */
+  LIMIT_MAP_DEPTH = 100,          /* nesting of group calls while a map runs */
+  LIMIT_MAP_STEPS = 10000000,     /* rules tried in one run */
   LIMIT_BUNDLE_ENTRIES = 10000,
-  LIMIT_RESPONSE_BYTES = 16 << 20  /* an HTTP answer, decoded */
+  LIMIT_RESPONSE_BYTES = 16 << 20 /* an HTTP answer, decoded */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * map.h - hash table from a byte string to a pointer, in an arena; insertion order is kept. Keys are views and must outlive
- * the map. For tables that are built once and then read by many threads.
+ * map.h - hash table from a byte string to a pointer, in an arena; insertion order is kept. Keys are views
+ * and must outlive the map. For tables that are built once and then read by many threads.
  */
 #ifndef KETLINK_BASE_MAP_H
 #define KETLINK_BASE_MAP_H
@@ -25,7 +25,8 @@ void map_init(struct map *map, struct arena *arena);
 /* STATUS_CONFLICT when the key is there already (nothing changes), NOMEM. */
 enum status map_put(struct map *map, struct str key, void *value) MUST_USE;
 void *map_get(const struct map *map, struct str key);
-/* The key with the least edit distance, at most 3 and less than half its length; empty view if none: "did you mean". */
+/* The key with the least edit distance, at most 3 and less than half its length; empty view if none: "did you
+ * mean". */
 struct str map_nearest(const struct map *map, struct str key);
 
 #endif

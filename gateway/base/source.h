@@ -1,9 +1,9 @@
 /*
  * source.h - a named text and its lines: byte offset -> line and column.
  *
- * Every stage keeps only 32-bit byte offsets; line and column are computed when a person is to be told. Columns count
- * characters (code points), from 1; lines end with LF, CR LF or CR. Immutable after source_init, but for a lazily built
- * line table: one thread at a time.
+ * Every stage keeps only 32-bit byte offsets; line and column are computed when a person is to be told.
+ * Columns count characters (code points), from 1; lines end with LF, CR LF or CR. Immutable after
+ * source_init, but for a lazily built line table: one thread at a time.
  */
 #ifndef KETLINK_BASE_SOURCE_H
 #define KETLINK_BASE_SOURCE_H

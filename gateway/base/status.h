@@ -1,8 +1,8 @@
 /*
  * status.h - one small vocabulary for trouble with the environment, chosen by what the caller does next.
  *
- * Bad data is not a status of its own detail: it is STATUS_INVALID, and the diagnostics (diag.h) say what and where.
- * A fault of our own is an assert, never a status.
+ * Bad data is not a status of its own detail: it is STATUS_INVALID, and the diagnostics (diag.h) say what and
+ * where. A fault of our own is an assert, never a status.
  */
 #ifndef KETLINK_BASE_STATUS_H
 #define KETLINK_BASE_STATUS_H

@@ -1,8 +1,8 @@
 /*
  * str.h - a view of bytes: pointer and length, no terminating NUL, no ownership.
  *
- * The bytes live in the source text, in an arena or in the mapped definition pack; a view is valid as long as they are.
- * The empty view has len 0 and may have ptr NULL. Views are passed by value.
+ * The bytes live in the source text, in an arena or in the mapped definition pack; a view is valid as long as
+ * they are. The empty view has len 0 and may have ptr NULL. Views are passed by value.
  */
 #ifndef KETLINK_BASE_STR_H
 #define KETLINK_BASE_STR_H

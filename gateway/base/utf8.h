@@ -7,7 +7,8 @@
 
 /* Index of the first byte that is not valid UTF-8, or SIZE_MAX when all is well. Fast on ASCII. */
 size_t utf8_invalid_at(struct str s);
-/* Decodes one code point at *at (which must be < len) and moves on; 0xFFFD and one byte on for invalid input. */
+/* Decodes one code point at *at (which must be < len) and moves on; 0xFFFD and one byte on for invalid input.
+ */
 uint32_t utf8_next(struct str s, size_t *at);
 void utf8_add(struct buf *out, uint32_t code_point);
 /* Bytes written to out (1 … 4). */

@@ -1,14 +1,14 @@
 /*
  * bundle.h - resources -> Bundle: stable ids, references, request entries, the shape each destination wants.
  *
- * A map writes a *record key* into Resource.id ("S-000412/doses/A1") and refers by `Type/<key>`. bundle_finish turns keys
- * into UUIDv5 ids of the clinic's namespace, so the same record always gives the same Bundle:
- *   namespace = UUIDv5(6ba7b811-9dad-11d1-80b4-00c04fd430c8 (URL), "http://ketlink.dev/fhir/clinic/<clinic id>")
- *   id        = UUIDv5(namespace, "<Type>/<key>")
- * fullUrl is urn:uuid:<id>; references become urn:uuid:<id>. Each resource gets the *record identifier* {system
- * "http://ketlink.dev/fhir/clinic/<clinic id>/record", value key} as its last identifier, or, where R4 has no search by
- * identifier for the type, the same pair as meta.tag; conditional requests match on it. Entries are in dependency order:
- * what is referred to stands before what refers, ties in the order of the map.
+ * A map writes a *record key* into Resource.id ("S-000412/doses/A1") and refers by `Type/<key>`.
+ * bundle_finish turns keys into UUIDv5 ids of the clinic's namespace, so the same record always gives the
+ * same Bundle: namespace = UUIDv5(6ba7b811-9dad-11d1-80b4-00c04fd430c8 (URL),
+ * "http://ketlink.dev/fhir/clinic/<clinic id>") id        = UUIDv5(namespace, "<Type>/<key>") fullUrl is
+ * urn:uuid:<id>; references become urn:uuid:<id>. Each resource gets the *record identifier* {system
+ * "http://ketlink.dev/fhir/clinic/<clinic id>/record", value key} as its last identifier, or, where R4 has no
+ * search by identifier for the type, the same pair as meta.tag; conditional requests match on it. Entries are
+ * in dependency order: what is referred to stands before what refers, ties in the order of the map.
  * References between resources that do not exist are errors, as are missing or duplicate keys.
  */
 #ifndef KETLINK_BUNDLE_BUNDLE_H
@@ -25,13 +25,13 @@ enum bundle_idempotency { BUNDLE_CONDITIONAL_UPDATE, BUNDLE_CONDITIONAL_CREATE, 
 struct bundle_shape {
   enum bundle_submit submit;
   enum bundle_idempotency idempotency;
-  size_t max_entries;       /* 0: no cap */
+  size_t max_entries;        /* 0: no cap */
   const struct str *allowed; /* resource types; NULL: all */
   size_t allowed_count;
 };
 /* Reads the bundle's part of a destination file. STATUS_CONFIG with diagnostics. */
-enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
-                              struct bundle_shape *out) MUST_USE;
+enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct bundle_shape *out) MUST_USE;
 struct bundle_shape bundle_shape_collection(void);
 
 struct bundle_params {
@@ -42,28 +42,32 @@ struct bundle_params {
   struct diag_list *diags;
   const struct source *source; /* of the record, for positions of lineage */
 };
-/* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the destination does not
-   take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them become logical references by identifier. */
+/* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
+   destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them
+   become logical references by identifier. */
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) MUST_USE;
 
 /* One entry as the sender sees it. */
 struct bundle_entry {
   struct tree_node *entry;
-  struct str type;     /* resource type */
-  struct str key;      /* record key */
-  struct str full_url; /* urn:uuid:… */
+  struct str type;        /* resource type */
+  struct str key;         /* record key */
+  struct str full_url;    /* urn:uuid:… */
   struct str request_url; /* "Patient?identifier=…" */
 };
-/* The plan of a delivery: parts of at most max_entries, in dependency order. References to entries of the same part stay
-   urn:uuid; references to entries of earlier parts are rewritten when those are known (bundle_part_make). */
+/* The plan of a delivery: parts of at most max_entries, in dependency order. References to entries of the
+   same part stay urn:uuid; references to entries of earlier parts are rewritten when those are known
+   (bundle_part_make). */
 struct bundle_plan {
   struct bundle_entry *entries; /* in order of sending */
   size_t entry_count;
   size_t *part_ends; /* entries [part_ends[i-1], part_ends[i]) are part i */
   size_t part_count;
 };
-enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle, struct bundle_plan *out) MUST_USE;
-/* The Bundle of one part; `locations[i]` is "Type/id" of entry i on the server for entries of earlier parts. */
+enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle,
+                             struct bundle_plan *out) MUST_USE;
+/* The Bundle of one part; `locations[i]` is "Type/id" of entry i on the server for entries of earlier parts.
+ */
 enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
                              const struct str *locations, struct tree_node **out) MUST_USE;
 

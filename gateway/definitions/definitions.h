@@ -1,19 +1,21 @@
 /*
  * definitions.h - what FHIR (and the clinic's logical models) say about types, elements and codes.
  *
- * FHIR packages are compiled once into a *definition pack*: one versioned, checksummed file that is mapped read-only; a
- * command then starts in milliseconds. Everything handed out by an open pack is immutable, shared by all threads, and
- * valid until definitions_close. Types, elements and value sets are opaque handles; NULL means "there is none".
+ * FHIR packages are compiled once into a *definition pack*: one versioned, checksummed file that is mapped
+ * read-only; a command then starts in milliseconds. Everything handed out by an open pack is immutable,
+ * shared by all threads, and valid until definitions_close. Types, elements and value sets are opaque
+ * handles; NULL means "there is none".
  *
  * Vocabulary
- *   type      a primitive, complex, resource or logical type; a profile (a type that constrains another); or the unnamed
- *             type of a nested part (Patient.contact), whose name is its path
- *   element   one member of a type, inherited ones included, in the order of the snapshot. Its *name* is the model's
+ *   type      a primitive, complex, resource or logical type; a profile (a type that constrains another); or
+ * the unnamed type of a nested part (Patient.contact), whose name is its path element   one member of a type,
+ * inherited ones included, in the order of the snapshot. Its *name* is the model's
  *             ("value"), its JSON name depends on the type for choices ("valueQuantity")
- *   symbol    small number of an element name, equal in the whole set of definitions: comparing names is comparing numbers
+ *   symbol    small number of an element name, equal in the whole set of definitions: comparing names is
+ * comparing numbers
  *
- * Sources of truth: FHIR R4 4.0.1 StructureDefinition, ValueSet, CodeSystem, SearchParameter; snapshots as published;
- * a logical model may have a differential only, if it names each element.
+ * Sources of truth: FHIR R4 4.0.1 StructureDefinition, ValueSet, CodeSystem, SearchParameter; snapshots as
+ * published; a logical model may have a differential only, if it names each element.
  */
 #ifndef KETLINK_DEFINITIONS_DEFINITIONS_H
 #define KETLINK_DEFINITIONS_DEFINITIONS_H
@@ -31,9 +33,27 @@ enum def_kind { DEF_PRIMITIVE, DEF_COMPLEX, DEF_RESOURCE, DEF_LOGICAL, DEF_NESTE
 
 /* The primitive types, for switches; DEF_P_NONE for everything else. */
 enum def_primitive {
-  DEF_P_NONE, DEF_P_BOOLEAN, DEF_P_INTEGER, DEF_P_POSITIVE_INT, DEF_P_UNSIGNED_INT, DEF_P_DECIMAL, DEF_P_STRING,
-  DEF_P_MARKDOWN, DEF_P_CODE, DEF_P_ID, DEF_P_OID, DEF_P_UUID, DEF_P_URI, DEF_P_URL, DEF_P_CANONICAL, DEF_P_BASE64,
-  DEF_P_DATE, DEF_P_DATETIME, DEF_P_INSTANT, DEF_P_TIME, DEF_P_XHTML
+  DEF_P_NONE,
+  DEF_P_BOOLEAN,
+  DEF_P_INTEGER,
+  DEF_P_POSITIVE_INT,
+  DEF_P_UNSIGNED_INT,
+  DEF_P_DECIMAL,
+  DEF_P_STRING,
+  DEF_P_MARKDOWN,
+  DEF_P_CODE,
+  DEF_P_ID,
+  DEF_P_OID,
+  DEF_P_UUID,
+  DEF_P_URI,
+  DEF_P_URL,
+  DEF_P_CANONICAL,
+  DEF_P_BASE64,
+  DEF_P_DATE,
+  DEF_P_DATETIME,
+  DEF_P_INSTANT,
+  DEF_P_TIME,
+  DEF_P_XHTML
 };
 
 enum def_strength { DEF_REQUIRED, DEF_EXTENSIBLE, DEF_PREFERRED, DEF_EXAMPLE };
@@ -54,13 +74,15 @@ struct def_binding {
 
 /* One allowed type of an element. */
 struct def_type_ref {
-  const struct def_type *type; /* for a nested part its unnamed type; for a content reference the referred one's */
-  struct str json_name;        /* "valueQuantity"; the plain name where there is no choice */
+  const struct def_type
+      *type;            /* for a nested part its unnamed type; for a content reference the referred one's */
+  struct str json_name; /* "valueQuantity"; the plain name where there is no choice */
 };
 
 #define DEF_UNBOUNDED UINT32_MAX
 
-/* --- building and opening ------------------------------------------------------------------------------------------- */
+/* --- building and opening
+ * ------------------------------------------------------------------------------------------- */
 
 struct definitions_build {
   const struct host *host;
@@ -71,22 +93,27 @@ struct definitions_build {
   void *context;
 };
 /* Compiles into a pack image. Everything that cannot be used becomes a diagnostic with file and position. */
-enum status definitions_build(const struct definitions_build *build, struct diag_list *diags, struct buf *image) MUST_USE;
-/* The first existing of the documented places of R4 core: FHIR package cache, npm folder; NOT_FOUND lists them all. */
-enum status definitions_find_packages(const struct host *host, struct arena *arena, const char ***packages, size_t *count,
-                                      struct diag_list *diags) MUST_USE;
+enum status definitions_build(const struct definitions_build *build, struct diag_list *diags,
+                              struct buf *image) MUST_USE;
+/* The first existing of the documented places of R4 core: FHIR package cache, npm folder; NOT_FOUND lists
+ * them all. */
+enum status definitions_find_packages(const struct host *host, struct arena *arena, const char ***packages,
+                                      size_t *count, struct diag_list *diags) MUST_USE;
 
-/* Maps a pack, checks version and checksum. NOT_FOUND, INVALID (with a diagnostic that names the build command), IO. */
+/* Maps a pack, checks version and checksum. NOT_FOUND, INVALID (with a diagnostic that names the build
+ * command), IO. */
 enum status definitions_open(const char *path, struct diag_list *diags, struct definitions **out) MUST_USE;
 /* An image in memory (tests); the bytes must outlive the handle. */
-enum status definitions_open_image(struct str image, struct diag_list *diags, struct definitions **out) MUST_USE;
-/* Lays further conformance resources (logical models, profiles, value sets, code systems; bound or raw trees) over an open
-   pack, in memory. Before the definitions are shared between threads. Later ones win. */
-enum status definitions_overlay(struct definitions *definitions, struct tree_node *const *resources, size_t count,
-                                struct diag_list *diags) MUST_USE;
-/* Reads the models of a mappings folder whose content differs from what the pack was built with, as an overlay. */
-enum status definitions_refresh_models(struct definitions *definitions, const struct host *host, const char *folder,
-                                       struct diag_list *diags) MUST_USE;
+enum status definitions_open_image(struct str image, struct diag_list *diags,
+                                   struct definitions **out) MUST_USE;
+/* Lays further conformance resources (logical models, profiles, value sets, code systems; bound or raw trees)
+   over an open pack, in memory. Before the definitions are shared between threads. Later ones win. */
+enum status definitions_overlay(struct definitions *definitions, struct tree_node *const *resources,
+                                size_t count, struct diag_list *diags) MUST_USE;
+/* Reads the models of a mappings folder whose content differs from what the pack was built with, as an
+ * overlay. */
+enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
+                                       const char *folder, struct diag_list *diags) MUST_USE;
 void definitions_close(struct definitions *definitions);
 
 /* What the pack was made of, for `definitions list`. */
@@ -97,22 +124,27 @@ struct def_package {
 size_t definitions_package_count(const struct definitions *definitions);
 struct def_package definitions_package(const struct definitions *definitions, size_t index);
 
-/* --- types ---------------------------------------------------------------------------------------------------------- */
+/* --- types
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-/* By name ("Patient", "System.String", the last part of a logical model's URL or its `name`), or canonical URL with or without |version. */
+/* By name ("Patient", "System.String", the last part of a logical model's URL or its `name`), or canonical
+ * URL with or without |version. */
 const struct def_type *definitions_type(const struct definitions *definitions, struct str name_or_url);
 size_t definitions_type_count(const struct definitions *definitions); /* named ones, profiles included */
 const struct def_type *definitions_type_at(const struct definitions *definitions, size_t index);
 /* Nearest type name, for "did you mean"; empty if none. */
 struct str definitions_nearest_type(const struct definitions *definitions, struct str name);
 
-struct str def_type_name(const struct def_type *type); /* "Patient"; "Patient.contact" for a nested part; a profile's own name */
-struct str def_type_url(const struct def_type *type);  /* empty for nested parts */
+struct str def_type_name(
+    const struct def_type *type); /* "Patient"; "Patient.contact" for a nested part; a profile's own name */
+struct str def_type_url(const struct def_type *type); /* empty for nested parts */
 struct str def_type_version(const struct def_type *type);
 enum def_kind def_type_kind(const struct def_type *type);
 enum def_primitive def_type_primitive(const struct def_type *type);
 bool def_type_abstract(const struct def_type *type);
-/* What it specialises or constrains; NULL for Element, Resource, Base. A nested part's base is BackboneElement or Element. */
+/* What it specialises or constrains; NULL for Element, Resource, Base. A nested part's base is
+ * BackboneElement or Element. */
 const struct def_type *def_type_base(const struct def_type *type);
 bool def_type_is_profile(const struct def_type *type);
 /* The type a profile constrains, else itself. */
@@ -128,11 +160,13 @@ const struct def_element *def_type_element_at(const struct def_type *type, size_
 const struct def_element *def_type_element(const struct def_type *type, uint32_t symbol);
 const struct def_element *def_type_element_named(const struct def_type *type, struct str name);
 /* By JSON name ("valueQuantity"); *chosen is the type that the name stands for. Hot: one hash lookup. */
-const struct def_element *def_type_json(const struct def_type *type, struct str json_name, const struct def_type **chosen);
+const struct def_element *def_type_json(const struct def_type *type, struct str json_name,
+                                        const struct def_type **chosen);
 /* Nearest element name, for "did you mean". */
 struct str def_type_nearest_element(const struct def_type *type, struct str name);
 
-/* --- elements ------------------------------------------------------------------------------------------------------- */
+/* --- elements
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct str def_element_name(const struct def_element *element); /* "value" */
 struct str def_element_path(const struct def_element *element); /* "Observation.value[x]" */
@@ -182,17 +216,20 @@ struct def_discriminator def_element_discriminator(const struct def_element *ele
 const struct def_element *def_element_slice(const struct def_element *element, size_t index);
 struct str def_element_slice_name(const struct def_element *element); /* empty for what is no slice */
 
-/* --- names, value sets, search -------------------------------------------------------------------------------------- */
+/* --- names, value sets, search
+ * -------------------------------------------------------------------------------------- */
 
-uint32_t definitions_symbol(const struct definitions *definitions, struct str name); /* 0: no element has that name */
+uint32_t definitions_symbol(const struct definitions *definitions,
+                            struct str name); /* 0: no element has that name */
 struct str definitions_symbol_name(const struct definitions *definitions, uint32_t symbol);
 
 enum def_membership { DEF_MEMBER, DEF_NOT_MEMBER, DEF_MEMBER_UNKNOWN /* the code system is not present */ };
 const struct def_value_set *definitions_value_set(const struct definitions *definitions, struct str url);
 struct str def_value_set_url(const struct def_value_set *set);
 /* `system` empty: any system (for the type code). *display may be NULL. */
-enum def_membership def_value_set_has(const struct def_value_set *set, struct str system, struct str code, struct str *display);
-size_t def_value_set_size(const struct def_value_set *set); /* expanded codes */
+enum def_membership def_value_set_has(const struct def_value_set *set, struct str system, struct str code,
+                                      struct str *display);
+size_t def_value_set_size(const struct def_value_set *set);   /* expanded codes */
 bool def_value_set_complete(const struct def_value_set *set); /* false: parts of it could not be expanded */
 struct str def_value_set_nearest(const struct def_value_set *set, struct str code);
 
@@ -201,10 +238,12 @@ const struct def_code_system *definitions_code_system(const struct definitions *
 bool def_code_system_complete(const struct def_code_system *system);
 bool def_code_system_has(const struct def_code_system *system, struct str code, struct str *display);
 
-/* Whether the resource type has a search parameter of that code (R4): `identifier` for conditional updates. */
+/* Whether the resource type has a search parameter of that code (R4): `identifier` for conditional updates.
+ */
 bool definitions_has_search(const struct definitions *definitions, struct str type, struct str code);
 
-/* --- laying definitions over a tree ---------------------------------------------------------------------------------- */
+/* --- laying definitions over a tree
+ * ---------------------------------------------------------------------------------- */
 
 static inline const struct def_type *node_type(const struct tree_node *node) {
   return (const struct def_type *)node->type;
@@ -213,21 +252,26 @@ static inline const struct def_element *node_element(const struct tree_node *nod
   return (const struct def_element *)node->element;
 }
 
-/* Raw tree -> bound tree, in place. `type` NULL: by resourceType. Sets element, type, symbol, order; folds `_x` into x;
-   flags resourceType TREE_META; follows resourceType in contained and Bundle entries; a choice takes the type of its JSON
-   name. What has no definition stays unbound (element NULL) for the validator to report. Diagnostics only for what cannot be
-   bound at all: unknown resource type, `_x` of a non-primitive, `_x` array longer than a value array. */
-enum status definitions_bind(const struct definitions *definitions, const struct def_type *type, struct tree_node *root,
-                             const struct source *source, struct arena *arena, struct diag_list *diags) MUST_USE;
-/* A new bound child at its place in the order of the definitions: its name, array flag and kind come from element and type
-   (type must be one of the element's types, or derive from one, e.g. a resource type below Resource: resourceType is
-   written). Single elements that exist already: the caller's business. NULL when the arena is full. */
-struct tree_node *definitions_make(const struct definitions *definitions, struct arena *arena, struct tree_node *parent,
-                                   const struct def_element *element, const struct def_type *type) MUST_USE;
+/* Raw tree -> bound tree, in place. `type` NULL: by resourceType. Sets element, type, symbol, order; folds
+   `_x` into x; flags resourceType TREE_META; follows resourceType in contained and Bundle entries; a choice
+   takes the type of its JSON name. What has no definition stays unbound (element NULL) for the validator to
+   report. Diagnostics only for what cannot be bound at all: unknown resource type, `_x` of a non-primitive,
+   `_x` array longer than a value array. */
+enum status definitions_bind(const struct definitions *definitions, const struct def_type *type,
+                             struct tree_node *root, const struct source *source, struct arena *arena,
+                             struct diag_list *diags) MUST_USE;
+/* A new bound child at its place in the order of the definitions: its name, array flag and kind come from
+   element and type (type must be one of the element's types, or derive from one, e.g. a resource type below
+   Resource: resourceType is written). Single elements that exist already: the caller's business. NULL when
+   the arena is full. */
+struct tree_node *definitions_make(const struct definitions *definitions, struct arena *arena,
+                                   struct tree_node *parent, const struct def_element *element,
+                                   const struct def_type *type) MUST_USE;
 /* A bound root of a resource, or of any type. */
 struct tree_node *definitions_make_root(const struct definitions *definitions, struct arena *arena,
                                         const struct def_type *type) MUST_USE;
-/* Path of a bound node from its root, "Observation.component[0].valueQuantity": roots of resources give their type's name. */
+/* Path of a bound node from its root, "Observation.component[0].valueQuantity": roots of resources give their
+ * type's name. */
 struct str definitions_path(const struct tree_node *node, struct arena *arena);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * delivery.h - HTTPS to an EHR: TLS policy, credentials, one request at a time, and what an answer means.
  *
- * TLS 1.2 or newer with the suites of RFC 9325, certificate and host name always verified, private CA by file; https only;
- * redirects are never followed; no compression asked for; answers capped after decoding; a POST goes out on a fresh
- * connection (libcurl resends on a dead reused one by itself). Tokens are read from files (mode checked), live in wiped
- * memory, and go only to the exact origin of the destination. Nothing of a body is ever logged.
+ * TLS 1.2 or newer with the suites of RFC 9325, certificate and host name always verified, private CA by
+ * file; https only; redirects are never followed; no compression asked for; answers capped after decoding; a
+ * POST goes out on a fresh connection (libcurl resends on a dead reused one by itself). Tokens are read from
+ * files (mode checked), live in wiped memory, and go only to the exact origin of the destination. Nothing of
+ * a body is ever logged.
  */
 #ifndef KETLINK_DELIVERY_DELIVERY_H
 #define KETLINK_DELIVERY_DELIVERY_H
@@ -12,7 +13,13 @@
 #include "base/base.h"
 
 /* Which phase a failure happened in: before the request could leave nothing was sent. */
-enum delivery_phase { DELIVERY_BEFORE_CONNECT, DELIVERY_CONNECT, DELIVERY_TLS, DELIVERY_SENDING, DELIVERY_ANSWER };
+enum delivery_phase {
+  DELIVERY_BEFORE_CONNECT,
+  DELIVERY_CONNECT,
+  DELIVERY_TLS,
+  DELIVERY_SENDING,
+  DELIVERY_ANSWER
+};
 
 /* What to do next (reliability rules; a pure table). */
 enum delivery_verdict {
@@ -21,7 +28,8 @@ enum delivery_verdict {
   DELIVERY_SETTLE,  /* outcome unknown: read back before sending again */
   DELIVERY_COMPARE, /* 409, 412: read what is there and compare */
   DELIVERY_PARK,    /* refused for good: the data is at fault */
-  DELIVERY_HOLD     /* the destination is at fault (credential, configuration, certificate): hold everything for it */
+  DELIVERY_HOLD /* the destination is at fault (credential, configuration, certificate): hold everything for
+                   it */
 };
 
 struct delivery_destination {
@@ -32,7 +40,8 @@ struct delivery_destination {
   int64_t connect_ms, total_ms;
   size_t max_response;
 };
-/* Reads the delivery part of a destination file; relative file names are relative to it. STATUS_CONFIG with diagnostics. */
+/* Reads the delivery part of a destination file; relative file names are relative to it. STATUS_CONFIG with
+ * diagnostics. */
 enum status delivery_destination_read(const char *path, const struct host *host, struct arena *arena,
                                       struct diag_list *diags, struct delivery_destination *out) MUST_USE;
 
@@ -42,41 +51,43 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
 void delivery_client_free(struct delivery_client *client);
 
 struct delivery_request {
-  const char *method;     /* GET, POST, PUT */
-  struct str path;        /* appended to base, begins with "/" or is empty; already escaped */
-  struct str body;        /* application/fhir+json; empty for GET */
-  struct str if_match;    /* ETag or empty */
+  const char *method;       /* GET, POST, PUT */
+  struct str path;          /* appended to base, begins with "/" or is empty; already escaped */
+  struct str body;          /* application/fhir+json; empty for GET */
+  struct str if_match;      /* ETag or empty */
   struct str if_none_exist; /* search of a conditional create, or empty */
 };
 struct delivery_answer {
-  enum delivery_phase phase;     /* how far it came */
-  bool complete;                 /* a whole HTTP answer was read */
-  long status;                   /* HTTP status, 0 if none */
+  enum delivery_phase phase; /* how far it came */
+  bool complete;             /* a whole HTTP answer was read */
+  long status;               /* HTTP status, 0 if none */
   struct str body, content_type, location, etag;
-  int64_t retry_after_ms;        /* -1: not given; clamped to 1 s … 1 h */
-  struct str reason;             /* for people: "certificate has expired", "connection refused"; no patient data */
+  int64_t retry_after_ms; /* -1: not given; clamped to 1 s … 1 h */
+  struct str reason;      /* for people: "certificate has expired", "connection refused"; no patient data */
   enum delivery_verdict verdict; /* of delivery_classify */
   enum status as_status;         /* for exit codes: OK, RETRY, UNAVAILABLE, DENIED, INVALID, CONFIG */
 };
 /* One request. Always fills the answer; STATUS_OK means that the call was made, whatever came back. */
-enum status delivery_send(struct delivery_client *client, const struct delivery_request *request, struct arena *arena,
-                          struct delivery_answer *out) MUST_USE;
+enum status delivery_send(struct delivery_client *client, const struct delivery_request *request,
+                          struct arena *arena, struct delivery_answer *out) MUST_USE;
 
-/* Pure: phase, HTTP status, shape of the body and idempotence of the request -> verdict. One table, see classify.c. */
+/* Pure: phase, HTTP status, shape of the body and idempotence of the request -> verdict. One table, see
+ * classify.c. */
 enum delivery_body { DELIVERY_BODY_EMPTY, DELIVERY_BODY_FHIR, DELIVERY_BODY_OTHER, DELIVERY_BODY_TRUNCATED };
-enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, enum delivery_body body, bool safe_to_repeat);
+enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, enum delivery_body body,
+                                        bool safe_to_repeat);
 const char *delivery_verdict_name(enum delivery_verdict verdict);
 
 /* A transaction or batch response, entry by entry. */
 struct delivery_entry {
-  long status;            /* first three digits of response.status */
-  struct str location;    /* "Type/id" without base and history; empty if none was given */
-  struct str version;     /* from the location's history or the ETag */
-  struct str outcome;     /* short text of an OperationOutcome's issue codes, no diagnostics; empty if none */
+  long status;         /* first three digits of response.status */
+  struct str location; /* "Type/id" without base and history; empty if none was given */
+  struct str version;  /* from the location's history or the ETag */
+  struct str outcome;  /* short text of an OperationOutcome's issue codes, no diagnostics; empty if none */
   enum delivery_verdict verdict;
 };
-/* Exactly `expected` entries in the order of the request, resourceType Bundle, type transaction-response or batch-response;
-   anything else is STATUS_INVALID: the outcome is then unknown. */
+/* Exactly `expected` entries in the order of the request, resourceType Bundle, type transaction-response or
+   batch-response; anything else is STATUS_INVALID: the outcome is then unknown. */
 enum status delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
                                    struct delivery_entry *entries, struct diag_list *diags) MUST_USE;
 /* Issue severities and codes of an OperationOutcome, for people, without diagnostics texts. */

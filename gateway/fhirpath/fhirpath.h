@@ -1,13 +1,15 @@
 /*
- * fhirpath.h - FHIRPath 2.0.0 (http://hl7.org/fhirpath/N1) with the additions of FHIR R4, compiled and evaluated on the
- * element tree.
+ * fhirpath.h - FHIRPath 2.0.0 (http://hl7.org/fhirpath/N1) with the additions of FHIR R4, compiled and
+ * evaluated on the element tree.
  *
- * fhirpath_compile resolves every name, type, function and variable; what cannot be is a diagnostic with a position, before
- * any data flows. A program is immutable, lives in the arena it was compiled into and may be run by many threads at once.
- * fhirpath_eval allocates only in the run's arena. Both are bounded by struct fp_limits.
+ * fhirpath_compile resolves every name, type, function and variable; what cannot be is a diagnostic with a
+ * position, before any data flows. A program is immutable, lives in the arena it was compiled into and may be
+ * run by many threads at once. fhirpath_eval allocates only in the run's arena. Both are bounded by struct
+ * fp_limits.
  *
- * Static check: with an input type, an unknown element is an error (FHIRPATH_UNKNOWN_NAME) and operands that can never fit
- * are errors. Without one (input type NULL) names are resolved while running and absent ones give the empty collection.
+ * Static check: with an input type, an unknown element is an error (FHIRPATH_UNKNOWN_NAME) and operands that
+ * can never fit are errors. Without one (input type NULL) names are resolved while running and absent ones
+ * give the empty collection.
  */
 #ifndef KETLINK_FHIRPATH_FHIRPATH_H
 #define KETLINK_FHIRPATH_FHIRPATH_H
@@ -18,16 +20,28 @@
 
 struct fp_program;
 
-enum fp_kind { FP_NODE, FP_BOOLEAN, FP_INTEGER, FP_DECIMAL, FP_STRING, FP_DATE, FP_DATETIME, FP_TIME, FP_QUANTITY, FP_TYPE };
+enum fp_kind {
+  FP_NODE,
+  FP_BOOLEAN,
+  FP_INTEGER,
+  FP_DECIMAL,
+  FP_STRING,
+  FP_DATE,
+  FP_DATETIME,
+  FP_TIME,
+  FP_QUANTITY,
+  FP_TYPE
+};
 
 struct fp_quantity {
   struct decimal value;
-  struct str text;  /* lexical value, empty if computed */
-  struct str unit;  /* UCUM code, or a calendar word ("year") when `calendar` */
+  struct str text; /* lexical value, empty if computed */
+  struct str unit; /* UCUM code, or a calendar word ("year") when `calendar` */
   bool calendar;
 };
 
-/* One item of a collection: a node of a tree, or a system value. Small values inline, large ones by pointer into an arena. */
+/* One item of a collection: a node of a tree, or a system value. Small values inline, large ones by pointer
+ * into an arena. */
 struct fp_item {
   enum fp_kind kind;
   union {
@@ -35,7 +49,7 @@ struct fp_item {
     bool boolean;
     int64_t integer;
     const struct decimal *decimal;
-    struct str string;              /* also the text of dates, dateTimes and times (no @) */
+    struct str string; /* also the text of dates, dateTimes and times (no @) */
     const struct fp_quantity *quantity;
     const struct def_type *type_info;
   };
@@ -61,35 +75,36 @@ struct fp_variable {
 
 struct fp_compile {
   const struct definitions *definitions;
-  const struct def_type *input;      /* type of the focus, or NULL */
-  const struct def_type *resource;   /* type of %resource, or NULL */
+  const struct def_type *input;    /* type of the focus, or NULL */
+  const struct def_type *resource; /* type of %resource, or NULL */
   const struct fp_variable *variables;
   size_t variable_count;
-  const struct fp_limits *limits;    /* NULL: defaults */
-  const struct source *source;       /* where the text stands, for positions */
-  size_t from, to;                   /* the expression's bytes in source->text */
-  bool prefix;                       /* stop, without complaint, at the first token that cannot go on (FML) */
+  const struct fp_limits *limits; /* NULL: defaults */
+  const struct source *source;    /* where the text stands, for positions */
+  size_t from, to;                /* the expression's bytes in source->text */
+  bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML) */
 };
-/* On success *used (may be NULL) is the offset after the last token. STATUS_INVALID with diagnostics, NOMEM. */
+/* On success *used (may be NULL) is the offset after the last token. STATUS_INVALID with diagnostics, NOMEM.
+ */
 enum status fhirpath_compile(const struct fp_compile *compile, struct arena *arena, struct diag_list *diags,
                              struct fp_program **out, size_t *used) MUST_USE;
 
 struct fp_run {
-  const struct host *host;           /* now(), today(), timeOfDay(); one instant per run */
-  struct arena *arena;               /* results and scratch */
-  struct diag_list *diags;           /* evaluation errors */
-  const struct fp_limits *limits;    /* NULL: defaults */
-  struct tree_node *resource;        /* %resource; NULL = the root of the focus */
-  struct tree_node *root_resource;   /* %rootResource; NULL = %resource's container */
-  const struct fp_list *variables;   /* one per compiled variable */
-  struct str terminology_note;       /* reserved */
-  bool mark_read;                    /* flag nodes that are read with TREE_READ */
-  const struct diag_at *at;          /* where diagnostics point; NULL = the expression */
+  const struct host *host;         /* now(), today(), timeOfDay(); one instant per run */
+  struct arena *arena;             /* results and scratch */
+  struct diag_list *diags;         /* evaluation errors */
+  const struct fp_limits *limits;  /* NULL: defaults */
+  struct tree_node *resource;      /* %resource; NULL = the root of the focus */
+  struct tree_node *root_resource; /* %rootResource; NULL = %resource's container */
+  const struct fp_list *variables; /* one per compiled variable */
+  struct str terminology_note;     /* reserved */
+  bool mark_read;                  /* flag nodes that are read with TREE_READ */
+  const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
   void (*trace)(void *context, struct str name, const struct fp_list *items);
   void *trace_context;
 };
-/* Focus: the input collection (one node as a rule). STATUS_INVALID with a diagnostic when the expression fails on the data
-   (FHIRPATH_EVALUATION) or exceeds a limit (FHIRPATH_LIMIT); NOMEM. */
+/* Focus: the input collection (one node as a rule). STATUS_INVALID with a diagnostic when the expression
+   fails on the data (FHIRPATH_EVALUATION) or exceeds a limit (FHIRPATH_LIMIT); NOMEM. */
 enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                           struct fp_list *out) MUST_USE;
 static inline struct fp_list fp_one_node(struct fp_item *slot, struct tree_node *node) {
@@ -97,9 +112,10 @@ static inline struct fp_list fp_one_node(struct fp_item *slot, struct tree_node 
   return (struct fp_list){slot, node ? 1u : 0u, 1};
 }
 
-/* As a condition: empty = false; one Boolean = its value; one item of another kind = true; several = an error by FHIRPath,
-   reported as STATUS_INVALID. */
-enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run, struct tree_node *focus, bool *out) MUST_USE;
+/* As a condition: empty = false; one Boolean = its value; one item of another kind = true; several = an error
+   by FHIRPath, reported as STATUS_INVALID. */
+enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
+                           struct tree_node *focus, bool *out) MUST_USE;
 
 /* Type the result will have, when known, else NULL. */
 const struct def_type *fhirpath_result_type(const struct fp_program *program);

@@ -1,7 +1,9 @@
 /*
- * intake.h - what the clinic gives -> bound source trees. Formats are rows of one table; JSON and NDJSON today.
+ * intake.h - what the clinic gives -> bound source trees. Formats are rows of one table; JSON and NDJSON
+ * today.
  *
- * A *route* (mappings/routes.json) says for each format which logical model types it and which map translates it.
+ * A *route* (mappings/routes.json) says for each format which logical model types it and which map translates
+ * it.
  */
 #ifndef KETLINK_INTAKE_INTAKE_H
 #define KETLINK_INTAKE_INTAKE_H
@@ -22,8 +24,9 @@ struct intake_routes {
   size_t count;
 };
 /* Reads and checks routes.json. STATUS_CONFIG with diagnostics. */
-enum status intake_routes_read(const char *path, const struct host *host, const struct definitions *definitions,
-                               struct arena *arena, struct diag_list *diags, struct intake_routes *out) MUST_USE;
+enum status intake_routes_read(const char *path, const struct host *host,
+                               const struct definitions *definitions, struct arena *arena,
+                               struct diag_list *diags, struct intake_routes *out) MUST_USE;
 
 struct intake_record {
   struct source source;             /* text of this record; first_line tells its place in an NDJSON file */
@@ -31,8 +34,9 @@ struct intake_record {
   struct tree_node *root;           /* bound */
 };
 
-/* An input file: one JSON document, or NDJSON with one record a line (by name .ndjson, or when more text follows the first
-   document). intake_next gives one record after the other, each in the caller's arena, in constant memory. */
+/* An input file: one JSON document, or NDJSON with one record a line (by name .ndjson, or when more text
+   follows the first document). intake_next gives one record after the other, each in the caller's arena, in
+   constant memory. */
 struct intake_input {
   struct str name, text;
   size_t at;
@@ -40,7 +44,8 @@ struct intake_input {
   bool lines;
 };
 struct intake_input intake_open(struct str name, struct str text);
-/* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on). */
+/* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on).
+ */
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) MUST_USE;

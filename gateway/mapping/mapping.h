@@ -1,12 +1,14 @@
 /*
- * mapping.h - FHIR Mapping Language (FHIR 5.0.0) on R4 content: parse, link, type-check, compile, execute; ConceptMaps.
+ * mapping.h - FHIR Mapping Language (FHIR 5.0.0) on R4 content: parse, link, type-check, compile, execute;
+ * ConceptMaps.
  *
- * mapping_load reads all maps (*.fml) and ConceptMaps (*.json) of a folder and resolves everything: elements, types,
- * groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of all files are reported in one go, each with
- * file:line:col. A loaded set is immutable and shared by threads; nothing is parsed or looked up by name while data flows.
+ * mapping_load reads all maps (*.fml) and ConceptMaps (*.json) of a folder and resolves everything: elements,
+ * types, groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of all files are reported
+ * in one go, each with file:line:col. A loaded set is immutable and shared by threads; nothing is parsed or
+ * looked up by name while data flows.
  *
- * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target tree, made in
- * the run's arena. Deterministic: clock and randomness only through the run's host.
+ * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target
+ * tree, made in the run's arena. Deterministic: clock and randomness only through the run's host.
  */
 #ifndef KETLINK_MAPPING_MAPPING_H
 #define KETLINK_MAPPING_MAPPING_H
@@ -22,12 +24,14 @@ struct mapping_map;
 struct mapping_load {
   const struct definitions *definitions;
   const struct host *host;
-  const char *folder;        /* mappings folder: <folder>/ ** / *.fml and <folder>/terminology/ *.json; NULL = none */
-  const char *const *files;  /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
+  const char
+      *folder; /* mappings folder: <folder>/ ** / *.fml and <folder>/terminology/ *.json; NULL = none */
+  const char *const *files; /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
   size_t file_count;
 };
 /* The set owns its memory. With errors: STATUS_INVALID and *out NULL. */
-enum status mapping_load(const struct mapping_load *load, struct diag_list *diags, struct mapping_set **out) MUST_USE;
+enum status mapping_load(const struct mapping_load *load, struct diag_list *diags,
+                         struct mapping_set **out) MUST_USE;
 void mapping_free(struct mapping_set *set);
 
 size_t mapping_count(const struct mapping_set *set);
@@ -48,8 +52,8 @@ struct mapping_trace {
   unsigned depth;
   struct str file;
   struct source_position position;
-  struct str name;               /* group or rule */
-  struct str detail;             /* why a rule did not fire; what was written; the log text */
+  struct str name;   /* group or rule */
+  struct str detail; /* why a rule did not fire; what was written; the log text */
   const struct tree_node *source, *target;
 };
 
@@ -57,14 +61,15 @@ struct mapping_run {
   const struct host *host;
   struct arena *arena;
   struct diag_list *diags;
-  const struct source *source;   /* text of the source tree, for positions */
+  const struct source *source; /* text of the source tree, for positions */
   void (*trace)(void *context, const struct mapping_trace *trace); /* NULL: none */
   void *trace_context;
-  size_t max_steps, max_depth;   /* 0: defaults */
+  size_t max_steps, max_depth; /* 0: defaults */
 };
 /* STATUS_INVALID when a check failed or a rule could not be executed (diagnostics say which). */
-enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map, const struct mapping_run *run,
-                        struct tree_node *source, struct tree_node **target) MUST_USE;
+enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map,
+                        const struct mapping_run *run, struct tree_node *source,
+                        struct tree_node **target) MUST_USE;
 /* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
 
@@ -72,7 +77,7 @@ void mapping_report_unread(const struct tree_node *source, const struct mapping_
 struct mapping_concept {
   struct str system, code, display, equivalence;
 };
-bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system, struct str code,
-                       struct mapping_concept *out);
+bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system,
+                       struct str code, struct mapping_concept *out);
 
 #endif

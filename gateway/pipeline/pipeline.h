@@ -1,8 +1,8 @@
 /*
  * pipeline.h - one record through all stages: text -> source tree -> map -> resources -> Bundle -> validated.
  *
- * The command line and the relay both call this. A pipeline is opened once (definition pack, routes, maps, validators) and
- * is then immutable; each record has its own arena.
+ * The command line and the relay both call this. A pipeline is opened once (definition pack, routes, maps,
+ * validators) and is then immutable; each record has its own arena.
  */
 #ifndef KETLINK_PIPELINE_PIPELINE_H
 #define KETLINK_PIPELINE_PIPELINE_H
@@ -23,7 +23,8 @@ struct pipeline_params {
   bool maps;               /* load maps and routes (export); false: definitions only (validate, fhirpath) */
 };
 /* NOT_FOUND, CONFIG, INVALID with diagnostics. */
-enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags, struct pipeline **out) MUST_USE;
+enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags,
+                          struct pipeline **out) MUST_USE;
 void pipeline_close(struct pipeline *pipeline);
 
 const struct definitions *pipeline_definitions(const struct pipeline *pipeline);
@@ -40,10 +41,12 @@ struct pipeline_run {
   void (*trace)(void *context, const struct mapping_trace *trace);
   void *trace_context;
 };
-/* A read record -> finished Bundle. STATUS_INVALID when any error was added: *bundle must then not be used. */
+/* A read record -> finished Bundle. STATUS_INVALID when any error was added: *bundle must then not be used.
+ */
 enum status pipeline_export(const struct pipeline *pipeline, const struct intake_record *record,
                             const struct pipeline_run *run, struct tree_node **bundle) MUST_USE;
 /* The clinic's id of a record (namespace of its ids); empty when absent. */
-struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct intake_record *record, struct arena *arena);
+struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct intake_record *record,
+                              struct arena *arena);
 
 #endif

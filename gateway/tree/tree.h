@@ -1,20 +1,22 @@
 /*
  * tree.h - the element tree that every stage passes on, and JSON in and out.
  *
- * A clinic record, an HL7 v2 message, a StructureDefinition and a FHIR resource are all this tree. Repeating elements are
- * siblings of the same name (as in FHIRPath), so `"given": ["A", "B"]` gives two nodes `given` flagged TREE_IN_ARRAY.
- * Sibling repetitions are always adjacent.
+ * A clinic record, an HL7 v2 message, a StructureDefinition and a FHIR resource are all this tree. Repeating
+ * elements are siblings of the same name (as in FHIRPath), so `"given": ["A", "B"]` gives two nodes `given`
+ * flagged TREE_IN_ARRAY. Sibling repetitions are always adjacent.
  *
- * Two states. *Raw*: as read; names are the JSON member names, `_birthDate` is a node of its own, `element` and `type` are
- * NULL, `symbol` is 0. *Bound*: definitions_bind() has laid the definitions over it: `element`, `type` and `symbol` are
- * set where known, `_birthDate` has been folded into `birthDate` (its children are the primitive's children),
- * "resourceType" is flagged TREE_META. This stage never looks into `element` and `type`.
+ * Two states. *Raw*: as read; names are the JSON member names, `_birthDate` is a node of its own, `element`
+ * and `type` are NULL, `symbol` is 0. *Bound*: definitions_bind() has laid the definitions over it:
+ * `element`, `type` and `symbol` are set where known, `_birthDate` has been folded into `birthDate` (its
+ * children are the primitive's children), "resourceType" is flagged TREE_META. This stage never looks into
+ * `element` and `type`.
  *
- * Numbers keep their text: `text` of a number is the very bytes of the source, and they are written back unchanged.
+ * Numbers keep their text: `text` of a number is the very bytes of the source, and they are written back
+ * unchanged.
  *
- * Ownership: nodes and decoded strings live in an arena; text without escapes is a view of the source, which must live as
- * long as the tree. Nodes may be moved between trees of one arena. One thread at a time.
- * Caps: struct tree_limits; errors: diagnostics with line and column; NOMEM by status.
+ * Ownership: nodes and decoded strings live in an arena; text without escapes is a view of the source, which
+ * must live as long as the tree. Nodes may be moved between trees of one arena. One thread at a time. Caps:
+ * struct tree_limits; errors: diagnostics with line and column; NOMEM by status.
  */
 #ifndef KETLINK_TREE_TREE_H
 #define KETLINK_TREE_TREE_H
@@ -60,12 +62,13 @@ struct tree_limits {
 /* The defaults of base/limits.h. */
 struct tree_limits tree_limits_default(void);
 
-/* --- JSON ------------------------------------------------------------------------------------------------------- */
+/* --- JSON
+ * ------------------------------------------------------------------------------------------------------- */
 
-/* Reads one JSON value, an object or array at the top. Refuses (with position): what is not RFC 8259, a byte order mark,
-   invalid UTF-8, NUL, lone surrogates, duplicate member names, arrays in arrays, text after the value, and what is over
-   a limit. An array at the top gives an unnamed object whose children are the items, unnamed and TREE_IN_ARRAY.
-   STATUS_INVALID with diagnostics, STATUS_NOMEM. limits NULL = defaults. */
+/* Reads one JSON value, an object or array at the top. Refuses (with position): what is not RFC 8259, a byte
+   order mark, invalid UTF-8, NUL, lone surrogates, duplicate member names, arrays in arrays, text after the
+   value, and what is over a limit. An array at the top gives an unnamed object whose children are the items,
+   unnamed and TREE_IN_ARRAY. STATUS_INVALID with diagnostics, STATUS_NOMEM. limits NULL = defaults. */
 enum status tree_read_json(const struct source *source, const struct tree_limits *limits, struct arena *arena,
                            struct diag_list *diags, struct tree_node **out) MUST_USE;
 
@@ -74,15 +77,18 @@ size_t tree_line_end(struct str text, size_t from);
 
 struct tree_write {
   bool pretty;     /* two spaces of indent, one member a line, LF */
-  bool keep_empty; /* write objects without members and null primitives (source trees); default: leave them out */
+  bool keep_empty; /* write objects without members and null primitives (source trees); default: leave them
+                      out */
 };
-/* Raw or bound tree to JSON. Siblings of one name flagged TREE_IN_ARRAY are written as an array, also when single; a bound
-   primitive with children is written with its `_name` partner (arrays padded with null). Errors stand in out->error. */
+/* Raw or bound tree to JSON. Siblings of one name flagged TREE_IN_ARRAY are written as an array, also when
+   single; a bound primitive with children is written with its `_name` partner (arrays padded with null).
+   Errors stand in out->error. */
 void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out);
 /* One JSON string literal, quotes included. */
 void tree_write_string(struct str value, struct buf *out);
 
-/* --- walking ------------------------------------------------------------------------------------------------------ */
+/* --- walking
+ * ------------------------------------------------------------------------------------------------------ */
 
 static inline bool tree_is_meta(const struct tree_node *node) {
   return (node->flags & TREE_META) != 0;
@@ -100,13 +106,14 @@ struct str tree_text(const struct tree_node *node, const char *name);
 static inline size_t tree_offset(const struct tree_node *node) {
   return node->offset ? node->offset - 1 : 0;
 }
-/* `Patient.name[0].given[1]`: `root` is the name of the root (the type), indices where the node is TREE_IN_ARRAY.
-   Written into the arena; ptr NULL when it is full. */
+/* `Patient.name[0].given[1]`: `root` is the name of the root (the type), indices where the node is
+   TREE_IN_ARRAY. Written into the arena; ptr NULL when it is full. */
 struct str tree_path(const struct tree_node *node, struct str root, struct arena *arena);
 /* The same without indices. */
 struct str tree_path_plain(const struct tree_node *node, struct str root, struct arena *arena);
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- building
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct tree_node *tree_new(struct arena *arena, enum tree_kind kind, struct str name) MUST_USE;
 void tree_append(struct tree_node *parent, struct tree_node *child);
