@@ -82,7 +82,12 @@ struct fp_compile {
   const struct fp_limits *limits; /* NULL: defaults */
   const struct source *source;    /* where the text stands, for positions */
   size_t from, to;                /* the expression's bytes in source->text */
-  bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML) */
+  bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML);
+                                     `->` ends the expression, it is no minus */
+  /* As the reference mapping engine reads expressions in maps: */
+  bool
+      bare_variables; /* a name that begins a path is the variable of that name, if there is one: src.m < 2 */
+  bool double_quotes; /* "text" is a string like 'text' */
 };
 /* On success *used (may be NULL) is the offset after the last token. STATUS_INVALID with diagnostics, NOMEM.
  */
