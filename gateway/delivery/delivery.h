@@ -56,6 +56,7 @@ struct delivery_request {
   struct str body;          /* application/fhir+json; empty for GET */
   struct str if_match;      /* ETag or empty */
   struct str if_none_exist; /* search of a conditional create, or empty */
+  bool repeatable;          /* a POST that may be sent twice without harm (conditional updates throughout) */
 };
 struct delivery_answer {
   enum delivery_phase phase; /* how far it came */
