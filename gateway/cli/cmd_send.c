@@ -1,0 +1,143 @@
+/* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
+#include "cli/send.h"
+
+static const struct cli_option options[] = {
+    {"to", 't', "DESTINATION", "name in mappings/destinations, or a file (required)"},
+    {"no-validate", 0, NULL, "do not check the Bundle before it is sent"},
+};
+
+/* What lasts for all records of one call. */
+struct send {
+  struct cli *cli;
+  struct pipeline *pipeline;
+  struct bundle_shape shape;
+  struct delivery_destination destination;
+  struct delivery_client *client;
+  size_t records, resources;
+  enum status worst;
+  bool mixed; /* some records went well, others did not */
+};
+
+/* "hospital" is mappings/destinations/hospital.json; a name with a slash or .json is a file. */
+static struct str destination_path(struct send *send, const char *name) {
+  struct str text = str_of(name);
+  if (strchr(name, '/') || str_ends(text, STR(".json"))) return text;
+  return arena_printf(send->cli->arena, "%.*s/destinations/%s.json",
+                      STR_ARG(pipeline_mappings_folder(send->pipeline)), name);
+}
+
+static int open_destination(struct send *send) {
+  struct cli *cli = send->cli;
+  struct str path = destination_path(send, cli_value(cli, "to"));
+  enum status status =
+      path.ptr ? bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape) : STATUS_NOMEM;
+  if (status == STATUS_OK)
+    status = delivery_destination_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->destination);
+  if (status == STATUS_OK)
+    status = delivery_client_new(&send->destination, cli->host, &cli->diags, &send->client);
+  cli_report(cli, &cli->diags);
+  return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
+}
+
+static enum status deliver(struct send *send, const struct intake_record *record, struct arena *arena,
+                           struct diag_list *diags) {
+  struct pipeline_run run = {
+      .arena = arena, .diags = diags, .shape = &send->shape, .validate = !cli_flag(send->cli, "no-validate")};
+  struct tree_node *bundle = NULL;
+  enum status status = pipeline_export(send->pipeline, record, &run, &bundle);
+  if (status != STATUS_OK) return status;
+  struct bundle_params params = {.definitions = pipeline_definitions(send->pipeline),
+                                 .shape = &send->shape,
+                                 .clinic_id = pipeline_clinic_id(send->pipeline, record, arena),
+                                 .arena = arena,
+                                 .diags = diags,
+                                 .source = &record->source};
+  struct send_job job = {.cli = send->cli,
+                         .bundle = &params,
+                         .client = send->client,
+                         .destination = &send->destination,
+                         .diags = diags,
+                         .arena = arena};
+  status = send_bundle(&job, bundle);
+  send_print(&job);
+  send->resources += send_stored(&job);
+  send->mixed |= status != STATUS_OK && send_stored(&job) > 0;
+  return status;
+}
+
+/* One record in its own arena. NOT_FOUND: there are no more. */
+static enum status next_record(struct send *send, struct intake_input *input) {
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  struct diag_list diags;
+  struct intake_record record = {0};
+  if (!arena) return STATUS_NOMEM;
+  diag_list_init(&diags, arena);
+  enum status status = intake_next(input, pipeline_definitions(send->pipeline),
+                                   pipeline_routes(send->pipeline), arena, &diags, &record);
+  if (status == STATUS_OK) status = deliver(send, &record, arena, &diags);
+  if (status != STATUS_NOT_FOUND) send->records++;
+  cli_report(send->cli, &diags);
+  arena_free(arena);
+  return status;
+}
+
+static bool is_about_destination(enum status status) {
+  return status == STATUS_UNAVAILABLE || status == STATUS_DENIED || status == STATUS_CONFIG;
+}
+
+static enum status send_input(struct send *send, const char *path) {
+  struct str text = {0};
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  struct diag_list diags;
+  if (!arena) return STATUS_NOMEM;
+  diag_list_init(&diags, arena);
+  enum status status = cli_read(send->cli, path, arena, &diags, &text);
+  cli_report(send->cli, &diags);
+  struct intake_input input = intake_open(str_of(path), text);
+  while (status == STATUS_OK || status == STATUS_INVALID) {
+    if (text.ptr == NULL) break;
+    status = next_record(send, &input);
+    if (status == STATUS_OK) continue;
+    if (status != STATUS_NOT_FOUND && send->worst == STATUS_OK) send->worst = status;
+  }
+  arena_free(arena);
+  return text.ptr && status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static void summary(const struct send *send) {
+  cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
+           STR_ARG(send->destination.base));
+}
+
+static int run(struct cli *cli) {
+  struct send send = {.cli = cli};
+  if (!cli_value(cli, "to")) return cli_usage(cli, "--to DESTINATION is missing");
+  int result = cli_pipeline(cli, true, &send.pipeline);
+  if (result == CLI_DONE) result = open_destination(&send);
+  for (size_t i = 0; result == CLI_DONE && i < cli->argument_count; i++) {
+    enum status status = send_input(&send, cli->arguments[i]);
+    if (status != STATUS_OK && send.worst == STATUS_OK) send.worst = status;
+    if (is_about_destination(status)) break; /* the next record would meet the same */
+  }
+  if (result == CLI_DONE) {
+    summary(&send);
+    result = send.worst == STATUS_OK ? CLI_DONE : send.resources ? CLI_FINDINGS : cli_exit_of(send.worst);
+  }
+  delivery_client_free(send.client);
+  pipeline_close(send.pipeline);
+  return result;
+}
+
+const struct cli_command cli_send = {
+    .name = "send",
+    .arguments = "INPUT…",
+    .summary = "translate, validate and deliver records now; print what the server stored",
+    .examples = "  ketlink send --to hospital session.json      deliver one session\n"
+                "  ketlink send --to ./test-server.json *.json   to a destination of your own\n"
+                "  ketlink send --to hospital --json - < day.ndjson\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .min_arguments = 1,
+    .max_arguments = SIZE_MAX,
+    .run = run,
+};
