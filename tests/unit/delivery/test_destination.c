@@ -1,0 +1,104 @@
+/* test_destination.c - a destination that could leak is refused before a connection is made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "delivery/delivery.h"
+
+static struct arena *arena;
+static struct diag_list diags;
+static char folder[] = "/tmp/ketlink-destination-XXXXXX";
+
+static int setup(void **state) {
+  (void)state;
+  return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  return rmdir(folder);
+}
+
+static void put(const char *name, const char *text, mode_t mode) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+  assert_int_equal(0, chmod(path, mode));
+}
+
+static void drop(const char *name) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  unlink(path);
+}
+
+static enum status open_destination(const char *json, struct delivery_destination *out) {
+  char path[256];
+  struct delivery_client *client = NULL;
+  put("d.json", json, 0644);
+  snprintf(path, sizeof path, "%s/d.json", folder);
+  enum status status = delivery_destination_read(path, host_system(), arena, &diags, out);
+  if (status == STATUS_OK) status = delivery_client_new(out, host_system(), &diags, &client);
+  delivery_client_free(client);
+  drop("d.json");
+  return status;
+}
+
+static void test_base(void **state) {
+  (void)state;
+  struct delivery_destination d;
+  static const char *const bad[] = {"{\"base\":\"http://ehr.example/fhir\"}",
+                                    "{\"base\":\"https://\"}",
+                                    "{\"base\":\"https://user:secret@ehr.example\"}",
+                                    "{\"base\":\"https://ehr.example/fhir?x=1\"}",
+                                    "{\"base\":\"https://ehr.example/a b\"}",
+                                    "{\"base\":\"ftp://ehr.example\"}",
+                                    "{\"bas\":\"https://ehr.example\"}",
+                                    "{\"base\":\"https://ehr.example\",\"tokn\":\"x\"}",
+                                    "{\"base\":\"https://e.example\",\"auth\":{\"type\":\"bearer\"}}",
+                                    "{\"base\":5}",
+                                    "{",
+                                    "[]"};
+  arena = arena_new(1 << 20);
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    diag_list_init(&diags, arena);
+    assert_int_not_equal(STATUS_OK, open_destination(bad[i], &d));
+    assert_true(diag_failed(&diags));
+  }
+  assert_int_equal(STATUS_OK, open_destination("{\"base\":\"https://ehr.example:8443/fhir/R4/\"}", &d));
+  assert_true(str_is(d.base, "https://ehr.example:8443/fhir/R4"));
+  arena_free(arena);
+}
+
+static void test_token_file(void **state) {
+  (void)state;
+  static const char json[] =
+      "{\"base\":\"https://e.example\",\"auth\":{\"type\":\"bearer\",\"tokenFile\":\"token\"}}";
+  struct delivery_destination d;
+  arena = arena_new(1 << 20);
+  diag_list_init(&diags, arena);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d)); /* missing */
+  put("token", "abc.def\n", 0644);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d)); /* readable by others */
+  put("token", "abc\r\nX-Injected: 1\n", 0600);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d)); /* header injection */
+  put("token", "", 0600);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d));
+  put("token", "abc.def\n", 0600);
+  assert_int_equal(STATUS_OK, open_destination(json, &d));
+  drop("token");
+  arena_free(arena);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file)};
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
