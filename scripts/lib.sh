@@ -1,0 +1,86 @@
+# lib.sh - shared by the scripts: packages, Node, build folders. Sourced by bash, from any folder.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+say() { printf '\n== %s\n' "$*"; }
+die() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo > /dev/null; then
+    sudo "$@"
+  else
+    die "not root and no sudo: install by hand: $*"
+  fi
+}
+
+# need_packages NAME…: installs what apt does not have on the machine yet.
+need_packages() {
+  local missing=() name
+  for name in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}' "$name" 2> /dev/null | grep -qx installed || missing+=("$name")
+  done
+  [ ${#missing[@]} = 0 ] && return 0
+  say "installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+node_is_new() {
+  command -v node > /dev/null && node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24 ? 0 : 1)'
+}
+
+# Node 20.19 or newer: the machine's own, else the pinned one of packaging/node.
+need_node() {
+  node_is_new || need_command node nodejs
+  command -v npm > /dev/null || need_packages npm
+  node_is_new && return 0
+  if [ ! -x build/node/bin/node ]; then
+    say "installing the pinned Node.js (the system's is $(node --version))"
+    mkdir -p build/node/bin
+    cp packaging/node/package.json packaging/node/package-lock.json build/node/
+    npm_ci build/node
+    ln -sf "$root"/build/node/node_modules/node-linux-*/bin/node build/node/bin/node
+  fi
+  PATH="$root/build/node/bin:$PATH"
+  node_is_new || die "node $(node --version) is too old"
+}
+
+need_command() { command -v "$1" > /dev/null || need_packages "$2"; }
+
+# npm_ci FOLDER: what the lock file says, once per content of the lock file.
+npm_ci() {
+  local stamp="$1/node_modules/.ketlink-lock"
+  cmp -s "$1/package-lock.json" "$stamp" && return 0
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error > /dev/null)
+  cp "$1/package-lock.json" "$stamp"
+}
+
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcurl4-openssl-dev libjansson-dev libssl-dev
+  libpcre2-dev zlib1g-dev ca-certificates python3)
+test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils)
+
+# configure_and_build PRESET [TARGET…]
+configure_and_build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" > "build/$preset.configure.log" || { cat "build/$preset.configure.log"; return 1; }
+  cmake --build --preset "$preset" ${1:+--target "$@"} -- -k 0
+}
+
+# The definition pack, made once for all builds.
+need_definitions() {
+  [ -s build/definitions.pack ] && [ build/definitions.pack -nt packaging/definitions/package-lock.json ] &&
+    "$1" definitions list -q --definitions build/definitions.pack > /dev/null 2>&1 && return 0
+  need_node
+  npm_ci packaging/definitions
+  say "compiling the FHIR definitions"
+  "$1" definitions build -o build/definitions.pack
+}
