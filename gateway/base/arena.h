@@ -8,13 +8,20 @@
 #ifndef KETLINK_BASE_ARENA_H
 #define KETLINK_BASE_ARENA_H
 
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include "base/status.h"
 #include "base/str.h"
 
-struct arena;
+/* The members are private to arena.h and arena.c; they stand here so that the common case can be inlined. */
+struct arena {
+  char *at;  /* next free byte of the newest block */
+  char *end; /* end of the newest block; equal to `at` when every allocation must take the slow path */
+  struct arena_block *block;
+  size_t cap, held;
+  unsigned long fail_at;
+};
+
 /* A point to come back to; see arena_rewind. */
 struct arena_mark {
   void *block;
@@ -26,11 +33,21 @@ struct arena_mark {
 struct arena *arena_new(size_t cap) MUST_USE;
 /* NULL is allowed. */
 void arena_free(struct arena *arena);
-/* Forget everything but keep the first block, wiped: for the next record. */
+/* Forget everything but keep one block, wiped: for the next record. */
 void arena_reset(struct arena *arena);
 
-void *arena_alloc(struct arena *arena, size_t size) MUST_USE;  /* bytes are not set */
-void *arena_zalloc(struct arena *arena, size_t size) MUST_USE; /* zeroed */
+void *arena_alloc_slow(struct arena *arena, size_t size) MUST_USE;
+/* Zeroed: unused memory of an arena is always zero, so this costs nothing. */
+static inline void *MUST_USE arena_zalloc(struct arena *arena, size_t size) {
+  if (size - 1 >= (size_t)(arena->end - arena->at)) return arena_alloc_slow(arena, size);
+  void *bytes = arena->at;
+  arena->at += (size + 15) & ~(size_t)15;
+  return bytes;
+}
+/* The caller must set the bytes itself. */
+static inline void *MUST_USE arena_alloc(struct arena *arena, size_t size) {
+  return arena_zalloc(arena, size);
+}
 /* count * size, overflow checked; zeroed. */
 void *arena_calloc(struct arena *arena, size_t count, size_t size) MUST_USE;
 #define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
@@ -48,8 +65,10 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args) 
 struct arena_mark arena_mark(const struct arena *arena);
 void arena_rewind(struct arena *arena, struct arena_mark mark);
 
-/* Bytes handed out, and held. */
+/* Bytes handed out since birth or reset and not rewound, alignment included. */
 size_t arena_used(const struct arena *arena);
+/* Bytes held from the system, at most the cap. */
+size_t arena_held(const struct arena *arena);
 /* Test hook: let the n-th allocation from now on fail (1 = the next), once; 0 turns it off. */
 void arena_fail_at(struct arena *arena, unsigned long n);
 

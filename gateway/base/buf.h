@@ -33,6 +33,8 @@ void buf_add_str(struct buf *buf, struct str s);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One JSON string literal, quotes included: what RFC 8259 asks to be escaped is escaped, all else stays UTF-8. */
+void buf_add_json(struct buf *buf, struct str s);
 static inline struct str buf_str(const struct buf *buf) {
   return (struct str){buf->ptr, buf->len};
 }

@@ -55,6 +55,7 @@ struct diag_list {
   size_t count;
   size_t dropped;
   size_t by_severity[4];
+  struct source_cursor cursor; /* private: where the last diagnostic was */
 };
 
 void diag_list_init(struct diag_list *list, struct arena *arena);

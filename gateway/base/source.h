@@ -29,4 +29,12 @@ static inline struct source source_make(struct str name, struct str text) {
 /* Offsets beyond the text give the position of its end. Linear in the offset. */
 struct source_position source_locate(const struct source *source, size_t offset);
 
+/* The last place located: going on from it makes many positions in ascending order linear in all. Zero to begin. */
+struct source_cursor {
+  const char *text;
+  size_t offset;
+  struct source_position position;
+};
+struct source_position source_locate_next(const struct source *source, size_t offset, struct source_cursor *cursor);
+
 #endif

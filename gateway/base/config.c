@@ -1,0 +1,241 @@
+/* config.c - JSON configuration files: reading, presets, checking against a table of keys. */
+#include "base/config.h"
+
+#include <ctype.h>
+#include "base/limits.h"
+
+enum { CONFIG_BYTES = 1 << 20, PATH_BYTES = 4096 };
+
+static void report(struct diag_list *diags, const char *path, const char *message) {
+  struct source source = source_make(str_of(path), (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", message);
+}
+
+static enum status read_object(const struct host *host, const char *path, struct diag_list *diags,
+                               json_t **out) {
+  struct str text;
+  struct source source = source_make(str_of(path), (struct str){0});
+  struct diag_at at = {.source = &source};
+  enum status status = host->read_file(host->context, path, CONFIG_BYTES, diags->arena, &text);
+  if (status) {
+    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_name(status));
+    return status;
+  }
+  json_error_t error;
+  source.text = text;
+  json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
+  if (!object) {
+    at.offset = error.position > 0 ? (size_t)error.position - 1 : 0;
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", error.text);
+    return STATUS_INVALID;
+  }
+  if (!json_is_object(object)) {
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "the file must hold a JSON object");
+    json_decref(object);
+    return STATUS_INVALID;
+  }
+  *out = object;
+  return STATUS_OK;
+}
+
+/* The preset's file beside `path`. A name, never a way to another folder. */
+static bool preset_path(const char *path, const char *name, char out[PATH_BYTES]) {
+  const char *slash = strrchr(path, '/');
+  size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+  size_t len = strlen(name);
+  if (len == 0 || folder + len + sizeof ".json" > PATH_BYTES) return false;
+  for (const char *c = name; *c; c++) {
+    if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_') return false;
+  }
+  memcpy(out, path, folder);
+  memcpy(out + folder, name, len);
+  memcpy(out + folder + len, ".json", sizeof ".json");
+  return true;
+}
+
+static enum status read_preset(const struct host *host, const char *path, const json_t *preset,
+                               struct diag_list *diags, json_t **out) {
+  char beside[PATH_BYTES];
+  const char *name = json_string_value(preset);
+  if (!name || !preset_path(path, name, beside)) {
+    report(diags, path, "preset must be the name of a file beside this one, without folder and .json");
+    return STATUS_INVALID;
+  }
+  enum status status = read_object(host, beside, diags, out);
+  if (!status && json_object_get(*out, "preset")) {
+    report(diags, beside, "a preset cannot have a preset of its own");
+    json_decref(*out);
+    *out = NULL;
+    status = STATUS_INVALID;
+  }
+  return status;
+}
+
+enum status config_read(const struct host *host, const char *path, struct diag_list *diags, json_t **out) {
+  json_t *object = NULL, *base = NULL;
+  *out = NULL;
+  enum status status = read_object(host, path, diags, &object);
+  if (status) goto done;
+  const json_t *preset = json_object_get(object, "preset");
+  if (!preset) {
+    *out = json_incref(object);
+    goto done;
+  }
+  status = read_preset(host, path, preset, diags, &base);
+  if (status) goto done;
+  (void)json_object_del(object, "preset");
+  if (json_object_update_recursive(base, object) != 0) {
+    status = STATUS_NOMEM;
+    goto done;
+  }
+  *out = json_incref(base);
+done:
+  json_decref(base);
+  json_decref(object);
+  return status;
+}
+
+/* --- checking --- */
+
+static bool is_string_list(const json_t *value) {
+  size_t index;
+  const json_t *item;
+  if (!json_is_array(value)) return false;
+  json_array_foreach(value, index, item) {
+    if (!json_is_string(item)) return false;
+  }
+  return true;
+}
+
+static bool has_type(const json_t *value, enum config_type type) {
+  switch (type) {
+  case CONFIG_STRING:
+    return json_is_string(value);
+  case CONFIG_INTEGER:
+    return json_is_integer(value);
+  case CONFIG_BOOLEAN:
+    return json_is_boolean(value);
+  case CONFIG_STRINGS:
+    return is_string_list(value);
+  case CONFIG_OBJECT:
+    return json_is_object(value);
+  }
+  return false;
+}
+
+static const char *type_name(enum config_type type) {
+  static const char *const names[] = {[CONFIG_STRING] = "a string",
+                                      [CONFIG_INTEGER] = "a whole number",
+                                      [CONFIG_BOOLEAN] = "true or false",
+                                      [CONFIG_STRINGS] = "a list of strings",
+                                      [CONFIG_OBJECT] = "an object"};
+  return names[type];
+}
+
+struct check {
+  const char *path, *where;
+  const struct config_key *keys;
+  size_t count;
+  struct diag_list *diags;
+};
+
+static void fault(const struct check *check, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void fault(const struct check *check, const char *key, const char *format, ...) {
+  struct source source = source_make(str_of(check->path), (struct str){0});
+  bool nested = check->where && *check->where;
+  struct diag_at at = {.source = &source};
+  va_list args;
+  va_start(args, format);
+  struct str text = arena_vprintf(check->diags->arena, format, args);
+  va_end(args);
+  diag_error(check->diags, DIAG_CONFIG_INVALID, &at, "%s%s%s %.*s", nested ? check->where : "",
+             nested ? "." : "", key, STR_ARG(text));
+}
+
+static bool is_listed(const char *const *words, const char *word) {
+  for (; *words; words++) {
+    if (strcmp(*words, word) == 0) return true;
+  }
+  return false;
+}
+
+static void check_value(const struct check *check, const struct config_key *key, const json_t *value) {
+  if (!has_type(value, key->type)) {
+    fault(check, key->name, "must be %s", type_name(key->type));
+    return;
+  }
+  if (key->type == CONFIG_STRING && key->words && !is_listed(key->words, json_string_value(value))) {
+    struct buf words;
+    buf_init(&words, 1024);
+    for (const char *const *word = key->words; *word; word++) {
+      buf_printf(&words, "%s%s", word == key->words ? "" : ", ", *word);
+    }
+    fault(check, key->name, "must be one of: %.*s", STR_ARG(buf_str(&words)));
+    buf_release(&words);
+  }
+  int64_t number = json_integer_value(value);
+  if (key->type == CONFIG_INTEGER && (key->min || key->max) && (number < key->min || number > key->max)) {
+    fault(check, key->name, "must be from %lld to %lld", (long long)key->min, (long long)key->max);
+  }
+}
+
+static const struct config_key *find_key(const struct check *check, const char *name) {
+  for (size_t i = 0; i < check->count; i++) {
+    if (strcmp(check->keys[i].name, name) == 0) return &check->keys[i];
+  }
+  return NULL;
+}
+
+static struct str nearest_key(const struct check *check, const char *name) {
+  struct str best = {0};
+  unsigned least = 4;
+  for (size_t i = 0; i < check->count; i++) {
+    unsigned distance = str_distance(str_of(check->keys[i].name), str_of(name), least - 1);
+    if (distance >= least || distance * 2 >= strlen(name)) continue;
+    least = distance;
+    best = str_of(check->keys[i].name);
+  }
+  return best;
+}
+
+bool config_check(const json_t *object, const char *path, const char *where, const struct config_key *keys,
+                  size_t count, struct diag_list *diags) {
+  const struct check check = {path, where, keys, count, diags};
+  size_t before = diag_errors(diags);
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+    const struct config_key *key = find_key(&check, name);
+    struct str near = key ? (struct str){0} : nearest_key(&check, name);
+    if (key) {
+      check_value(&check, key, value);
+    } else if (near.len) {
+      fault(&check, name, "is not a known key; did you mean %.*s?", STR_ARG(near));
+    } else {
+      fault(&check, name, "is not a known key");
+    }
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (keys[i].required && !json_object_get(object, keys[i].name)) fault(&check, keys[i].name, "is missing");
+  }
+  return diag_errors(diags) == before;
+}
+
+struct str config_string(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_string(value) ? str_make(json_string_value(value), json_string_length(value))
+                               : (struct str){0};
+}
+
+int64_t config_integer(const json_t *object, const char *key, int64_t fallback) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool config_boolean(const json_t *object, const char *key, bool fallback) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_boolean(value) ? json_is_true(value) : fallback;
+}

@@ -1,0 +1,177 @@
+/* diag.c - collecting diagnostics, and rendering them one by one as text. */
+#include "base/diag.h"
+
+#include <stdio.h>
+#include "base/utf8.h"
+
+static const struct code_row {
+  const char *name, *issue, *help;
+} CODES[] = {
+#define DIAG(name, text, issue, help) [DIAG_##name] = {text, issue, help},
+#include "base/diag.def"
+#undef DIAG
+};
+
+const char *diag_severity_name(enum diag_severity severity) {
+  static const char *const names[] = {"information", "warning", "error", "fatal"};
+  return names[severity];
+}
+
+const char *diag_code_name(enum diag_code code) {
+  return CODES[code].name;
+}
+
+const char *diag_code_issue(enum diag_code code) {
+  return CODES[code].issue;
+}
+
+const char *diag_code_help(enum diag_code code) {
+  return CODES[code].help;
+}
+
+void diag_list_init(struct diag_list *list, struct arena *arena) {
+  *list = (struct diag_list){.arena = arena};
+}
+
+/* --- making text fit to be shown --- */
+
+/* Format characters that can hide or reorder what a person reads, and line ends beyond ASCII. */
+static bool unprintable(uint32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xFFFD || c == 0xFEFF || (c >= 0x200B && c <= 0x200F) ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x2069);
+}
+
+static void add_printable(struct buf *out, struct str value, size_t from, size_t to, uint32_t c) {
+  if (c == 0xFFFD && to - from == 1) {
+    buf_printf(out, "\\x%02x", (unsigned)(unsigned char)value.ptr[from]);
+  } else if (c == '"' || c == '\\') {
+    buf_add_char(out, '\\');
+    buf_add_char(out, (char)c);
+  } else if (c == '\n' || c == '\r' || c == '\t') {
+    buf_add_text(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+  } else if (unprintable(c)) {
+    buf_printf(out, "\\u%04x", (unsigned)c);
+  } else {
+    buf_add(out, value.ptr + from, to - from);
+  }
+}
+
+struct str diag_quote(struct arena *arena, struct str value) {
+  struct buf out;
+  buf_init(&out, (size_t)DIAG_QUOTE_MAX * 8);
+  size_t at = 0;
+  while (at < value.len) {
+    size_t from = at;
+    uint32_t c = utf8_next(value, &at);
+    if (at > DIAG_QUOTE_MAX) {
+      buf_add_text(&out, "…");
+      break;
+    }
+    add_printable(&out, value, from, at, c);
+  }
+  struct str quoted = buf_take_str(&out, arena);
+  buf_release(&out);
+  return quoted.ptr ? quoted : STR("");
+}
+
+/* A copy in which what is not UTF-8 or would break a line is escaped: names of files and members are hostile
+ * too. */
+static struct str clean(struct arena *arena, struct str text) {
+  bool plain = utf8_invalid_at(text) == SIZE_MAX;
+  for (size_t i = 0; plain && i < text.len; i++)
+    plain = (unsigned char)text.ptr[i] >= 0x20;
+  if (plain || text.len > SIZE_MAX / 8) return arena_str(arena, text);
+  struct buf out;
+  buf_init(&out, text.len * 8);
+  for (size_t at = 0; at < text.len;) {
+    size_t from = at;
+    uint32_t c = utf8_next(text, &at);
+    if (c == '"' || c == '\\') {
+      buf_add_char(&out, (char)c);
+    } else {
+      add_printable(&out, text, from, at, c);
+    }
+  }
+  struct str copy = buf_take_str(&out, arena);
+  buf_release(&out);
+  return copy;
+}
+
+/* --- collecting --- */
+
+static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at *at) {
+  if (!at) return true;
+  if (at->source) {
+    diag->file = clean(list->arena, at->source->name);
+    if (!diag->file.ptr) return false;
+  }
+  if (at->source && at->source->text.ptr) {
+    struct source_position position = source_locate_next(at->source, at->offset, &list->cursor);
+    diag->line = position.line;
+    diag->col = position.col;
+  }
+  diag->path = clean(list->arena, at->path);
+  diag->expression = clean(list->arena, at->expression);
+  return diag->path.ptr && diag->expression.ptr;
+}
+
+static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args) {
+  if (list->count >= DIAG_LIST_MAX) return NULL;
+  struct diag *diag = ARENA_NEW(list->arena, struct diag);
+  if (!diag) return NULL;
+  struct str message = arena_vprintf(list->arena, format, args);
+  if (!message.ptr) return NULL;
+  diag->message = clean(list->arena, message);
+  return diag->message.ptr && fill(list, diag, at) ? diag : NULL;
+}
+
+void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code,
+              const struct diag_at *at, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  struct diag *diag = make(list, at, format, args);
+  va_end(args);
+  list->by_severity[severity]++;
+  if (!diag) {
+    list->dropped++;
+    return;
+  }
+  diag->severity = severity;
+  diag->code = code;
+  if (list->last) {
+    list->last->next = diag;
+  } else {
+    list->first = diag;
+  }
+  list->last = diag;
+  list->count++;
+}
+
+/* --- one line of text --- */
+
+void diag_render_text(const struct diag *diag, struct buf *out) {
+  if (diag->file.len) {
+    buf_add_str(out, diag->file);
+    if (diag->line) buf_printf(out, ":%u:%u", diag->line, diag->col);
+    buf_add_text(out, ": ");
+  } else if (diag->line) {
+    buf_printf(out, "%u:%u: ", diag->line, diag->col);
+  }
+  buf_printf(out, "%s %s: ", diag_severity_name(diag->severity), diag_code_name(diag->code));
+  buf_add_str(out, diag->message);
+  if (diag->path.len) {
+    buf_add_text(out, " [");
+    buf_add_str(out, diag->path);
+    buf_add_char(out, ']');
+  }
+}
+
+void diag_render_validator(const struct diag *diag, struct buf *out) {
+  static const char *const names[] = {"Information", "Warning", "Error", "Fatal"};
+  struct str where = diag->path.len ? diag->path : diag->file.len ? diag->file : STR("(document)");
+  buf_printf(out, "  %s @ ", names[diag->severity]);
+  buf_add_str(out, where);
+  if (diag->line) buf_printf(out, " (line %u, col %u)", diag->line, diag->col);
+  buf_add_text(out, ": ");
+  buf_add_str(out, diag->message);
+}
