@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Mapping as an integrator meets it: all faults of a map in one run with positions; a changed rule shown element by element.
+. "$(dirname "$0")/lib.sh"
+
+expect 0 "$ketlink" map check
+expect 0 "$ketlink" map test
+
+# six faults of six kinds, one run
+cp -r mappings "$work/mappings"
+cat > "$work/mappings/clinic/faulty.fml" <<'FML'
+map "http://ketlink.dev/fhir/StructureMap/faulty" = "faulty"
+
+uses "http://ketlink.dev/fhir/StructureDefinition/session-record" alias SessionRecord as source
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as target
+
+group Faulty(source rec : SessionRecord, target pat : Patient) {
+  rec.patient as p -> pat.brithDate = 'x' "unknown-element";
+  rec.patient as p -> pat.contact as c, c.name = create('HumanNam') "unknown-type";
+  rec.patient as p -> pat.name as n then NoSuchGroup(p, n) "unknown-group";
+  rec.patient as p then { p.sex as s -> pat.gender = translate(s, 'http://ketlink.dev/fhir/ConceptMap/no-such', 'code') "map"; } "unknown-conceptmap";
+  rec.patient as p where family.nosuch() -> pat.active = true "fhirpath";
+}
+FML
+expect 1 "$ketlink" map check --mappings "$work/mappings"
+cat "$work/err" "$work/out" > "$work/findings"
+for line in "7:.*map-unknown-element" "8:.*map-unknown-type" "9:.*map-unknown-group" "10:.*map-unknown-conceptmap" \
+  "11:.*fhirpath-unknown-function"; do
+  expect_text "$work/findings" "faulty\.fml:$line"
+done
+rm "$work/mappings/clinic/faulty.fml"
+
+# one rule of a map is changed: map test fails and names the element
+sed -i "s/'mm\[Hg\]'/'mmHg'/" "$work/mappings/clinic/vitals.fml"
+cmp -s mappings/clinic/vitals.fml "$work/mappings/clinic/vitals.fml" && fail "the map was not changed"
+expect 1 "$ketlink" map test --mappings "$work/mappings" fixtures/clinic/iv-trd
+cat "$work/err" "$work/out" > "$work/findings"
+expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity\.code.*mm\[Hg\].*mmHg"
+
+# one map by itself, with a trace
+expect 0 "$ketlink" map run session fixtures/clinic/minimal/record.json --trace
+jq -e '.resourceType == "Bundle"' "$work/out" > /dev/null || fail "map run printed no Bundle"
+expect_text "$work/err" "\.fml:[0-9]+"
+echo "maps: checked, tested, traced"

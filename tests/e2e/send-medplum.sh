@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Delivery to the Medplum router: transactions are split at 8 entries, nothing is doubled.
+. "$(dirname "$0")/lib.sh"
+[ -d tests/servers/medplum/node_modules ] || { echo "skipped: npm packages of tests/servers/medplum are not installed"; exit 77; }
+make_certificates
+start_server medplum 30 node tests/servers/medplum/server.mjs
+base=https://127.0.0.1:$port/fhir/R4
+destination medplum-test medplum "$base"
+to=$work/destinations/medplum-test.json
+total() { get "$base" "$1?_summary=count&_total=accurate" | jq .total; }
+
+good=()
+for folder in fixtures/clinic/*/; do
+  case $folder in */bad-*) ;; *) good+=("$folder/record.json") ;; esac
+done
+expect 0 "$ketlink" send --to "$to" "${good[@]}"
+for type in Patient Encounter Procedure MedicationAdministration Observation AdverseEvent; do
+  expect_text "$work/out" "^$type .*$type/[A-Za-z0-9.-]+"
+done
+awk '{ print $1 }' "$work/out" | sort -u > "$work/types"
+while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$work/counts.1"
+expect 0 "$ketlink" send --to "$to" "${good[0]}"
+while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$work/counts.2"
+diff "$work/counts.1" "$work/counts.2" || fail "sending twice made duplicates"
+
+# references lead to what is there
+get "$base" "MedicationAdministration?_count=100" | jq -r '.entry[].resource.subject.reference' | sort -u |
+  while read -r reference; do get "$base" "$reference" > /dev/null || fail "$reference leads nowhere"; done
+echo "medplum: $(awk '{ n += $2 } END { print n }' "$work/counts.1") resources, none twice"
