@@ -115,6 +115,9 @@ static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at
   return diag->path.ptr && diag->expression.ptr;
 }
 
+static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
 static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args) {
   if (list->count >= DIAG_LIST_MAX) return NULL;
   struct diag *diag = ARENA_NEW(list->arena, struct diag);

@@ -1,8 +1,8 @@
 /* utf8.c - strict UTF-8 after RFC 3629, table 3-7 of the Unicode standard. */
 #include "base/utf8.h"
 
-/* Length of the valid sequence at s[at], 0 when there is none. */
-static size_t sequence(const unsigned char *s, size_t left) {
+size_t utf8_sequence(const char *ptr, size_t left) {
+  const unsigned char *s = (const unsigned char *)ptr;
   unsigned char first = s[0];
   if (first < 0x80) return 1;
   size_t len = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
@@ -35,7 +35,7 @@ size_t utf8_invalid_at(struct str s) {
   while (at < s.len) {
     at += ascii_run(s.ptr + at, s.len - at);
     while (at < s.len && (unsigned char)s.ptr[at] >= 0x80) {
-      size_t len = sequence((const unsigned char *)s.ptr + at, s.len - at);
+      size_t len = utf8_sequence(s.ptr + at, s.len - at);
       if (len == 0) return at;
       at += len;
     }
@@ -45,7 +45,7 @@ size_t utf8_invalid_at(struct str s) {
 
 uint32_t utf8_next(struct str s, size_t *at) {
   const unsigned char *p = (const unsigned char *)s.ptr + *at;
-  size_t len = sequence(p, s.len - *at);
+  size_t len = utf8_sequence(s.ptr + *at, s.len - *at);
   *at += len ? len : 1;
   switch (len) {
   case 1:

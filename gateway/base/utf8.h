@@ -7,6 +7,8 @@
 
 /* Index of the first byte that is not valid UTF-8, or SIZE_MAX when all is well. Fast on ASCII. */
 size_t utf8_invalid_at(struct str s);
+/* Length of the valid sequence that starts at ptr (1 … 4), 0 when there is none; left > 0. */
+size_t utf8_sequence(const char *ptr, size_t left);
 /* Decodes one code point at *at (which must be < len) and moves on; 0xFFFD and one byte on for invalid input.
  */
 uint32_t utf8_next(struct str s, size_t *at);
