@@ -5,7 +5,7 @@
  * unreadable answer is neither success nor failure. A request that may be repeated safely (conditional
  * update, GET) is retried where another one would have to be settled first.
  */
-#include "delivery/delivery.h"
+#include "delivery/internal.h"
 
 enum { ANY_STATUS_MIN = 0, ANY_STATUS_MAX = 999 };
 enum body_mask { B_EMPTY = 1, B_FHIR = 2, B_OTHER = 4, B_TRUNCATED = 8, B_ANY = 15 };
