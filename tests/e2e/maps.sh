@@ -30,8 +30,8 @@ done
 rm "$work/mappings/clinic/faulty.fml"
 
 # one rule of a map is changed: map test fails and names the element
-sed -i "s/'mm\[Hg\]'/'mmHg'/" "$work/mappings/clinic/vitals.fml"
-cmp -s mappings/clinic/vitals.fml "$work/mappings/clinic/vitals.fml" && fail "the map was not changed"
+sed -i "s/'mm\[Hg\]'/'mmHg'/" "$work/mappings/clinic/common.fml"
+cmp -s mappings/clinic/common.fml "$work/mappings/clinic/common.fml" && fail "the map was not changed"
 expect 1 "$ketlink" map test --mappings "$work/mappings" fixtures/clinic/iv-trd
 cat "$work/err" "$work/out" > "$work/findings"
 expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity\.code.*mm\[Hg\].*mmHg"
