@@ -18,7 +18,13 @@
 #include "definitions/definitions.h"
 #include "tree/tree.h"
 
-enum bundle_submit { BUNDLE_TRANSACTION, BUNDLE_BATCH, BUNDLE_SINGLE, BUNDLE_COLLECTION };
+enum bundle_submit {
+  BUNDLE_TRANSACTION,
+  BUNDLE_BATCH,
+  BUNDLE_SINGLE,
+  BUNDLE_COLLECTION,
+  BUNDLE_RESOURCES /* for NDJSON files: ids, references `Type/id` */
+};
 enum bundle_idempotency { BUNDLE_CONDITIONAL_UPDATE, BUNDLE_CONDITIONAL_CREATE, BUNDLE_SEARCH_FIRST };
 
 /* How a destination wants it; from mappings/destinations/NAME.json. */
@@ -33,6 +39,8 @@ struct bundle_shape {
 enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct bundle_shape *out) MUST_USE;
 struct bundle_shape bundle_shape_collection(void);
+/* By the word that people write: transaction, batch, single, collection, ndjson. False for any other. */
+bool bundle_submit_parse(struct str word, enum bundle_submit *out);
 
 struct bundle_params {
   const struct definitions *definitions;
@@ -44,7 +52,8 @@ struct bundle_params {
 };
 /* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
    destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them
-   become logical references by identifier. */
+   become logical references by identifier. In a request that is conditional the resource has no id: the
+   server gives it one. */
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) MUST_USE;
 
 /* One entry as the sender sees it. */
@@ -55,7 +64,9 @@ struct bundle_entry {
   struct str full_url;    /* urn:uuid:… */
   struct str request_url; /* "Patient?identifier=…" */
 };
-/* The plan of a delivery: parts of at most max_entries, in dependency order. References to entries of the
+/* The plan of a delivery: parts of at most max_entries, in dependency order; entries that refer to each other
+   in a circle are never parted (BUNDLE_CYCLE when they do not fit one part). An entry of a batch stands in a
+   later part than all it refers to; single writes have one entry a part. References to entries of the
    same part stay urn:uuid; references to entries of earlier parts are rewritten when those are known
    (bundle_part_make). */
 struct bundle_plan {
