@@ -1,0 +1,54 @@
+/* internal.h - what the files of this stage share. */
+#ifndef KETLINK_TREE_INTERNAL_H
+#define KETLINK_TREE_INTERNAL_H
+
+#include "tree/tree.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* No reading or writing nests deeper, whatever the limits say: both recurse. */
+enum { TREE_DEPTH_MAX = 256 };
+
+/* One reading of one text. The place reached is passed from function to function, not kept here: it stays in
+ * a register. */
+struct reader {
+  const char *begin, *end;
+  const struct source *source;
+  struct arena *arena;
+  struct diag_list *diags;
+  struct tree_limits limits;
+  enum status status;
+};
+
+/* All report and return NULL, which the readers pass up. */
+const char *read_fault(struct reader *reader, const char *at, enum diag_code code, const char *message);
+/* "expected …, found …" */
+const char *read_unexpected(struct reader *reader, const char *at, const char *expected);
+const char *read_no_memory(struct reader *reader);
+
+/* The rest of a string from `at`, where the first byte stands that is not plain ASCII text; `from` is after
+   the opening quote. Gives the value and returns the place after the closing quote. */
+const char *read_string_rest(struct reader *reader, const char *from, const char *at, struct str *out);
+
+/* First byte from `at` that ends a run of plain string bytes: quote, backslash, control or not ASCII; or
+ * `end`. */
+static inline const char *string_run(const char *at, const char *end) {
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x20);
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    /* Signed: bytes from 0x80 are below 0x20 too. */
+    __m128i hit = _mm_or_si128(_mm_cmplt_epi8(bytes, control),
+                               _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)));
+    unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+    if (mask) return at + __builtin_ctz(mask);
+  }
+#endif
+  while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+    at++;
+  return at;
+}
+
+#endif
