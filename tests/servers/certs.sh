@@ -17,6 +17,7 @@ mkdir -p "$1"
 cd "$1"
 
 log=certs.log # openssl is talkative: its words are shown only when something fails
+# shellcheck disable=SC2154
 trap 'status=$?; [ $status -eq 0 ] || cat "$log" >&2; rm -rf "$log" issued index.* ./*.csr ./*.cnf; exit $status' EXIT
 : >"$log"
 mkdir -p issued

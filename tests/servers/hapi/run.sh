@@ -15,8 +15,10 @@ up_to_date() {
 }
 
 if ! up_to_date; then
-    command -v mvn >/dev/null && command -v javac >/dev/null ||
-        { echo "skipped: Maven or a JDK is not installed" >&2; exit 77; }
+    if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then
+        echo "skipped: Maven or a JDK is not installed" >&2
+        exit 77
+    fi
     mkdir -p "$here/target"
     ( # Tests may start two servers at once: one builds, the other waits and finds the work done.
         flock 9
