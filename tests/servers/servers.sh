@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by test scripts (sh or bash): starts and stops the peers of this folder.
 #
 #   . tests/servers/servers.sh
