@@ -70,6 +70,20 @@ static enum status settle_entry(struct send_job *job, size_t index, const struct
   return entry->verdict == DELIVERY_PARK ? STATUS_INVALID : STATUS_RETRY;
 }
 
+/* Entries answer in the order of the request; a location of another type says that they do not. */
+static bool fits(const struct bundle_entry *entry, const struct delivery_entry *answer) {
+  struct str location = answer->location;
+  return location.len == 0 || (str_starts(location, entry->type) && location.len > entry->type.len &&
+                               location.ptr[entry->type.len] == '/');
+}
+
+static enum status response_fault(struct send_job *job, const char *why) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(job->diags, DIAG_DELIVERY_RESPONSE, &at, "%s; sending again is safe", why);
+  return STATUS_RETRY; /* what happened is not known */
+}
+
 static enum status read_part(struct send_job *job, size_t from, size_t to,
                              const struct delivery_answer *answer) {
   struct delivery_entry *entries = ARENA_ARRAY(job->arena, struct delivery_entry, to - from);
@@ -77,6 +91,9 @@ static enum status read_part(struct send_job *job, size_t from, size_t to,
   enum status worst = delivery_read_response(answer->body, job->destination->base, to - from, job->arena,
                                              entries, job->diags);
   if (worst != STATUS_OK) return STATUS_RETRY; /* what happened is not known */
+  for (size_t i = from; i < to; i++)
+    if (!fits(entry_at(job, i), &entries[i - from]))
+      return response_fault(job, "an entry of the answer names another resource type than was sent");
   for (size_t i = from; i < to; i++) {
     enum status status = settle_entry(job, i, &entries[i - from]);
     if (status != STATUS_OK && worst == STATUS_OK) worst = status;

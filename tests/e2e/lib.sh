@@ -6,15 +6,9 @@ cd "$root"
 ketlink=${KETLINK:-build/release/ketlink}
 [ -x "$ketlink" ] || { echo "skipped: $ketlink is not built"; exit 77; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/ketlink-e2e.XXXXXX")
-servers=()
-trap 'stop_servers; rm -rf "$work"' EXIT
-
-stop_servers() {
-  local pid
-  for pid in "${servers[@]:-}"; do
-    [ -z "$pid" ] || kill "$pid" 2> /dev/null || true
-  done
-}
+# shellcheck source=tests/servers/servers.sh
+. tests/servers/servers.sh
+trap 'servers_end; rm -rf "$work"' EXIT
 
 fail() {
   printf 'FAILED: %s\n' "$*" >&2
@@ -31,35 +25,6 @@ expect() {
 expect_text() { grep -qE -- "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1"; }; }
 expect_no_text() { ! grep -qE -- "$2" "$1" || { cat "$1" >&2; fail "'$2' in $1"; }; }
 expect_same() { [ "$1" = "$2" ] || fail "'$1' is not '$2'${3:+: $3}"; }
-
-make_certificates() {
-  tests/servers/certs.sh "$work/certs"
-  (umask 077 && head -c 24 /dev/urandom | base64 | tr -d '/+=' > "$work/token")
-}
-
-# wait_ready FILE PID SECONDS: the port the server wrote.
-wait_ready() {
-  local tries=$(($3 * 10))
-  while [ ! -s "$1" ]; do
-    kill -0 "$2" 2> /dev/null || return 1
-    tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || return 1
-    sleep 0.1
-  done
-  cat "$1"
-}
-
-# start_server NAME SECONDS COMMAND…: sets $port. The usual options are added.
-start_server() {
-  local name=$1 seconds=$2 pid
-  shift 2
-  "$@" --port 0 --cert "$work/certs/${server_cert:-server}.pem" --key "$work/certs/${server_cert:-server}.key" \
-    --token-file "$work/token" --ready-file "$work/$name.ready" > "$work/$name.log" 2>&1 &
-  pid=$!
-  servers+=("$pid")
-  port=$(wait_ready "$work/$name.ready" "$pid" "$seconds") || { cat "$work/$name.log" >&2; fail "$name did not start"; }
-  server_pid=$pid
-}
 
 # destination NAME PRESET BASE [JSON]: a destination file with the test's CA and token; $work/destinations/NAME.json
 destination() {

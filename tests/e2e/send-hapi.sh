@@ -2,9 +2,9 @@
 # Delivery to HAPI FHIR JPA over TLS: all there, once; a change makes a new version of the same resource.
 . "$(dirname "$0")/lib.sh"
 tests/servers/hapi/run.sh --build || exit $?
-make_certificates
-start_server hapi 180 tests/servers/hapi/run.sh
-base=https://127.0.0.1:$port/fhir
+servers_begin "$work"
+server_start hapi hapi
+base=$server_url
 destination hapi-test hapi "$base"
 to=$work/destinations/hapi-test.json
 record=fixtures/clinic/iv-trd/record.json

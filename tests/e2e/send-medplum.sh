@@ -2,9 +2,9 @@
 # Delivery to the Medplum router: transactions are split at 8 entries, nothing is doubled.
 . "$(dirname "$0")/lib.sh"
 [ -d tests/servers/medplum/node_modules ] || { echo "skipped: npm packages of tests/servers/medplum are not installed"; exit 77; }
-make_certificates
-start_server medplum 30 node tests/servers/medplum/server.mjs
-base=https://127.0.0.1:$port/fhir/R4
+servers_begin "$work"
+server_start medplum medplum
+base=$server_url
 destination medplum-test medplum "$base"
 to=$work/destinations/medplum-test.json
 total() { get "$base" "$1?_summary=count&_total=accurate" | jq .total; }
