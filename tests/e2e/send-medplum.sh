@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 [ -d tests/servers/medplum/node_modules ] || { echo "skipped: npm packages of tests/servers/medplum are not installed"; exit 77; }
 servers_begin "$work"
-server_start medplum medplum
+server_start medplum medplum --strict
 base=$server_url
 destination medplum-test medplum "$base"
 to=$work/destinations/medplum-test.json
