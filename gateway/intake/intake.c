@@ -66,10 +66,10 @@ static enum status refuse_format(const struct intake_record *record, const struc
   struct str near = intake_route_nearest(routes, format->text);
   struct str word = diag_quote(arena, format->text);
   if (near.len)
-    diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format %.*s; did you mean %.*s?", STR_ARG(word),
-               STR_ARG(near));
+    diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format \"%.*s\"; did you mean %.*s?",
+               STR_ARG(word), STR_ARG(near));
   else
-    diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format %.*s; formats: %.*s", STR_ARG(word),
+    diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format \"%.*s\"; formats: %.*s", STR_ARG(word),
                STR_ARG(known));
   return STATUS_INVALID;
 }

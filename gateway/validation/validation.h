@@ -40,6 +40,7 @@ struct validation_run {
   const struct source *source; /* text the tree came from, or NULL */
   const char *const *profiles; /* canonicals to check against besides the type; may be NULL */
   size_t profile_count;
+  bool best_practice; /* also what is only good practice: that a resource should have a narrative (dom-6) */
 };
 /* STATUS_OK when the walk was done, whatever it found: look at the list. NOT_FOUND for an unknown profile;
  * NOMEM, LIMIT. */

@@ -1,0 +1,92 @@
+/* export.c - the sentence of the design: record -> checked -> mapped -> finished Bundle -> checked. */
+#include "pipeline/internal.h"
+
+/* One record on its way. */
+struct passage {
+  const struct pipeline *pipeline;
+  const struct intake_record *record;
+  const struct pipeline_run *run;
+  const struct pipeline_route *way;
+  struct bundle_shape shape;
+  size_t errors; /* that were there before */
+};
+
+static enum status settled(const struct passage *passage, enum status status) {
+  if (status != STATUS_OK) return status;
+  return diag_errors(passage->run->diags) > passage->errors ? STATUS_INVALID : STATUS_OK;
+}
+
+static enum status check(const struct passage *passage, const struct source *source, struct tree_node *root) {
+  struct validation_run run = {.host = passage->pipeline->host,
+                               .arena = passage->run->arena,
+                               .diags = passage->run->diags,
+                               .source = source};
+  return settled(passage, validation_check(passage->pipeline->validation, &run, root));
+}
+
+static enum status check_record(const struct passage *passage) {
+  return check(passage, &passage->record->source, passage->record->root);
+}
+
+static enum status map_record(const struct passage *passage, struct tree_node **bundle) {
+  struct mapping_run run = {.host = passage->pipeline->host,
+                            .arena = passage->run->arena,
+                            .diags = passage->run->diags,
+                            .source = &passage->record->source,
+                            .trace = passage->run->trace,
+                            .trace_context = passage->run->trace_context};
+  enum status status =
+      mapping_run(passage->pipeline->maps, passage->way->map, &run, passage->record->root, bundle);
+  if (status == STATUS_OK) mapping_report_unread(passage->record->root, &run);
+  return settled(passage, status);
+}
+
+static enum status finish_bundle(const struct passage *passage, struct tree_node *bundle) {
+  struct bundle_params params = {
+      .definitions = passage->pipeline->definitions,
+      .shape = &passage->shape,
+      .clinic_id = pipeline_clinic_id(passage->pipeline, passage->record, passage->run->arena),
+      .arena = passage->run->arena,
+      .diags = passage->run->diags,
+      .source = &passage->record->source};
+  return settled(passage, bundle_finish(&params, bundle));
+}
+
+static enum status check_bundle(const struct passage *passage, struct tree_node *bundle) {
+  return passage->run->validate ? check(passage, NULL, bundle) : STATUS_OK;
+}
+
+static enum status refuse_resource(const struct passage *passage) {
+  struct diag_at at = {.source = &passage->record->source, .offset = tree_offset(passage->record->root)};
+  diag_error(passage->run->diags, DIAG_INPUT_FORMAT, &at,
+             "this is a FHIR resource already; a clinic record is wanted");
+  return STATUS_INVALID;
+}
+
+enum status pipeline_export(const struct pipeline *pipeline, const struct intake_record *record,
+                            const struct pipeline_run *run, struct tree_node **bundle) {
+  struct passage passage = {pipeline, record, run, .errors = diag_errors(run->diags)};
+  passage.shape = run->shape ? *run->shape : bundle_shape_collection();
+  if (!record->route) return refuse_resource(&passage);
+  passage.way = &pipeline->ways[record->route - pipeline->routes.routes];
+  enum status status = check_record(&passage);
+  if (status == STATUS_OK) status = map_record(&passage, bundle);
+  if (status == STATUS_OK) status = finish_bundle(&passage, *bundle);
+  if (status == STATUS_OK) status = check_bundle(&passage, *bundle);
+  return status;
+}
+
+struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct intake_record *record,
+                              struct arena *arena) {
+  struct fp_item slot;
+  struct fp_list found = {0};
+  struct diag_list diags;
+  struct str id = {0};
+  if (!record->route) return id;
+  diag_list_init(&diags, arena);
+  struct fp_run run = {.host = pipeline->host, .arena = arena, .diags = &diags, .resource = record->root};
+  const struct fp_program *program = pipeline->ways[record->route - pipeline->routes.routes].clinic_id;
+  if (fhirpath_eval(program, &run, fp_one_node(&slot, record->root), &found) != STATUS_OK) return id;
+  if (found.count != 1 || !fhirpath_text(&found.items[0], arena, &id)) return (struct str){0};
+  return id;
+}

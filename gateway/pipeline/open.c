@@ -1,0 +1,132 @@
+/* open.c - what lasts for all records: definitions, routes, maps, validator. */
+#include <stdlib.h>
+#include "pipeline/internal.h"
+
+enum { PIPELINE_BYTES = 64 << 20 };
+
+static enum status open_definitions(struct pipeline *pipeline, const struct pipeline_params *params,
+                                    struct diag_list *diags) {
+  struct str path;
+  enum status status = pipeline_find_pack(params->definitions, pipeline->arena, diags, &path);
+  return status == STATUS_OK ? definitions_open(path.ptr, diags, &pipeline->definitions) : status;
+}
+
+/* --- routes and maps -------------------------------------------------------------------------------------
+ */
+
+/* The clinic's id, the namespace of all ids, is found by an expression on the record. */
+static enum status compile_clinic_id(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
+  const struct intake_route *route = &pipeline->routes.routes[index];
+  struct source *source = ARENA_NEW(pipeline->arena, struct source);
+  if (!source) return STATUS_NOMEM;
+  *source = source_make(STR("routes.json"), route->clinic_id);
+  struct fp_compile compile = {.definitions = pipeline->definitions,
+                               .input = route->type,
+                               .resource = route->type,
+                               .source = source,
+                               .to = source->text.len};
+  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].clinic_id, NULL);
+}
+
+static enum status find_map(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
+  const struct intake_route *route = &pipeline->routes.routes[index];
+  pipeline->ways[index].map = mapping_find(pipeline->maps, route->map);
+  if (pipeline->ways[index].map) return STATUS_OK;
+  diag_error(diags, DIAG_CONFIG_INVALID, NULL, "routes.json: format %.*s: there is no map %.*s",
+             STR_ARG(route->format), STR_ARG(route->map));
+  return STATUS_CONFIG;
+}
+
+static enum status open_routes(struct pipeline *pipeline, struct diag_list *diags) {
+  struct str path = arena_concat(pipeline->arena, pipeline->folder, STR("/routes.json"));
+  if (!path.ptr) return STATUS_NOMEM;
+  enum status status = intake_routes_read(path.ptr, pipeline->host, pipeline->definitions, pipeline->arena,
+                                          diags, &pipeline->routes);
+  pipeline->ways = ARENA_ARRAY(pipeline->arena, struct pipeline_route, pipeline->routes.count + 1);
+  if (status == STATUS_OK && !pipeline->ways) status = STATUS_NOMEM;
+  for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
+    status = compile_clinic_id(pipeline, i, diags);
+  return status;
+}
+
+static enum status open_maps(struct pipeline *pipeline, struct diag_list *diags) {
+  struct mapping_load load = {
+      .definitions = pipeline->definitions, .host = pipeline->host, .folder = pipeline->folder.ptr};
+  enum status status = mapping_load(&load, diags, &pipeline->maps);
+  for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
+    status = find_map(pipeline, i, diags);
+  return status;
+}
+
+/* Without maps (validate, fhirpath) the folder is only wanted for its models and routes, if it is there. */
+static enum status open_mappings(struct pipeline *pipeline, const struct pipeline_params *params,
+                                 struct diag_list *diags) {
+  bool needed = params->maps || params->mappings;
+  enum status status =
+      pipeline_find_mappings(params->mappings, pipeline->arena, needed ? diags : NULL, &pipeline->folder);
+  if (status == STATUS_NOT_FOUND && !needed) return STATUS_OK;
+  if (status == STATUS_OK)
+    status = definitions_refresh_models(pipeline->definitions, pipeline->host, pipeline->folder.ptr, diags);
+  if (status == STATUS_OK) status = open_routes(pipeline, diags);
+  return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
+}
+
+/* --- the whole -------------------------------------------------------------------------------------------
+ */
+
+static enum status open_all(struct pipeline *pipeline, const struct pipeline_params *params,
+                            struct diag_list *diags) {
+  enum status status = open_definitions(pipeline, params, diags);
+  if (status == STATUS_OK) status = open_mappings(pipeline, params, diags);
+  if (status != STATUS_OK) return status;
+  struct validation_params validation = {.definitions = pipeline->definitions,
+                                         .constraints = VALIDATION_CONSTRAINTS_ALL,
+                                         .internal_references = true};
+  return validation_new(&validation, diags, &pipeline->validation);
+}
+
+enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags,
+                          struct pipeline **out) {
+  struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+  enum status status = STATUS_NOMEM;
+  *out = NULL;
+  if (pipeline) {
+    pipeline->host = params->host;
+    pipeline->arena = arena_new(PIPELINE_BYTES);
+  }
+  if (pipeline && pipeline->arena) status = open_all(pipeline, params, diags);
+  if (status == STATUS_OK)
+    *out = pipeline;
+  else
+    pipeline_close(pipeline);
+  return status;
+}
+
+void pipeline_close(struct pipeline *pipeline) {
+  if (!pipeline) return;
+  validation_free(pipeline->validation);
+  mapping_free(pipeline->maps);
+  if (pipeline->definitions) definitions_close(pipeline->definitions);
+  arena_free(pipeline->arena);
+  free(pipeline);
+}
+
+const struct definitions *pipeline_definitions(const struct pipeline *pipeline) {
+  return pipeline->definitions;
+}
+
+const struct mapping_set *pipeline_maps(const struct pipeline *pipeline) {
+  return pipeline->maps;
+}
+
+const struct intake_routes *pipeline_routes(const struct pipeline *pipeline) {
+  return &pipeline->routes;
+}
+
+const struct validation *pipeline_validation(const struct pipeline *pipeline) {
+  return pipeline->validation;
+}
+
+struct str pipeline_mappings_folder(const struct pipeline *pipeline) {
+  return pipeline->folder;
+}

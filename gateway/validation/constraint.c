@@ -1,0 +1,103 @@
+/* constraint.c - constraints: FHIRPath rules of elements, types and models, compiled when first needed. */
+#include "validation/internal.h"
+
+/* Under the lock. */
+static void compile(struct validation *validation, struct validation_rule *rule) {
+  struct fp_program *program = NULL;
+  struct diag_list diags;
+  struct source *source = ARENA_NEW(validation->arena, struct source);
+  enum status status = STATUS_NOMEM;
+  diag_list_init(&diags, validation->arena);
+  if (source) {
+    *source = source_make(rule->constraint.key, rule->constraint.expression);
+    struct fp_compile params = {.definitions = validation->definitions,
+                                .input = rule->input,
+                                .resource = rule->resource,
+                                .source = source,
+                                .to = source->text.len};
+    status = fhirpath_compile(&params, validation->arena, &diags, &program, NULL);
+  }
+  atomic_store_explicit(&rule->program, program, memory_order_relaxed);
+  atomic_store_explicit(&rule->state, status == STATUS_OK ? VALIDATION_RULE_READY : VALIDATION_RULE_BROKEN,
+                        memory_order_release);
+}
+
+static const struct fp_program *program_of(const struct validation *validation,
+                                           struct validation_rule *rule) {
+  if (atomic_load_explicit(&rule->state, memory_order_acquire) == VALIDATION_RULE_NEW) {
+    struct validation *shared = (struct validation *)(uintptr_t)validation;
+    pthread_mutex_lock(&shared->lock);
+    if (atomic_load_explicit(&rule->state, memory_order_relaxed) == VALIDATION_RULE_NEW)
+      compile(shared, rule);
+    pthread_mutex_unlock(&shared->lock);
+  }
+  return atomic_load_explicit(&rule->program, memory_order_relaxed);
+}
+
+static void report_broken(const struct validation_visit *visit, const struct validation_rule *rule) {
+  const struct def_constraint *constraint = &rule->constraint;
+  struct str note = arena_concat(visit->walk->run->arena, STR("rule "), constraint->key);
+  if (!validation_note_once(visit->walk, note)) return;
+  validation_report(visit->walk, rule->logical ? DIAG_ERROR : DIAG_INFORMATION, DIAG_CONSTRAINT_BROKEN,
+                    visit->node, "the rule %.*s was not checked: its expression cannot be evaluated",
+                    STR_ARG(constraint->key));
+}
+
+static void report_failed(const struct validation_visit *visit, const struct def_constraint *constraint) {
+  struct validation_walk *walk = visit->walk;
+  const struct tree_node *node = visit->node;
+  while (node->parent && node->offset == 0)
+    node = node->parent;
+  struct diag_at at = {.source = walk->run->source,
+                       .offset = tree_offset(node),
+                       .path = definitions_path(visit->node, walk->run->arena),
+                       .expression = constraint->expression};
+  diag_add(walk->run->diags, constraint->is_error ? DIAG_ERROR : DIAG_WARNING, DIAG_CONSTRAINT_FAILED, &at,
+           "%.*s: %.*s", STR_ARG(constraint->key), STR_ARG(constraint->human));
+}
+
+static bool has_child(const struct tree_node *node, uint32_t symbol) {
+  for (const struct tree_node *child = node->child; child; child = child->next)
+    if (child->symbol == symbol) return true;
+  return false;
+}
+
+static void check_rule(const struct validation_visit *visit, struct validation_rule *rule) {
+  struct validation_walk *walk = visit->walk;
+  bool holds = false;
+  if (rule->needs && !has_child(visit->node, rule->needs)) return;
+  if (rule->best_practice && !walk->run->best_practice) return;
+  const struct fp_program *program = program_of(walk->validation, rule);
+  if (!program) {
+    report_broken(visit, rule);
+    return;
+  }
+  struct diag_list diags;
+  struct arena_mark mark = arena_mark(walk->run->arena);
+  diag_list_init(&diags, walk->run->arena);
+  struct fp_run run = {.host = walk->run->host,
+                       .arena = walk->run->arena,
+                       .diags = &diags,
+                       .resource = walk->resource,
+                       .root_resource = walk->container};
+  enum status status = fhirpath_truth(program, &run, visit->node, &holds);
+  arena_rewind(walk->run->arena, mark);
+  if (status == STATUS_NOMEM) walk->status = status;
+  if (status != STATUS_OK)
+    report_broken(visit, rule);
+  else if (!holds)
+    report_failed(visit, &rule->constraint);
+}
+
+static void check_rules(const struct validation_visit *visit, const struct validation_rules *rules) {
+  for (size_t i = 0; i < rules->count; i++)
+    check_rule(visit, &rules->items[i]);
+}
+
+void validation_check_rules(const struct validation_visit *visit) {
+  check_rules(visit, &visit->element->rules);
+}
+
+void validation_check_type_rules(const struct validation_visit *visit) {
+  check_rules(visit, &visit->plan->rules);
+}

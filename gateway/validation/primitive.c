@@ -1,0 +1,237 @@
+/*
+ * primitive.c - the lexical rules of the primitive types, as R4's regular expressions say them
+ * (http://hl7.org/fhir/R4/datatypes.html), written as scanners: one pass, no backtracking, no allocation.
+ */
+#include "validation/internal.h"
+
+enum { STRING_BYTES_MAX = 1 << 20, ID_MAX = 64 };
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* \s of the regular expressions. */
+static bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Characters that no string may have: below U+0020, but tab, LF and CR. */
+static bool has_control(struct str text) {
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.ptr[i];
+    if (c < 0x20 && c != '\t' && c != '\n' && c != '\r') return true;
+  }
+  return false;
+}
+
+/* [ \r\n\t\S]+ */
+static const char *check_string(struct str text) {
+  if (text.len == 0) return "must not be empty";
+  if (text.len > STRING_BYTES_MAX) return "must not be longer than 1 MiB";
+  return has_control(text) ? "must not hold control characters" : NULL;
+}
+
+/* [^\s]+(\s[^\s]+)* */
+static const char *check_code(struct str text) {
+  if (text.len == 0) return "must not be empty";
+  if (is_space(text.ptr[0]) || is_space(text.ptr[text.len - 1])) return "must not begin or end with a space";
+  for (size_t i = 1; i < text.len; i++)
+    if (is_space(text.ptr[i]) && is_space(text.ptr[i - 1])) return "must not hold two spaces in a row";
+  return has_control(text) ? "must not hold control characters" : NULL;
+}
+
+static const char *check_id(struct str text) {
+  if (text.len == 0 || text.len > ID_MAX) return "must have 1 to 64 characters";
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '.')
+      return "may hold only letters, digits, '-' and '.'";
+  }
+  return NULL;
+}
+
+/* \S* and, as every value in FHIR JSON, not empty */
+static const char *check_uri(struct str text) {
+  if (text.len == 0) return "must not be empty";
+  for (size_t i = 0; i < text.len; i++)
+    if (is_space(text.ptr[i])) return "must not hold spaces";
+  return has_control(text) ? "must not hold control characters" : NULL;
+}
+
+/* urn:oid:[0-2](\.(0|[1-9][0-9]*))+ */
+static const char *check_oid(struct str text) {
+  static const char why[] = "must be urn:oid: and numbers with dots between them";
+  struct str arcs = str_slice(text, 8, text.len);
+  if (!str_starts(text, STR("urn:oid:")) || arcs.len < 3 || arcs.ptr[0] < '0' || arcs.ptr[0] > '2')
+    return why;
+  size_t at = 1;
+  while (at < arcs.len) {
+    if (arcs.ptr[at++] != '.' || at == arcs.len || !is_digit(arcs.ptr[at])) return why;
+    bool zero = arcs.ptr[at++] == '0';
+    for (; at < arcs.len && is_digit(arcs.ptr[at]); at++)
+      if (zero) return why;
+  }
+  return NULL;
+}
+
+/* urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} */
+static const char *check_uuid(struct str text) {
+  static const char why[] = "must be urn:uuid: and a UUID in lower case";
+  if (!str_starts(text, STR("urn:uuid:")) || text.len != 45) return why;
+  for (size_t i = 0; i < 36; i++) {
+    char c = text.ptr[9 + i];
+    bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? c != '-' : !is_digit(c) && !(c >= 'a' && c <= 'f')) return why;
+  }
+  return NULL;
+}
+
+/* (\s*([0-9a-zA-Z\+\/=]){4}\s*)+ with `=` where RFC 4648 has it: at the very end. */
+static const char *check_base64(struct str text) {
+  size_t digits = 0, padding = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    if (is_space(c) && digits % 4 == 0) continue;
+    if (c == '=')
+      padding++;
+    else if (padding || !(is_letter(c) || is_digit(c) || c == '+' || c == '/'))
+      return "must be base64";
+    digits++;
+  }
+  if (digits == 0) return "must not be empty";
+  return digits % 4 || padding > 2 ? "must be base64: groups of four, padded with '='" : NULL;
+}
+
+/* -?(0|[1-9][0-9]*) that fits 32 bits, at least `least`; JSON has no leading plus. */
+static const char *check_whole(struct str text, int64_t least) {
+  int64_t value = 0;
+  bool negative = text.len > 0 && text.ptr[0] == '-';
+  struct str digits = str_slice(text, negative, text.len);
+  if (digits.len == 0) return "must be a whole number";
+  for (size_t i = 0; i < digits.len; i++) {
+    if (!is_digit(digits.ptr[i])) return "must be a whole number, without fraction and exponent";
+    if (value <= INT32_MAX) value = value * 10 + (digits.ptr[i] - '0');
+  }
+  if (digits.ptr[0] == '0' && (digits.len > 1 || negative))
+    return "must not have a leading zero or minus zero";
+  if (negative) value = -value;
+  if (value > INT32_MAX || value < INT32_MIN) return "must fit 32 bits";
+  if (value < least) return least == 1 ? "must be at least 1" : "must not be negative";
+  return NULL;
+}
+
+static const char *check_integer(struct str text) {
+  return check_whole(text, INT32_MIN);
+}
+static const char *check_positive(struct str text) {
+  return check_whole(text, 1);
+}
+static const char *check_unsigned(struct str text) {
+  return check_whole(text, 0);
+}
+
+static const char *check_boolean(struct str text) {
+  return str_is(text, "true") || str_is(text, "false") ? NULL : "must be true or false";
+}
+
+static const char *check_decimal(struct str text) {
+  struct decimal value;
+  return decimal_parse(text, &value) ? NULL : "must be a number of at most 38 digits";
+}
+
+static const char *check_time_kind(struct str text, enum datetime_kind kind) {
+  static const char *const why[] = {
+      [DATETIME_DATE] = "must be a date: YYYY, YYYY-MM or YYYY-MM-DD",
+      [DATETIME_DATETIME] =
+          "must be a date, or date and time with seconds and offset: 2026-03-11T09:30:00-05:00",
+      [DATETIME_INSTANT] = "must be date and time with seconds and offset: 2026-03-11T09:30:00-05:00",
+      [DATETIME_TIME] = "must be a time with seconds: 09:30:00"};
+  struct datetime value;
+  return datetime_parse(text, kind, &value) ? NULL : why[kind];
+}
+
+static const char *check_date(struct str text) {
+  return check_time_kind(text, DATETIME_DATE);
+}
+static const char *check_datetime(struct str text) {
+  return check_time_kind(text, DATETIME_DATETIME);
+}
+static const char *check_instant(struct str text) {
+  return check_time_kind(text, DATETIME_INSTANT);
+}
+static const char *check_time(struct str text) {
+  return check_time_kind(text, DATETIME_TIME);
+}
+
+static const char *check_xhtml(struct str text) {
+  const char *why = NULL;
+  return validation_xhtml(text, &why) ? NULL : why;
+}
+
+static const struct primitive_row {
+  enum tree_kind kind; /* in JSON */
+  const char *(*check)(struct str text);
+} rows[] = {
+    [DEF_P_BOOLEAN] = {TREE_BOOLEAN, check_boolean},
+    [DEF_P_INTEGER] = {TREE_NUMBER, check_integer},
+    [DEF_P_POSITIVE_INT] = {TREE_NUMBER, check_positive},
+    [DEF_P_UNSIGNED_INT] = {TREE_NUMBER, check_unsigned},
+    [DEF_P_DECIMAL] = {TREE_NUMBER, check_decimal},
+    [DEF_P_STRING] = {TREE_STRING, check_string},
+    [DEF_P_MARKDOWN] = {TREE_STRING, check_string},
+    [DEF_P_CODE] = {TREE_STRING, check_code},
+    [DEF_P_ID] = {TREE_STRING, check_id},
+    [DEF_P_OID] = {TREE_STRING, check_oid},
+    [DEF_P_UUID] = {TREE_STRING, check_uuid},
+    [DEF_P_URI] = {TREE_STRING, check_uri},
+    [DEF_P_URL] = {TREE_STRING, check_uri},
+    [DEF_P_CANONICAL] = {TREE_STRING, check_uri},
+    [DEF_P_BASE64] = {TREE_STRING, check_base64},
+    [DEF_P_DATE] = {TREE_STRING, check_date},
+    [DEF_P_DATETIME] = {TREE_STRING, check_datetime},
+    [DEF_P_INSTANT] = {TREE_STRING, check_instant},
+    [DEF_P_TIME] = {TREE_STRING, check_time},
+    [DEF_P_XHTML] = {TREE_STRING, check_xhtml},
+};
+
+static const char *wrong_kind(enum tree_kind expected) {
+  switch (expected) {
+  case TREE_BOOLEAN:
+    return "must be true or false, without quotes";
+  case TREE_NUMBER:
+    return "must be a number, without quotes";
+  default:
+    return "must be a string, in quotes";
+  }
+}
+
+bool validation_primitive(enum def_primitive primitive, struct str text, enum tree_kind kind,
+                          const char **why) {
+  const char *reason = NULL;
+  if (primitive == DEF_P_NONE || (size_t)primitive >= sizeof rows / sizeof rows[0]) return true;
+  const struct primitive_row *row = &rows[primitive];
+  if (kind != row->kind)
+    reason = wrong_kind(row->kind);
+  else
+    reason = row->check(text);
+  if (why) *why = reason;
+  return !reason;
+}
+
+bool validation_check_format(const struct validation_visit *visit) {
+  const struct tree_node *node = visit->node;
+  const char *why = NULL;
+  enum def_primitive primitive = visit->plan->primitive;
+  if (visit->element && visit->element->is_resource_id) primitive = DEF_P_ID;
+  if (node->kind == TREE_NULL && node->child) return false; /* extensions in place of the value */
+  if (validation_primitive(primitive, node->text, (enum tree_kind)node->kind, &why)) return true;
+  bool kind = node->kind != rows[primitive].kind;
+  struct str name = def_type_name(visit->plan->type);
+  validation_report(visit->walk, DIAG_ERROR, kind ? DIAG_WRONG_TYPE : DIAG_VALUE_FORMAT, node,
+                    "a value of type %.*s %s", STR_ARG(name), why);
+  return false;
+}

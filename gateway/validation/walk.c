@@ -1,0 +1,181 @@
+/* walk.c - the one walk: each node is met once, and every check that its definition asks for is made there.
+ */
+#include "validation/internal.h"
+
+/* By the bits of a plan. */
+static void (*const checks[VALIDATION_CHECKS])(const struct validation_visit *) = {
+    [VALIDATION_LENGTH] = validation_check_length,         [VALIDATION_RANGE] = validation_check_range,
+    [VALIDATION_FIXED] = validation_check_fixed,           [VALIDATION_BINDING] = validation_check_binding,
+    [VALIDATION_REFERENCE] = validation_check_reference,   [VALIDATION_RULES] = validation_check_rules,
+    [VALIDATION_TYPE_RULES] = validation_check_type_rules,
+};
+
+static void run_checks(const struct validation_visit *visit, uint32_t bits) {
+  for (unsigned bit = 0; bits; bit++, bits >>= 1)
+    if (bits & 1) checks[bit](visit);
+}
+
+/* --- members of a node -----------------------------------------------------------------------------------
+ */
+
+static void report_unknown(struct validation_walk *walk, const struct validation_plan *plan,
+                           const struct tree_node *child) {
+  struct arena *arena = walk->run->arena;
+  struct str name = diag_quote(arena, child->name);
+  struct str near = def_type_nearest_element(plan->type, child->name);
+  struct str hint =
+      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
+  validation_report(walk, DIAG_ERROR, DIAG_UNKNOWN_ELEMENT, child, "%.*s has no element \"%.*s\"%.*s",
+                    STR_ARG(def_type_name(plan->type)), STR_ARG(name), STR_ARG(hint));
+}
+
+static void report_missing(struct validation_walk *walk, const struct tree_node *node,
+                           const struct validation_element *element, size_t count) {
+  struct str name = def_element_path(element->element);
+  if (count == 0)
+    validation_report(walk, DIAG_ERROR, DIAG_REQUIRED_MISSING, node, "%.*s is missing", STR_ARG(name));
+  else
+    validation_report(walk, DIAG_ERROR, DIAG_REQUIRED_MISSING, node, "%.*s is needed %u times, found %zu",
+                      STR_ARG(name), element->min, count);
+}
+
+static size_t count_of(const struct tree_node *node, const struct validation_element *element) {
+  size_t count = 0;
+  for (const struct tree_node *child = tree_first(node); child; child = tree_next(child))
+    count += child->symbol == element->symbol;
+  return count;
+}
+
+/* Looked for by walking the children once more: only for the few elements that are required. */
+static void check_required(struct validation_walk *walk, const struct tree_node *node,
+                           const struct validation_plan *plan) {
+  for (size_t i = 0; i < plan->required_count; i++) {
+    size_t count = count_of(node, plan->required[i]);
+    if (count < plan->required[i]->min) report_missing(walk, node, plan->required[i], count);
+  }
+}
+
+static void check_form(struct validation_walk *walk, const struct validation_element *element,
+                       const struct tree_node *child) {
+  bool in_array = (child->flags & (TREE_IN_ARRAY | TREE_EMPTY_ARRAY)) != 0;
+  if (in_array == element->is_list) return;
+  struct str name = def_element_path(element->element);
+  validation_report(walk, DIAG_ERROR, DIAG_NOT_AN_ARRAY, child,
+                    element->is_list ? "%.*s must be an array, in brackets" : "%.*s must not be an array",
+                    STR_ARG(name));
+}
+
+/* One run of repetitions has ended, or begins again under another name of a choice. */
+struct run {
+  const struct validation_element *element;
+  struct str name;
+  size_t count;
+};
+
+static void check_repeat(struct validation_walk *walk, struct run *run, const struct tree_node *child,
+                         const struct validation_element *element) {
+  if (run->element == element) {
+    run->count++;
+  } else {
+    *run = (struct run){.element = element, .name = child->name, .count = 1};
+    check_form(walk, element, child);
+  }
+  if (run->count == (size_t)element->max + 1 && element->max != DEF_UNBOUNDED)
+    validation_report(walk, DIAG_ERROR, DIAG_TOO_MANY, child, "%.*s may be given %u time%s at most",
+                      STR_ARG(def_element_path(element->element)), element->max,
+                      element->max == 1 ? "" : "s");
+}
+
+/* valueString beside valueQuantity: the second name of a choice. */
+static bool is_second_choice(const struct tree_node *child, const struct validation_element *element) {
+  if (!element->is_choice) return false;
+  for (const struct tree_node *other = tree_first(child->parent); other && other != child;
+       other = tree_next(other))
+    if (other->symbol == child->symbol && !str_eq(other->name, child->name)) return true;
+  return false;
+}
+
+static void walk_child(struct validation_walk *walk, const struct validation_plan *plan, struct run *run,
+                       struct tree_node *child, size_t depth) {
+  const struct validation_element *element = child->element ? validation_element_of(plan, child) : NULL;
+  if (!element) {
+    if (!plan->is_profile) report_unknown(walk, plan, child);
+    return;
+  }
+  if (is_second_choice(child, element) && !(run->element == element && str_eq(run->name, child->name)))
+    validation_report(walk, DIAG_ERROR, DIAG_CHOICE_CONFLICT, child, "%.*s is given with two types",
+                      STR_ARG(def_element_path(element->element)));
+  else
+    check_repeat(walk, run, child, element);
+  if (child->flags & TREE_EMPTY_ARRAY) {
+    validation_report(walk, DIAG_ERROR, DIAG_EMPTY_VALUE, child, "an empty array");
+    return;
+  }
+  const struct validation_plan *type =
+      node_type(child) ? validation_plan_of(walk->validation, node_type(child)) : NULL;
+  if (type)
+    validation_walk_node(walk, child, element, type, depth + 1);
+  else if (node_type(child))
+    walk->status = STATUS_NOMEM;
+  else
+    validation_report(walk, DIAG_ERROR, DIAG_WRONG_TYPE, child, "%.*s has no type that the definitions know",
+                      STR_ARG(def_element_path(element->element)));
+}
+
+static void walk_children(struct validation_walk *walk, struct tree_node *node,
+                          const struct validation_plan *plan, size_t depth) {
+  struct run run = {0};
+  for (struct tree_node *child = tree_first(node); child && walk->status == STATUS_OK;
+       child = tree_next(child))
+    walk_child(walk, plan, &run, child, depth);
+}
+
+/* --- a node ----------------------------------------------------------------------------------------------
+ */
+
+static bool check_object(const struct validation_visit *visit) {
+  const struct tree_node *node = visit->node;
+  if (node->kind != TREE_OBJECT) {
+    bool empty = node->kind == TREE_NULL;
+    validation_report(visit->walk, DIAG_ERROR, empty ? DIAG_EMPTY_VALUE : DIAG_WRONG_TYPE, node,
+                      empty ? "null in place of %.*s" : "%.*s must be an object",
+                      STR_ARG(validation_name_of(visit)));
+    return false;
+  }
+  if (tree_first(node) || (visit->plan->is_resource && node->child)) return true;
+  validation_report(visit->walk, DIAG_ERROR, DIAG_EMPTY_VALUE, node, "an empty object");
+  return false;
+}
+
+static bool check_primitive(const struct validation_visit *visit) {
+  const struct tree_node *node = visit->node;
+  if (node->kind != TREE_NULL || node->child) return validation_check_format(visit);
+  validation_report(visit->walk, DIAG_ERROR, DIAG_EMPTY_VALUE, node, "null in place of a value");
+  return false;
+}
+
+/* Contained resources refer to what their container contains. */
+static void enter_resource(struct validation_walk *walk, struct tree_node *node) {
+  walk->resource = node;
+  if (node->symbol == 0 || node->symbol != walk->validation->contained) walk->container = node;
+}
+
+void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
+                          const struct validation_element *element, const struct validation_plan *plan,
+                          size_t depth) {
+  struct validation_visit visit = {walk, node, element, plan};
+  struct tree_node *resource = walk->resource, *container = walk->container;
+  uint32_t bits = plan->checks | (element ? element->checks : 0);
+  if (depth > LIMIT_DEPTH) {
+    walk->status = STATUS_LIMIT;
+    return;
+  }
+  bool primitive = plan->primitive != DEF_P_NONE;
+  bool good = primitive ? check_primitive(&visit) : check_object(&visit);
+  if (plan->is_resource) enter_resource(walk, node);
+  if (good || primitive) walk_children(walk, node, plan, depth);
+  if (good && !primitive) check_required(walk, node, plan);
+  if (good) run_checks(&visit, bits);
+  walk->resource = resource;
+  walk->container = container;
+}
