@@ -272,7 +272,7 @@ enum datetime_order datetime_compare(const struct datetime *a, const struct date
 
 /* --- computing --- */
 
-/* `amount` of the unit of precision `part`, cut toward zero; nanoseconds for seconds. */
+/* `amount` cut toward zero: FHIRPath ignores fractions of all but seconds. */
 static bool whole(struct decimal amount, int64_t *out) {
   return decimal_to_int(decimal_truncate(amount), out);
 }
@@ -303,6 +303,14 @@ static bool add_minutes(struct datetime *d, int64_t count) {
   return true;
 }
 
+/* Digits after the point that hold it exactly, at least milliseconds. */
+static uint8_t needed_digits(uint32_t nanosecond) {
+  uint8_t digits = 9;
+  for (; digits > 3 && nanosecond % 10 == 0; digits--)
+    nanosecond /= 10;
+  return digits;
+}
+
 static bool add_nanoseconds(struct datetime *d, struct decimal seconds) {
   const int64_t minute = 60000000000;
   struct decimal scaled;
@@ -316,9 +324,11 @@ static bool add_nanoseconds(struct datetime *d, struct decimal seconds) {
   if (!add_minutes(d, minutes)) return false;
   d->second = (uint8_t)(rest / 1000000000);
   d->nanosecond = (uint32_t)(rest % 1000000000);
-  if (d->nanosecond % 1000000 && d->fraction_digits < 9) d->fraction_digits = 9;
-  if (d->nanosecond && d->fraction_digits < 3) d->fraction_digits = 3;
-  if (d->nanosecond) d->precision = DATETIME_FRACTION;
+  if (d->nanosecond) {
+    uint8_t digits = needed_digits(d->nanosecond);
+    if (d->fraction_digits < digits) d->fraction_digits = digits;
+    d->precision = DATETIME_FRACTION;
+  }
   return true;
 }
 
