@@ -114,6 +114,12 @@ enum status definitions_overlay(struct definitions *definitions, struct tree_nod
  * overlay. */
 enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
                                        const char *folder, struct diag_list *diags) MUST_USE;
+/* The same for a whole package (folder, .tgz, npm folder): profiles of an implementation guide. */
+enum status definitions_add_package(struct definitions *definitions, const struct host *host,
+                                    const char *path, struct diag_list *diags) MUST_USE;
+/* Checks every byte of the pack. Opening checks types and elements; a value set or code system is checked
+   when it is first asked, and a damaged one knows nothing (DEF_MEMBER_UNKNOWN). */
+bool definitions_verify(const struct definitions *definitions);
 void definitions_close(struct definitions *definitions);
 
 /* What the pack was made of, for `definitions list`. */

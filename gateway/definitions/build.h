@@ -1,0 +1,245 @@
+/*
+ * build.h - private: conformance resources on their way into a pack.
+ *
+ *   sources.c  packages -> JSON texts            extract.c   StructureDefinition -> struct b_structure
+ *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
+ *   resolve.c  structures -> types, inheritance, slices, snapshots of differentials
+ *   expand.c   value sets -> their codes         emit.c, emit_terms.c  everything -> image
+ *   build.c    the three ways in: definitions_build, definitions_overlay, definitions_refresh_models
+ *
+ * Everything lives in the builder's arena; the texts of a source file are copied out of its tree.
+ */
+#ifndef KETLINK_DEFINITIONS_BUILD_H
+#define KETLINK_DEFINITIONS_BUILD_H
+
+#include "definitions/image.h"
+#include "definitions/internal.h"
+
+/* Memory for one source text and its tree, and for the builder. */
+#define DEF_BUILD_ARENA ((size_t)2 << 30)
+
+struct b_type;
+
+struct b_texts {
+  struct str *items;
+  size_t count, room;
+};
+
+struct b_type_ref {
+  struct str code;      /* as written, or what the fhir-type extension says */
+  struct b_type *type;  /* resolve.c; NULL: unknown */
+  struct str json_name; /* only when thawed; else made of name and code */
+  struct b_texts targets, profiles;
+};
+
+struct b_constraint {
+  struct str key, human, expression, source;
+  bool is_error;
+  struct image_place place;
+};
+
+struct b_discriminator {
+  struct str type, path;
+};
+
+struct b_slicing {
+  enum def_slicing_rules rules;
+  bool ordered;
+  struct b_discriminator *discriminators;
+  size_t count;
+};
+
+enum b_has { B_MIN = 1, B_MAX = 2, B_SHORT = 4, B_FLAGS = 8 };
+
+struct b_element {
+  struct b_element *parent, *child, *last, *next; /* children and slices are linked by next */
+  struct b_element *slices, *last_slice;
+  struct b_element *base; /* the same element of the type that is constrained or inherited */
+  struct str id, path, name, slice_name, text, content_reference;
+  uint32_t min, max, base_max, max_length;
+  uint16_t flags; /* enum pack_element_flag */
+  uint16_t has;   /* enum b_has: what the source states */
+  bool based;     /* has ElementDefinition.base */
+  bool own_types; /* the source states types */
+  bool resolved;
+  bool resource_id; /* the id of a resource: of type id, which R4's snapshots do not say */
+  size_t offset;
+  struct b_type_ref *types;
+  size_t type_count;
+  struct b_constraint **constraints;
+  size_t constraint_count;
+  enum def_strength strength;
+  struct str value_set;
+  struct str fixed, min_value, max_value;
+  struct b_slicing *slicing;
+  struct b_type *nested; /* the type made of its children */
+  const struct def_element *frozen;
+};
+
+enum b_progress { B_RAW, B_RUNNING, B_DONE };
+
+struct b_type {
+  struct b_type *next; /* in the builder's list, in order of emission */
+  struct str name, url, version;
+  enum def_kind kind;
+  enum def_primitive primitive;
+  bool abstract, profile, named;
+  struct b_type *base, *constrained;
+  struct str base_url;
+  struct b_element *root;      /* of a structure */
+  struct b_element **elements; /* when done */
+  size_t element_count;
+  struct b_constraint **constraints;
+  size_t constraint_count;
+  bool differential; /* made of a differential: inherits what it does not say */
+  enum b_progress progress;
+  struct str file;
+  const struct source *source;   /* while its file is open */
+  const struct def_type *frozen; /* stands in a pack below */
+  struct image_place place;
+};
+
+struct b_name {
+  struct b_type *type;
+  unsigned rank; /* 3 a type of its own, 2 a model's other names, 1 a profile's name, 0 last part of a
+                    profile's URL */
+};
+
+struct b_concept {
+  struct str code, display;
+  uint32_t parent;        /* index + 1 */
+  struct b_texts parents; /* by property `parent` or `subsumedBy` */
+};
+
+struct b_system {
+  struct b_system *next;
+  struct str url, version, name;
+  bool complete, folds_case, replaced;
+  struct b_concept *concepts;
+  size_t count, room;
+  struct map *index; /* code -> index + 1, made on demand */
+  const struct def_code_system *frozen;
+  struct image_place place;
+};
+
+struct b_filter {
+  struct str property, op, value;
+};
+
+struct b_include {
+  struct b_include *next;
+  struct str system;
+  bool has_concepts;
+  struct b_concept *concepts;
+  size_t concept_count;
+  struct b_filter *filters;
+  size_t filter_count;
+  struct b_texts sets;
+};
+
+/* What an expanded set takes from one system. */
+struct b_members {
+  struct b_members *next;
+  struct str url;
+  struct b_system *system; /* NULL: not present */
+  bool whole, unknown;
+  struct b_concept *codes;
+  size_t count, room;
+  struct map *index; /* code -> index + 1; an index beyond count never occurs; removed ones have no code */
+};
+
+struct b_set {
+  struct b_set *next;
+  struct str url, version, name;
+  bool replaced, unexpandable;
+  struct b_include *includes, *excludes;
+  struct b_members *members;
+  enum b_progress progress;
+  const struct def_value_set *frozen;
+  struct image_place place;
+};
+
+struct b_package {
+  struct b_package *next;
+  struct str id, version;
+  size_t structures, value_sets, code_systems;
+};
+
+struct builder {
+  struct arena *arena;
+  struct diag_list *diags;
+  struct definitions *below; /* NULL when a pack is built from nothing */
+  struct image image;
+  struct b_type *types, *last_type;
+  struct map type_names;  /* struct b_name */
+  struct map constraints; /* struct b_constraint */
+  struct map constraint_lists, thawed;
+  struct map symbols; /* index + 1, those that are new here */
+  struct map systems, sets;
+  struct b_system *first_system, *last_system;
+  struct b_set *first_set, *last_set;
+  struct map searches;
+  struct b_package *packages, *last_package;
+  uint64_t models;
+  enum status error;
+};
+
+enum status def_builder_init(struct builder *b, struct definitions *below, struct diag_list *diags) MUST_USE;
+void def_builder_release(struct builder *b);
+/* Takes what it knows of a resource; Bundles are walked. True when it was one of ours. */
+bool def_builder_add(struct builder *b, const struct tree_node *resource, const struct source *source);
+/* Resolves and emits; the image is then ready for def_image_size and def_image_finish. */
+enum status def_builder_finish(struct builder *b) MUST_USE;
+
+/* extract.c */
+void def_extract_structure(struct builder *b, const struct tree_node *node, const struct source *source);
+/* Whether `name` ("valueQuantity") picks a type of the choice `e` (value[x]). */
+bool def_names_choice(const struct b_element *e, struct str name);
+struct b_constraint *def_builder_constraint(struct builder *b, const struct b_constraint *made);
+/* terms_in.c */
+void def_extract_system(struct builder *b, const struct tree_node *node);
+void def_extract_set(struct builder *b, const struct tree_node *node);
+void def_extract_search(struct builder *b, const struct tree_node *node);
+/* resolve.c */
+void def_resolve(struct builder *b);
+/* By name or URL, here or below; NULL. */
+struct b_type *def_builder_type(struct builder *b, struct str name);
+void def_builder_name(struct builder *b, struct str key, struct b_type *type, unsigned rank);
+/* thaw.c */
+struct b_type *def_thaw(struct builder *b, const struct def_type *type);
+void def_thaw_elements(struct builder *b, struct b_type *type);
+/* expand.c */
+struct b_set *def_builder_set(struct builder *b, struct str url);
+struct b_system *def_builder_system(struct builder *b, struct str url);
+void def_expand(struct builder *b);
+/* emit.c, emit_terms.c */
+struct image_place def_emit_texts(struct builder *b, enum pack_part part, const struct b_texts *texts);
+void def_emit(struct builder *b);
+void def_emit_terms(struct builder *b);
+/* A table of names for the header: open addressing, keys in `part`. */
+struct emit_name {
+  struct str key;
+  struct image_place target;
+};
+void def_emit_names(struct builder *b, size_t header_field, const struct emit_name *names, size_t count);
+
+/* sources.c: calls `each` for every JSON text of a package; the arena is per text. */
+struct source_visit {
+  void (*each)(void *context, struct str name, struct str text, struct arena *arena);
+  void *context;
+};
+enum status def_sources_read(const struct host *host, const char *path, struct arena *arena,
+                             struct diag_list *diags, const struct source_visit *visit) MUST_USE;
+/* tgz.c: the same for a package file in memory. Caps: bytes unpacked, ratio, entries. */
+struct tgz_limits {
+  size_t bytes, ratio, entries;
+};
+enum status def_tgz_read(struct str packed, struct str name, const struct tgz_limits *limits,
+                         struct diag_list *diags, const struct source_visit *visit) MUST_USE;
+
+/* Growing lists in the arena; false when it is full. */
+bool def_texts_add(struct builder *b, struct b_texts *texts, struct str text);
+void *def_builder_alloc(struct builder *b, size_t count, size_t size);
+struct str def_builder_str(struct builder *b, struct str text);
+
+#endif

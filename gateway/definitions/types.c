@@ -1,0 +1,279 @@
+/* types.c - what a type and its elements say: reads the structs of the pack. */
+#include "definitions/internal.h"
+
+/* --- types ----------------------------------------------------------------------------------- */
+
+struct str def_type_name(const struct def_type *type) {
+  return rel_text(&type->name);
+}
+
+struct str def_type_url(const struct def_type *type) {
+  return rel_text(&type->url);
+}
+
+struct str def_type_version(const struct def_type *type) {
+  return rel_text(&type->version);
+}
+
+enum def_kind def_type_kind(const struct def_type *type) {
+  return (enum def_kind)type->kind;
+}
+
+enum def_primitive def_type_primitive(const struct def_type *type) {
+  return (enum def_primitive)type->primitive;
+}
+
+bool def_type_abstract(const struct def_type *type) {
+  return (type->flags & PACK_ABSTRACT) != 0;
+}
+
+const struct def_type *def_type_base(const struct def_type *type) {
+  return rel_get(&type->base);
+}
+
+bool def_type_is_profile(const struct def_type *type) {
+  return (type->flags & PACK_PROFILE) != 0;
+}
+
+const struct def_type *def_type_constrained(const struct def_type *type) {
+  const struct def_type *constrained = rel_get(&type->constrained);
+  return constrained ? constrained : type;
+}
+
+bool def_type_is(const struct def_type *type, const struct def_type *ancestor) {
+  for (; type; type = def_type_base(type))
+    if (type == ancestor) return true;
+  return false;
+}
+
+static struct def_constraint constraint_at(const struct rel_list *list, size_t index) {
+  if (index >= list->count) return (struct def_constraint){0};
+  const int32_t *links = rel_items(list);
+  const struct pack_constraint *c = rel_add(&links[index], links[index]);
+  return (struct def_constraint){rel_text(&c->key), rel_text(&c->human), rel_text(&c->expression),
+                                 rel_text(&c->source), c->is_error != 0};
+}
+
+size_t def_type_constraint_count(const struct def_type *type) {
+  return type->constraints.count;
+}
+
+struct def_constraint def_type_constraint(const struct def_type *type, size_t index) {
+  return constraint_at(&type->constraints, index);
+}
+
+size_t def_type_element_count(const struct def_type *type) {
+  return type->elements.count;
+}
+
+const struct def_element *def_type_element_at(const struct def_type *type, size_t index) {
+  return index < type->elements.count ? (const struct def_element *)rel_items(&type->elements) + index : NULL;
+}
+
+const struct def_element *def_type_element(const struct def_type *type, uint32_t symbol) {
+  const uint16_t *slots = rel_items(&type->symbols);
+  if (!slots || !symbol) return NULL;
+  const struct def_element *elements = rel_items(&type->elements);
+  size_t size = type->symbols.count;
+  for (size_t at = pack_symbol_slot(symbol, size); slots[at]; at = (at + 1) & (size - 1))
+    if (elements[slots[at] - 1].symbol == symbol) return &elements[slots[at] - 1];
+  return NULL;
+}
+
+const struct def_element *def_type_element_named(const struct def_type *type, struct str name) {
+  const struct def_element *elements = rel_items(&type->elements);
+  for (size_t i = 0; i < type->elements.count; i++)
+    if (str_eq(rel_text(&elements[i].name), name)) return &elements[i];
+  return NULL;
+}
+
+const struct def_element *def_type_json(const struct def_type *type, struct str json_name,
+                                        const struct def_type **chosen) {
+  const struct pack_json_slot *slots = rel_items(&type->json);
+  if (!slots) return NULL;
+  uint32_t hash = pack_hash(json_name), mask = type->json.count - 1;
+  for (uint32_t at = hash & mask; slots[at].name.len; at = (at + 1) & mask) {
+    const struct pack_json_slot *slot = &slots[at];
+    if (slot->hash != hash || slot->name.len != json_name.len) continue;
+    if (memcmp(rel_add(&slot->name, slot->name.off), json_name.ptr, json_name.len) != 0) continue;
+    const struct def_element *element =
+        (const struct def_element *)rel_items(&type->elements) + slot->element;
+    if (chosen)
+      *chosen = rel_get(&((const struct pack_type_ref *)rel_items(&element->types))[slot->type].type);
+    return element;
+  }
+  return NULL;
+}
+
+struct str def_type_nearest_element(const struct def_type *type, struct str name) {
+  struct str best = {0};
+  unsigned least = 4;
+  const struct pack_json_slot *slots = rel_items(&type->json);
+  for (size_t i = 0; i < type->json.count; i++) {
+    struct str known = rel_text(&slots[i].name);
+    if (!known.len) continue;
+    unsigned distance = str_distance(known, name, least);
+    if (distance >= least || distance * 2 >= name.len) continue;
+    least = distance;
+    best = known;
+  }
+  return best;
+}
+
+/* --- elements -------------------------------------------------------------------------------- */
+
+static const struct pack_detail *detail(const struct def_element *element) {
+  return rel_add(&element->detail, element->detail);
+}
+
+static const struct pack_type_ref *ref_at(const struct def_element *element, size_t index) {
+  return index < element->types.count ? (const struct pack_type_ref *)rel_items(&element->types) + index
+                                      : NULL;
+}
+
+static struct str text_at(const struct rel_list *list, size_t index) {
+  return index < list->count ? rel_text((const struct rel_str *)rel_items(list) + index) : (struct str){0};
+}
+
+struct str def_element_name(const struct def_element *element) {
+  return rel_text(&element->name);
+}
+
+struct str def_element_path(const struct def_element *element) {
+  return rel_text(&detail(element)->path);
+}
+
+uint32_t def_element_symbol(const struct def_element *element) {
+  return element->symbol;
+}
+
+uint16_t def_element_order(const struct def_element *element) {
+  return element->order;
+}
+
+uint32_t def_element_min(const struct def_element *element) {
+  return element->min;
+}
+
+uint32_t def_element_max(const struct def_element *element) {
+  return element->max;
+}
+
+static bool has_flag(const struct def_element *element, uint16_t flag) {
+  return (element->flags & flag) != 0;
+}
+
+bool def_element_is_list(const struct def_element *element) {
+  return has_flag(element, PACK_LIST);
+}
+
+bool def_element_is_choice(const struct def_element *element) {
+  return has_flag(element, PACK_CHOICE);
+}
+
+bool def_element_must_support(const struct def_element *element) {
+  return has_flag(element, PACK_MUST_SUPPORT);
+}
+
+bool def_element_is_modifier(const struct def_element *element) {
+  return has_flag(element, PACK_MODIFIER);
+}
+
+bool def_element_is_summary(const struct def_element *element) {
+  return has_flag(element, PACK_SUMMARY);
+}
+
+struct str def_element_short(const struct def_element *element) {
+  return rel_text(&detail(element)->text);
+}
+
+size_t def_element_type_count(const struct def_element *element) {
+  return element->types.count;
+}
+
+struct def_type_ref def_element_type(const struct def_element *element, size_t index) {
+  const struct pack_type_ref *ref = ref_at(element, index);
+  if (!ref) return (struct def_type_ref){0};
+  return (struct def_type_ref){rel_get(&ref->type), rel_text(&ref->json_name)};
+}
+
+size_t def_element_target_count(const struct def_element *element, size_t type_index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? ref->targets.count : 0;
+}
+
+struct str def_element_target(const struct def_element *element, size_t type_index, size_t index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? text_at(&ref->targets, index) : (struct str){0};
+}
+
+size_t def_element_profile_count(const struct def_element *element, size_t type_index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? ref->profiles.count : 0;
+}
+
+struct str def_element_profile(const struct def_element *element, size_t type_index, size_t index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? text_at(&ref->profiles, index) : (struct str){0};
+}
+
+bool def_element_binding(const struct def_element *element, struct def_binding *out) {
+  if (!has_flag(element, PACK_BOUND)) return false;
+  const struct pack_detail *d = detail(element);
+  if (out)
+    *out =
+        (struct def_binding){(enum def_strength)d->strength, rel_text(&d->value_set), rel_get(&d->members)};
+  return true;
+}
+
+struct str def_element_fixed(const struct def_element *element, bool *is_pattern) {
+  if (is_pattern) *is_pattern = has_flag(element, PACK_PATTERN);
+  return rel_text(&detail(element)->fixed);
+}
+
+struct str def_element_min_value(const struct def_element *element) {
+  return rel_text(&detail(element)->min_value);
+}
+
+struct str def_element_max_value(const struct def_element *element) {
+  return rel_text(&detail(element)->max_value);
+}
+
+uint32_t def_element_max_length(const struct def_element *element) {
+  return detail(element)->max_length;
+}
+
+size_t def_element_constraint_count(const struct def_element *element) {
+  return detail(element)->constraints.count;
+}
+
+struct def_constraint def_element_constraint(const struct def_element *element, size_t index) {
+  return constraint_at(&detail(element)->constraints, index);
+}
+
+/* --- slicing --------------------------------------------------------------------------------- */
+
+bool def_element_slicing(const struct def_element *element, struct def_slicing *out) {
+  const struct pack_detail *d = detail(element);
+  if (!has_flag(element, PACK_SLICED) && !d->slices.count) return false;
+  if (out)
+    *out = (struct def_slicing){(enum def_slicing_rules)d->rules, d->ordered != 0, d->discriminators.count,
+                                d->slices.count};
+  return true;
+}
+
+struct def_discriminator def_element_discriminator(const struct def_element *element, size_t index) {
+  const struct rel_list *list = &detail(element)->discriminators;
+  if (index >= list->count) return (struct def_discriminator){0};
+  const struct pack_discriminator *d = (const struct pack_discriminator *)rel_items(list) + index;
+  return (struct def_discriminator){rel_text(&d->type), rel_text(&d->path)};
+}
+
+const struct def_element *def_element_slice(const struct def_element *element, size_t index) {
+  const struct rel_list *list = &detail(element)->slices;
+  return index < list->count ? (const struct def_element *)rel_items(list) + index : NULL;
+}
+
+struct str def_element_slice_name(const struct def_element *element) {
+  return rel_text(&detail(element)->slice_name);
+}
