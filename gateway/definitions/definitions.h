@@ -238,10 +238,31 @@ enum def_membership def_value_set_has(const struct def_value_set *set, struct st
 size_t def_value_set_size(const struct def_value_set *set);   /* expanded codes */
 bool def_value_set_complete(const struct def_value_set *set); /* false: parts of it could not be expanded */
 struct str def_value_set_nearest(const struct def_value_set *set, struct str code);
+struct str def_value_set_name(const struct def_value_set *set);
+struct str def_value_set_version(const struct def_value_set *set);
+/* What the set takes from each code system: codes listed by themselves, or all codes of the system. */
+struct def_set_system {
+  struct str url;
+  const struct def_code_system *system; /* NULL: not present */
+  size_t codes;                         /* listed, see def_value_set_code */
+  bool whole;                           /* all codes of the system */
+  bool unknown;                         /* a part could not be expanded */
+};
+size_t def_value_set_system_count(const struct def_value_set *set);
+struct def_set_system def_value_set_system(const struct def_value_set *set, size_t index);
+bool def_value_set_code(const struct def_value_set *set, size_t system, size_t index, struct str *code,
+                        struct str *display);
 
 const struct def_code_system *definitions_code_system(const struct definitions *definitions, struct str url);
 /* True when all codes of the system are present (content = complete). */
 bool def_code_system_complete(const struct def_code_system *system);
+struct str def_code_system_url(const struct def_code_system *system);
+struct str def_code_system_name(const struct def_code_system *system);
+struct str def_code_system_version(const struct def_code_system *system);
+size_t def_code_system_size(const struct def_code_system *system);
+/* Codes in no particular order. */
+bool def_code_system_at(const struct def_code_system *system, size_t index, struct str *code,
+                        struct str *display);
 bool def_code_system_has(const struct def_code_system *system, struct str code, struct str *display);
 
 /* Whether the resource type has a search parameter of that code (R4): `identifier` for conditional updates.

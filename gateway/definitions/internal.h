@@ -27,6 +27,11 @@ enum status def_layer_add(struct definitions *definitions, void *memory, size_t 
 const void *def_name_find(const struct rel_list *names, struct str key);
 /* A canonical without |version. */
 struct str def_canonical(struct str url);
+/* Codes of a system that is not case-sensitive are kept and found by their lower-case ASCII form. */
+static inline char def_fold(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+uint32_t def_code_hash(struct str code, bool fold);
 uint32_t def_symbol_limit(const struct definitions *definitions);
 
 #endif

@@ -159,11 +159,13 @@ struct pack_set_system {
   struct rel_ptr system; /* struct def_code_system or NULL */
   uint32_t first, count; /* its codes in the block, in the order of their hashes */
   uint8_t whole;         /* all codes of the system are members */
-  uint8_t unknown;       /* a part could not be expanded */
-  uint8_t spare[6];
+  uint8_t unknown;       /* a part could not be expanded; with an empty url: of any system */
+  uint8_t folds_case;
+  uint8_t spare[5];
 };
 
-/* A block is an array of these, then the texts. Offsets count from the block. */
+/* A block is an array of these, in the order of their hashes, then the texts. Offsets count from the block.
+ */
 struct pack_code {
   uint32_t hash; /* of the code (folded where the system folds case) */
   uint32_t text; /* code, then display */
