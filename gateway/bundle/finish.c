@@ -30,8 +30,7 @@ static void complain(struct finish *finish, enum diag_severity severity, enum di
 #define COMPLAIN(finish, severity, code, node, ...)                                                          \
   complain((finish), (severity), (code), (node), arena_printf((finish)->params->arena, __VA_ARGS__))
 
-/* --- collecting ------------------------------------------------------------------------------------------
- */
+/* --- collecting --- */
 
 static bool is_allowed(const struct bundle_shape *shape, struct str type) {
   if (!shape->allowed) return true;
@@ -91,8 +90,7 @@ static enum status collect(struct finish *finish, struct tree_node *bundle) {
   return status;
 }
 
-/* --- references ------------------------------------------------------------------------------------------
- */
+/* --- references --- */
 
 /* `Type/…`: meant for a resource of this Bundle. Absolute URLs, urn: and #contained are not. */
 static bool is_key_reference(const struct finish *finish, struct str text) {
@@ -142,8 +140,7 @@ static enum status rewrite_all(struct finish *finish) {
   return status;
 }
 
-/* --- identity and request --------------------------------------------------------------------------------
- */
+/* --- identity and request --- */
 
 static bool has_requests(enum bundle_submit submit) {
   return submit == BUNDLE_TRANSACTION || submit == BUNDLE_BATCH || submit == BUNDLE_SINGLE;
@@ -182,8 +179,7 @@ static enum status identify(struct finish *finish, const struct item *item) {
   return add_request(finish, item);
 }
 
-/* --- order -----------------------------------------------------------------------------------------------
- */
+/* --- order --- */
 
 static struct tree_node **append(struct tree_node *bundle, struct tree_node **tail, struct tree_node *node) {
   *tail = node;

@@ -23,8 +23,7 @@ bool bundle_matches_identifier(const struct definitions *definitions, struct str
   return definitions_has_search(definitions, type, STR("identifier"));
 }
 
-/* --- small builders --------------------------------------------------------------------------------------
- */
+/* --- small builders --- */
 
 static struct tree_node *make(const struct bundle_params *params, struct tree_node *parent,
                               const struct def_element *element) {
@@ -55,8 +54,7 @@ enum status bundle_set(const struct bundle_params *params, struct tree_node *par
   return STATUS_OK;
 }
 
-/* --- record identifier -----------------------------------------------------------------------------------
- */
+/* --- record identifier --- */
 
 static enum status add_identifier(const struct bundle_params *params, struct tree_node *resource,
                                   struct str system, struct str key) {

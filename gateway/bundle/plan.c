@@ -11,8 +11,7 @@ struct planning {
   struct bundle_plan *out;
 };
 
-/* --- reading the finished Bundle -------------------------------------------------------------------------
- */
+/* --- reading the finished Bundle --- */
 
 static enum status add_edge(void *context, struct tree_node *reference, struct tree_node *text) {
   struct planning *planning = context;
@@ -65,8 +64,7 @@ static enum status read_graph(struct planning *planning) {
   return bundle_order_make(&planning->graph, params->arena, &planning->order);
 }
 
-/* --- cutting into parts ----------------------------------------------------------------------------------
- */
+/* --- cutting into parts --- */
 
 static void begin_part(struct bundle_plan *out) {
   size_t begun = out->part_count ? out->part_ends[out->part_count - 1] : 0;
@@ -164,8 +162,7 @@ enum status bundle_plan_make(const struct bundle_params *params, struct tree_nod
   return cut_by_size(&planning, params->shape->submit == BUNDLE_SINGLE ? 1 : limit);
 }
 
-/* --- the Bundle of one part ------------------------------------------------------------------------------
- */
+/* --- the Bundle of one part --- */
 
 struct part {
   const struct bundle_params *params;

@@ -9,7 +9,7 @@ static const char *const idempotency_words[] = {"conditional-update", "condition
 static const struct config_key shape_keys[] = {
     {.name = "submit", .type = CONFIG_STRING, .required = true, .words = submit_words},
     {.name = "idempotency", .type = CONFIG_STRING, .required = true, .words = idempotency_words},
-    {.name = "maxEntries", .type = CONFIG_INTEGER, .min = 1, .max = LIMIT_BUNDLE_ENTRIES},
+    {.name = "maxEntries", .type = CONFIG_INTEGER, .min = 0, .max = LIMIT_BUNDLE_ENTRIES},
     {.name = "resources", .type = CONFIG_STRINGS},
     /* the delivery's part of the same file */
     {.name = "preset", .type = CONFIG_STRING},

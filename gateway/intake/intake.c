@@ -5,8 +5,7 @@ struct intake_input intake_open(struct str name, struct str text) {
   return (struct intake_input){.name = name, .text = text, .line = 1, .lines = intake_is_lines(name, text)};
 }
 
-/* --- cutting ---------------------------------------------------------------------------------------------
- */
+/* --- cutting --- */
 
 /* Moves over one line and its line end. */
 static struct str take_line(struct intake_input *input) {
@@ -36,8 +35,7 @@ static bool take_text(struct intake_input *input, struct source *out) {
   return false;
 }
 
-/* --- routing ---------------------------------------------------------------------------------------------
- */
+/* --- routing --- */
 
 /* All formats, for a message. */
 static struct str list_formats(const struct intake_routes *routes, struct arena *arena) {
@@ -92,8 +90,7 @@ static enum status find_route(struct intake_record *record, const struct intake_
   return STATUS_INVALID;
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
@@ -104,7 +101,10 @@ enum status intake_next(struct intake_input *input, const struct definitions *de
   if (input->lines) limits.bytes = LIMIT_RECORD_BYTES;
   enum status status = tree_read_json(&out->source, &limits, arena, diags, &out->root);
   if (status == STATUS_OK) status = find_route(out, routes, arena, diags);
-  if (status != STATUS_OK) return status;
+  if (status != STATUS_OK) {
+    out->root = NULL;
+    return status;
+  }
   const struct def_type *type = out->route ? out->route->type : NULL;
   return definitions_bind(definitions, type, out->root, &out->source, arena, diags);
 }

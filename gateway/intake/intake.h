@@ -23,7 +23,8 @@ struct intake_routes {
   struct intake_route *routes;
   size_t count;
 };
-/* Reads and checks routes.json. STATUS_CONFIG with diagnostics. */
+/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId } ] }. STATUS_CONFIG with
+ * diagnostics. */
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) MUST_USE;
@@ -31,7 +32,7 @@ enum status intake_routes_read(const char *path, const struct host *host,
 struct intake_record {
   struct source source;             /* text of this record; first_line tells its place in an NDJSON file */
   const struct intake_route *route; /* NULL: a FHIR resource (it has resourceType) */
-  struct tree_node *root;           /* bound */
+  struct tree_node *root;           /* bound; NULL when it could not be read or has no route */
 };
 
 /* An input file: one JSON document, or NDJSON with one record a line (by name .ndjson, or when more text

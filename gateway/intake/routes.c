@@ -1,15 +1,12 @@
 /* routes.c - mappings/routes.json: which format goes to which model and map.
  *
- *   { "routes": { "session-record/1": { "model": URL, "map": URL, "clinicId": "clinic.id" } } }
+ *   { "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id" } ] }
  */
 #include "base/config.h"
 #include "intake/internal.h"
 
-static const struct config_key file_keys[] = {
-    {.name = "description", .type = CONFIG_STRING},
-    {.name = "routes", .type = CONFIG_OBJECT, .required = true},
-};
 static const struct config_key route_keys[] = {
+    {.name = "format", .type = CONFIG_STRING, .required = true},
     {.name = "description", .type = CONFIG_STRING},
     {.name = "model", .type = CONFIG_STRING, .required = true},
     {.name = "map", .type = CONFIG_STRING, .required = true},
@@ -23,36 +20,45 @@ struct reading {
   struct diag_list *diags;
 };
 
-static enum status read_route(const struct reading *reading, const char *format, const json_t *object,
-                              struct intake_route *out) {
+static enum status complain(const struct reading *reading, const char *what, struct str name) {
   struct source source = source_make(str_of(reading->path), (struct str){0});
   struct diag_at at = {.source = &source};
-  if (!config_check(object, reading->path, format, route_keys, sizeof route_keys / sizeof route_keys[0],
+  diag_error(reading->diags, DIAG_CONFIG_INVALID, &at, "%s%.*s", what, STR_ARG(name));
+  return STATUS_CONFIG;
+}
+
+static enum status read_route(const struct reading *reading, const json_t *object,
+                              struct intake_routes *out) {
+  struct intake_route *route = &out->routes[out->count];
+  if (!config_check(object, reading->path, "a route", route_keys, sizeof route_keys / sizeof route_keys[0],
                     reading->diags))
     return STATUS_CONFIG;
-  out->format = arena_str(reading->arena, str_of(format));
-  out->model = arena_str(reading->arena, config_string(object, "model"));
-  out->map = arena_str(reading->arena, config_string(object, "map"));
-  out->clinic_id = arena_str(reading->arena, config_string(object, "clinicId"));
-  if (!out->format.ptr || !out->model.ptr || !out->map.ptr || !out->clinic_id.ptr) return STATUS_NOMEM;
-  out->type = definitions_type(reading->definitions, out->model);
-  if (out->type) return STATUS_OK;
-  diag_error(reading->diags, DIAG_CONFIG_INVALID, &at,
-             "%s: the definitions have no model %.*s; build them again, or correct the URL", format,
-             STR_ARG(out->model));
-  return STATUS_CONFIG;
+  route->format = arena_str(reading->arena, config_string(object, "format"));
+  route->model = arena_str(reading->arena, config_string(object, "model"));
+  route->map = arena_str(reading->arena, config_string(object, "map"));
+  route->clinic_id = arena_str(reading->arena, config_string(object, "clinicId"));
+  if (!route->format.ptr || !route->model.ptr || !route->map.ptr || !route->clinic_id.ptr)
+    return STATUS_NOMEM;
+  route->type = definitions_type(reading->definitions, route->model);
+  if (!route->type)
+    return complain(reading, "build the definitions again, or correct the URL: they have no model ",
+                    route->model);
+  if (intake_route_find(out, route->format))
+    return complain(reading, "two routes of the same format: ", route->format);
+  out->count++;
+  return STATUS_OK;
 }
 
 static enum status read_all(const struct reading *reading, const json_t *file, struct intake_routes *out) {
   enum status worst = STATUS_OK;
-  const char *format;
-  json_t *object;
-  const json_t *routes = json_object_get(file, "routes");
-  out->routes = ARENA_ARRAY(reading->arena, struct intake_route, json_object_size(routes) + 1);
+  size_t index;
+  const json_t *object, *routes = json_object_get(file, "routes");
+  if (!json_is_array(routes) || json_object_size(file) != 1)
+    return complain(reading, "the file holds one member, ", STR("\"routes\", a list"));
+  out->routes = ARENA_ARRAY(reading->arena, struct intake_route, json_array_size(routes) + 1);
   if (!out->routes) return STATUS_NOMEM;
-  json_object_foreach((json_t *)(uintptr_t)routes, format, object) {
-    enum status status = read_route(reading, format, object, &out->routes[out->count]);
-    if (status == STATUS_OK) out->count++;
+  json_array_foreach(routes, index, object) {
+    enum status status = read_route(reading, object, out);
     if (status != STATUS_OK) worst = status;
   }
   return worst;
@@ -65,11 +71,7 @@ enum status intake_routes_read(const char *path, const struct host *host,
   json_t *file = NULL;
   *out = (struct intake_routes){0};
   enum status status = config_read(host, path, diags, &file);
-  if (status != STATUS_OK) return status;
-  if (config_check(file, path, "routes", file_keys, sizeof file_keys / sizeof file_keys[0], diags))
-    status = read_all(&reading, file, out);
-  else
-    status = STATUS_CONFIG;
+  if (status == STATUS_OK) status = read_all(&reading, file, out);
   json_decref(file);
   return status;
 }

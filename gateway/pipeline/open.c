@@ -11,8 +11,7 @@ static enum status open_definitions(struct pipeline *pipeline, const struct pipe
   return status == STATUS_OK ? definitions_open(path.ptr, diags, &pipeline->definitions) : status;
 }
 
-/* --- routes and maps -------------------------------------------------------------------------------------
- */
+/* --- routes and maps --- */
 
 /* The clinic's id, the namespace of all ids, is found by an expression on the record. */
 static enum status compile_clinic_id(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
@@ -71,8 +70,7 @@ static enum status open_mappings(struct pipeline *pipeline, const struct pipelin
   return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 static enum status open_all(struct pipeline *pipeline, const struct pipeline_params *params,
                             struct diag_list *diags) {

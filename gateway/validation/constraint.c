@@ -45,11 +45,8 @@ static void report_broken(const struct validation_visit *visit, const struct val
 
 static void report_failed(const struct validation_visit *visit, const struct def_constraint *constraint) {
   struct validation_walk *walk = visit->walk;
-  const struct tree_node *node = visit->node;
-  while (node->parent && node->offset == 0)
-    node = node->parent;
   struct diag_at at = {.source = walk->run->source,
-                       .offset = tree_offset(node),
+                       .offset = validation_offset_of(visit->node),
                        .path = definitions_path(visit->node, walk->run->arena),
                        .expression = constraint->expression};
   diag_add(walk->run->diags, constraint->is_error ? DIAG_ERROR : DIAG_WARNING, DIAG_CONSTRAINT_FAILED, &at,
@@ -67,6 +64,7 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
   bool holds = false;
   if (rule->needs && !has_child(visit->node, rule->needs)) return;
   if (rule->best_practice && !walk->run->best_practice) return;
+  if (rule->logical && visit->malformed) return;
   const struct fp_program *program = program_of(walk->validation, rule);
   if (!program) {
     report_broken(visit, rule);

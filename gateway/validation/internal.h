@@ -11,8 +11,7 @@
 #include <stdatomic.h>
 #include "validation/validation.h"
 
-/* --- plans -----------------------------------------------------------------------------------------------
- */
+/* --- plans --- */
 
 /* A rule in FHIRPath, compiled when it is first needed. */
 struct validation_rule {
@@ -93,8 +92,7 @@ const struct validation_plan *validation_plan_of(const struct validation *valida
 const struct validation_element *validation_element_of(const struct validation_plan *plan,
                                                        const struct tree_node *child);
 
-/* --- the walk --------------------------------------------------------------------------------------------
- */
+/* --- the walk --- */
 
 struct validation_walk {
   const struct validation *validation;
@@ -105,6 +103,7 @@ struct validation_walk {
   struct map urls;             /* fullUrl -> resource, for a Bundle */
   struct map noted;            /* systems and rules of which a note has been given */
   bool is_bundle;
+  size_t malformed;   /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
   enum status status; /* NOMEM, LIMIT */
 };
 
@@ -114,6 +113,7 @@ struct validation_visit {
   struct tree_node *node;
   const struct validation_element *element; /* NULL at the root */
   const struct validation_plan *plan;       /* of the node's type */
+  bool malformed;                           /* something below: rules of models would only repeat it */
 };
 
 void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
@@ -134,12 +134,15 @@ void validation_index_bundle(struct validation_walk *walk);
 /* Well-formed XHTML of a narrative: balanced, a div in its namespace, no active content. */
 bool validation_xhtml(struct str text, const char **why);
 
-/* --- reporting -------------------------------------------------------------------------------------------
- */
+/* --- reporting --- */
 
+/* A node made by a map has no place in the text; its nearest ancestor may have one. */
+size_t validation_offset_of(const struct tree_node *node);
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Puts what was added after `last` (NULL: all) in the order of the text. */
+void validation_sort(struct diag_list *list, struct diag *last);
 /* True the first time it is asked for a key in this walk. */
 bool validation_note_once(struct validation_walk *walk, struct str key);
 /* Path of the definition, e.g. Observation.value[x], for messages. */

@@ -15,8 +15,7 @@ static const struct tree_node *read_fixed(struct validation *validation, struct 
   return root->child;
 }
 
-/* --- rules -----------------------------------------------------------------------------------------------
- */
+/* --- rules --- */
 
 /* Rules that the walk checks by itself, at a fraction of the cost, or that hold where a child is absent. */
 static const struct known_rule {
@@ -124,8 +123,7 @@ static bool plan_type_rules(struct validation *validation, struct validation_pla
   return true;
 }
 
-/* --- elements --------------------------------------------------------------------------------------------
- */
+/* --- elements --- */
 
 static bool plan_element(struct validation *validation, const struct def_type *type,
                          const struct def_element *element, struct validation_element *out) {
@@ -179,8 +177,7 @@ const struct validation_element *validation_element_of(const struct validation_p
   return NULL;
 }
 
-/* --- types -----------------------------------------------------------------------------------------------
- */
+/* --- types --- */
 
 /* R4 snapshots give some elements (Extension.url, Element.id) a type of FHIRPath's System. */
 static enum def_primitive primitive_of(const struct def_type *type) {

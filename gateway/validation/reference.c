@@ -1,8 +1,7 @@
 /* reference.c - references: their form, whether they resolve, and to what type. */
 #include "validation/internal.h"
 
-/* --- fullUrls of a Bundle --------------------------------------------------------------------------------
- */
+/* --- fullUrls of a Bundle --- */
 
 void validation_index_bundle(struct validation_walk *walk) {
   struct tree_node *entry = tree_find(walk->root, "entry");
@@ -15,8 +14,7 @@ void validation_index_bundle(struct validation_walk *walk) {
   }
 }
 
-/* --- what a reference says -------------------------------------------------------------------------------
- */
+/* --- what a reference says --- */
 
 /* The type before the id in `…/Type/id` or `…/Type/id/_history/v`; NULL when the text has another form. */
 static const struct def_type *type_in_text(const struct validation *validation, struct str text) {
@@ -61,8 +59,7 @@ static struct tree_node *find_relative(struct validation_walk *walk, struct str 
   return url.ptr ? map_get(&walk->urls, url) : NULL;
 }
 
-/* --- the checks ------------------------------------------------------------------------------------------
- */
+/* --- the checks --- */
 
 static bool is_target(const struct validation *validation, const struct def_type *type,
                       struct str canonical) {

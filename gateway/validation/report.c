@@ -1,11 +1,16 @@
 /* report.c - findings: where a node stands in the text and in the tree. */
 #include "validation/internal.h"
 
-/* A node made by a map has no place in the text; its nearest ancestor may have one. */
-static size_t offset_of(const struct tree_node *node) {
+size_t validation_offset_of(const struct tree_node *node) {
   while (node && node->offset == 0)
     node = node->parent;
   return node ? tree_offset(node) : 0;
+}
+
+/* After these the values below a node are not what rules expect them to be. */
+static bool is_malformed(enum diag_code code) {
+  return code == DIAG_WRONG_TYPE || code == DIAG_VALUE_FORMAT || code == DIAG_NOT_AN_ARRAY ||
+         code == DIAG_CHOICE_CONFLICT || code == DIAG_EMPTY_VALUE || code == DIAG_TOO_MANY;
 }
 
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
@@ -15,9 +20,57 @@ void validation_report(struct validation_walk *walk, enum diag_severity severity
   struct str message = arena_vprintf(walk->run->arena, format, args);
   va_end(args);
   struct diag_at at = {.source = walk->run->source,
-                       .offset = offset_of(node),
+                       .offset = validation_offset_of(node),
                        .path = definitions_path(node, walk->run->arena)};
   diag_add(walk->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
+  walk->malformed += is_malformed(code);
+}
+
+/* --- order --- */
+
+static bool is_before(const struct diag *a, const struct diag *b) {
+  return a->line != b->line ? a->line < b->line : a->col < b->col;
+}
+
+/* Takes the lesser of two heads; the first on a tie, so that the sort is stable. */
+static struct diag *take(struct diag **a, struct diag **b) {
+  struct diag **from = !*a ? b : !*b ? a : is_before(*b, *a) ? b : a;
+  struct diag *taken = *from;
+  *from = taken->next;
+  return taken;
+}
+
+/* The first `count` of a list cut off; the rest is given back. */
+static struct diag *cut(struct diag *head, size_t count) {
+  while (head && --count)
+    head = head->next;
+  struct diag *rest = head ? head->next : NULL;
+  if (head) head->next = NULL;
+  return rest;
+}
+
+/* Merge sort from the bottom up; true when one run was left. */
+static bool merge_runs(struct diag **head, size_t width, struct diag **last) {
+  struct diag *rest = *head, **tail = head;
+  size_t merges = 0;
+  while (rest) {
+    struct diag *a = rest, *b = cut(a, width);
+    rest = cut(b, width);
+    merges++;
+    while (a || b) {
+      *tail = *last = take(&a, &b);
+      tail = &(*tail)->next;
+    }
+  }
+  *tail = NULL;
+  return merges <= 1;
+}
+
+void validation_sort(struct diag_list *list, struct diag *last) {
+  struct diag **head = last ? &last->next : &list->first;
+  if (!*head) return;
+  for (size_t width = 1; !merge_runs(head, width, &list->last); width *= 2)
+    continue;
 }
 
 bool validation_note_once(struct validation_walk *walk, struct str key) {

@@ -66,6 +66,7 @@ static enum status check_profile(struct validation_walk *walk, const char *url) 
 enum status validation_check(const struct validation *validation, const struct validation_run *run,
                              struct tree_node *root) {
   struct validation_walk walk = {.validation = validation, .run = run, .root = root};
+  struct diag *last = run->diags->last;
   map_init(&walk.noted, run->arena);
   if (!node_type(root)) return STATUS_OK; /* binding has said why */
   walk.is_bundle = node_type(root) == validation->bundle;
@@ -73,5 +74,6 @@ enum status validation_check(const struct validation *validation, const struct v
   check_against(&walk, node_type(root));
   for (size_t i = 0; i < run->profile_count && walk.status == STATUS_OK; i++)
     walk.status = check_profile(&walk, run->profiles[i]);
+  if (run->source) validation_sort(run->diags, last);
   return walk.status;
 }

@@ -8,8 +8,7 @@ void validation_check_length(const struct validation_visit *visit) {
                       visit->element->max_length);
 }
 
-/* --- ranges ----------------------------------------------------------------------------------------------
- */
+/* --- ranges --- */
 
 static bool compare_numbers(struct str a, struct str b, int *order) {
   struct decimal left, right;
@@ -63,8 +62,7 @@ void validation_check_range(const struct validation_visit *visit) {
                       STR_ARG(element->max_value));
 }
 
-/* --- fixed and pattern -----------------------------------------------------------------------------------
- */
+/* --- fixed and pattern --- */
 
 enum { FIXED_DEPTH = 32 };
 

@@ -15,8 +15,7 @@ static void run_checks(const struct validation_visit *visit, uint32_t bits) {
     if (bits & 1) checks[bit](visit);
 }
 
-/* --- members of a node -----------------------------------------------------------------------------------
- */
+/* --- members of a node --- */
 
 static void report_unknown(struct validation_walk *walk, const struct validation_plan *plan,
                            const struct tree_node *child) {
@@ -130,8 +129,7 @@ static void walk_children(struct validation_walk *walk, struct tree_node *node,
     walk_child(walk, plan, &run, child, depth);
 }
 
-/* --- a node ----------------------------------------------------------------------------------------------
- */
+/* --- a node --- */
 
 static bool check_object(const struct validation_visit *visit) {
   const struct tree_node *node = visit->node;
@@ -163,7 +161,8 @@ static void enter_resource(struct validation_walk *walk, struct tree_node *node)
 void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
                           const struct validation_element *element, const struct validation_plan *plan,
                           size_t depth) {
-  struct validation_visit visit = {walk, node, element, plan};
+  struct validation_visit visit = {walk, node, element, plan, false};
+  size_t malformed = walk->malformed;
   struct tree_node *resource = walk->resource, *container = walk->container;
   uint32_t bits = plan->checks | (element ? element->checks : 0);
   if (depth > LIMIT_DEPTH) {
@@ -175,6 +174,7 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
   if (plan->is_resource) enter_resource(walk, node);
   if (good || primitive) walk_children(walk, node, plan, depth);
   if (good && !primitive) check_required(walk, node, plan);
+  visit.malformed = walk->malformed != malformed;
   if (good) run_checks(&visit, bits);
   walk->resource = resource;
   walk->container = container;
