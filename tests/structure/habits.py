@@ -41,15 +41,15 @@ def symbol_faults(build):
     faults = []
     for library in sorted(build.glob("gateway/*/libketlink_*.a")):
         stage = library.parent.name
-        output = subprocess.run(["nm", "-g", "--defined-only", str(library)], check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(["objdump", "-t", str(library)], check=True, capture_output=True, text=True).stdout
         for line in output.splitlines():
-            parts = line.split()
-            if len(parts) != 3:
+            match = re.match(r"[0-9a-f]{16} (\S)\S?\s+\S*\s*([FO])\s+(\S+)\s+[0-9a-f]+\s+(?:\.\w+ )?(\S+)$", line)
+            if not match or match[4].startswith(("__", ".")):
                 continue
-            kind, name = parts[1], parts[2]
-            if not name.startswith(tuple(PREFIXES[stage].split())):
+            scope, section, name = match[1], match[3], match[4]
+            if scope in "gw" and not name.startswith(tuple(PREFIXES[stage].split())):
                 faults.append(f"{stage}: external symbol {name} lacks the stage's prefix")
-            if kind in "BDC":
+            if section in (".data", ".bss", "*COM*"):
                 faults.append(f"{stage}: {name} is a mutable global")
     return faults
 
