@@ -156,10 +156,9 @@ static const char *no_value(struct reader *reader, const char *at) {
   case '+':
   case '.':
     return read_unexpected(reader, at, "a JSON value (a number begins with a digit or '-')");
-  case ',':
-  case '}':
-  case ']':
-    return read_unexpected(reader, at, "a JSON value before it");
+  case 'T':
+  case 'F':
+    return read_unexpected(reader, at, "a JSON value (true, false and null stand in small letters)");
   default:
     return read_unexpected(reader, at, "a JSON value");
   }
