@@ -214,6 +214,13 @@ static bool is_regular(int folder, const struct dirent *entry) {
   return fstatat(folder, entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode);
 }
 
+/* No links: a walk over folders must end. Names that begin with a dot are not for us. */
+static bool is_folder(int folder, const struct dirent *entry) {
+  struct stat info;
+  if (entry->d_name[0] == '.') return false;
+  return fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+}
+
 /* Appends, doubling; the old array stays in the arena. */
 static bool push(struct arena *arena, struct str **names, size_t *count, size_t *room, struct str name) {
   struct str copy = arena_str(arena, name);
@@ -230,11 +237,10 @@ static bool push(struct arena *arena, struct str **names, size_t *count, size_t 
   return true;
 }
 
-static enum status system_list_files(void *context, const char *folder, struct str suffix,
-                                     struct arena *arena, struct str **names, size_t *count) {
+static enum status list(const char *folder, const struct str *suffix, struct arena *arena, struct str **names,
+                        size_t *count) {
   enum status status = STATUS_OK;
   size_t room = 0;
-  (void)context;
   *names = NULL;
   *count = 0;
   DIR *dir = opendir(folder);
@@ -246,7 +252,9 @@ static enum status system_list_files(void *context, const char *folder, struct s
       if (errno) status = status_of_errno(errno);
       break;
     }
-    if (!str_ends(str_of(entry->d_name), suffix) || !is_regular(dirfd(dir), entry)) continue;
+    bool wanted = suffix ? str_ends(str_of(entry->d_name), *suffix) && is_regular(dirfd(dir), entry)
+                         : is_folder(dirfd(dir), entry);
+    if (!wanted) continue;
     if (!push(arena, names, count, &room, str_of(entry->d_name))) {
       status = STATUS_NOMEM;
       break;
@@ -257,6 +265,18 @@ static enum status system_list_files(void *context, const char *folder, struct s
   return status;
 }
 
+static enum status system_list_files(void *context, const char *folder, struct str suffix,
+                                     struct arena *arena, struct str **names, size_t *count) {
+  (void)context;
+  return list(folder, &suffix, arena, names, count);
+}
+
+static enum status system_list_folders(void *context, const char *folder, struct arena *arena,
+                                       struct str **names, size_t *count) {
+  (void)context;
+  return list(folder, NULL, arena, names, count);
+}
+
 const struct host *host_system(void) {
   static const struct host host = {
       .now_ms = system_now_ms,
@@ -265,6 +285,7 @@ const struct host *host_system(void) {
       .read_file = system_read_file,
       .write_file = system_write_file,
       .list_files = system_list_files,
+      .list_folders = system_list_folders,
   };
   return &host;
 }

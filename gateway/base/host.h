@@ -22,6 +22,9 @@ struct host {
   /* Names (not paths) of the regular files in a folder whose name ends with `suffix`, sorted by bytes. */
   enum status (*list_files)(void *context, const char *folder, struct str suffix, struct arena *arena,
                             struct str **names, size_t *count);
+  /* Names of the folders in a folder, links and hidden ones left out, sorted by bytes. May be NULL: none. */
+  enum status (*list_folders)(void *context, const char *folder, struct arena *arena, struct str **names,
+                              size_t *count);
 };
 
 /* The real machine. Immutable, shared. */
