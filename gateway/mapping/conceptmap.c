@@ -1,0 +1,236 @@
+/* conceptmap.c - ConceptMaps: reading (R4 JSON), hash lookup of a code, unmapped rules. */
+#include "mapping/internal.h"
+
+enum { OTHER_MAP_DEPTH = 8 };
+
+struct concept_map *fml_concept_new(struct arena *arena, struct str url) {
+  struct concept_map *map = ARENA_NEW(arena, struct concept_map);
+  if (!map) return NULL;
+  map->url = url;
+  map_init(&map->rows, arena);
+  return map;
+}
+
+struct concept_group *fml_concept_group(struct concept_map *map, struct arena *arena, struct str source,
+                                        struct str target) {
+  for (struct concept_group *g = map->groups; g; g = g->next) {
+    if (!str_eq(g->source, source)) continue;
+    if (g->target.len == 0) g->target = target;
+    if (target.len == 0 || str_eq(g->target, target)) return g;
+  }
+  struct concept_group *group = ARENA_NEW(arena, struct concept_group);
+  if (!group) return NULL;
+  group->source = source;
+  group->target = target;
+  if (map->last_group)
+    map->last_group->next = group;
+  else
+    map->groups = group;
+  map->last_group = group;
+  return group;
+}
+
+static struct concept_row *row_of(struct concept_map *map, struct arena *arena,
+                                  const struct concept_group *group, struct str code) {
+  struct concept_row *first = map_get(&map->rows, code), *last = NULL;
+  for (struct concept_row *row = first; row; last = row, row = row->next)
+    if (str_eq(row->source_system, group->source)) return row;
+  struct concept_row *row = ARENA_NEW(arena, struct concept_row);
+  if (!row) return NULL;
+  row->source_system = group->source;
+  if (last)
+    last->next = row;
+  else if (map_put(&map->rows, code, row) != STATUS_OK)
+    return NULL;
+  return row;
+}
+
+bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct concept_group *group,
+                     struct str code, struct concept_target *target) {
+  struct concept_row *row = row_of(map, arena, group, code);
+  if (!row) return false;
+  struct concept_target **end = &row->targets;
+  while (*end)
+    end = &(*end)->next;
+  *end = target;
+  return true;
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------
+ */
+
+struct reader {
+  struct arena *arena;
+  const struct source *source;
+  struct diag_list *diags;
+  struct concept_map *map;
+  bool nomem;
+};
+
+static void fault(const struct reader *r, const struct tree_node *node, const char *what) {
+  struct diag_at at = {.source = r->source, .offset = tree_offset(node)};
+  diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "%s", what);
+}
+
+static struct str keep(struct reader *r, struct str text) {
+  struct str copy = text.len ? arena_str(r->arena, text) : STR("");
+  if (!copy.ptr) r->nomem = true;
+  return copy;
+}
+
+static void read_target(struct reader *r, const struct concept_group *group, struct str code,
+                        const struct tree_node *node) {
+  struct str equivalence = tree_text(node, "equivalence");
+  if (equivalence.len == 0) equivalence = tree_text(node, "relationship");
+  bool none = str_is(equivalence, "unmatched") || str_is(equivalence, "disjoint");
+  struct concept_target *target = ARENA_NEW(r->arena, struct concept_target);
+  if (!target) {
+    r->nomem = true;
+    return;
+  }
+  target->system = group->target;
+  target->code = keep(r, tree_text(node, "code"));
+  target->display = keep(r, tree_text(node, "display"));
+  target->equivalence = keep(r, equivalence);
+  if (target->code.len == 0 && !none)
+    fault(r, node, "this target has no code; 'unmatched' says that none is meant");
+  if (!r->nomem && !fml_concept_add(r->map, r->arena, group, code, target)) r->nomem = true;
+}
+
+static void read_element(struct reader *r, const struct concept_group *group, const struct tree_node *node) {
+  struct str code = keep(r, tree_text(node, "code"));
+  if (code.len == 0) {
+    fault(r, node, "this element has no code");
+    return;
+  }
+  for (const struct concept_row *row = map_get(&r->map->rows, code); row; row = row->next)
+    if (str_eq(row->source_system, group->source)) {
+      struct diag_at at = {.source = r->source, .offset = tree_offset(node)};
+      diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "the code '%.*s' has two elements in this group",
+                 STR_ARG(code));
+      return;
+    }
+  const struct tree_node *target = tree_find(node, "target");
+  if (!target && !row_of(r->map, r->arena, group, code)) r->nomem = true;
+  for (; target; target = tree_next_same(target))
+    read_target(r, group, code, target);
+}
+
+static void read_unmapped(struct reader *r, struct concept_group *group, const struct tree_node *node) {
+  static const struct {
+    const char *word;
+    enum concept_unmapped mode;
+  } modes[] = {{"provided", CONCEPT_PROVIDED},
+               {"use-source-code", CONCEPT_PROVIDED},
+               {"fixed", CONCEPT_FIXED},
+               {"other-map", CONCEPT_OTHER}};
+  struct str mode = tree_text(node, "mode");
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+    if (str_is(mode, modes[i].word)) group->unmapped = modes[i].mode;
+  group->code = keep(r, tree_text(node, "code"));
+  group->display = keep(r, tree_text(node, "display"));
+  group->other = keep(r, tree_text(node, "url"));
+  if (group->unmapped == CONCEPT_NONE) fault(r, node, "mode is one of provided, fixed and other-map");
+  if (group->unmapped == CONCEPT_FIXED && group->code.len == 0) fault(r, node, "mode fixed needs a code");
+  if (group->unmapped == CONCEPT_OTHER && group->other.len == 0) fault(r, node, "mode other-map needs a url");
+}
+
+static void read_group(struct reader *r, const struct tree_node *node) {
+  struct str source = keep(r, tree_text(node, "source")), target = keep(r, tree_text(node, "target"));
+  struct concept_group *group = r->nomem ? NULL : fml_concept_group(r->map, r->arena, source, target);
+  if (!group) {
+    r->nomem = true;
+    return;
+  }
+  for (const struct tree_node *e = tree_find(node, "element"); e && !r->nomem; e = tree_next_same(e))
+    read_element(r, group, e);
+  const struct tree_node *unmapped = tree_find(node, "unmapped");
+  if (unmapped) read_unmapped(r, group, unmapped);
+}
+
+enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
+                             struct diag_list *diags) {
+  struct reader r = {.arena = set->arena, .source = source, .diags = diags};
+  struct str url = keep(&r, tree_text(root, "url"));
+  if (url.len == 0) {
+    fault(&r, root, "the ConceptMap has no url");
+    return STATUS_OK;
+  }
+  r.map = fml_concept_new(set->arena, url);
+  if (!r.map) return STATUS_NOMEM;
+  for (const struct tree_node *g = tree_find(root, "group"); g && !r.nomem; g = tree_next_same(g))
+    read_group(&r, g);
+  if (r.nomem) return STATUS_NOMEM;
+  enum status status = map_put(&set->concept_maps, url, r.map);
+  if (status != STATUS_CONFLICT) return status;
+  fault(&r, root, "another ConceptMap has the same url");
+  return STATUS_OK;
+}
+
+/* --- lookup ----------------------------------------------------------------------------------------------
+ */
+
+static bool usable(const struct concept_target *target) {
+  return target->code.len != 0 && !str_is(target->equivalence, "unmatched") &&
+         !str_is(target->equivalence, "disjoint") && !str_is(target->equivalence, "not-related-to");
+}
+
+static const struct concept_target *find(const struct mapping_set *set, const struct concept_map *map,
+                                         struct str system, struct str code, struct arena *arena, bool *known,
+                                         unsigned depth);
+
+static const struct concept_target *find_unmapped(const struct mapping_set *set,
+                                                  const struct concept_map *map, struct str system,
+                                                  struct str code, struct arena *arena, bool *known,
+                                                  unsigned depth) {
+  for (const struct concept_group *g = map->groups; g; g = g->next) {
+    if (g->unmapped == CONCEPT_NONE || (system.len && !str_eq(g->source, system))) continue;
+    if (g->unmapped == CONCEPT_OTHER) {
+      const struct concept_map *other = map_get(&set->concept_maps, g->other);
+      if (other && depth < OTHER_MAP_DEPTH) return find(set, other, system, code, arena, known, depth + 1);
+      continue;
+    }
+    struct concept_target *target = ARENA_NEW(arena, struct concept_target);
+    if (!target) return NULL;
+    *known = true;
+    target->system = g->unmapped == CONCEPT_PROVIDED && g->target.len == 0 ? system : g->target;
+    target->code = g->unmapped == CONCEPT_PROVIDED ? code : g->code;
+    target->display = g->unmapped == CONCEPT_PROVIDED ? STR("") : g->display;
+    target->equivalence = STR("inexact");
+    return target;
+  }
+  return NULL;
+}
+
+static const struct concept_target *find(const struct mapping_set *set, const struct concept_map *map,
+                                         struct str system, struct str code, struct arena *arena, bool *known,
+                                         unsigned depth) {
+  for (const struct concept_row *row = map_get(&map->rows, code); row; row = row->next) {
+    if (system.len && !str_eq(row->source_system, system)) continue;
+    *known = true;
+    for (const struct concept_target *target = row->targets; target; target = target->next)
+      if (usable(target)) return target;
+  }
+  return *known ? NULL : find_unmapped(set, map, system, code, arena, known, depth);
+}
+
+const struct concept_target *fml_concept_find(const struct mapping_set *set, const struct concept_map *map,
+                                              struct str system, struct str code, struct arena *arena,
+                                              bool *known) {
+  *known = false;
+  return find(set, map, system, code, arena, known, 0);
+}
+
+bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system,
+                       struct str code, struct mapping_concept *out) {
+  const struct concept_map *map = map_get(&set->concept_maps, concept_map);
+  for (const struct concept_row *row = map ? map_get(&map->rows, code) : NULL; row; row = row->next) {
+    if (system.len && !str_eq(row->source_system, system)) continue;
+    for (const struct concept_target *target = row->targets; target; target = target->next) {
+      if (!usable(target)) continue;
+      *out = (struct mapping_concept){target->system, target->code, target->display, target->equivalence};
+      return true;
+    }
+  }
+  return false;
+}

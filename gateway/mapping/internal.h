@@ -1,0 +1,523 @@
+/*
+ * internal.h - private parts of the mapping stage: syntax tree, compiled program, loaded set.
+ *
+ * The way of a map: text -> tokens (lex.c) -> syntax tree (parse*.c) -> resolved against its neighbours
+ * (link.c) -> typed and compiled (compile*.c) -> run (run.c, target.c, transform.c). The short form of this
+ * stage's symbols is fml_.
+ */
+#ifndef KETLINK_MAPPING_INTERNAL_H
+#define KETLINK_MAPPING_INTERNAL_H
+
+#include "mapping/mapping.h"
+
+/* --- tokens ----------------------------------------------------------------------------------------------
+ */
+
+enum fml_token_kind {
+  FML_END,
+  FML_NAME,
+  FML_DELIMITED, /* `name` */
+  FML_STRING,    /* 'text' */
+  FML_QUOTED,    /* "text" */
+  FML_NUMBER,
+  FML_DATE, /* @2026-01-31 */
+  FML_META, /* a whole line that starts with /// */
+  FML_SYMBOL,
+  FML_BAD
+};
+
+/* Symbols of two characters. */
+#define FML_PAIR(a, b) ((unsigned)(a) | (unsigned)(b) << 8)
+enum {
+  FML_ARROW = FML_PAIR('-', '>'),
+  FML_DOTS = FML_PAIR('.', '.'),
+  FML_OPEN_TYPES = FML_PAIR('<', '<'),
+  FML_CLOSE_TYPES = FML_PAIR('>', '>')
+};
+
+struct fml_token {
+  enum fml_token_kind kind;
+  unsigned symbol; /* of FML_SYMBOL: the character, or FML_PAIR */
+  uint32_t at, end;
+  struct str text; /* without quotes, escapes not decoded */
+};
+
+struct fml_lexer {
+  const struct source *source;
+  size_t at;
+  bool header;       /* `///` is metadata; later it is a comment */
+  const char *fault; /* why a token is FML_BAD */
+};
+struct fml_token fml_next(struct fml_lexer *lexer);
+/* Escapes of a string decoded; the text itself where there are none. */
+struct str fml_unescape(struct arena *arena, struct str raw);
+
+/* --- syntax tree -----------------------------------------------------------------------------------------
+ */
+
+struct ast_name {
+  struct str text;
+  uint32_t at;
+};
+
+/* A FHIRPath expression in the map's text; from == to: absent. */
+struct ast_range {
+  uint32_t from, to;
+};
+
+enum ast_arg_kind {
+  AST_VARIABLE,
+  AST_STRING,
+  AST_INTEGER,
+  AST_DECIMAL,
+  AST_BOOLEAN,
+  AST_DATE,
+  AST_EXPRESSION
+};
+struct ast_arg {
+  struct ast_arg *next;
+  enum ast_arg_kind kind;
+  struct str text;
+  uint32_t at;
+  struct ast_range range;
+};
+
+struct ast_step {
+  struct ast_step *next;
+  struct ast_name name;
+};
+
+enum ast_source_mode { AST_ALL, AST_FIRST, AST_NOT_FIRST, AST_LAST, AST_NOT_LAST, AST_ONLY_ONE };
+struct ast_source {
+  struct ast_source *next;
+  struct ast_name context;
+  struct ast_step *path;
+  struct ast_name type, alias;
+  bool has_cardinality;
+  uint32_t min, max; /* max DEF_UNBOUNDED for * */
+  struct ast_range fallback, where, check, log;
+  enum ast_source_mode mode;
+};
+
+enum ast_target_mode { AST_ADD, AST_TARGET_FIRST, AST_TARGET_LAST, AST_SHARE, AST_SINGLE };
+struct ast_target {
+  struct ast_target *next;
+  uint32_t at;
+  struct ast_name context; /* empty: no place, the value is only named */
+  struct ast_step *path;
+  struct ast_name transform; /* name of the transform; empty with `args` NULL: none */
+  bool has_value;            /* something stands after `=`, or a bare transform */
+  struct ast_arg *args;
+  size_t arg_count;
+  struct ast_name alias, share;
+  enum ast_target_mode mode;
+};
+
+struct ast_call {
+  struct ast_call *next;
+  struct ast_name name;
+  struct ast_arg *args;
+  size_t arg_count;
+};
+
+struct ast_rule {
+  struct ast_rule *next;
+  uint32_t at;
+  struct ast_name name;
+  struct ast_source *sources;
+  struct ast_target *targets;
+  size_t source_count, target_count;
+  struct ast_call *calls;
+  struct ast_rule *rules;
+  bool simple; /* src.a -> tgt.b */
+};
+
+struct ast_param {
+  struct ast_param *next;
+  struct ast_name name, type;
+  bool is_target;
+};
+
+enum ast_type_mode { AST_NO_TYPES, AST_TYPES, AST_TYPE_PLUS };
+struct ast_group {
+  struct ast_group *next;
+  struct mapping_map *map;
+  struct ast_name name, parent;
+  struct ast_param *params;
+  size_t param_count;
+  enum ast_type_mode type_mode;
+  struct ast_rule *rules;
+  bool instantiated; /* some call, or the start, reaches it */
+  struct prog_group *instances;
+};
+
+struct ast_uses {
+  struct ast_uses *next;
+  struct ast_name url, alias;
+  bool is_target;
+  const struct def_type *type;
+};
+
+struct ast_import {
+  struct ast_import *next;
+  struct ast_name url;
+};
+
+struct ast_constant {
+  struct ast_constant *next;
+  struct ast_name name;
+  struct ast_range value;
+};
+
+/* --- concept maps ----------------------------------------------------------------------------------------
+ */
+
+struct concept_target {
+  struct concept_target *next;
+  struct str system, code, display, equivalence;
+};
+struct concept_row {
+  struct concept_row *next; /* same code, another group */
+  struct str source_system;
+  struct concept_target *targets;
+};
+enum concept_unmapped { CONCEPT_NONE, CONCEPT_PROVIDED, CONCEPT_FIXED, CONCEPT_OTHER };
+struct concept_group {
+  struct concept_group *next;
+  struct str source, target;
+  enum concept_unmapped unmapped;
+  struct str code, display, other;
+};
+struct concept_map {
+  struct str url, id;
+  struct concept_group *groups, *last_group;
+  struct map rows; /* code -> struct concept_row */
+  struct concept_map *next_inline;
+};
+struct concept_map *fml_concept_new(struct arena *arena, struct str url);
+struct concept_group *fml_concept_group(struct concept_map *map, struct arena *arena, struct str source,
+                                        struct str target);
+bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct concept_group *group,
+                     struct str code, struct concept_target *target);
+/* Reads ConceptMap JSON (R4; R5's `relationship` is understood too) into the set. */
+enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
+                             struct diag_list *diags);
+/* Usable targets of a code, or NULL; *known tells whether a row or an unmapped rule spoke of it. */
+const struct concept_target *fml_concept_find(const struct mapping_set *set, const struct concept_map *map,
+                                              struct str system, struct str code, struct arena *arena,
+                                              bool *known);
+
+/* --- loaded maps -----------------------------------------------------------------------------------------
+ */
+
+struct mapping_map {
+  struct source source;
+  struct str url, name, title, status, file;
+  struct ast_uses *uses;
+  struct ast_import *imports;
+  struct ast_constant *constants;
+  size_t constant_count;
+  struct concept_map *concept_maps;
+  struct ast_group *groups;
+  struct map group_names;           /* name -> struct ast_group */
+  struct mapping_map **import_list; /* resolved */
+  size_t import_count;
+  struct prog_group *entry; /* first group, compiled */
+  struct prog_expr **constant_values;
+  size_t first_constant; /* index of the map's first constant among all of the set */
+  uint32_t header_at;
+};
+
+/* Types and elements that transforms write. */
+struct fml_kit {
+  const struct def_type *coding, *concept_, *quantity, *identifier, *contact, *string, *resource, *boolean;
+  const struct def_element *coding_system, *coding_code, *coding_display;
+  const struct def_element *concept_coding, *concept_text;
+  const struct def_element *quantity_value, *quantity_comparator, *quantity_unit, *quantity_system,
+      *quantity_code;
+  const struct def_element *identifier_system, *identifier_value, *identifier_type;
+  const struct def_element *contact_system, *contact_value;
+  uint32_t symbol_id, symbol_system, symbol_code, symbol_coding, symbol_value;
+};
+
+struct mapping_set {
+  struct arena *arena;
+  const struct definitions *definitions;
+  const struct host *host;
+  struct mapping_map **maps;
+  size_t map_count, map_room;
+  struct map by_url, by_name, by_file;
+  struct map concept_maps;
+  struct fml_kit kit;
+  struct prog_group *instances, *last_instance;
+  size_t instance_count;
+  size_t constant_count;
+  size_t max_slots;
+};
+
+/* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
+enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags);
+/* Resolves imports and names of maps; then compiles every group. */
+enum status fml_link(struct mapping_set *set, struct diag_list *diags);
+
+/* --- compiled program ------------------------------------------------------------------------------------
+ */
+
+/* What is known of a value before any data flows. */
+struct fml_type {
+  const struct def_type *type;      /* NULL: not known, or several */
+  const struct def_element *choice; /* several: the element whose types they are */
+};
+
+struct prog_expr {
+  struct fp_program *program;
+  struct str text;
+  uint32_t at;
+};
+
+struct prog_step {
+  const struct def_element *element; /* NULL: by symbol while running */
+  const struct def_type *type;       /* of what is made there; NULL: by the value */
+  const struct def_type *only;       /* name like valueQuantity: items of this type */
+  uint32_t symbol;
+  bool is_list;
+  bool is_value; /* the value of a primitive */
+};
+
+struct prog_source {
+  const struct ast_source *ast;
+  struct prog_step *steps;
+  size_t step_count;
+  const struct def_type *type;
+  struct prog_expr *fallback, *where, *check, *log;
+  int context, out; /* slots; out -1: not named */
+};
+
+enum prog_op {
+  PROG_MAKE,
+  PROG_CREATE,
+  PROG_AUTO, /* simple form */
+  PROG_COPY,
+  PROG_LITERAL,
+  PROG_EVALUATE,
+  PROG_TRUNCATE,
+  PROG_ESCAPE,
+  PROG_CAST,
+  PROG_APPEND,
+  PROG_TRANSLATE,
+  PROG_REFERENCE,
+  PROG_DATEOP,
+  PROG_UUID,
+  PROG_POINTER,
+  PROG_CC,
+  PROG_C,
+  PROG_QTY,
+  PROG_ID,
+  PROG_CP
+};
+
+enum prog_output { OUTPUT_CODING, OUTPUT_CODE, OUTPUT_CONCEPT, OUTPUT_SYSTEM, OUTPUT_DISPLAY };
+
+struct prog_arg {
+  int slot; /* -1: a literal */
+  enum fp_kind kind;
+  struct str text;
+};
+
+/* How a complex value of type `source` becomes one of type `target`. */
+struct prog_case {
+  const struct def_type *source, *target;
+  struct prog_group *group; /* NULL: copied */
+};
+
+struct prog_target {
+  const struct ast_target *ast;
+  enum prog_op op;
+  enum ast_target_mode mode;
+  int context, out, share; /* slots, -1: none */
+  struct prog_step *steps;
+  size_t step_count;
+  const struct def_type *type; /* of the value made, when known */
+  const struct def_type *cast; /* checked against, when it is not the type written */
+  struct prog_arg *args;
+  size_t arg_count;
+  struct prog_expr *expr;
+  int focus; /* slot of evaluate's first argument, -1: none */
+  const struct concept_map *concept_map;
+  enum prog_output output;
+  struct mapping_concept concept_; /* cc and c with literals: found when loaded */
+  struct prog_case *cases;
+  size_t case_count;
+};
+
+struct prog_call {
+  const struct ast_call *ast;
+  struct prog_group *group;
+  struct prog_arg *args;
+};
+
+struct prog_rules {
+  struct prog_rule *rules;
+  size_t count;
+  int *shared; /* slots emptied when the list starts */
+  size_t shared_count;
+};
+
+struct prog_rule {
+  const struct ast_rule *ast;
+  const struct mapping_map *map;
+  struct prog_source *sources;
+  struct prog_target *targets;
+  struct prog_call *calls;
+  size_t source_count, target_count, call_count;
+  struct prog_rules rules;
+};
+
+/* One group, compiled for the types of its arguments: an untyped parameter takes the caller's type. */
+struct prog_group {
+  struct prog_group *next, *next_of_group;
+  const struct ast_group *ast;
+  const struct mapping_map *map;
+  struct fml_type *params;
+  struct prog_group *parent;
+  struct prog_rules rules;
+  size_t slot_count;
+  size_t constant_slot; /* first slot of the map's constants */
+  bool compiled;
+};
+
+/* --- compiling -------------------------------------------------------------------------------------------
+ */
+
+struct fml_binding {
+  struct str name;
+  bool is_target, is_shared, hidden;
+  struct fml_type type;
+  uint32_t scope; /* depth; shared slots belong to a scope */
+};
+
+struct fml_compiler {
+  struct mapping_set *set;
+  struct diag_list *diags;
+  struct map reported;           /* "file:offset" that have been reported, or failed to compile */
+  const struct mapping_map *map; /* of the group at hand */
+  struct prog_group *group;
+  struct fml_binding *bindings; /* index = slot */
+  size_t binding_count, binding_room;
+  struct fp_variable *variables; /* room for binding_room, filled for each expression */
+  struct prog_rules *scope;      /* rule list at hand */
+  uint32_t depth;
+  bool nomem;
+};
+
+/* One fault, once: group instances share their text. */
+void fml_fault(struct fml_compiler *c, enum diag_code code, uint32_t at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* "; did you mean 'x'?" or nothing. */
+struct str fml_hint(struct arena *arena, struct str nearest);
+const struct def_type *fml_resolve_type(const struct mapping_set *set, const struct mapping_map *map,
+                                        struct str name);
+struct ast_group *fml_find_group(struct fml_compiler *c, const struct mapping_map *map, struct ast_name name);
+/* Default group for two types; NULL when there is none. `target` NULL: a <<type+>> group by source alone. */
+struct ast_group *fml_default_group(struct fml_compiler *c, const struct mapping_map *map,
+                                    const struct def_type *source, const struct def_type *target,
+                                    uint32_t at);
+/* The group compiled for these types of arguments; it is queued for fml_compile_pending when it is new. */
+struct prog_group *fml_instance(struct fml_compiler *c, struct ast_group *group,
+                                const struct fml_type *params);
+void fml_compile_pending(struct fml_compiler *c);
+void fml_compile_constants(struct fml_compiler *c, struct mapping_map *map);
+/* Slot of a visible variable, or -1. is_target 0: source, 1: target, -1: a source, else a target. */
+int fml_lookup(const struct fml_compiler *c, struct str name, int is_target);
+struct str fml_nearest_variable(struct fml_compiler *c, struct str name);
+int fml_bind(struct fml_compiler *c, struct str name, bool is_target, struct fml_type type);
+struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const struct fml_type *focus);
+bool fml_compile_steps(struct fml_compiler *c, const struct ast_step *path, struct fml_type *type,
+                       struct prog_step **steps, size_t *count);
+void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
+                        const struct ast_target *ast, struct prog_target *out);
+/* Slot of a variable; a fault when there is none. is_target as in fml_lookup. */
+int fml_want_variable(struct fml_compiler *c, const struct ast_name *name, int is_target);
+struct fml_type fml_type_of(const struct def_type *type);
+/* Can a primitive text of `from` stand where `to` is asked for? */
+enum fml_fit { FML_FIT, FML_FIT_CHECKED, FML_NO_FIT };
+enum fml_fit fml_primitive_fit(enum def_primitive from, enum def_primitive to);
+bool fml_lexical(enum def_primitive primitive, struct str text);
+enum def_primitive fml_primitive_of(const struct def_type *type);
+bool fml_is_primitive(const struct def_type *type);
+/* The type among a choice that a system value of this kind takes; NULL: none. */
+const struct def_type *fml_choose(const struct def_element *choice, enum def_primitive primitive);
+bool fml_unit(struct str word, enum datetime_unit *unit);
+struct str fml_type_label(struct arena *arena, struct fml_type type);
+
+/* --- running ---------------------------------------------------------------------------------------------
+ */
+
+struct fml_frame {
+  struct fp_item *items; /* one per slot */
+  struct fp_list *lists; /* lists[i].items == &items[i]; count 0: unset */
+  size_t room;
+};
+
+struct fml_run {
+  const struct mapping_set *set;
+  const struct mapping_run *params;
+  struct arena *arena;
+  struct diag_list *diags;
+  struct fp_run fp;
+  struct diag_at at;
+  struct fml_frame *frames; /* by depth, made when first reached */
+  size_t depth, max_depth;
+  size_t steps, max_steps;
+  struct fp_item *stack; /* items of the sources being worked on */
+  size_t stack_count, stack_room;
+  struct fp_list *constants; /* evaluated when first used */
+  bool *constants_done;
+  const struct prog_rule *rule; /* at hand, for messages */
+  struct tree_node *focus;      /* source item at hand */
+  struct tree_node *source, *target;
+  bool failed; /* some rule could not be executed */
+};
+
+/* What a transform gives. */
+struct fml_value {
+  bool present;
+  struct fp_item item;
+  const struct def_type *type; /* FHIR type of a text, when known */
+  struct tree_node *origin;    /* the source node it came from */
+};
+
+/* A rule that failed on this data: diagnostic with the source's position; the run goes on. */
+void fml_failed(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,
+               const struct tree_node *target);
+void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item);
+/* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
+enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                          const struct prog_arg *args, const struct fp_item *direct);
+enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);
+enum status fml_transform(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                          struct fml_value *out);
+/* Complex values that transforms build: a node without a parent. */
+enum status fml_build(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                      struct tree_node **out);
+/* The concept map of a translate; NULL with a diagnostic when it is not there. */
+const struct concept_map *fml_concept_map(struct fml_run *run, struct fml_frame *frame,
+                                          const struct prog_target *target);
+/* First usable target of the source's code. Not known: NULL and a warning; `known` without a target: NULL. */
+const struct concept_target *fml_translate(struct fml_run *run, struct fml_frame *frame,
+                                           const struct prog_target *target, struct tree_node **origin);
+/* Text of an argument; false when it has no value or is no primitive. */
+bool fml_argument(const struct fml_run *run, const struct fml_frame *frame, const struct prog_arg *arg,
+                  struct str *text, struct tree_node **origin);
+struct tree_node *fml_set_text(struct fml_run *run, struct tree_node *parent,
+                               const struct def_element *element, struct str text,
+                               const struct tree_node *origin);
+enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
+                     const struct fp_item *focus, struct fp_list *out);
+void fml_mark_below(struct tree_node *node);
+
+#endif

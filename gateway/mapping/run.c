@@ -1,0 +1,509 @@
+/*
+ * run.c - executes a compiled map: groups, rules, sources.
+ *
+ * Variables are slots of a frame; a frame is made once for each depth and used again by every call at that
+ * depth. A rule that cannot be executed on this data becomes a diagnostic and is left out; the run goes on,
+ * so that one run tells everything, and is INVALID in the end. Only lack of memory and the caps stop it.
+ */
+#include "mapping/internal.h"
+
+/* --- telling ---------------------------------------------------------------------------------------------
+ */
+
+static struct str rule_place(const struct fml_run *run) {
+  const struct prog_rule *rule = run->rule;
+  if (!rule) return STR("");
+  struct source_position p = source_locate(&rule->map->source, rule->ast->at);
+  return arena_printf(run->arena, "%.*s:%u:%u %.*s", STR_ARG(rule->map->file), p.line, p.col,
+                      STR_ARG(rule->ast->name.text));
+}
+
+static const struct tree_node *root_of(const struct tree_node *node) {
+  while (node->parent)
+    node = node->parent;
+  return node;
+}
+
+static void report(struct fml_run *run, enum diag_severity severity, enum diag_code code,
+                   const struct tree_node *node, struct str text) {
+  struct diag_at at = {.expression = rule_place(run)};
+  if (!node || root_of(node) != run->source) node = run->focus;
+  if (node && root_of(node) == run->source) {
+    at.path = definitions_path(node, run->arena);
+    if (node->offset) {
+      at.source = run->params->source;
+      at.offset = tree_offset(node);
+    }
+  }
+  diag_add(run->diags, severity, code, &at, "%.*s", STR_ARG(text));
+}
+
+void fml_failed(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
+                ...) {
+  va_list args;
+  va_start(args, format);
+  struct str text = arena_vprintf(run->arena, format, args);
+  va_end(args);
+  run->failed = true;
+  report(run, DIAG_ERROR, code, node, text);
+}
+
+void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
+              ...) {
+  va_list args;
+  va_start(args, format);
+  struct str text = arena_vprintf(run->arena, format, args);
+  va_end(args);
+  report(run, DIAG_WARNING, code, node, text);
+}
+
+static void trace(const struct fml_run *run, enum mapping_event event, const struct mapping_map *map,
+                  uint32_t at, struct str name, struct str detail, const struct tree_node *target) {
+  if (!run->params->trace) return;
+  struct mapping_trace t = {.event = event,
+                            .depth = (unsigned)run->depth,
+                            .file = map->file,
+                            .position = source_locate(&map->source, at),
+                            .name = name,
+                            .detail = detail,
+                            .source = run->focus,
+                            .target = target};
+  run->params->trace(run->params->trace_context, &t);
+}
+
+void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,
+               const struct tree_node *target) {
+  if (run->rule) trace(run, event, run->rule->map, at, run->rule->ast->name.text, detail, target);
+}
+
+static void skipped(const struct fml_run *run, const struct prog_rule *rule, const char *why) {
+  if (run->params->trace)
+    trace(run, MAPPING_SKIPPED, rule->map, rule->ast->at, rule->ast->name.text, str_of(why), NULL);
+}
+
+/* --- frames ----------------------------------------------------------------------------------------------
+ */
+
+static struct fml_frame *frame_at(struct fml_run *run, size_t depth) {
+  struct fml_frame *frame = &run->frames[depth];
+  if (frame->room) return frame;
+  size_t room = run->set->max_slots + 2;
+  frame->items = arena_alloc(run->arena, room * sizeof *frame->items);
+  frame->lists = ARENA_ARRAY(run->arena, struct fp_list, room);
+  if (!frame->items || !frame->lists) return NULL;
+  for (size_t i = 0; i < room; i++)
+    frame->lists[i].items = &frame->items[i];
+  frame->room = room;
+  return frame;
+}
+
+void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item) {
+  if (slot < 0) return;
+  frame->lists[slot].count = item ? 1 : 0;
+  if (item) frame->items[slot] = *item;
+}
+
+static bool push(struct fml_run *run, struct fp_item item) {
+  if (run->stack_count == run->stack_room) {
+    size_t room = run->stack_room ? run->stack_room * 2 : 256;
+    struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
+    if (!stack) return false;
+    if (run->stack_count) memcpy(stack, run->stack, run->stack_count * sizeof *stack);
+    run->stack = stack;
+    run->stack_room = room;
+  }
+  run->stack[run->stack_count++] = item;
+  return true;
+}
+
+/* --- expressions -----------------------------------------------------------------------------------------
+ */
+
+enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
+                     const struct fp_item *focus, struct fp_list *out) {
+  struct fp_item slot;
+  struct fp_list input = {0};
+  if (focus) {
+    slot = *focus;
+    input = (struct fp_list){&slot, 1, 1};
+  }
+  run->at = (struct diag_at){.expression = expr->text};
+  const struct tree_node *node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
+  if (node && node->offset) {
+    run->at.source = run->params->source;
+    run->at.offset = tree_offset(node);
+  }
+  run->fp.variables = frame ? frame->lists : NULL;
+  enum status status = fhirpath_eval(expr->program, &run->fp, input, out);
+  if (status != STATUS_INVALID) return status;
+  run->failed = true;
+  *out = (struct fp_list){0};
+  return STATUS_INVALID;
+}
+
+/* Empty and a failed evaluation count as false. */
+static enum status truth(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
+                         const struct fp_item *item, bool *out) {
+  struct fp_list list = {0};
+  *out = false;
+  enum status status = fml_eval(run, frame, expr, item, &list);
+  if (status == STATUS_INVALID) return STATUS_OK;
+  if (status != STATUS_OK || list.count == 0) return status;
+  if (list.count > 1) {
+    fml_failed(run, DIAG_FHIRPATH_EVALUATION, NULL, "the condition %.*s gives %zu values",
+               STR_ARG(expr->text), list.count);
+    return STATUS_OK;
+  }
+  struct fp_item value = list.items[0];
+  if (value.kind == FP_NODE) value = fhirpath_value(&value, run->arena);
+  *out = value.kind != FP_BOOLEAN || value.boolean;
+  return STATUS_OK;
+}
+
+/* --- sources ---------------------------------------------------------------------------------------------
+ */
+
+static enum status push_children(struct fml_run *run, const struct fp_item *from,
+                                 const struct prog_step *step) {
+  if (from->kind != FP_NODE) {
+    if (step->is_value || step->symbol == run->set->kit.symbol_value)
+      return push(run, *from) ? STATUS_OK : STATUS_NOMEM;
+    return STATUS_OK;
+  }
+  struct tree_node *node = from->node;
+  bool value = step->is_value;
+  if (!step->element && step->symbol == run->set->kit.symbol_value && node->kind != TREE_OBJECT) value = true;
+  if (value && node->text.len) {
+    struct fp_item item = *from;
+    return push(run, item) ? STATUS_OK : STATUS_NOMEM;
+  }
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    if (child->symbol != step->symbol || tree_is_meta(child)) continue;
+    if (step->only && node_type(child) != step->only) continue;
+    if (!push(run, (struct fp_item){.kind = FP_NODE, .node = child})) return STATUS_NOMEM;
+  }
+  return STATUS_OK;
+}
+
+/* Items of the source's path onto the stack. */
+static enum status gather(struct fml_run *run, const struct fp_item *context,
+                          const struct prog_source *source) {
+  size_t base = run->stack_count;
+  if (!push(run, *context)) return STATUS_NOMEM;
+  for (size_t i = 0; i < source->step_count; i++) {
+    size_t end = run->stack_count;
+    for (size_t k = base; k < end; k++) {
+      struct fp_item item = run->stack[k];
+      enum status status = push_children(run, &item, &source->steps[i]);
+      if (status != STATUS_OK) return status;
+    }
+    size_t found = run->stack_count - end;
+    memmove(run->stack + base, run->stack + end, found * sizeof *run->stack);
+    run->stack_count = base + found;
+  }
+  return STATUS_OK;
+}
+
+static void keep_type(struct fml_run *run, size_t base, const struct def_type *type) {
+  size_t kept = base;
+  for (size_t k = base; k < run->stack_count; k++) {
+    const struct fp_item *item = &run->stack[k];
+    bool is = item->kind != FP_NODE || (node_type(item->node) && def_type_is(node_type(item->node), type));
+    if (is) run->stack[kept++] = *item;
+  }
+  run->stack_count = kept;
+}
+
+static enum status keep_true(struct fml_run *run, struct fml_frame *frame, const struct prog_source *source,
+                             size_t base) {
+  size_t kept = base, end = run->stack_count;
+  for (size_t k = base; k < end; k++) {
+    struct fp_item item = run->stack[k];
+    bool yes = false;
+    fml_set_slot(frame, source->out, &item);
+    enum status status = truth(run, frame, source->where, &item, &yes);
+    if (status != STATUS_OK) return status;
+    if (yes) run->stack[kept++] = item;
+  }
+  run->stack_count = kept;
+  return STATUS_OK;
+}
+
+/* Items that fail the check are reported and left out. */
+static enum status check_items(struct fml_run *run, struct fml_frame *frame, const struct prog_source *source,
+                               size_t base) {
+  size_t kept = base, end = run->stack_count;
+  for (size_t k = base; k < end; k++) {
+    struct fp_item item = run->stack[k];
+    bool yes = false;
+    fml_set_slot(frame, source->out, &item);
+    enum status status = truth(run, frame, source->check, &item, &yes);
+    if (status != STATUS_OK) return status;
+    if (yes)
+      run->stack[kept++] = item;
+    else
+      fml_failed(run, DIAG_MAP_CHECK_FAILED, item.kind == FP_NODE ? item.node : NULL, "check failed: %.*s",
+                 STR_ARG(source->check->text));
+  }
+  run->stack_count = kept;
+  return STATUS_OK;
+}
+
+static enum status log_items(struct fml_run *run, struct fml_frame *frame, const struct prog_source *source,
+                             size_t base) {
+  for (size_t k = base; k < run->stack_count; k++) {
+    struct fp_item item = run->stack[k];
+    struct fp_list list = {0};
+    struct str text = STR("");
+    fml_set_slot(frame, source->out, &item);
+    enum status status = fml_eval(run, frame, source->log, &item, &list);
+    if (status == STATUS_NOMEM || status == STATUS_LIMIT) return status;
+    if (list.count == 0 || !fhirpath_text(&list.items[0], run->arena, &text)) continue;
+    report(run, DIAG_INFORMATION, DIAG_MAP_LOG, item.kind == FP_NODE ? item.node : NULL, text);
+    fml_trace(run, MAPPING_LOG, source->log->at, text, NULL);
+  }
+  return STATUS_OK;
+}
+
+static void list_mode(struct fml_run *run, const struct prog_source *source, size_t base) {
+  size_t count = run->stack_count - base, from = 0, to = count;
+  if (count == 0) return;
+  switch (source->ast->mode) {
+  case AST_FIRST:
+    to = 1;
+    break;
+  case AST_NOT_FIRST:
+    from = 1;
+    break;
+  case AST_LAST:
+    from = count - 1;
+    break;
+  case AST_NOT_LAST:
+    to = count - 1;
+    break;
+  case AST_ONLY_ONE:
+    if (count == 1) return;
+    fml_failed(run, DIAG_MAP_CARDINALITY, run->stack[base].kind == FP_NODE ? run->stack[base].node : NULL,
+               "there are %zu items where only one may be", count);
+    to = 0;
+    break;
+  default:
+    return;
+  }
+  memmove(run->stack + base, run->stack + base + from, (to - from) * sizeof *run->stack);
+  run->stack_count = base + to - from;
+}
+
+static enum status use_fallback(struct fml_run *run, struct fml_frame *frame,
+                                const struct prog_source *source, const struct fp_item *context) {
+  struct fp_list list = {0};
+  enum status status = fml_eval(run, frame, source->fallback, context, &list);
+  if (status == STATUS_INVALID) return STATUS_OK;
+  for (size_t i = 0; i < list.count && status == STATUS_OK; i++)
+    if (!push(run, list.items[i])) status = STATUS_NOMEM;
+  return status;
+}
+
+static void check_cardinality(struct fml_run *run, const struct prog_source *source, size_t count) {
+  if (!source->ast->has_cardinality) return;
+  if (count >= source->ast->min && count <= source->ast->max) return;
+  fml_failed(run, DIAG_MAP_CARDINALITY, NULL, "the rule '%.*s' finds %zu items, fewer or more than it allows",
+             STR_ARG(run->rule->ast->name.text), count);
+}
+
+/* The items a source stands for: on the stack from `base` on. */
+static enum status select_items(struct fml_run *run, struct fml_frame *frame,
+                                const struct prog_source *source, size_t base) {
+  struct fp_item context = frame->items[source->context];
+  enum status status = gather(run, &context, source);
+  if (status != STATUS_OK) return status;
+  if (source->fallback && run->stack_count == base) status = use_fallback(run, frame, source, &context);
+  if (source->type) keep_type(run, base, source->type);
+  check_cardinality(run, source, run->stack_count - base);
+  if (status == STATUS_OK && source->where) status = keep_true(run, frame, source, base);
+  if (status == STATUS_OK && source->check) status = check_items(run, frame, source, base);
+  if (status == STATUS_OK && source->log) status = log_items(run, frame, source, base);
+  if (status == STATUS_OK) list_mode(run, source, base);
+  return status;
+}
+
+/* --- rules -----------------------------------------------------------------------------------------------
+ */
+
+static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules);
+
+/* One combination of source items. */
+static enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+  enum status status = STATUS_OK;
+  if (++run->steps > run->max_steps) {
+    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the map takes more than %zu steps", run->max_steps);
+    return STATUS_LIMIT;
+  }
+  if (run->params->trace)
+    trace(run, MAPPING_RULE, rule->map, rule->ast->at, rule->ast->name.text, STR(""), NULL);
+  for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
+    status = fml_run_target(run, frame, &rule->targets[i]);
+  for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
+    status = fml_run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
+    run->rule = rule;
+  }
+  return status == STATUS_OK && rule->rules.count ? run_rules(run, frame, &rule->rules) : status;
+}
+
+static void mark_item(const struct fp_item *item) {
+  if (item->kind == FP_NODE && item->node->kind != TREE_OBJECT) item->node->flags |= TREE_READ;
+}
+
+static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule,
+                               size_t index) {
+  const struct prog_source *source = &rule->sources[index];
+  struct tree_node *outer = run->focus;
+  size_t base = run->stack_count;
+  if (frame->lists[source->context].count == 0) {
+    skipped(run, rule, "its variable has no value");
+    return STATUS_OK;
+  }
+  enum status status = select_items(run, frame, source, base);
+  size_t end = run->stack_count;
+  if (end == base && status == STATUS_OK) skipped(run, rule, "no item");
+  for (size_t k = base; k < end && status == STATUS_OK; k++) {
+    struct fp_item item = run->stack[k];
+    run->rule = rule;
+    if (item.kind == FP_NODE) run->focus = item.node;
+    mark_item(&item);
+    fml_set_slot(frame, source->out, &item);
+    status =
+        index + 1 < rule->source_count ? run_sources(run, frame, rule, index + 1) : fire(run, frame, rule);
+  }
+  run->stack_count = base;
+  run->focus = outer;
+  return status;
+}
+
+static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < rules->shared_count; i++)
+    fml_set_slot(frame, rules->shared[i], NULL);
+  for (size_t i = 0; i < rules->count && status == STATUS_OK; i++) {
+    run->rule = &rules->rules[i];
+    status = run_sources(run, frame, run->rule, 0);
+  }
+  return status;
+}
+
+/* --- groups ----------------------------------------------------------------------------------------------
+ */
+
+static enum status load_constants(struct fml_run *run, const struct prog_group *group,
+                                  struct fml_frame *frame) {
+  const struct mapping_map *map = group->map;
+  for (size_t i = 0; i < map->constant_count; i++) {
+    size_t k = map->first_constant + i;
+    if (!run->constants_done[k]) {
+      enum status status = fml_eval(run, frame, map->constant_values[i], NULL, &run->constants[k]);
+      if (status != STATUS_OK && status != STATUS_INVALID) return status;
+      run->constants_done[k] = true;
+    }
+    fml_set_slot(frame, (int)(group->constant_slot + i),
+                 run->constants[k].count ? run->constants[k].items : NULL);
+  }
+  return STATUS_OK;
+}
+
+static struct fp_item literal_item(const struct prog_arg *arg) {
+  return (struct fp_item){.kind = FP_STRING, .string = arg->text};
+}
+
+/* Arguments into the callee's first slots; false when a target has no value: there is nothing to write to. */
+static bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
+                           const struct fml_frame *caller, const struct prog_arg *args,
+                           const struct fp_item *direct) {
+  size_t i = 0;
+  for (const struct ast_param *param = group->ast->params; param; param = param->next, i++) {
+    struct fp_item item;
+    int slot = args ? args[i].slot : (int)i;
+    bool set = direct || slot < 0 || caller->lists[slot].count;
+    if (!set && param->is_target) return false;
+    if (direct)
+      item = direct[i];
+    else if (slot < 0)
+      item = literal_item(&args[i]);
+    else if (set)
+      item = caller->items[slot];
+    fml_set_slot(frame, (int)i, set ? &item : NULL);
+  }
+  return true;
+}
+
+enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                          const struct prog_arg *args, const struct fp_item *direct) {
+  if (run->depth + 1 >= run->max_depth) {
+    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "groups call each other more than %zu deep", run->max_depth);
+    return STATUS_LIMIT;
+  }
+  struct fml_frame *frame = frame_at(run, run->depth + 1);
+  if (!frame) return STATUS_NOMEM;
+  if (!pass_arguments(group, frame, caller, args, direct)) return STATUS_OK;
+  run->depth++;
+  if (run->params->trace)
+    trace(run, MAPPING_GROUP, group->map, group->ast->name.at, group->ast->name.text, STR(""), NULL);
+  enum status status = group->map->constant_count ? load_constants(run, group, frame) : STATUS_OK;
+  if (status == STATUS_OK && group->parent) status = fml_run_group(run, group->parent, frame, NULL, NULL);
+  if (status == STATUS_OK) status = run_rules(run, frame, &group->rules);
+  run->depth--;
+  return status;
+}
+
+/* --- a whole run -----------------------------------------------------------------------------------------
+ */
+
+static bool prepare(struct fml_run *run, const struct mapping_set *set, const struct mapping_run *params) {
+  run->set = set;
+  run->params = params;
+  run->arena = params->arena;
+  run->diags = params->diags;
+  run->max_depth = params->max_depth ? params->max_depth : LIMIT_MAP_DEPTH;
+  run->max_steps = params->max_steps ? params->max_steps : LIMIT_MAP_STEPS;
+  run->frames = ARENA_ARRAY(run->arena, struct fml_frame, run->max_depth + 1);
+  run->constants = ARENA_ARRAY(run->arena, struct fp_list, set->constant_count + 1);
+  run->constants_done = ARENA_ARRAY(run->arena, bool, set->constant_count + 1);
+  run->fp = (struct fp_run){.host = params->host,
+                            .arena = run->arena,
+                            .diags = run->diags,
+                            .resource = run->source,
+                            .mark_read = true,
+                            .at = &run->at};
+  return run->frames && run->constants && run->constants_done;
+}
+
+static enum status cannot_start(const struct mapping_map *map, const struct mapping_run *params,
+                                const char *why) {
+  struct diag_at at = {.source = &map->source, .offset = map->groups ? map->groups->name.at : 0};
+  diag_error(params->diags, DIAG_MAP_ARGUMENTS, &at, "%s", why);
+  return STATUS_INVALID;
+}
+
+enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map,
+                        const struct mapping_run *params, struct tree_node *source,
+                        struct tree_node **target) {
+  struct fml_run run = {.source = source};
+  struct fp_item arguments[2];
+  *target = NULL;
+  const struct def_type *type = mapping_target_type(map);
+  if (!map->entry || map->entry->ast->param_count != 2 || map->entry->ast->params->is_target ||
+      !map->entry->ast->params->next->is_target)
+    return cannot_start(map, params, "the first group must take one source and one target");
+  if (!type) return cannot_start(map, params, "the target of the first group has no type");
+  if (!prepare(&run, set, params)) return STATUS_NOMEM;
+  struct tree_node *root = definitions_make_root(set->definitions, run.arena, type);
+  if (!root) return STATUS_NOMEM;
+  run.target = root;
+  run.focus = source;
+  arguments[0] = (struct fp_item){.kind = FP_NODE, .node = source};
+  arguments[1] = (struct fp_item){.kind = FP_NODE, .node = root};
+  enum status status = fml_run_group(&run, map->entry, NULL, NULL, arguments);
+  if (status == STATUS_LIMIT) status = STATUS_INVALID;
+  if (status == STATUS_OK && run.failed) status = STATUS_INVALID;
+  if (status == STATUS_OK) *target = root;
+  return status;
+}

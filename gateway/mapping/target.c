@@ -1,0 +1,395 @@
+/* target.c - puts values into the target tree: makes elements, copies, writes primitives, keeps lineage. */
+#include "mapping/internal.h"
+
+static uint32_t lineage(const struct fml_run *run, const struct tree_node *origin) {
+  if (origin && origin->offset) return origin->offset;
+  return run->focus ? run->focus->offset : 0;
+}
+
+void fml_mark_below(struct tree_node *node) {
+  node->flags |= TREE_READ;
+  for (struct tree_node *child = node->child; child; child = child->next)
+    fml_mark_below(child);
+}
+
+static struct tree_node *existing(const struct tree_node *parent, uint32_t symbol) {
+  for (struct tree_node *child = parent->child; child; child = child->next)
+    if (child->symbol == symbol && !tree_is_meta(child)) return child;
+  return NULL;
+}
+
+/* The element of a step; looked up when the parent's type was not known before. */
+static const struct def_element *element_of(struct fml_run *run, const struct tree_node *parent,
+                                            const struct prog_step *step) {
+  if (step->element) return step->element;
+  const struct def_element *element =
+      node_type(parent) ? def_type_element(node_type(parent), step->symbol) : NULL;
+  if (!element) {
+    struct str name = definitions_symbol_name(run->set->definitions, step->symbol);
+    fml_failed(run, DIAG_MAP_UNKNOWN_ELEMENT, NULL, "%.*s has no element '%.*s'",
+               STR_ARG(node_type(parent) ? def_type_name(node_type(parent)) : STR("this target")),
+               STR_ARG(name));
+  }
+  return element;
+}
+
+static const struct def_type *only_type(const struct def_element *element) {
+  return def_element_type_count(element) == 1 ? def_element_type(element, 0).type : NULL;
+}
+
+/* A new node of `type` at the step; a single element that is there is replaced. */
+static struct tree_node *make_at(struct fml_run *run, struct tree_node *parent,
+                                 const struct def_element *element, const struct def_type *type) {
+  if (!def_element_is_list(element)) {
+    struct tree_node *old = existing(parent, def_element_symbol(element));
+    if (old) tree_remove(old);
+  }
+  struct tree_node *node = definitions_make(run->set->definitions, run->arena, parent, element, type);
+  if (node) node->offset = lineage(run, NULL);
+  return node;
+}
+
+struct tree_node *fml_set_text(struct fml_run *run, struct tree_node *parent,
+                               const struct def_element *element, struct str text,
+                               const struct tree_node *origin) {
+  struct tree_node *node = make_at(run, parent, element, only_type(element));
+  if (!node) return NULL;
+  node->text = text;
+  node->offset = lineage(run, origin);
+  return node;
+}
+
+/* --- attaching what was made apart -----------------------------------------------------------------------
+ */
+
+/* The choice of an element that a type takes; -1: none. */
+static int choice_of(const struct def_element *element, const struct def_type *type) {
+  size_t count = def_element_type_count(element);
+  for (size_t i = 0; i < count; i++)
+    if (def_element_type(element, i).type == type) return (int)i;
+  for (size_t i = 0; i < count && type; i++)
+    if (def_type_is(type, def_element_type(element, i).type)) return (int)i;
+  return -1;
+}
+
+static bool attach(struct fml_run *run, struct tree_node *parent, const struct def_element *element,
+                   struct tree_node *node) {
+  int choice = choice_of(element, node_type(node));
+  if (choice < 0) {
+    fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s does not fit %.*s",
+               STR_ARG(node_type(node) ? def_type_name(node_type(node)) : STR("a value without a type")),
+               STR_ARG(def_element_path(element)));
+    return false;
+  }
+  if (!def_element_is_list(element)) {
+    struct tree_node *old = existing(parent, def_element_symbol(element));
+    if (old) tree_remove(old);
+  }
+  node->name = def_element_type(element, (size_t)choice).json_name;
+  node->element = element;
+  node->symbol = def_element_symbol(element);
+  node->order = def_element_order(element);
+  node->flags = (uint8_t)((node->flags & ~(unsigned)(TREE_IN_ARRAY | TREE_READ)) |
+                          (def_element_is_list(element) ? TREE_IN_ARRAY : 0u));
+  tree_insert_ordered(parent, node);
+  return true;
+}
+
+static bool is_inside(const struct tree_node *node, const struct tree_node *ancestor) {
+  for (; node; node = node->parent)
+    if (node == ancestor) return true;
+  return false;
+}
+
+/* A node made apart moves in; any other is copied. */
+static struct tree_node *own_copy(struct fml_run *run, struct tree_node *parent, struct tree_node *node) {
+  if (!node->parent && node != run->source && node != run->target && !is_inside(parent, node)) return node;
+  fml_mark_below(node);
+  struct tree_node *copy = tree_copy(node, run->arena);
+  if (copy) {
+    copy->next = copy->parent = NULL;
+    if (!copy->offset) copy->offset = lineage(run, node);
+  }
+  return copy;
+}
+
+/* --- writing values --------------------------------------------------------------------------------------
+ */
+
+static enum def_primitive primitive_of_item(const struct fml_value *value) {
+  static const enum def_primitive kinds[] = {
+      [FP_NODE] = DEF_P_NONE,         [FP_BOOLEAN] = DEF_P_BOOLEAN, [FP_INTEGER] = DEF_P_INTEGER,
+      [FP_DECIMAL] = DEF_P_DECIMAL,   [FP_STRING] = DEF_P_STRING,   [FP_DATE] = DEF_P_DATE,
+      [FP_DATETIME] = DEF_P_DATETIME, [FP_TIME] = DEF_P_TIME,       [FP_QUANTITY] = DEF_P_NONE,
+      [FP_TYPE] = DEF_P_NONE};
+  if (value->type) return fml_primitive_of(value->type);
+  if (value->item.kind == FP_NODE) return fml_primitive_of(node_type(value->item.node));
+  return kinds[value->item.kind];
+}
+
+static bool item_text(struct fml_run *run, const struct fml_value *value, struct str *text) {
+  switch (value->item.kind) {
+  case FP_NODE:
+    *text = value->item.node->text;
+    return value->item.node->kind != TREE_OBJECT;
+  case FP_STRING:
+  case FP_DATE:
+  case FP_DATETIME:
+  case FP_TIME:
+    *text = value->item.string;
+    return true;
+  default:
+    return fhirpath_text(&value->item, run->arena, text);
+  }
+}
+
+/* The type a primitive is written as: known before, or by the value. */
+static const struct def_type *written_type(const struct prog_target *target,
+                                           const struct def_element *element, const struct fml_value *value,
+                                           enum def_primitive from) {
+  if (target->type) return target->type;
+  const struct def_type *type = value->type;
+  if (!type && value->item.kind == FP_NODE) type = node_type(value->item.node);
+  int choice = type ? choice_of(element, type) : -1;
+  if (choice >= 0) return type;
+  const struct def_type *only = only_type(element);
+  return only ? only : fml_choose(element, from);
+}
+
+static bool text_fits(struct fml_run *run, const struct prog_target *target, const struct fml_value *value,
+                      enum def_primitive from, const struct def_type *type, struct str text) {
+  enum def_primitive to = fml_primitive_of(type);
+  enum fml_fit fit = fml_primitive_fit(from, to);
+  if (target->op == PROG_CAST && target->cast) {
+    enum def_primitive cast = fml_primitive_of(target->cast);
+    if (!fml_lexical(cast, text)) to = cast, fit = FML_FIT_CHECKED;
+  }
+  if (fit == FML_FIT || (fit == FML_FIT_CHECKED && fml_lexical(to, text))) return true;
+  fml_failed(run, fit == FML_NO_FIT ? DIAG_MAP_TYPE : DIAG_VALUE_FORMAT, value->origin,
+             "the value is no %.*s", STR_ARG(to ? def_type_name(type) : STR("primitive")));
+  return false;
+}
+
+static enum status copy_children(struct fml_run *run, struct tree_node *node, const struct fml_value *value) {
+  if (value->item.kind != FP_NODE) return STATUS_OK;
+  for (struct tree_node *child = value->item.node->child; child; child = child->next) {
+    fml_mark_below(child);
+    struct tree_node *copy = tree_copy(child, run->arena);
+    if (!copy) return STATUS_NOMEM;
+    tree_append(node, copy);
+  }
+  return STATUS_OK;
+}
+
+static enum status write_text(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+                              const struct def_element *element, const struct fml_value *value,
+                              struct tree_node **out) {
+  struct str text = STR("");
+  enum def_primitive from = primitive_of_item(value);
+  const struct def_type *type = written_type(target, element, value, from);
+  if (!item_text(run, value, &text) || !type || !fml_is_primitive(type)) {
+    fml_failed(run, DIAG_MAP_TYPE, value->origin, "the value does not fit %.*s",
+               STR_ARG(def_element_path(element)));
+    return STATUS_OK;
+  }
+  bool empty = value->item.kind == FP_NODE && value->item.node->kind == TREE_NULL;
+  if (!empty && text.len == 0) return STATUS_OK; /* FHIR has no empty values */
+  if (!empty && !text_fits(run, target, value, from, type, text)) return STATUS_OK;
+  struct tree_node *node = make_at(run, parent, element, type);
+  if (!node) return STATUS_NOMEM;
+  node->text = text;
+  node->offset = lineage(run, value->origin);
+  if (empty) node->kind = TREE_NULL;
+  *out = node;
+  return value->item.kind == FP_NODE && value->item.node->child ? copy_children(run, node, value) : STATUS_OK;
+}
+
+/* `tgt.value = x` where tgt is a primitive itself. */
+static enum status write_value(struct fml_run *run, const struct prog_target *target, struct tree_node *node,
+                               const struct fml_value *value, struct tree_node **out) {
+  struct str text = STR("");
+  const struct def_type *type = node_type(node);
+  if (!item_text(run, value, &text) || !fml_is_primitive(type)) {
+    fml_failed(run, DIAG_MAP_TYPE, value->origin, "the value does not fit");
+    return STATUS_OK;
+  }
+  if (!text_fits(run, target, value, primitive_of_item(value), type, text)) return STATUS_OK;
+  node->text = text;
+  node->offset = lineage(run, value->origin);
+  *out = node;
+  return STATUS_OK;
+}
+
+static enum status write_complex(struct fml_run *run, const struct prog_target *target,
+                                 struct tree_node *parent, const struct def_element *element,
+                                 const struct fml_value *value, struct tree_node **out) {
+  struct tree_node *node = value->item.node;
+  for (size_t i = 0; i < target->case_count; i++) {
+    const struct prog_case *c = &target->cases[i];
+    if (c->source != node_type(node) || !c->group) continue;
+    struct fp_item arguments[2] = {{.kind = FP_NODE, .node = node}, {.kind = FP_NODE}};
+    arguments[1].node = *out = make_at(run, parent, element, c->target);
+    if (!*out) return STATUS_NOMEM;
+    const struct prog_rule *rule = run->rule;
+    enum status status = fml_run_group(run, c->group, NULL, NULL, arguments);
+    run->rule = rule;
+    return status;
+  }
+  struct tree_node *own = own_copy(run, parent, node);
+  if (!own) return STATUS_NOMEM;
+  if (attach(run, parent, element, own)) *out = own;
+  return STATUS_OK;
+}
+
+/* A FHIRPath quantity as an element of type Quantity. */
+static enum status write_quantity(struct fml_run *run, struct tree_node *parent,
+                                  const struct def_element *element, const struct fml_value *value,
+                                  struct tree_node **out) {
+  const struct fml_kit *kit = &run->set->kit;
+  const struct fp_quantity *q = value->item.quantity;
+  struct str text = q->text;
+  if (choice_of(element, kit->quantity) < 0) {
+    fml_failed(run, DIAG_MAP_TYPE, value->origin, "a quantity does not fit %.*s",
+               STR_ARG(def_element_path(element)));
+    return STATUS_OK;
+  }
+  if (text.len == 0) {
+    struct fp_item number = {.kind = FP_DECIMAL, .decimal = &q->value};
+    if (!fhirpath_text(&number, run->arena, &text)) return STATUS_NOMEM;
+  }
+  struct tree_node *node = make_at(run, parent, element, kit->quantity);
+  if (!node || !fml_set_text(run, node, kit->quantity_value, text, value->origin)) return STATUS_NOMEM;
+  if (q->unit.len && !fml_set_text(run, node, kit->quantity_unit, q->unit, NULL)) return STATUS_NOMEM;
+  *out = node;
+  if (q->calendar || q->unit.len == 0) return STATUS_OK;
+  if (!fml_set_text(run, node, kit->quantity_system, STR("http://unitsofmeasure.org"), NULL) ||
+      !fml_set_text(run, node, kit->quantity_code, q->unit, NULL))
+    return STATUS_NOMEM;
+  return STATUS_OK;
+}
+
+static enum status write_item(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+                              const struct prog_step *step, const struct fml_value *value,
+                              struct tree_node **out) {
+  if (step->is_value) return write_value(run, target, parent, value, out);
+  const struct def_element *element = element_of(run, parent, step);
+  if (!element) return STATUS_OK;
+  if (value->item.kind == FP_QUANTITY) return write_quantity(run, parent, element, value, out);
+  bool complex = value->item.kind == FP_NODE && value->item.node->kind == TREE_OBJECT;
+  for (size_t i = 0; i < target->case_count && !complex && value->item.kind == FP_NODE; i++)
+    complex = target->cases[i].group && target->cases[i].source == node_type(value->item.node);
+  return complex ? write_complex(run, target, parent, element, value, out)
+                 : write_text(run, target, parent, element, value, out);
+}
+
+/* --- one target ------------------------------------------------------------------------------------------
+ */
+
+/* Steps before the last: single elements are used again, lists grow. */
+static enum status walk(struct fml_run *run, const struct prog_target *target, struct tree_node **parent) {
+  for (size_t i = 0; i + 1 < target->step_count; i++) {
+    const struct def_element *element = element_of(run, *parent, &target->steps[i]);
+    if (!element) return STATUS_INVALID;
+    struct tree_node *node =
+        def_element_is_list(element) ? NULL : existing(*parent, def_element_symbol(element));
+    const struct def_type *type = target->steps[i].type ? target->steps[i].type : only_type(element);
+    if (!type) {
+      fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
+      return STATUS_INVALID;
+    }
+    if (!node) node = make_at(run, *parent, element, type);
+    if (!node) return STATUS_NOMEM;
+    *parent = node;
+  }
+  return STATUS_OK;
+}
+
+/* The node that a list mode uses again. */
+static struct tree_node *reused(const struct fml_frame *frame, const struct prog_target *target,
+                                const struct tree_node *parent, const struct def_element *element) {
+  if (target->mode == AST_SHARE && target->share >= 0 && frame->lists[target->share].count)
+    return frame->items[target->share].node;
+  bool again = target->mode == AST_SINGLE || (target->op == PROG_MAKE && !def_element_is_list(element));
+  return again ? existing(parent, def_element_symbol(element)) : NULL;
+}
+
+static enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                            struct tree_node *parent, struct tree_node **out) {
+  if (!parent) {
+    *out = definitions_make_root(run->set->definitions, run->arena, target->type);
+    if (*out) (*out)->offset = lineage(run, NULL);
+    return *out ? STATUS_OK : STATUS_NOMEM;
+  }
+  const struct def_element *element = element_of(run, parent, &target->steps[target->step_count - 1]);
+  if (!element) return STATUS_OK;
+  *out = reused(frame, target, parent, element);
+  const struct def_type *type = target->type ? target->type : only_type(element);
+  if (!*out && !type) {
+    fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
+    return STATUS_OK;
+  }
+  if (!*out) *out = make_at(run, parent, element, type);
+  if (!*out) return STATUS_NOMEM;
+  if (target->share >= 0) {
+    struct fp_item item = {.kind = FP_NODE, .node = *out};
+    fml_set_slot(frame, target->share, &item);
+  }
+  return STATUS_OK;
+}
+
+static enum status run_build(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                             struct tree_node *parent, struct tree_node **out) {
+  struct tree_node *node = NULL;
+  enum status status = fml_build(run, frame, target, &node);
+  if (status != STATUS_OK || !node) return status;
+  if (!parent) {
+    *out = node;
+    return STATUS_OK;
+  }
+  const struct def_element *element = element_of(run, parent, &target->steps[target->step_count - 1]);
+  if (element && attach(run, parent, element, node)) *out = node;
+  return STATUS_OK;
+}
+
+static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
+                                 const struct prog_target *target, struct tree_node *parent,
+                                 struct tree_node **out) {
+  struct fml_value value = {0};
+  enum status status = fml_transform(run, frame, target, &value);
+  if (status != STATUS_OK || !value.present) return status;
+  if (!value.origin && value.item.kind == FP_NODE) value.origin = value.item.node;
+  if (parent) return write_item(run, target, parent, &target->steps[target->step_count - 1], &value, out);
+  fml_set_slot(frame, target->out, &value.item);
+  return STATUS_OK;
+}
+
+static bool builds(const struct prog_target *target) {
+  if (target->op == PROG_TRANSLATE)
+    return target->output == OUTPUT_CODING || target->output == OUTPUT_CONCEPT;
+  return target->op >= PROG_CC;
+}
+
+enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
+  struct tree_node *parent = NULL, *node = NULL;
+  enum status status = STATUS_OK;
+  if (target->context >= 0) {
+    bool set = frame->lists[target->context].count && frame->items[target->context].kind == FP_NODE;
+    if (!set) fml_trace(run, MAPPING_SKIPPED, target->ast->at, STR("the target variable has no value"), NULL);
+    if (set) parent = frame->items[target->context].node;
+    if (set) status = walk(run, target, &parent);
+    if (!set || status != STATUS_OK) fml_set_slot(frame, target->out, NULL);
+    if (!set || status != STATUS_OK) return status == STATUS_INVALID ? STATUS_OK : status;
+  }
+  fml_set_slot(frame, target->out, NULL);
+  if (target->op == PROG_MAKE || target->op == PROG_CREATE)
+    status = run_make(run, frame, target, parent, &node);
+  else if (builds(target))
+    status = run_build(run, frame, target, parent, &node);
+  else
+    status = run_transform(run, frame, target, parent, &node);
+  if (!node) return status;
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  fml_set_slot(frame, target->out, &item);
+  fml_trace(run, MAPPING_WRITE, target->ast->at, STR(""), node);
+  return status;
+}
