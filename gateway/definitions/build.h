@@ -105,9 +105,13 @@ struct b_name {
                     profile's URL */
 };
 
-struct b_concept {
+struct b_code {
   struct str code, display;
-  uint32_t parent;        /* index + 1 */
+};
+
+struct b_concept {
+  struct b_code self;
+  uint32_t parent;        /* of the nesting: index + 1 */
   struct b_texts parents; /* by property `parent` or `subsumedBy` */
 };
 
@@ -115,9 +119,9 @@ struct b_system {
   struct b_system *next;
   struct str url, version, name;
   bool complete, folds_case, replaced;
-  struct b_concept *concepts;
+  struct b_concept *concepts; /* a parent by nesting stands before its children */
   size_t count, room;
-  struct map *index; /* code -> index + 1, made on demand */
+  struct map index; /* code -> index + 1 */
   const struct def_code_system *frozen;
   struct image_place place;
 };
@@ -129,9 +133,9 @@ struct b_filter {
 struct b_include {
   struct b_include *next;
   struct str system;
-  bool has_concepts;
-  struct b_concept *concepts;
-  size_t concept_count;
+  bool lists_codes;
+  struct b_code *codes;
+  size_t code_count;
   struct b_filter *filters;
   size_t filter_count;
   struct b_texts sets;
@@ -140,23 +144,28 @@ struct b_include {
 /* What an expanded set takes from one system. */
 struct b_members {
   struct b_members *next;
-  struct str url;
+  struct str url;          /* empty: codes of an unknown set, of any system */
   struct b_system *system; /* NULL: not present */
   bool whole, unknown;
-  struct b_concept *codes;
+  struct b_code *codes; /* removed ones have no code */
   size_t count, room;
-  struct map *index; /* code -> index + 1; an index beyond count never occurs; removed ones have no code */
+  struct map index; /* code -> index + 1 */
 };
 
 struct b_set {
   struct b_set *next;
   struct str url, version, name;
-  bool replaced, unexpandable;
-  struct b_include *includes, *excludes;
+  bool replaced;
+  struct b_include *includes, *excludes, *expansion;
   struct b_members *members;
   enum b_progress progress;
   const struct def_value_set *frozen;
   struct image_place place;
+};
+
+/* The current holder of a URL: a later definition takes the place of an earlier one. */
+struct b_current {
+  void *current; /* struct b_system or struct b_set */
 };
 
 struct b_package {
@@ -174,8 +183,8 @@ struct builder {
   struct map type_names;  /* struct b_name */
   struct map constraints; /* struct b_constraint */
   struct map constraint_lists, thawed;
-  struct map symbols; /* index + 1, those that are new here */
-  struct map systems, sets;
+  struct map symbols;       /* index + 1, those that are new here */
+  struct map systems, sets; /* struct b_current */
   struct b_system *first_system, *last_system;
   struct b_set *first_set, *last_set;
   struct map searches;

@@ -259,6 +259,7 @@ bool def_code_system_complete(const struct def_code_system *system);
 struct str def_code_system_url(const struct def_code_system *system);
 struct str def_code_system_name(const struct def_code_system *system);
 struct str def_code_system_version(const struct def_code_system *system);
+bool def_code_system_folds_case(const struct def_code_system *system); /* its codes are not case-sensitive */
 size_t def_code_system_size(const struct def_code_system *system);
 /* Codes in no particular order. */
 bool def_code_system_at(const struct def_code_system *system, size_t index, struct str *code,

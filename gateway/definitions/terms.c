@@ -74,6 +74,10 @@ bool def_code_system_complete(const struct def_code_system *system) {
   return system->terms.complete && def_pack_terms_good(&system->terms);
 }
 
+bool def_code_system_folds_case(const struct def_code_system *system) {
+  return system->terms.folds_case != 0;
+}
+
 size_t def_code_system_size(const struct def_code_system *system) {
   return system->terms.size;
 }
