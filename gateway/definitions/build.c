@@ -314,13 +314,16 @@ enum status definitions_refresh_models(struct definitions *definitions, const st
   uint64_t hash = 0;
   size_t errors = diag_errors(diags);
   enum status status = def_builder_init(&b, definitions, diags);
-  if (!status) status = list_models(host, folder, b.arena, &files);
+  struct str models = {0};
+  if (!status) models = arena_printf(b.arena, "%s/models", folder);
+  if (!status && !models.ptr) status = STATUS_NOMEM;
+  if (!status) status = list_models(host, models.ptr, b.arena, &files);
   if (!status) status = read_models(&files, diags, &(struct source_visit){hash_text, &hash});
   if (!status && hash != known_models(definitions)) {
-    status = add_models(&b, host, folder);
+    status = add_models(&b, host, models.ptr);
     if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;
     if (!status) status = lay_over(definitions, &b);
   }
   def_builder_release(&b);
-  return status;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* a folder without models has none */
 }

@@ -110,8 +110,8 @@ enum status definitions_open_image(struct str image, struct diag_list *diags,
    over an open pack, in memory. Before the definitions are shared between threads. Later ones win. */
 enum status definitions_overlay(struct definitions *definitions, struct tree_node *const *resources,
                                 size_t count, struct diag_list *diags) MUST_USE;
-/* Reads the models of a mappings folder whose content differs from what the pack was built with, as an
- * overlay. */
+/* Reads models/ of a mappings folder as an overlay when its content differs from what the pack was built
+   with. What was removed from the folder stays until the pack is built again. */
 enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
                                        const char *folder, struct diag_list *diags) MUST_USE;
 /* The same for a whole package (folder, .tgz, npm folder): profiles of an implementation guide. */

