@@ -36,8 +36,15 @@ enum fp_kind {
 struct fp_quantity {
   struct decimal value;
   struct str text; /* lexical value, empty if computed */
-  struct str unit; /* UCUM code, or a calendar word ("year") when `calendar` */
+  struct str unit; /* UCUM code, or a calendar word ("year", "years") when `calendar` */
   bool calendar;
+  bool either; /* of a FHIR Quantity in a UCUM time unit: UCUM unit and calendar word alike */
+};
+
+/* What type() tells. */
+struct fp_type {
+  struct str space, name;      /* "FHIR" or "System", "Patient" */
+  const struct def_type *type; /* NULL for system types and what has no definition */
 };
 
 /* One item of a collection: a node of a tree, or a system value. Small values inline, large ones by pointer
@@ -51,7 +58,7 @@ struct fp_item {
     const struct decimal *decimal;
     struct str string; /* also the text of dates, dateTimes and times (no @) */
     const struct fp_quantity *quantity;
-    const struct def_type *type_info;
+    const struct fp_type *type_info;
   };
 };
 
@@ -80,7 +87,7 @@ struct fp_compile {
   const struct fp_variable *variables;
   size_t variable_count;
   const struct fp_limits *limits; /* NULL: defaults */
-  const struct source *source;    /* where the text stands, for positions */
+  const struct source *source;    /* where the text stands, for positions; outlives the program */
   size_t from, to;                /* the expression's bytes in source->text */
   bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML);
                                      `->` ends the expression, it is no minus */
@@ -107,6 +114,9 @@ struct fp_run {
   const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
   void (*trace)(void *context, struct str name, const struct fp_list *items);
   void *trace_context;
+  /* conformsTo() a profile: whoever can validate says so (1 yes, 0 no, -1 cannot tell). NULL: only types. */
+  int (*conforms)(void *context, struct tree_node *node, const struct def_type *profile);
+  void *conforms_context;
 };
 /* Focus: the input collection (one node as a rule). STATUS_INVALID with a diagnostic when the expression
    fails on the data (FHIRPATH_EVALUATION) or exceeds a limit (FHIRPATH_LIMIT); NOMEM. */

@@ -1,0 +1,301 @@
+/* eval.c - running a program: scratch for lists, scopes, leaves of the instruction tree, the entry points. */
+#include "fhirpath/internal.h"
+
+/* Lists begin in scratch on the stack; what does not fit goes to segments in the arena. */
+enum { FIRST_SEGMENT = 48, SEGMENT = 256 };
+#if defined(__clang__) || __GNUC__ >= 12
+#define UNINITIALIZED __attribute__((uninitialized))
+#else
+#define UNINITIALIZED
+#endif
+
+/* --- failing */
+
+bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...) {
+  e->status = STATUS_INVALID;
+  if (!e->run->diags) return false;
+  struct diag_at at = {.source = e->program->source.text.ptr ? &e->program->source : NULL,
+                       .offset = ins->offset};
+  if (e->run->at) at = *e->run->at;
+  if (!at.expression.len) at.expression = e->program->text;
+  va_list args;
+  va_start(args, format);
+  struct str message = arena_vprintf(e->arena, format, args);
+  va_end(args);
+  diag_error(e->run->diags, code, &at, "%.*s", STR_ARG(message));
+  return false;
+}
+
+bool fp_nomem(struct fp_eval *e) {
+  if (e->status == STATUS_OK) e->status = STATUS_NOMEM;
+  return false;
+}
+
+bool fp_limit(struct fp_eval *e) {
+  if (e->status != STATUS_OK) return false;
+  return fp_fail(e, e->program->root, DIAG_FHIRPATH_LIMIT, "the expression takes too many steps or items");
+}
+
+/* --- lists */
+
+bool fp_grow(struct fp_eval *e, struct fp_list *list) {
+  if (list->count >= e->max_items) return fp_limit(e);
+  if ((list->room == 0 || list->items + list->room == e->top) && e->top < e->limit) {
+    if (list->room == 0) list->items = e->top;
+    list->room++;
+    e->top++;
+    return true;
+  }
+  size_t room = list->count < 4 ? 8 : list->count * 2;
+  if ((size_t)(e->limit - e->top) < room) {
+    size_t size = room < SEGMENT / 2 ? SEGMENT : room * 2;
+    struct fp_item *segment = arena_alloc(e->arena, size * sizeof *segment);
+    if (!segment) return fp_nomem(e);
+    e->top = segment;
+    e->limit = segment + size;
+  }
+  struct fp_item *items = e->top;
+  if (list->count) memcpy(items, list->items, list->count * sizeof *items);
+  list->items = items;
+  list->room = room;
+  e->top += room;
+  return true;
+}
+
+bool fp_push_all(struct fp_eval *e, struct fp_list *list, const struct fp_list *from) {
+  for (size_t i = 0; i < from->count; i++) {
+    if (!fp_push(e, list, from->items[i])) return false;
+  }
+  return true;
+}
+
+bool fp_push_decimal(struct fp_eval *e, struct fp_list *list, struct decimal value) {
+  struct decimal *copy = arena_alloc(e->arena, sizeof *copy);
+  if (!copy) return fp_nomem(e);
+  *copy = value;
+  return fp_push(e, list, (struct fp_item){.kind = FP_DECIMAL, .decimal = copy});
+}
+
+bool fp_push_quantity(struct fp_eval *e, struct fp_list *list, const struct fp_quantity *value) {
+  struct fp_quantity *copy = arena_alloc(e->arena, sizeof *copy);
+  if (!copy) return fp_nomem(e);
+  *copy = *value;
+  return fp_push(e, list, (struct fp_item){.kind = FP_QUANTITY, .quantity = copy});
+}
+
+/* --- evaluating operands */
+
+bool fp_collect_some(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
+  *out = (struct fp_list){0};
+  if (ins->op == FP_OP_PATH) return fp_path(e, ins, out, stop);
+  return fp_collect(e, ins, out);
+}
+
+/* A list that is not written to, seen without a copy. */
+static struct fp_list view(const struct fp_item *items, size_t count) {
+  struct fp_list list = {.count = count, .room = count};
+  memcpy(&list.items, &items, sizeof items);
+  return list;
+}
+
+bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  *out = (struct fp_list){0};
+  if (ins->op == FP_OP_CONST) {
+    *out = view(&ins->literal, 1);
+    return true;
+  }
+  if (ins->op == FP_OP_THIS) {
+    *out = view(e->scope->items, e->scope->count);
+    return true;
+  }
+  return ins->exec(e, ins, out);
+}
+
+int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {
+  struct fp_list list;
+  if (!fp_collect_some(e, ins, &list, 2)) return -1;
+  if (list.count == 0) return 0;
+  if (list.count > 1) {
+    fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a single item is needed here, there are %zu or more",
+            list.count);
+    return -1;
+  }
+  *out = list.items[0];
+  return 1;
+}
+
+enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const struct fp_list *list) {
+  if (list->count == 0) return FP_UNKNOWN;
+  if (list->count > 1) {
+    fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a single item is needed as a condition, there are several");
+    return FP_FAILED;
+  }
+  if (fp_kind_of(&list->items[0]) != FP_BOOLEAN) return FP_TRUE;
+  struct fp_value value;
+  fp_load(&list->items[0], &value);
+  return value.boolean ? FP_TRUE : FP_FALSE;
+}
+
+enum fp_truth fp_test_list(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list list;
+  if (!fp_collect_some(e, ins, &list, 2)) return FP_FAILED;
+  enum fp_truth truth = fp_truth_of(e, ins, &list);
+  fp_release(e, mark);
+  return truth;
+}
+
+bool fp_exec_truth(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  enum fp_truth truth = ins->test(e, ins);
+  if (truth == FP_FAILED) return false;
+  return truth == FP_UNKNOWN || fp_push_boolean(e, out, truth == FP_TRUE);
+}
+
+enum fp_truth fp_test_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item,
+                           size_t index) {
+  struct fp_scope scope = {.items = item, .count = 1, .index = index, .total = e->scope->total};
+  const struct fp_scope *outer = e->scope;
+  e->scope = &scope;
+  enum fp_truth truth = ins->test(e, ins);
+  e->scope = outer;
+  return truth;
+}
+
+bool fp_exec_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item, size_t index,
+                  const struct fp_list *total, struct fp_list *out) {
+  struct fp_scope scope = {
+      .items = item, .count = 1, .index = index, .total = total ? total : e->scope->total};
+  const struct fp_scope *outer = e->scope;
+  e->scope = &scope;
+  bool done = ins->exec(e, ins, out);
+  e->scope = outer;
+  return done;
+}
+
+/* --- leaves */
+
+bool fp_exec_const(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  return fp_push(e, out, ins->literal);
+}
+
+bool fp_exec_empty(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)e, (void)ins, (void)out;
+  return true;
+}
+
+static bool push_scope(struct fp_eval *e, const struct fp_scope *scope, struct fp_list *out) {
+  for (size_t i = 0; i < scope->count; i++) {
+    if (!fp_push(e, out, scope->items[i])) return false;
+  }
+  return true;
+}
+
+bool fp_exec_this(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  return push_scope(e, e->scope, out);
+}
+
+bool fp_exec_index(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  return fp_push_integer(e, out, (int64_t)e->scope->index);
+}
+
+bool fp_exec_total(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  return !e->scope->total || fp_push_all(e, out, e->scope->total);
+}
+
+bool fp_exec_context(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  return push_scope(e, e->outermost, out);
+}
+
+bool fp_exec_variable(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  return !e->run->variables || fp_push_all(e, out, &e->run->variables[ins->number]);
+}
+
+static struct tree_node *focus_node(const struct fp_eval *e) {
+  for (size_t i = 0; i < e->outermost->count; i++) {
+    if (e->outermost->items[i].kind == FP_NODE) return e->outermost->items[i].node;
+  }
+  return NULL;
+}
+
+bool fp_exec_resource(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  struct tree_node *focus = focus_node(e), *node = e->run->resource;
+  if (!node && focus) node = fp_resource_of(focus);
+  return !node || fp_push_node(e, out, node);
+}
+
+bool fp_exec_root_resource(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  (void)ins;
+  struct tree_node *node = e->run->root_resource, *focus = focus_node(e);
+  if (!node) node = e->run->resource ? e->run->resource : focus ? fp_resource_of(focus) : NULL;
+  if (!e->run->root_resource && node && node->parent && str_is(node->name, "contained")) node = node->parent;
+  return !node || fp_push_node(e, out, node);
+}
+
+/* --- entry */
+
+int64_t fp_now_ms(struct fp_eval *e) {
+  if (!e->have_now) {
+    const struct host *host = e->run->host ? e->run->host : host_system();
+    e->now_ms = host->now_ms(host->context);
+    e->have_now = true;
+  }
+  return e->now_ms;
+}
+
+static void start(struct fp_eval *e, const struct fp_program *program, const struct fp_run *run,
+                  const struct fp_scope *scope) {
+  *e = (struct fp_eval){.program = program,
+                        .run = run,
+                        .arena = run->arena,
+                        .scope = scope,
+                        .outermost = scope,
+                        .max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS,
+                        .max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS,
+                        .mark_read = run->mark_read};
+}
+
+static enum status failure(const struct fp_eval *e) {
+  return e->status == STATUS_OK ? STATUS_NOMEM : e->status;
+}
+
+enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
+                          struct fp_list *out) {
+  UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  struct fp_scope scope = {.items = focus.items, .count = focus.count};
+  struct fp_eval e;
+  struct fp_list list = {0};
+  start(&e, program, run, &scope);
+  e.top = scratch;
+  e.limit = scratch + FIRST_SEGMENT;
+  *out = list;
+  if (!program->root->exec(&e, program->root, &list)) return failure(&e);
+  if (list.count == 0) return STATUS_OK;
+  if (list.items >= scratch && list.items < scratch + FIRST_SEGMENT) {
+    struct fp_item *items = arena_alloc(run->arena, list.count * sizeof *items);
+    if (!items) return STATUS_NOMEM;
+    memcpy(items, list.items, list.count * sizeof *items);
+    list.items = items;
+    list.room = list.count;
+  }
+  *out = list;
+  return STATUS_OK;
+}
+
+enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
+                           struct tree_node *focus, bool *out) {
+  UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  struct fp_item item = {.kind = FP_NODE, .node = focus};
+  struct fp_scope scope = {.items = &item, .count = focus ? 1 : 0};
+  struct fp_eval e;
+  start(&e, program, run, &scope);
+  e.top = scratch;
+  e.limit = scratch + FIRST_SEGMENT;
+  enum fp_truth truth = program->root->test(&e, program->root);
+  *out = truth == FP_TRUE;
+  return truth == FP_FAILED ? failure(&e) : STATUS_OK;
+}

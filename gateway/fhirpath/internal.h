@@ -1,0 +1,471 @@
+/*
+ * internal.h - what the files of this stage share: tokens, syntax tree, program, evaluator.
+ *
+ *   lex.c -> parse.c -> types.c, resolve*.c (names, types, functions) -> a tree of instructions -> eval.c,
+ * path.c, ops_*.c, fn_*.c
+ *
+ * An instruction (struct fp_ins) holds the two functions that run it, so running is a walk over pointers
+ * without any lookup. `exec` appends the result to a list; `test` gives it as a three-valued condition.
+ */
+#ifndef KETLINK_FHIRPATH_INTERNAL_H
+#define KETLINK_FHIRPATH_INTERNAL_H
+
+#include "fhirpath/fhirpath.h"
+
+/* --- text to tokens ---------------------------------------------------------------------------------- */
+
+enum fp_token_kind {
+  FP_T_END,
+  FP_T_ERROR,
+  FP_T_NAME,
+  FP_T_QUOTED_NAME,
+  FP_T_STRING,
+  FP_T_NUMBER,
+  FP_T_DATE,
+  FP_T_DATETIME,
+  FP_T_TIME,
+  FP_T_DOLLAR,   /* $this, $index, $total */
+  FP_T_EXTERNAL, /* %name, decoded */
+  FP_T_SYMBOL
+};
+
+struct fp_token {
+  enum fp_token_kind kind;
+  size_t offset, end; /* bytes in the source */
+  struct str text;    /* decoded: without quotes, @, %, $ */
+  const char *problem;
+};
+
+struct fp_lexer {
+  struct arena *arena;
+  struct str text; /* of the source, up to the end of the expression */
+  size_t at;
+  bool double_quotes;
+};
+struct fp_token fp_lex(struct fp_lexer *lexer);
+
+/* --- tokens to syntax tree --------------------------------------------------------------------------- */
+
+enum fp_op {
+#define FP_OP(name, exec, test) FP_OP_##name,
+#include "fhirpath/opcodes.def"
+#undef FP_OP
+  FP_OPS
+};
+
+enum fp_ast_kind {
+  FP_AST_LITERAL,
+  FP_AST_EMPTY,
+  FP_AST_NAME,    /* left.name, or a name that begins a path */
+  FP_AST_CALL,    /* left.name(arguments), or a function of the focus */
+  FP_AST_INDEXER, /* left[right] */
+  FP_AST_UNARY,   /* op left */
+  FP_AST_BINARY,  /* left op right */
+  FP_AST_TYPE,    /* left is|as space.name */
+  FP_AST_THIS,
+  FP_AST_INDEX,
+  FP_AST_TOTAL,
+  FP_AST_EXTERNAL
+};
+
+struct fp_ast {
+  enum fp_ast_kind kind;
+  enum fp_op op;
+  uint32_t offset;
+  uint32_t height;
+  struct str name, space;
+  struct fp_item literal;
+  struct fp_ast *left, *right;
+  struct fp_ast *arguments, *next; /* list of arguments */
+  size_t argument_count;
+};
+
+/* NULL after a diagnostic, or without one when the arena is full. */
+struct fp_ast *fp_parse(const struct fp_compile *compile, struct arena *arena, struct diag_list *diags,
+                        size_t *used);
+
+/* Calendar word of a quantity ("year", "years" …); -1 for what is none. */
+int fp_calendar_unit(struct str word);
+
+/* --- types ------------------------------------------------------------------------------------------- */
+
+/* What an item may be: a system kind, or (kind FP_NODE) a type of the definitions. */
+struct fp_type_ref {
+  enum fp_kind kind;
+  const struct def_type *type;
+};
+/* What an expression may give. Not known: names are resolved while running. */
+struct fp_static {
+  bool known;
+  bool single; /* at most one item */
+  size_t count;
+  const struct fp_type_ref *types;
+};
+
+/* A type specifier: System.String, FHIR.Patient, Quantity (either). */
+struct fp_spec {
+  bool system;
+  enum fp_kind kind;           /* when system */
+  const struct def_type *type; /* of the definitions, or NULL */
+  struct str name;
+};
+
+bool fp_spec_matches(const struct fp_spec *spec, const struct fp_item *item);
+/* The system kind of that name ("String"); false if there is none. */
+bool fp_kind_named(struct str name, enum fp_kind *out);
+const char *fp_kind_name(enum fp_kind kind);
+
+/* --- program ----------------------------------------------------------------------------------------- */
+
+struct fp_eval;
+struct fp_ins;
+struct fp_function;
+
+enum fp_truth { FP_FALSE, FP_TRUE, FP_UNKNOWN /* empty */, FP_FAILED };
+typedef bool fp_exec(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out);
+typedef enum fp_truth fp_test(struct fp_eval *e, const struct fp_ins *ins);
+
+enum fp_step_kind {
+  FP_STEP_CHILD,  /* children of that name */
+  FP_STEP_ROOT,   /* the focus itself when it is of the type `spec`, else children of that name */
+  FP_STEP_FILTER, /* where(test) */
+  FP_STEP_TYPE    /* ofType(spec) */
+};
+struct fp_step {
+  enum fp_step_kind kind;
+  uint32_t symbol; /* 0: compare names */
+  struct str name;
+  const struct fp_spec *spec;
+  const struct fp_ins *test;
+};
+enum { FP_PATH_STEPS = 12 };
+
+struct fp_ins {
+  fp_exec *exec;
+  fp_test *test;
+  enum fp_op op;
+  uint32_t offset; /* of its token in the source */
+  const struct fp_ins *input, *right;
+  const struct fp_ins **arguments;
+  size_t argument_count;
+  const struct fp_function *function;
+  struct fp_step *steps; /* of a path */
+  size_t step_count;
+  struct fp_item literal;
+  const struct fp_spec *spec;
+  size_t number; /* index of a variable, a limit */
+  struct str name;
+  void *regex; /* compiled constant pattern */
+};
+
+struct fp_program {
+  const struct fp_ins *root;
+  const struct definitions *definitions;
+  const struct def_type *result;
+  struct source source; /* must outlive the program when positions are wanted */
+  struct str text;
+  size_t variable_count;
+  size_t instruction_count;
+};
+
+/* name and functions of an opcode */
+const char *fp_op_name(enum fp_op op);
+fp_exec *fp_op_exec(enum fp_op op);
+fp_test *fp_op_test(enum fp_op op);
+
+/* --- functions --------------------------------------------------------------------------------------- */
+
+enum fp_take { FP_TAKE_LIST, FP_TAKE_ONE };      /* several items as input: passed on, or an error */
+enum fp_empty { FP_EMPTY_EMPTY, FP_EMPTY_CALL }; /* empty input: empty result, or the function decides */
+
+struct fp_resolver;
+struct fp_code;
+typedef bool fp_form(struct fp_resolver *r, const struct fp_ast *call, struct fp_code *input,
+                     struct fp_code *out);
+typedef bool fp_call(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                     struct fp_list *out);
+
+struct fp_function {
+  const char *name;
+  int min, max;
+  const char *arguments; /* per argument: v value, e expression per item, t type; the last one repeats */
+  enum fp_take take;
+  enum fp_empty empty;
+  const char *result;  /* "Boolean" …, "input", "argument", "any" */
+  const char *section; /* of FHIRPath 2.0.0, or "R4", "2.1" for what came later */
+  fp_call *run;        /* NULL without a form: not available */
+  fp_form *form;       /* compiles the call in its own way */
+};
+const struct fp_function *fp_function_named(struct str name);
+struct str fp_function_nearest(struct str name);
+
+#define FP_FN(name, min, max, modes, take, empty, result, section, fn) fp_call fn;
+#define FP_FN_FORM(name, min, max, modes, take, empty, result, section, fn) fp_form fn;
+#define FP_FN_BOTH(name, min, max, modes, take, empty, result, section, form, fn)                            \
+  fp_form form;                                                                                              \
+  fp_call fn;
+#define FP_FN_NONE(name, min, max, modes, section)
+#include "fhirpath/functions.def"
+#undef FP_FN
+#undef FP_FN_FORM
+#undef FP_FN_BOTH
+#undef FP_FN_NONE
+
+#define FP_OP(name, exec, test)                                                                              \
+  fp_exec exec;                                                                                              \
+  fp_test test;
+#include "fhirpath/opcodes.def"
+#undef FP_OP
+
+/* --- resolver ---------------------------------------------------------------------------------------- */
+
+/* An instruction and what it may give. */
+struct fp_code {
+  struct fp_ins *ins;
+  struct fp_static type;
+};
+struct fp_resolver {
+  const struct fp_compile *compile;
+  struct arena *arena;
+  struct diag_list *diags;
+  struct fp_program *program;
+  struct fp_static self;  /* $this */
+  struct fp_static total; /* $total */
+};
+
+bool fp_resolve(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
+/* The expression with $this of that type. */
+bool fp_resolve_with(struct fp_resolver *r, const struct fp_ast *ast, struct fp_static self,
+                     struct fp_code *out);
+bool fp_resolve_call(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
+bool fp_resolve_operator(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
+bool fp_resolve_type(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *input, enum fp_op op,
+                     struct fp_spec *spec, struct fp_code *out);
+/* The type that an argument or specifier names; a diagnostic when there is none. */
+struct fp_spec *fp_resolve_spec(struct fp_resolver *r, struct str space, struct str name, size_t offset);
+struct fp_ins *fp_new_ins(struct fp_resolver *r, enum fp_op op, size_t offset);
+/* Diagnostic; always false. */
+bool fp_refuse(struct fp_resolver *r, enum diag_code code, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step step, size_t offset);
+/* Instruction of a call with these resolved arguments. */
+struct fp_ins *fp_call_ins(struct fp_resolver *r, const struct fp_ast *call, enum fp_op op,
+                           const struct fp_ins *input);
+
+/* types.c */
+struct fp_static fp_static_unknown(void);
+struct fp_static fp_static_kind(struct arena *arena, enum fp_kind kind);
+struct fp_static fp_static_type(struct arena *arena, const struct def_type *type);
+struct fp_static fp_static_spec(struct arena *arena, const struct fp_spec *spec);
+struct fp_static fp_static_both(struct arena *arena, const struct fp_static *a, const struct fp_static *b);
+struct fp_static fp_static_one(struct fp_static type);
+/* Children of that name; false when no type that `of` may have knows the name. */
+bool fp_static_child(struct arena *arena, const struct fp_static *of, struct str name, struct fp_static *out);
+/* The one system kind that all its types have as value, FP_NODE when there are several or none. */
+enum fp_kind fp_static_value_kind(const struct fp_static *type);
+enum fp_kind fp_kind_of_type(const struct def_type *type);
+
+/* --- evaluator --------------------------------------------------------------------------------------- */
+
+/* Around an expression: $this, $index, $total. */
+struct fp_scope {
+  const struct fp_item *items;
+  size_t count;
+  size_t index;
+  const struct fp_list *total;
+};
+
+struct fp_eval {
+  const struct fp_program *program;
+  const struct fp_run *run;
+  struct arena *arena;
+  struct fp_item *top, *limit; /* scratch for lists, newest segment */
+  const struct fp_scope *scope;
+  const struct fp_scope *outermost;
+  size_t steps, max_steps, max_items;
+  enum status status;
+  bool have_now;
+  bool mark_read;
+  int64_t now_ms;
+};
+
+/* Appends; extends in place while the list is the newest in the scratch. */
+bool fp_grow(struct fp_eval *e, struct fp_list *list);
+static inline bool fp_push(struct fp_eval *e, struct fp_list *list, struct fp_item item) {
+  if (list->count == list->room && !fp_grow(e, list)) return false;
+  list->items[list->count++] = item;
+  return true;
+}
+static inline bool fp_push_node(struct fp_eval *e, struct fp_list *list, struct tree_node *node) {
+  return fp_push(e, list, (struct fp_item){.kind = FP_NODE, .node = node});
+}
+static inline bool fp_push_boolean(struct fp_eval *e, struct fp_list *list, bool value) {
+  return fp_push(e, list, (struct fp_item){.kind = FP_BOOLEAN, .boolean = value});
+}
+static inline bool fp_push_integer(struct fp_eval *e, struct fp_list *list, int64_t value) {
+  return fp_push(e, list, (struct fp_item){.kind = FP_INTEGER, .integer = value});
+}
+static inline bool fp_push_string(struct fp_eval *e, struct fp_list *list, struct str value) {
+  return fp_push(e, list, (struct fp_item){.kind = FP_STRING, .string = value});
+}
+bool fp_push_decimal(struct fp_eval *e, struct fp_list *list, struct decimal value);
+bool fp_push_quantity(struct fp_eval *e, struct fp_list *list, const struct fp_quantity *value);
+bool fp_push_all(struct fp_eval *e, struct fp_list *list, const struct fp_list *from);
+
+/* Scratch used since the mark is dead; what `keep` (may be NULL) holds stays. */
+struct fp_mark {
+  struct fp_item *top, *limit;
+};
+static inline struct fp_mark fp_mark(const struct fp_eval *e) {
+  return (struct fp_mark){e->top, e->limit};
+}
+static inline void fp_release(struct fp_eval *e, struct fp_mark mark) {
+  if (e->limit == mark.limit) e->top = mark.top;
+}
+
+/* Diagnostic at the instruction; always false. */
+bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+bool fp_nomem(struct fp_eval *e);
+bool fp_limit(struct fp_eval *e);
+static inline bool fp_count(struct fp_eval *e, size_t steps) {
+  e->steps += steps;
+  return e->steps <= e->max_steps ? true : fp_limit(e);
+}
+
+/* The result of an instruction as a list of its own (constants and $this are not copied: do not change it).
+ */
+bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out);
+/* Stops at `stop` items where it can. */
+bool fp_collect_some(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
+/* Singleton evaluation: 1 item, 0 none, -1 failed (several). */
+int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out);
+static inline enum fp_truth fp_test_ins(struct fp_eval *e, const struct fp_ins *ins) {
+  return ins->test(e, ins);
+}
+/* The instruction as a condition on one item, with $index. */
+enum fp_truth fp_test_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item,
+                           size_t index);
+/* A list as a condition. */
+enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const struct fp_list *list);
+/* Runs it with $this = item; appends. */
+bool fp_exec_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item, size_t index,
+                  const struct fp_list *total, struct fp_list *out);
+int64_t fp_now_ms(struct fp_eval *e);
+
+/* path.c */
+bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
+bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out);
+static inline bool fp_step_matches(uint32_t symbol, struct str name, const struct tree_node *node) {
+  if (symbol && node->symbol) return symbol == node->symbol;
+  return str_eq(node->name, name);
+}
+struct tree_node *fp_child(const struct tree_node *node, const char *name);
+struct tree_node *fp_resource_of(struct tree_node *node);
+
+/* --- values ------------------------------------------------------------------------------------------ */
+
+/* The system value of an item, unboxed. kind FP_NODE: it has none (complex, or without a value). */
+struct fp_value {
+  enum fp_kind kind;
+  union {
+    bool boolean;
+    int64_t integer;
+    struct decimal decimal;
+    struct str string;
+    struct fp_quantity quantity;
+    struct fp_type type;
+  };
+};
+enum fp_kind fp_kind_of(const struct fp_item *item);
+void fp_load(const struct fp_item *item, struct fp_value *out);
+bool fp_value_decimal(const struct fp_value *value, struct decimal *out);
+bool fp_value_datetime(const struct fp_value *value, struct datetime *out);
+static inline bool fp_is_date_kind(enum fp_kind kind) {
+  return kind == FP_DATE || kind == FP_DATETIME || kind == FP_TIME;
+}
+bool fp_is_quantity_node(const struct tree_node *node);
+bool fp_quantity_of_node(const struct tree_node *node, struct fp_quantity *out);
+bool fp_value_item(struct fp_eval *e, const struct fp_value *value, struct fp_item *out);
+/* Text of a value as toString() gives it. */
+bool fp_value_text(struct fp_eval *e, const struct fp_value *value, struct str *out);
+void fp_value_print(const struct fp_value *value, struct buf *out);
+bool fp_take_buf(struct fp_eval *e, struct buf *buf, struct str *out);
+struct fp_type fp_type_of(const struct fp_item *item);
+bool fp_datetime_text(struct fp_eval *e, const struct datetime *value, struct str *out);
+
+/* Arguments: 1 a value, 0 empty, -1 failed. */
+int fp_argument(struct fp_eval *e, const struct fp_ins *call, size_t index, struct fp_value *out);
+int fp_argument_string(struct fp_eval *e, const struct fp_ins *call, size_t index, struct str *out);
+int fp_argument_integer(struct fp_eval *e, const struct fp_ins *call, size_t index, int64_t *out);
+/* The input as a string, or a failure that names the function. */
+bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
+                     bool *has);
+
+/* equal.c: FP_FAILED when a limit was hit */
+enum fp_truth fp_equal(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b);
+enum fp_truth fp_equivalent(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b);
+enum fp_truth fp_lists_equal(struct fp_eval *e, const struct fp_list *a, const struct fp_list *b);
+enum fp_truth fp_lists_equivalent(struct fp_eval *e, const struct fp_list *a, const struct fp_list *b);
+bool fp_contains_item(struct fp_eval *e, const struct fp_list *list, const struct fp_item *item, bool *found);
+bool fp_distinct(struct fp_eval *e, const struct fp_list *in, struct fp_list *out);
+
+/* compare.c: 2 unknown (empty), 3 failed, else -1, 0, 1 */
+enum { FP_ORDER_UNKNOWN = 2, FP_ORDER_FAILED = 3 };
+int fp_compare(struct fp_eval *e, const struct fp_ins *ins, const struct fp_value *a,
+               const struct fp_value *b);
+
+/* arith.c: empty result: *has false */
+bool fp_arithmetic(struct fp_eval *e, const struct fp_ins *ins, enum fp_op op, const struct fp_value *a,
+                   const struct fp_value *b, struct fp_value *out, bool *has);
+bool fp_decimal_quotient(struct decimal a, struct decimal b, struct decimal *out);
+
+/* quantity.c */
+bool fp_quantity_parse(struct str text, struct fp_quantity *out);
+/* The value in another unit; false when they do not fit. */
+bool fp_quantity_convert(const struct fp_quantity *from, struct str unit, bool calendar, struct decimal *out);
+/* Both values in the finer of both units (*finer is 0 or 1), for comparing and adding; false when they do not
+   fit. Equivalence lets 1 year and 1 'a' fit. */
+bool fp_quantity_align(const struct fp_quantity *a, const struct fp_quantity *b, bool equivalence,
+                       struct decimal *left, struct decimal *right, int *finer);
+/* Product or quotient; false when the units do not allow it. */
+bool fp_quantity_multiply(struct arena *arena, const struct fp_quantity *a, const struct fp_quantity *b,
+                          bool divide, struct fp_quantity *out);
+void fp_quantity_print(const struct fp_quantity *quantity, struct buf *out);
+/* Unit of time of a quantity; *definite: a UCUM unit, not a calendar word. */
+bool fp_datetime_unit(const struct fp_quantity *quantity, enum datetime_unit *out, bool *definite);
+
+/* ucum.c: a unit as factor (num / den) and dimensions; special units (Celsius …) have an offset or a scale of
+ * their own. */
+enum fp_dimension {
+  FP_DIM_M,
+  FP_DIM_S,
+  FP_DIM_G,
+  FP_DIM_RAD,
+  FP_DIM_K,
+  FP_DIM_C,
+  FP_DIM_CD,
+  FP_DIM_ARBITRARY,
+  FP_DIMENSIONS
+};
+enum fp_special { FP_SPECIAL_NONE, FP_SPECIAL_CEL, FP_SPECIAL_DEGF, FP_SPECIAL_LOG };
+struct fp_unit {
+  struct decimal num, den;
+  int16_t dimension[FP_DIMENSIONS];
+  uint64_t arbitrary; /* which arbitrary unit it is of, as hash of its name */
+  enum fp_special special;
+};
+bool fp_unit_parse(struct str code, struct fp_unit *out);
+bool fp_units_fit(const struct fp_unit *a, const struct fp_unit *b);
+bool fp_unit_is_one(const struct fp_unit *unit);
+bool fp_unit_convert(struct decimal value, const struct fp_unit *from, const struct fp_unit *to,
+                     struct decimal *out);
+
+/* regex.c */
+void *fp_regex_compile(struct arena *arena, struct str pattern, struct str flags, bool full,
+                       const char **problem);
+bool fp_regex_constant(struct arena *arena, struct fp_ins *call, const char **problem);
+bool fp_change_case(struct fp_eval *e, const struct fp_ins *ins, struct str text, bool upper,
+                    struct str *out);
+
+#endif

@@ -1,0 +1,299 @@
+/* ops.c - instructions that test, select and combine: existence, three-valued logic, equality, types, calls.
+ */
+#include "fhirpath/internal.h"
+
+static enum fp_truth truth(bool value) {
+  return value ? FP_TRUE : FP_FALSE;
+}
+
+/* --- existence and selection */
+
+enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list list;
+  if (!fp_collect_some(e, ins->input, &list, 1)) return FP_FAILED;
+  fp_release(e, mark);
+  return truth(list.count > 0);
+}
+
+enum fp_truth fp_test_is_empty(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth exists = fp_test_exists(e, ins);
+  return exists == FP_FAILED ? FP_FAILED : truth(exists == FP_FALSE);
+}
+
+enum fp_truth fp_test_all(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list list;
+  if (!fp_collect(e, ins->input, &list)) return FP_FAILED;
+  for (size_t i = 0; i < list.count; i++) {
+    struct fp_mark inner = fp_mark(e);
+    enum fp_truth one = fp_test_item(e, ins->arguments[0], &list.items[i], i);
+    if (one == FP_FAILED || !fp_count(e, 1)) return FP_FAILED;
+    fp_release(e, inner);
+    if (one != FP_TRUE) return FP_FALSE;
+  }
+  fp_release(e, mark);
+  return FP_TRUE;
+}
+
+bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_list list;
+  if (!fp_collect_some(e, ins->input, &list, 1)) return false;
+  return list.count == 0 || fp_push(e, out, list.items[0]);
+}
+
+bool fp_exec_count(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list list;
+  if (!fp_collect(e, ins->input, &list)) return false;
+  fp_release(e, mark);
+  return fp_push_integer(e, out, (int64_t)list.count);
+}
+
+bool fp_exec_indexer(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_list list;
+  struct fp_item item;
+  struct fp_value index;
+  int has = fp_single(e, ins->right, &item);
+  if (has <= 0) return has == 0;
+  fp_load(&item, &index);
+  if (index.kind != FP_INTEGER) return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "an index is an Integer");
+  if (index.integer < 0) return true;
+  size_t at = (size_t)index.integer;
+  if (!fp_collect_some(e, ins->input, &list, at + 1)) return false;
+  return at >= list.count || fp_push(e, out, list.items[at]);
+}
+
+bool fp_exec_select(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_list list;
+  if (!fp_collect(e, ins->input, &list)) return false;
+  for (size_t i = 0; i < list.count; i++) {
+    if (!fp_count(e, 1) || !fp_exec_item(e, ins->arguments[0], &list.items[i], i, NULL, out)) return false;
+  }
+  return true;
+}
+
+/* --- three-valued logic */
+
+enum fp_truth fp_test_not(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth value = fp_test_ins(e, ins->input);
+  if (value == FP_UNKNOWN || value == FP_FAILED) return value;
+  return truth(value == FP_FALSE);
+}
+
+enum fp_truth fp_test_and(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth left = fp_test_ins(e, ins->input);
+  if (left == FP_FALSE || left == FP_FAILED) return left;
+  enum fp_truth right = fp_test_ins(e, ins->right);
+  if (right == FP_FALSE || right == FP_FAILED) return right;
+  return left == FP_TRUE ? right : FP_UNKNOWN;
+}
+
+enum fp_truth fp_test_or(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth left = fp_test_ins(e, ins->input);
+  if (left == FP_TRUE || left == FP_FAILED) return left;
+  enum fp_truth right = fp_test_ins(e, ins->right);
+  if (right == FP_TRUE || right == FP_FAILED) return right;
+  return left == FP_FALSE ? right : FP_UNKNOWN;
+}
+
+enum fp_truth fp_test_xor(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth left = fp_test_ins(e, ins->input);
+  if (left == FP_FAILED) return left;
+  enum fp_truth right = fp_test_ins(e, ins->right);
+  if (right == FP_FAILED || left == FP_UNKNOWN || right == FP_UNKNOWN)
+    return right == FP_FAILED ? right : FP_UNKNOWN;
+  return truth(left != right);
+}
+
+enum fp_truth fp_test_implies(struct fp_eval *e, const struct fp_ins *ins) {
+  enum fp_truth left = fp_test_ins(e, ins->input);
+  if (left == FP_FAILED) return left;
+  if (left == FP_FALSE) return FP_TRUE;
+  enum fp_truth right = fp_test_ins(e, ins->right);
+  if (right == FP_TRUE || right == FP_FAILED) return right;
+  return left == FP_TRUE ? right : FP_UNKNOWN;
+}
+
+/* --- equality, membership */
+
+/* A primitive that has only id or extensions, or a Quantity without a value: nothing to compute with. */
+static bool is_valueless(const struct fp_item *item, const struct fp_value *value) {
+  if (item->kind != FP_NODE || value->kind != FP_NODE) return false;
+  return item->node->kind != TREE_OBJECT || fp_is_quantity_node(item->node);
+}
+
+/* Both operands as values: 1, 0 when one is empty, -1 when it fails. */
+static int operands(struct fp_eval *e, const struct fp_ins *ins, struct fp_value *left,
+                    struct fp_value *right) {
+  struct fp_item a, b;
+  int has_a = fp_single(e, ins->input, &a);
+  int has_b = has_a < 0 ? -1 : fp_single(e, ins->right, &b);
+  if (has_b < 0) return -1;
+  if (has_a == 0 || has_b == 0) return 0;
+  fp_load(&a, left);
+  fp_load(&b, right);
+  return is_valueless(&a, left) || is_valueless(&b, right) ? 0 : 1;
+}
+
+enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list left, right;
+  if (!fp_collect(e, ins->input, &left) || !fp_collect(e, ins->right, &right)) return FP_FAILED;
+  bool negate = ins->op == FP_OP_NE || ins->op == FP_OP_NEQUIV;
+  enum fp_truth value = ins->op == FP_OP_EQ || ins->op == FP_OP_NE ? fp_lists_equal(e, &left, &right)
+                                                                   : fp_lists_equivalent(e, &left, &right);
+  fp_release(e, mark);
+  if (!negate || value == FP_UNKNOWN || value == FP_FAILED) return value;
+  return truth(value == FP_FALSE);
+}
+
+/* One child of $this against a text: the commonest condition of all. */
+enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_step *step = ins->input->steps;
+  if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE) return fp_test_equality(e, ins);
+  struct tree_node *node = e->scope->items[0].node->child;
+  while (node && !fp_step_matches(step->symbol, step->name, node))
+    node = node->next;
+  if (!node) return FP_UNKNOWN;
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  bool repeated = node->next && fp_step_matches(step->symbol, step->name, node->next);
+  if (repeated || node->kind != TREE_STRING || fp_kind_of(&item) != FP_STRING)
+    return fp_test_equality(e, ins);
+  if (e->mark_read) node->flags |= TREE_READ;
+  return truth(str_eq(node->text, ins->right->literal.string));
+}
+
+enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_ins *needle_ins = ins->op == FP_OP_IN ? ins->input : ins->right;
+  struct fp_list list;
+  struct fp_item needle;
+  bool found;
+  int has = fp_single(e, needle_ins, &needle);
+  if (has < 0) return FP_FAILED;
+  if (!fp_collect(e, ins->op == FP_OP_IN ? ins->right : ins->input, &list)) return FP_FAILED;
+  if (has == 0) return FP_UNKNOWN;
+  return fp_contains_item(e, &list, &needle, &found) ? truth(found) : FP_FAILED;
+}
+
+enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_value left, right;
+  int has = operands(e, ins, &left, &right);
+  if (has <= 0) return has == 0 ? FP_UNKNOWN : FP_FAILED;
+  int order = fp_compare(e, ins, &left, &right);
+  fp_release(e, mark);
+  if (order == FP_ORDER_FAILED) return FP_FAILED;
+  if (order == FP_ORDER_UNKNOWN) return FP_UNKNOWN;
+  if (ins->op == FP_OP_LT) return truth(order < 0);
+  if (ins->op == FP_OP_LE) return truth(order <= 0);
+  return truth(ins->op == FP_OP_GT ? order > 0 : order >= 0);
+}
+
+bool fp_exec_union(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_list both = {0};
+  return ins->input->exec(e, ins->input, &both) && ins->right->exec(e, ins->right, &both) &&
+         fp_distinct(e, &both, out);
+}
+
+/* --- types */
+
+enum fp_truth fp_test_is(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_item item;
+  int has = fp_single(e, ins->input, &item);
+  if (has <= 0) return has == 0 ? FP_UNKNOWN : FP_FAILED;
+  return truth(fp_spec_matches(ins->spec, &item));
+}
+
+bool fp_exec_as(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_item item;
+  int has = fp_single(e, ins->input, &item);
+  if (has <= 0) return has == 0;
+  return !fp_spec_matches(ins->spec, &item) || fp_push(e, out, item);
+}
+
+/* --- arithmetic */
+
+bool fp_exec_arithmetic(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_item item;
+  struct fp_value left, right, result;
+  bool has = false;
+  int both = operands(e, ins, &left, &right);
+  if (both <= 0) return both == 0;
+  if (!fp_arithmetic(e, ins, ins->op, &left, &right, &result, &has)) return false;
+  return !has || (fp_value_item(e, &result, &item) && fp_push(e, out, item));
+}
+
+bool fp_exec_sign(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_item item;
+  struct fp_value value;
+  int has = fp_single(e, ins->input, &item);
+  if (has <= 0) return has == 0;
+  fp_load(&item, &value);
+  bool negate = ins->op == FP_OP_NEGATE;
+  if (value.kind == FP_INTEGER) {
+    if (negate) value.integer = -value.integer;
+  } else if (value.kind == FP_DECIMAL) {
+    if (negate) value.decimal = decimal_negate(value.decimal);
+  } else if (value.kind == FP_QUANTITY) {
+    if (negate) value.quantity.value = decimal_negate(value.quantity.value);
+    value.quantity.text = (struct str){0};
+  } else {
+    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a sign stands before a number");
+  }
+  return fp_value_item(e, &value, &item) && fp_push(e, out, item);
+}
+
+/* & takes the empty collection as an empty text. */
+static bool concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand,
+                        struct str *out) {
+  struct fp_item item;
+  struct fp_value value;
+  int has = fp_single(e, operand, &item);
+  *out = (struct str){0};
+  if (has <= 0) return has == 0;
+  fp_load(&item, &value);
+  if (value.kind == FP_NODE) return true;
+  if (value.kind != FP_STRING)
+    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "& joins Strings, not a %s", fp_kind_name(value.kind));
+  *out = value.string;
+  return true;
+}
+
+bool fp_exec_concat(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct str a, b;
+  if (!concat_part(e, ins, ins->input, &a) || !concat_part(e, ins, ins->right, &b)) return false;
+  struct str both = arena_concat(e->arena, a, b);
+  return both.ptr ? fp_push_string(e, out, both) : fp_nomem(e);
+}
+
+/* --- calls */
+
+bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  const struct fp_function *function = ins->function;
+  struct fp_list in;
+  if (!fp_collect(e, ins->input, &in)) return false;
+  if (in.count == 0 && function->empty == FP_EMPTY_EMPTY) return true;
+  if (in.count > 1 && function->take == FP_TAKE_ONE)
+    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "%s() takes a single item, there are %zu",
+                   function->name, in.count);
+  return function->run(e, ins, &in, out);
+}
+
+bool fp_exec_iif(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_list in;
+  if (!fp_collect(e, ins->input, &in)) return false;
+  if (in.count > 1 && ins->input->op != FP_OP_THIS)
+    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "iif() takes a single item, there are %zu", in.count);
+  struct fp_scope scope = {
+      .items = in.items, .count = in.count, .index = e->scope->index, .total = e->scope->total};
+  const struct fp_scope *outer = e->scope;
+  e->scope = &scope;
+  enum fp_truth condition = fp_test_ins(e, ins->arguments[0]);
+  const struct fp_ins *chosen = condition == FP_TRUE       ? ins->arguments[1]
+                                : ins->argument_count == 3 ? ins->arguments[2]
+                                                           : NULL;
+  bool done = condition != FP_FAILED && (!chosen || chosen->exec(e, chosen, out));
+  e->scope = outer;
+  return done;
+}

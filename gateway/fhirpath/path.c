@@ -1,0 +1,152 @@
+/* path.c - navigation: chains of steps walked item by item without lists between them; resources around a
+ * node. */
+#include "fhirpath/internal.h"
+
+struct walk {
+  struct fp_eval *e;
+  const struct fp_ins *ins;
+  const struct fp_step *end;
+  struct fp_list *out;
+  size_t stop;
+  uint32_t counters[FP_PATH_STEPS]; /* $index of each filter */
+};
+
+enum walked { GO_ON, ENOUGH, BROKEN };
+
+static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item);
+
+/* A null without id or extension is no item. */
+static bool is_nothing(const struct tree_node *node) {
+  return node->kind == TREE_NULL && !node->child;
+}
+
+static enum walked step_children(struct walk *w, const struct fp_step *step, const struct tree_node *node) {
+  bool found = false;
+  size_t visited = 0;
+  struct fp_eval *e = w->e;
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    visited++;
+    if (!fp_step_matches(step->symbol, step->name, child)) {
+      if (found) break; /* repetitions are adjacent */
+      continue;
+    }
+    found = true;
+    if (is_nothing(child)) continue;
+    if (e->mark_read) child->flags |= TREE_READ;
+    if (step + 1 == w->end) {
+      if (!fp_push_node(e, w->out, child)) return BROKEN;
+      if (w->out->count >= w->stop) return ENOUGH;
+      continue;
+    }
+    struct fp_item item = {.kind = FP_NODE, .node = child};
+    enum walked walked = step_item(w, step + 1, &item);
+    if (walked != GO_ON) return walked;
+  }
+  return fp_count(e, visited) ? GO_ON : BROKEN;
+}
+
+/* Elements of system values: Quantity and what type() gives. */
+static bool system_child(struct walk *w, const struct fp_step *step, const struct fp_item *item,
+                         struct fp_item *out) {
+  if (item->kind == FP_QUANTITY && str_is(step->name, "value")) {
+    *out = (struct fp_item){.kind = FP_DECIMAL, .decimal = &item->quantity->value};
+    return true;
+  }
+  *out = (struct fp_item){.kind = FP_STRING};
+  if (item->kind == FP_QUANTITY && str_is(step->name, "unit")) {
+    out->string = item->quantity->unit;
+  } else if (item->kind == FP_TYPE && str_is(step->name, "name")) {
+    out->string = item->type_info->name;
+  } else if (item->kind == FP_TYPE && str_is(step->name, "namespace")) {
+    out->string = item->type_info->space;
+  } else if (item->kind == FP_TYPE && str_is(step->name, "baseType")) {
+    const struct def_type *base = item->type_info->type ? def_type_base(item->type_info->type) : NULL;
+    struct str none = STR("System.Any");
+    out->string = base ? arena_concat(w->e->arena, STR("FHIR."), def_type_name(base)) : none;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static bool is_root_of(const struct fp_spec *spec, const struct fp_item *item) {
+  const struct tree_node *node = item->node;
+  const struct def_type *type = node_type(node);
+  if (spec->type && type && def_type_is(type, spec->type)) return true;
+  if (type && str_eq(def_type_name(type), spec->name)) return true;
+  const struct tree_node *name = type ? NULL : fp_child(node, "resourceType");
+  if (!name) return false;
+  return str_eq(name->text, spec->name) || str_is(spec->name, "Resource") ||
+         str_is(spec->name, "DomainResource");
+}
+
+static enum walked step_child(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
+  struct fp_item child;
+  if (item->kind == FP_NODE) {
+    if (step->kind == FP_STEP_ROOT && is_root_of(step->spec, item)) return step_item(w, step + 1, item);
+    return step_children(w, step, item->node);
+  }
+  return system_child(w, step, item, &child) ? step_item(w, step + 1, &child) : GO_ON;
+}
+
+static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
+  for (; step < w->end; step++) {
+    if (step->kind == FP_STEP_FILTER) {
+      struct fp_mark mark = fp_mark(w->e);
+      enum fp_truth truth = fp_test_item(w->e, step->test, item, w->counters[step - w->ins->steps]++);
+      if (truth == FP_FAILED || !fp_count(w->e, 1)) return BROKEN;
+      fp_release(w->e, mark);
+      if (truth != FP_TRUE) return GO_ON;
+    } else if (step->kind == FP_STEP_TYPE) {
+      if (!fp_spec_matches(step->spec, item)) return GO_ON;
+    } else {
+      return step_child(w, step, item);
+    }
+  }
+  if (!fp_push(w->e, w->out, *item)) return BROKEN;
+  return w->out->count >= w->stop ? ENOUGH : GO_ON;
+}
+
+/* Appends what the path gives; stops when `out` holds `stop` items. */
+bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
+  struct walk w = {.e = e, .ins = ins, .end = ins->steps + ins->step_count, .out = out, .stop = stop};
+  struct fp_list input;
+  if (!fp_collect(e, ins->input, &input)) return false;
+  for (size_t i = 0; i < input.count; i++) {
+    enum walked walked = step_item(&w, ins->steps, &input.items[i]);
+    if (walked == ENOUGH) return true;
+    if (walked == BROKEN) return false;
+  }
+  return true;
+}
+
+bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  return fp_path(e, ins, out, SIZE_MAX);
+}
+
+bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out) {
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    if (!fp_count(e, 1)) return false;
+    if (tree_is_meta(child) || is_nothing(child)) continue;
+    if (!node->type && str_is(child->name, "resourceType")) continue;
+    if (e->mark_read) child->flags |= TREE_READ;
+    if (!fp_push_node(e, out, child)) return false;
+  }
+  return true;
+}
+
+struct tree_node *fp_child(const struct tree_node *node, const char *name) {
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    if (str_is(child->name, name)) return child;
+  }
+  return NULL;
+}
+
+/* The nearest resource around the node; else the root. */
+struct tree_node *fp_resource_of(struct tree_node *node) {
+  for (;; node = node->parent) {
+    const struct def_type *type = node_type(node);
+    if (type ? def_type_kind(type) == DEF_RESOURCE : fp_child(node, "resourceType") != NULL) return node;
+    if (!node->parent) return node;
+  }
+}

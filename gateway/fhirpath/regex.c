@@ -1,0 +1,229 @@
+/* regex.c - matches(), matchesFull(), replaceMatches() and case by PCRE2, with limits; constant patterns are
+ * compiled once. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include "fhirpath/internal.h"
+
+enum {
+  MATCH_LIMIT = 1000000,
+  DEPTH_LIMIT = 2000,
+  HEAP_LIMIT_KB = 8192,
+  TEXT_MAX = 1 << 20,
+  MESSAGE_MAX = 128
+};
+
+/* --- memory: all of it in an arena */
+
+static void *take(size_t size, void *arena) {
+  return arena_alloc((struct arena *)arena, size);
+}
+
+static void drop(void *memory, void *arena) {
+  (void)memory, (void)arena;
+}
+
+static pcre2_general_context *memory_of(struct arena *arena) {
+  return pcre2_general_context_create(take, drop, arena);
+}
+
+static pcre2_match_context *limits_of(pcre2_general_context *memory) {
+  pcre2_match_context *limits = pcre2_match_context_create(memory);
+  if (!limits) return NULL;
+  pcre2_set_match_limit(limits, MATCH_LIMIT);
+  pcre2_set_depth_limit(limits, DEPTH_LIMIT);
+  pcre2_set_heap_limit(limits, HEAP_LIMIT_KB);
+  return limits;
+}
+
+/* --- compiling */
+
+/* Flags i (ignore case) and m (multi-line); false for others. */
+static bool read_flags(struct str flags, uint32_t *options) {
+  for (size_t i = 0; i < flags.len; i++) {
+    if (flags.ptr[i] == 'i') {
+      *options |= PCRE2_CASELESS;
+    } else if (flags.ptr[i] == 'm') {
+      *options |= PCRE2_MULTILINE;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+void *fp_regex_compile(struct arena *arena, struct str pattern, struct str flags, bool full,
+                       const char **problem) {
+  uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL | PCRE2_NEVER_BACKSLASH_C;
+  int error = 0;
+  size_t at = 0;
+  *problem = NULL;
+  if (!read_flags(flags, &options)) {
+    *problem = "flags are i and m";
+    return NULL;
+  }
+  pcre2_general_context *memory = memory_of(arena);
+  pcre2_compile_context *context = memory ? pcre2_compile_context_create(memory) : NULL;
+  if (!context) return NULL;
+  if (full) pcre2_set_compile_extra_options(context, PCRE2_EXTRA_MATCH_LINE);
+  pcre2_code *code =
+      pcre2_compile((PCRE2_SPTR)(pattern.ptr ? pattern.ptr : ""), pattern.len, options, &error, &at, context);
+  char *message = code ? NULL : arena_zalloc(arena, MESSAGE_MAX);
+  if (message && error != PCRE2_ERROR_NOMEMORY &&
+      pcre2_get_error_message(error, (PCRE2_UCHAR *)message, MESSAGE_MAX) > 0)
+    *problem = message;
+  return code;
+}
+
+static bool is_full(const struct fp_ins *call) {
+  return call->function && strcmp(call->function->name, "matchesFull") == 0;
+}
+
+static bool is_constant(const struct fp_ins *ins) {
+  return ins->op == FP_OP_CONST && ins->literal.kind == FP_STRING;
+}
+
+/* Compiles the pattern of a call when it stands in the text. False: it is wrong. */
+bool fp_regex_constant(struct arena *arena, struct fp_ins *call, const char **problem) {
+  fp_call *run = call->function->run;
+  if (run != fp_fn_matches && run != fp_fn_matches_full && run != fp_fn_replace_matches) return true;
+  size_t flags_at = run == fp_fn_replace_matches ? 2 : 1;
+  struct str flags = {0};
+  if (!is_constant(call->arguments[0])) return true;
+  if (call->argument_count > flags_at) {
+    if (!is_constant(call->arguments[flags_at])) return true;
+    flags = call->arguments[flags_at]->literal.string;
+  }
+  call->regex = fp_regex_compile(arena, call->arguments[0]->literal.string, flags, is_full(call), problem);
+  return call->regex != NULL;
+}
+
+/* The compiled pattern of a call: 1, 0 an argument is empty, -1 failed. */
+static int pattern_of(struct fp_eval *e, const struct fp_ins *call, size_t flags_at,
+                      const pcre2_code **code) {
+  struct str pattern, flags = {0};
+  const char *problem;
+  *code = call->regex;
+  if (*code) return 1;
+  int has = fp_argument_string(e, call, 0, &pattern);
+  if (has <= 0) return has;
+  has = call->argument_count > flags_at ? fp_argument_string(e, call, flags_at, &flags) : 1;
+  if (has < 0) return has;
+  *code = fp_regex_compile(e->arena, pattern, has ? flags : (struct str){0}, is_full(call), &problem);
+  if (*code) return 1;
+  if (problem)
+    fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "the regular expression is wrong: %s", problem);
+  else
+    fp_nomem(e);
+  return -1;
+}
+
+/* --- matching */
+
+static bool explain(struct fp_eval *e, const struct fp_ins *call, int error) {
+  if (error == PCRE2_ERROR_NOMEMORY) return fp_nomem(e);
+  return fp_fail(e, call, DIAG_FHIRPATH_LIMIT,
+                 "the regular expression takes too many steps on this text (%d)", error);
+}
+
+static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                      struct fp_list *out) {
+  const pcre2_code *code;
+  struct str text;
+  bool has;
+  if (!fp_input_string(e, call, in, &text, &has)) return false;
+  int given = pattern_of(e, call, 1, &code);
+  if (given <= 0 || !has) return given >= 0;
+  pcre2_general_context *memory = memory_of(e->arena);
+  pcre2_match_data *data = memory ? pcre2_match_data_create(1, memory) : NULL;
+  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
+  if (!data || !limits) return fp_nomem(e);
+  int found = pcre2_match(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0, data, limits);
+  if (found < 0 && found != PCRE2_ERROR_NOMATCH) return explain(e, call, found);
+  return fp_push_boolean(e, out, found >= 0);
+}
+
+bool fp_fn_matches(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                   struct fp_list *out) {
+  return run_match(e, call, in, out);
+}
+
+bool fp_fn_matches_full(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                        struct fp_list *out) {
+  return run_match(e, call, in, out);
+}
+
+/* --- replacing */
+
+static bool substitute(struct fp_eval *e, const struct fp_ins *call, const pcre2_code *code, struct str text,
+                       struct str by, uint32_t options, struct str *out) {
+  pcre2_general_context *memory = memory_of(e->arena);
+  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
+  if (!limits) return fp_nomem(e);
+  size_t room = text.len * 2 + by.len + 64;
+  options |= PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH | PCRE2_SUBSTITUTE_UNSET_EMPTY;
+  for (int attempt = 0; attempt < 2; attempt++) {
+    char *result = room <= TEXT_MAX ? arena_alloc(e->arena, room) : NULL;
+    if (!result) return room <= TEXT_MAX ? fp_nomem(e) : fp_limit(e);
+    size_t len = room;
+    int count =
+        pcre2_substitute(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, options, NULL, limits,
+                         (PCRE2_SPTR)(by.ptr ? by.ptr : ""), by.len, (PCRE2_UCHAR *)result, &len);
+    if (count >= 0) {
+      *out = str_make(result, len);
+      return true;
+    }
+    if (count != PCRE2_ERROR_NOMEMORY) {
+      if (count == PCRE2_ERROR_MATCHLIMIT || count == PCRE2_ERROR_DEPTHLIMIT ||
+          count == PCRE2_ERROR_HEAPLIMIT)
+        return explain(e, call, count);
+      return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "the substitution is wrong (%d)", count);
+    }
+    room = len + 1;
+  }
+  return fp_nomem(e);
+}
+
+bool fp_fn_replace_matches(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                           struct fp_list *out) {
+  const pcre2_code *code;
+  struct str text, by, pattern, result;
+  bool has;
+  if (!fp_input_string(e, call, in, &text, &has)) return false;
+  int given = fp_argument_string(e, call, 0, &pattern);
+  if (given <= 0) return given == 0;
+  given = fp_argument_string(e, call, 1, &by);
+  if (given <= 0 || !has) return given >= 0;
+  if (pattern.len == 0) return fp_push_string(e, out, text);
+  if (pattern_of(e, call, 2, &code) < 0) return false;
+  return substitute(e, call, code, text, by, 0, &result) && fp_push_string(e, out, result);
+}
+
+/* --- case */
+
+static bool is_ascii(struct str text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if ((unsigned char)text.ptr[i] >= 0x80) return false;
+  }
+  return true;
+}
+
+bool fp_change_case(struct fp_eval *e, const struct fp_ins *ins, struct str text, bool upper,
+                    struct str *out) {
+  const char *problem;
+  if (!is_ascii(text)) {
+    void *code = fp_regex_compile(e->arena, STR(".+"), (struct str){0}, false, &problem);
+    if (!code) return fp_nomem(e);
+    return substitute(e, ins, code, text, upper ? STR("\\U$0") : STR("\\L$0"), PCRE2_SUBSTITUTE_EXTENDED,
+                      out);
+  }
+  char *copy = arena_alloc(e->arena, text.len + 1);
+  if (!copy) return fp_nomem(e);
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    if (upper && c >= 'a' && c <= 'z') c = (char)(c - 32);
+    if (!upper && c >= 'A' && c <= 'Z') c = (char)(c + 32);
+    copy[i] = c;
+  }
+  *out = str_make(copy, text.len);
+  return true;
+}
