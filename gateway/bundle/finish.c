@@ -181,31 +181,21 @@ static enum status identify(struct finish *finish, const struct item *item) {
 
 /* --- order --- */
 
-static struct tree_node **append(struct tree_node *bundle, struct tree_node **tail, struct tree_node *node) {
-  *tail = node;
-  bundle->last = node;
-  return &node->next;
-}
-
-/* The entries that stay, in their order, in place of the first entry: linear where moving one by one is not.
- */
+/* The entries that stay, in their order, in place of all: linear, where moving one by one is not. */
 static void relink(struct finish *finish, struct tree_node *bundle, const struct bundle_order *order) {
-  struct tree_node *rest = bundle->child, *next, **tail = &bundle->child;
-  bool placed = false;
-  bundle->child = bundle->last = NULL;
-  for (struct tree_node *node = rest; node; node = next) {
-    next = node->next;
-    if (!str_is(node->name, "entry")) {
-      tail = append(bundle, tail, node);
-      continue;
-    }
-    for (size_t i = 0; !placed && i < finish->count; i++) {
-      const struct item *item = &finish->items[order->sequence[i]];
-      if (item->allowed) tail = append(bundle, tail, item->entry);
-    }
-    placed = true;
+  struct tree_node **tail = &bundle->child, *last = NULL, *after;
+  for (; !str_is((*tail)->name, "entry"); tail = &last->next)
+    last = *tail;
+  for (after = *tail; after && str_is(after->name, "entry");)
+    after = after->next;
+  for (size_t i = 0; i < finish->count; i++) {
+    const struct item *item = &finish->items[order->sequence[i]];
+    if (!item->allowed) continue;
+    *tail = last = item->entry;
+    tail = &last->next;
   }
-  *tail = NULL;
+  *tail = after;
+  if (!after) bundle->last = last;
 }
 
 struct str bundle_word(enum bundle_submit submit) {

@@ -1,0 +1,95 @@
+/*
+ * tests/golden/bundle/CASE: input.json is the Bundle of a map (clinic "riverside"), shape.json a destination;
+ * expected.json the finished Bundle, expected.parts the Bundles to send (one a line, with made-up server ids
+ * for what earlier parts stored), expected.diagnostics the findings.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "../golden.h"
+#include "../pack.h"
+#include "bundle/bundle.h"
+
+static const struct definitions *definitions;
+
+struct bundle_case {
+  struct golden *golden;
+  struct bundle_params params;
+  struct bundle_shape shape;
+  struct source source;
+  struct diag_list diags;
+  struct tree_node *bundle;
+};
+
+static void read_case(struct bundle_case *c) {
+  struct arena *arena = c->golden->arena;
+  struct str path = golden_path(c->golden, "shape.json");
+  c->source = source_make(STR("input.json"), golden_read(c->golden, "input.json"));
+  diag_list_init(&c->diags, arena);
+  assert_int_equal(tree_read_json(&c->source, NULL, arena, &c->diags, &c->bundle), STATUS_OK);
+  assert_int_equal(definitions_bind(definitions, NULL, c->bundle, &c->source, arena, &c->diags), STATUS_OK);
+  assert_int_equal(bundle_shape_read(path.ptr, host_system(), arena, &c->diags, &c->shape), STATUS_OK);
+  c->params = (struct bundle_params){.definitions = definitions,
+                                     .shape = &c->shape,
+                                     .clinic_id = STR("riverside"),
+                                     .arena = arena,
+                                     .diags = &c->diags};
+}
+
+static struct str written(const struct tree_node *root, bool pretty, struct arena *arena) {
+  struct tree_write options = {.pretty = pretty};
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  tree_write_json(root, &options, &text);
+  buf_add_char(&text, '\n');
+  struct str copy = buf_take_str(&text, arena);
+  buf_release(&text);
+  return copy;
+}
+
+static struct str plan_parts(struct bundle_case *c) {
+  struct arena *arena = c->golden->arena;
+  struct bundle_plan plan;
+  struct str all = STR("");
+  if (c->shape.submit == BUNDLE_COLLECTION || bundle_plan_make(&c->params, c->bundle, &plan) != STATUS_OK)
+    return all;
+  struct str *locations = ARENA_ARRAY(arena, struct str, plan.entry_count + 1);
+  for (size_t i = 0; i < plan.entry_count; i++)
+    locations[i] = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan.entries[i].type), i + 1);
+  for (size_t part = 0; part < plan.part_count; part++) {
+    struct tree_node *bundle = NULL;
+    assert_int_equal(bundle_part_make(&c->params, &plan, part, locations, &bundle), STATUS_OK);
+    all = arena_concat(arena, all, written(bundle, false, arena));
+  }
+  return all;
+}
+
+static void run_case(struct golden *golden) {
+  struct bundle_case c = {.golden = golden};
+  struct str whole = STR(""), parts = STR("");
+  read_case(&c);
+  if (bundle_finish(&c.params, c.bundle) == STATUS_OK) {
+    whole = written(c.bundle, true, golden->arena);
+    parts = plan_parts(&c);
+  }
+  golden_compare(golden, "expected.json", whole);
+  golden_compare(golden, "expected.parts", parts);
+  golden_compare(golden, "expected.diagnostics", golden_diagnostics(&c.diags, golden->arena));
+}
+
+static void test_cases(void **state) {
+  (void)state;
+  assert_int_equal(golden_run(SOURCE_DIR "/tests/golden/bundle", run_case), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+  struct definitions *opened = pack_open();
+  if (!opened) return PACK_SKIPPED;
+  definitions = opened;
+  int result = cmocka_run_group_tests(tests, NULL, NULL);
+  definitions_close(opened);
+  return result;
+}

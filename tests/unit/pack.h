@@ -1,0 +1,26 @@
+/* pack.h - for tests: the definition pack, or a skip when it has not been built. */
+#ifndef KETLINK_TESTS_PACK_H
+#define KETLINK_TESTS_PACK_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "definitions/definitions.h"
+
+enum { PACK_SKIPPED = 77 };
+
+/* $KETLINK_DEFINITIONS, else build/definitions.pack. NULL with a message when there is none. */
+static inline struct definitions *pack_open(void) {
+  const char *path = getenv("KETLINK_DEFINITIONS");
+  struct definitions *definitions = NULL;
+  struct diag_list diags;
+  struct arena *arena = arena_new(1 << 20);
+  if (!arena) return NULL;
+  diag_list_init(&diags, arena);
+  if (!path) path = SOURCE_DIR "/build/definitions.pack";
+  if (definitions_open(path, &diags, &definitions) != STATUS_OK)
+    printf("skipped: no definition pack at %s (scripts/setup makes one)\n", path);
+  arena_free(arena);
+  return definitions;
+}
+
+#endif
