@@ -164,6 +164,10 @@ static bool step_in_type(const struct def_type *type, struct str name, struct pr
 static void fault_element(struct fml_compiler *c, struct fml_type type, const struct ast_name *name) {
   struct str nearest = type.type ? def_type_nearest_element(type.type, name->text) : STR("");
   struct str label = fml_type_label(c->set->arena, type);
+  if (!type.type && !type.choice) {
+    fml_fault(c, DIAG_MAP_UNKNOWN_ELEMENT, name->at, "no type has an element '%.*s'", STR_ARG(name->text));
+    return;
+  }
   fml_fault(c, DIAG_MAP_UNKNOWN_ELEMENT, name->at, "%.*s has no element '%.*s'%.*s", STR_ARG(label),
             STR_ARG(name->text), STR_ARG(fml_hint(c->set->arena, nearest)));
 }
@@ -264,21 +268,22 @@ static void narrow(struct fml_compiler *c, const struct ast_source *ast, struct 
   *type = fml_type_of(out->type);
 }
 
-static bool compile_source(struct fml_compiler *c, const struct ast_source *ast, struct prog_source *out) {
+/* With a fault the variable is bound all the same, its type unknown: no faults that follow from the first. */
+static void compile_source(struct fml_compiler *c, const struct ast_source *ast, struct prog_source *out) {
+  struct fml_type type = {0}, outer = {0};
   out->ast = ast;
-  out->out = -1;
   out->context = fml_want_variable(c, &ast->context, 0);
-  if (out->context < 0) return false;
-  struct fml_type type = c->bindings[out->context].type, outer = type;
-  if (!fml_compile_steps(c, ast->path, &type, &out->steps, &out->step_count)) return false;
-  narrow(c, ast, out, &type);
+  if (out->context >= 0) outer = type = c->bindings[out->context].type;
+  if (out->context < 0 || !fml_compile_steps(c, ast->path, &type, &out->steps, &out->step_count))
+    type = (struct fml_type){0};
+  else
+    narrow(c, ast, out, &type);
   out->fallback = fml_expr(c, ast->fallback, &outer);
   /* the variable is there for its own where, check and log */
   out->out = fml_bind(c, ast->alias.text, false, type);
   out->where = fml_expr(c, ast->where, &type);
   out->check = fml_expr(c, ast->check, &type);
   out->log = fml_expr(c, ast->log, &type);
-  return out->out >= 0;
 }
 
 /* --- calls -----------------------------------------------------------------------------------------------
@@ -325,7 +330,6 @@ static void compile_call(struct fml_compiler *c, const struct ast_call *ast, str
   struct ast_group *group = fml_find_group(c, c->map, ast->name);
   out->ast = ast;
   if (!group) return;
-  group->instantiated = true; /* reached, though perhaps with faults */
   if (group->param_count != ast->arg_count) {
     fml_fault(c, DIAG_MAP_ARGUMENTS, ast->name.at, "the group '%.*s' takes %zu arguments, %zu are given",
               STR_ARG(group->name.text), group->param_count, ast->arg_count);
@@ -368,18 +372,17 @@ static bool alloc_rule(struct fml_compiler *c, struct prog_rule *rule) {
 
 static void compile_rule(struct fml_compiler *c, const struct ast_rule *ast, struct prog_rule *out) {
   size_t mark = c->binding_count, i = 0;
-  bool ok = true;
   *out = (struct prog_rule){.ast = ast, .map = c->map};
   if (!alloc_rule(c, out)) return;
-  for (const struct ast_source *s = ast->sources; s; s = s->next)
-    ok = compile_source(c, s, &out->sources[i++]) && ok;
+  for (const struct ast_source *s = ast->sources; s && !c->nomem; s = s->next)
+    compile_source(c, s, &out->sources[i++]);
   i = 0;
-  for (const struct ast_target *t = ast->targets; t && ok; t = t->next)
+  for (const struct ast_target *t = ast->targets; t && !c->nomem; t = t->next)
     fml_compile_target(c, ast, out, t, &out->targets[i++]);
   i = 0;
-  for (const struct ast_call *call = ast->calls; call && ok; call = call->next)
+  for (const struct ast_call *call = ast->calls; call && !c->nomem; call = call->next)
     compile_call(c, call, &out->calls[i++]);
-  if (ok) compile_rules(c, ast->rules, &out->rules);
+  if (!c->nomem) compile_rules(c, ast->rules, &out->rules);
   hide_from(c, mark, false);
 }
 

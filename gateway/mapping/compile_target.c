@@ -123,7 +123,8 @@ static void compile_literal(struct place *p, const struct ast_arg *arg) {
   }
   settle(p, definitions_type(p->c->set->definitions, str_of(names[primitive])));
   enum def_primitive wanted = fml_primitive_of(p->out->type);
-  if (wanted && !fml_lexical(wanted, p->out->args[0].text))
+  if (wanted && fml_primitive_fit(primitive, wanted) != FML_NO_FIT &&
+      !fml_lexical(wanted, p->out->args[0].text))
     fml_fault(p->c, DIAG_VALUE_FORMAT, arg->at, "this is no %.*s", STR_ARG(def_type_name(p->out->type)));
   check_code(p, arg);
 }
@@ -497,6 +498,7 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
   bind_share(&p);
   if (!ast->alias.text.len) return;
   struct fml_type type = out->type ? fml_type_of(out->type) : p.type;
+  if (!ok) type = (struct fml_type){0};
   if (out->case_count == 1) type = fml_type_of(out->cases[0].target);
   out->out = fml_bind(c, ast->alias.text, true, type);
 }

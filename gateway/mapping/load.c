@@ -251,6 +251,10 @@ size_t mapping_count(const struct mapping_set *set) {
   return set->map_count;
 }
 
+size_t mapping_concept_map_count(const struct mapping_set *set) {
+  return set->concept_maps.count;
+}
+
 const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index) {
   return set->maps[index];
 }

@@ -8,7 +8,8 @@
  * looked up by name while data flows.
  *
  * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target
- * tree, made in the run's arena. Deterministic: clock and randomness only through the run's host.
+ * tree, made in the run's arena; its literals are views of the maps' text, so the set must outlive it.
+ * Deterministic: clock and randomness only through the run's host.
  */
 #ifndef KETLINK_MAPPING_MAPPING_H
 #define KETLINK_MAPPING_MAPPING_H
@@ -35,6 +36,7 @@ enum status mapping_load(const struct mapping_load *load, struct diag_list *diag
 void mapping_free(struct mapping_set *set);
 
 size_t mapping_count(const struct mapping_set *set);
+size_t mapping_concept_map_count(const struct mapping_set *set);
 const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index);
 /* By canonical URL, by name, or by file name. */
 const struct mapping_map *mapping_find(const struct mapping_set *set, struct str url_or_name);

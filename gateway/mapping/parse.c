@@ -358,8 +358,9 @@ static void recover(struct fml_parser *p, uint32_t from) {
   while (p->token.kind != FML_END) {
     if (braces == 0 && p->token.at != from && at_declaration(p)) break;
     if (fml_at_symbol(p, '{')) braces++;
-    if (fml_at_symbol(p, '}') && braces > 0) braces--;
+    bool end = fml_at_symbol(p, '}') && (braces == 0 || --braces == 0);
     fml_advance(p);
+    if (end) break;
   }
   p->panic = false;
 }
@@ -389,6 +390,7 @@ enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct d
   }
   if (p.nomem) return STATUS_NOMEM;
   struct diag_at start = {.source = &map->source};
-  if (!map->groups && diag_errors(diags) == errors) diag_error(diags, DIAG_MAP_SYNTAX, &start, "the map has no group");
+  if (!map->groups && diag_errors(diags) == errors)
+    diag_error(diags, DIAG_MAP_SYNTAX, &start, "the map has no group");
   return STATUS_OK;
 }

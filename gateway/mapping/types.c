@@ -151,6 +151,7 @@ const struct def_type *fml_choose(const struct def_element *choice, enum def_pri
       {DEF_P_DATE, DEF_P_DATETIME, 0, 0},
       {DEF_P_DATETIME, DEF_P_INSTANT, DEF_P_DATE, 0},
       {DEF_P_TIME, 0, 0, 0}};
+  if (family_of(primitive) == TEXT) primitive = DEF_P_STRING;
   for (size_t row = 0; row < sizeof order / sizeof order[0]; row++) {
     if (order[row][0] != primitive) continue;
     for (size_t k = 0; k < 4 && order[row][k]; k++)

@@ -1,0 +1,190 @@
+/* cmd_map.c - ketlink map check and map run: are the maps right, and what does one of them do? */
+#include "cli/cli.h"
+
+/* --- map check -------------------------------------------------------------------------------------------
+ */
+
+static int check(struct cli *cli) {
+  struct pipeline *pipeline = NULL;
+  struct mapping_set *set = NULL;
+  int result = cli_pipeline(cli, false, &pipeline);
+  if (result != CLI_DONE) return result;
+  struct str folder = pipeline_mappings_folder(pipeline);
+  struct mapping_load load = {.definitions = pipeline_definitions(pipeline),
+                              .host = cli->host,
+                              .folder = folder.len ? folder.ptr : NULL,
+                              .files = cli->arguments,
+                              .file_count = cli->argument_count};
+  if (!load.folder && load.file_count == 0) {
+    fprintf(stderr, "ketlink map check: no mappings folder; give one with --mappings DIR, or name files\n");
+    pipeline_close(pipeline);
+    return CLI_CONFIG;
+  }
+  enum status status = mapping_load(&load, &cli->diags, &set);
+  cli_report(cli, &cli->diags);
+  if (status == STATUS_OK && !cli->quiet)
+    cli_printf(cli, "%zu maps, %zu ConceptMaps: no faults\n", mapping_count(set),
+               mapping_concept_map_count(set));
+  if (status == STATUS_INVALID) cli_note(cli, "%zu faults", diag_errors(&cli->diags));
+  mapping_free(set);
+  pipeline_close(pipeline);
+  return status == STATUS_INVALID ? CLI_FINDINGS : cli_exit_of(status);
+}
+
+const struct cli_command cli_map_check = {
+    .name = "map",
+    .verb = "check",
+    .arguments = "[FILE…]",
+    .summary = "check all maps and ConceptMaps; every fault in one run",
+    .examples = "  ketlink map check                      all of the mappings folder\n"
+                "  ketlink map check --mappings DIR       of another folder\n"
+                "  ketlink map check new.fml              and this map beside them\n",
+    .max_arguments = SIZE_MAX,
+    .run = check,
+};
+
+/* --- map run ---------------------------------------------------------------------------------------------
+ */
+
+static const struct cli_option run_options[] = {
+    {"trace", 't', NULL, "show each rule: what it read, what it wrote, why it did not fire"},
+    {"model", 'm', "URL", "type of the source (default: the map's)"},
+};
+
+/* What one call of map run holds. */
+struct runner {
+  struct cli *cli;
+  struct pipeline *pipeline;
+  struct mapping_set *set;
+  const struct mapping_map *map;
+  struct source source;
+  struct tree_node *root, *target;
+};
+
+static void trace_line(void *context, const struct mapping_trace *t) {
+  static const char *const words[] = {"group", "rule", "skipped", "write", "log"};
+  struct runner *runner = context;
+  struct arena *arena = runner->cli->arena;
+  struct arena_mark mark = arena_mark(arena);
+  struct str where = STR("");
+  const struct tree_node *node = t->event == MAPPING_WRITE ? t->target : t->source;
+  if (node && t->event != MAPPING_GROUP) where = definitions_path(node, arena);
+  fprintf(stderr, "%*s%-7s %.*s  (%.*s:%u:%u)", (int)(t->depth > 40 ? 40 : t->depth) * 2, "", words[t->event],
+          STR_ARG(t->name), STR_ARG(t->file), t->position.line, t->position.col);
+  if (where.len) fprintf(stderr, "  %.*s", STR_ARG(where));
+  if (t->source && t->source->offset && t->event != MAPPING_GROUP) {
+    struct source_position p = source_locate(&runner->source, tree_offset(t->source));
+    fprintf(stderr, "  from %u:%u", p.line, p.col);
+  }
+  if (t->detail.len) fprintf(stderr, "  %.*s", STR_ARG(t->detail));
+  fputc('\n', stderr);
+  arena_rewind(arena, mark);
+}
+
+/* MAP is a file, or the URL or name of a map of the folder. */
+static enum status load_map(struct runner *runner, const char *name) {
+  struct str folder = pipeline_mappings_folder(runner->pipeline);
+  bool is_file = str_ends(str_of(name), STR(".fml")) || str_ends(str_of(name), STR(".map"));
+  struct mapping_load load = {.definitions = pipeline_definitions(runner->pipeline),
+                              .host = runner->cli->host,
+                              .folder = folder.len ? folder.ptr : NULL};
+  enum status status = mapping_load(&load, &runner->cli->diags, &runner->set);
+  if (status != STATUS_OK) return status;
+  runner->map = mapping_find(runner->set, str_of(name));
+  if (runner->map || !is_file) return runner->map ? STATUS_OK : STATUS_NOT_FOUND;
+  mapping_free(runner->set);
+  runner->set = NULL;
+  load.files = &name;
+  load.file_count = 1;
+  status = mapping_load(&load, &runner->cli->diags, &runner->set);
+  if (status == STATUS_OK) runner->map = mapping_at(runner->set, mapping_count(runner->set) - 1);
+  return status;
+}
+
+static const struct def_type *source_type(const struct runner *runner) {
+  const char *model = cli_value(runner->cli, "model");
+  const struct definitions *definitions = pipeline_definitions(runner->pipeline);
+  return model ? definitions_type(definitions, str_of(model)) : mapping_source_type(runner->map);
+}
+
+static enum status read_source(struct runner *runner, const char *path) {
+  struct cli *cli = runner->cli;
+  const struct definitions *definitions = pipeline_definitions(runner->pipeline);
+  struct str text;
+  enum status status = cli_read(cli, path, cli->arena, &cli->diags, &text);
+  if (status != STATUS_OK) return status;
+  runner->source = source_make(str_of(path), text);
+  status = tree_read_json(&runner->source, NULL, cli->arena, &cli->diags, &runner->root);
+  if (status != STATUS_OK) return status;
+  const struct def_type *type = source_type(runner);
+  if (!type && cli_flag(cli, "model")) {
+    diag_error(&cli->diags, DIAG_MAP_UNKNOWN_TYPE, NULL, "no model %s is known", cli_value(cli, "model"));
+    return STATUS_INVALID;
+  }
+  if (type && def_type_kind(type) == DEF_RESOURCE) type = NULL; /* resourceType says which */
+  return definitions_bind(definitions, type, runner->root, &runner->source, cli->arena, &cli->diags);
+}
+
+static enum status run_map(struct runner *runner) {
+  struct cli *cli = runner->cli;
+  struct mapping_run run = {.host = cli->host,
+                            .arena = cli->arena,
+                            .diags = &cli->diags,
+                            .source = &runner->source,
+                            .trace = cli_flag(cli, "trace") ? trace_line : NULL,
+                            .trace_context = runner};
+  enum status status = mapping_run(runner->set, runner->map, &run, runner->root, &runner->target);
+  if (status == STATUS_OK) mapping_report_unread(runner->root, &run);
+  return status;
+}
+
+static int print_target(struct runner *runner) {
+  struct tree_write writing = {.pretty = true};
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  tree_write_json(runner->target, &writing, &text);
+  buf_add_char(&text, '\n');
+  enum status status = text.error;
+  if (status == STATUS_OK) cli_print(runner->cli, buf_str(&text));
+  buf_release(&text);
+  return cli_exit_of(status);
+}
+
+static int run(struct cli *cli) {
+  struct runner runner = {.cli = cli};
+  int result = cli_pipeline(cli, false, &runner.pipeline);
+  if (result != CLI_DONE) return result;
+  enum status status = load_map(&runner, cli->arguments[0]);
+  if (status == STATUS_NOT_FOUND) {
+    result = cli_usage(cli, "no map '%s' in the mappings folder", cli->arguments[0]);
+    goto done;
+  }
+  if (status == STATUS_INVALID) {
+    cli_report(cli, &cli->diags);
+    result = CLI_CONFIG;
+    goto done;
+  }
+  if (status == STATUS_OK) status = read_source(&runner, cli->arguments[1]);
+  if (status == STATUS_OK) status = run_map(&runner);
+  cli_report(cli, &cli->diags);
+  result = status == STATUS_OK ? print_target(&runner) : cli_exit_of(status);
+done:
+  mapping_free(runner.set);
+  pipeline_close(runner.pipeline);
+  return result;
+}
+
+const struct cli_command cli_map_run = {
+    .name = "map",
+    .verb = "run",
+    .arguments = "MAP FILE",
+    .summary = "run one map on one source and print what it makes",
+    .examples = "  ketlink map run session fixtures/clinic/iv-trd/record.json\n"
+                "  ketlink map run mappings/clinic/session.fml record.json --trace\n"
+                "  ketlink map run my.fml patient.json    a source that is a FHIR resource\n",
+    .options = run_options,
+    .option_count = sizeof run_options / sizeof run_options[0],
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run,
+};
