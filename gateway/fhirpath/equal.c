@@ -40,6 +40,9 @@ static enum fp_truth groups(struct fp_eval *e, const struct tree_node *a, const 
   }
 }
 
+static enum fp_truth children(struct fp_eval *e, const struct tree_node *a, const struct tree_node *b,
+                              compare_items *compare);
+
 static size_t count_children(const struct tree_node *node) {
   size_t count = 0;
   for (const struct tree_node *child = next_item(node->child); child; child = next_item(child->next))
@@ -62,12 +65,15 @@ static enum fp_truth children(struct fp_eval *e, const struct tree_node *a, cons
   return FP_TRUE;
 }
 
+/* Within a complex value a primitive is its value and its extensions. */
 static enum fp_truth trees(struct fp_eval *e, const struct tree_node *a, const struct tree_node *b,
                            compare_items *compare) {
   struct fp_item left = {.kind = FP_NODE}, right = {.kind = FP_NODE};
   memcpy(&left.node, &a, sizeof a);
   memcpy(&right.node, &b, sizeof b);
-  return compare(e, &left, &right);
+  enum fp_truth value = compare(e, &left, &right);
+  bool primitive = a->kind != TREE_OBJECT && b->kind != TREE_OBJECT;
+  return value == FP_TRUE && primitive && (a->child || b->child) ? children(e, a, b, compare) : value;
 }
 
 /* --- values */
@@ -184,10 +190,30 @@ static bool texts_equivalent(struct fp_eval *e, struct str a, struct str b) {
   return i == a.len && j == b.len;
 }
 
+/* The least step that the digits of a quantity tell apart, in the unit of the other one. */
+static bool step_in(const struct fp_quantity *quantity, const struct fp_quantity *other,
+                    struct decimal *out) {
+  struct fp_quantity step = *quantity;
+  step.value = (struct decimal){.coefficient = 1, .scale = digits_of(quantity->value)};
+  return fp_quantity_convert(&step, other->unit, other->calendar, out);
+}
+
+/* Rounded to the precision of the less precise one, which is known once both are in one unit. */
 static bool quantities_equivalent(const struct fp_value *a, const struct fp_value *b) {
-  struct decimal left, right;
   struct fp_quantity x = as_quantity(a), y = as_quantity(b);
+  struct decimal left, right, step;
+  struct fp_unit unit;
   int finer;
+  bool linear = !x.calendar && !y.calendar && fp_unit_parse(x.unit, &unit) && !unit.special &&
+                fp_unit_parse(y.unit, &unit) && !unit.special;
+  if (linear && step_in(&x, &y, &step)) {
+    struct decimal own = {.coefficient = 1, .scale = digits_of(y.value)};
+    bool x_coarser = decimal_compare(step, own) > 0;
+    const struct fp_quantity *coarse = x_coarser ? &x : &y, *fine = x_coarser ? &y : &x;
+    int32_t scale = digits_of(coarse->value);
+    return fp_quantity_convert(fine, coarse->unit, false, &left) &&
+           decimal_compare(decimal_round(left, scale), coarse->value) == 0;
+  }
   if (!fp_quantity_align(&x, &y, true, &left, &right, &finer)) return false;
   return decimals_equivalent(left, right);
 }

@@ -127,6 +127,10 @@ static inline struct fp_list fp_one_node(struct fp_item *slot, struct tree_node 
   return (struct fp_list){slot, node ? 1u : 0u, 1};
 }
 
+/* A raw tree (no definitions) made fit for paths: `_x` members are laid into x. Bound trees are left alone.
+ */
+void fhirpath_fold_raw(struct tree_node *root);
+
 /* As a condition: empty = false; one Boolean = its value; one item of another kind = true; several = an error
    by FHIRPath, reported as STATUS_INVALID. */
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,

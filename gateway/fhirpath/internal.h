@@ -111,6 +111,7 @@ struct fp_spec {
 };
 
 bool fp_spec_matches(const struct fp_spec *spec, const struct fp_item *item);
+bool fp_spec_selects(const struct fp_spec *spec, const struct fp_item *item);
 /* The system kind of that name ("String"); false if there is none. */
 bool fp_kind_named(struct str name, enum fp_kind *out);
 const char *fp_kind_name(enum fp_kind kind);

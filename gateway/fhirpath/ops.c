@@ -209,7 +209,7 @@ bool fp_exec_as(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
   struct fp_item item;
   int has = fp_single(e, ins->input, &item);
   if (has <= 0) return has == 0;
-  return !fp_spec_matches(ins->spec, &item) || fp_push(e, out, item);
+  return !fp_spec_selects(ins->spec, &item) || fp_push(e, out, item);
 }
 
 /* --- arithmetic */

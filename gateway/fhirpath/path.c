@@ -98,7 +98,7 @@ static enum walked step_item(struct walk *w, const struct fp_step *step, const s
       fp_release(w->e, mark);
       if (truth != FP_TRUE) return GO_ON;
     } else if (step->kind == FP_STEP_TYPE) {
-      if (!fp_spec_matches(step->spec, item)) return GO_ON;
+      if (!fp_spec_selects(step->spec, item)) return GO_ON;
     } else {
       return step_child(w, step, item);
     }

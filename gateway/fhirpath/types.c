@@ -78,6 +78,14 @@ bool fp_spec_matches(const struct fp_spec *spec, const struct fp_item *item) {
   return spec->type && def_type_is(type, spec->type);
 }
 
+/* For as and ofType: of FHIR's primitives only the very type, so that a code is not taken out as a string. */
+bool fp_spec_selects(const struct fp_spec *spec, const struct fp_item *item) {
+  if (!fp_spec_matches(spec, item)) return false;
+  const struct def_type *type = item->kind == FP_NODE ? node_type(item->node) : NULL;
+  return !type || type == spec->type || def_type_kind(type) != DEF_PRIMITIVE || !spec->type ||
+         def_type_kind(spec->type) != DEF_PRIMITIVE;
+}
+
 /* --- what an expression may give */
 
 struct fp_static fp_static_unknown(void) {

@@ -1,8 +1,9 @@
 /*
  * fhirpath.c - runs the public FHIRPath suites: fhirpath-conformance SUITE FOLDER PACK [-v]
  *
- * SUITE is fhirpath-r4 or fhirpath-js, FOLDER the data's fhirpath folder, PACK a definition pack. Prints one line
- * a suite and the ids that failed; -v also what was expected and found. Exit status 1 when a case failed that must pass.
+ * SUITE is fhirpath-r4 or fhirpath-js, FOLDER the data's fhirpath folder, PACK a definition pack. Prints one
+ * line a suite and the ids that failed; -v also what was expected and found. Exit status 1 when a case failed
+ * that must pass.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static bool load(const char *path, struct arena *arena, struct diag_list *diags,
   const struct host *host = host_system();
   struct str text;
   struct source *source = ARENA_NEW(arena, struct source);
-  if (!source || host->read_file(host->context, path, LIMIT_TEXT_BYTES, arena, &text) != STATUS_OK) return false;
+  if (!source || host->read_file(host->context, path, LIMIT_TEXT_BYTES, arena, &text) != STATUS_OK)
+    return false;
   *source = source_make(str_of(path), text);
   return tree_read_json(source, NULL, arena, diags, out) == STATUS_OK;
 }
@@ -59,13 +61,16 @@ static bool load_input(const struct suite *suite, struct run *run, const char *f
   if (!file.len) return true;
   snprintf(path, sizeof path, "%s/%s/%.*s", suite->folder, folder, STR_ARG(file));
   if (!load(path, run->arena, &run->diags, &run->input)) return false;
+  fhirpath_fold_raw(run->input);
   if (!run->model) return true;
   struct source source = source_make(file, (struct str){0});
-  return definitions_bind(suite->definitions, NULL, run->input, &source, run->arena, &run->diags) == STATUS_OK;
+  return definitions_bind(suite->definitions, NULL, run->input, &source, run->arena, &run->diags) ==
+         STATUS_OK;
 }
 
 /* STATUS_INVALID: the expression is refused, or fails. */
-static enum status evaluate(const struct suite *suite, struct run *run, struct str expression, struct fp_list *out) {
+static enum status evaluate(const struct suite *suite, struct run *run, struct str expression,
+                            struct fp_list *out) {
   struct source *source = ARENA_NEW(run->arena, struct source);
   struct fp_program *program;
   struct fp_item item;
@@ -92,9 +97,10 @@ static bool same_number(struct str a, struct str b) {
 }
 
 static const char *kind_name(enum fp_kind kind) {
-  static const char *const names[] = {[FP_BOOLEAN] = "boolean", [FP_INTEGER] = "integer", [FP_DECIMAL] = "decimal",
-                                      [FP_STRING] = "string",   [FP_DATE] = "date",       [FP_DATETIME] = "dateTime",
-                                      [FP_TIME] = "time",       [FP_QUANTITY] = "Quantity", [FP_TYPE] = "type"};
+  static const char *const names[] = {
+      [FP_BOOLEAN] = "boolean", [FP_INTEGER] = "integer",   [FP_DECIMAL] = "decimal",
+      [FP_STRING] = "string",   [FP_DATE] = "date",         [FP_DATETIME] = "dateTime",
+      [FP_TIME] = "time",       [FP_QUANTITY] = "Quantity", [FP_TYPE] = "type"};
   return kind == FP_NODE ? "node" : names[kind];
 }
 
@@ -136,11 +142,13 @@ static bool output_matches(struct run *run, const struct tree_node *wanted, cons
 static bool outputs_match(struct run *run, bool ordered) {
   bool taken[256] = {false};
   size_t count = 0;
-  for (const struct tree_node *wanted = tree_find(run->test, "outputs"); wanted; wanted = tree_next_same(wanted)) {
+  for (const struct tree_node *wanted = tree_find(run->test, "outputs"); wanted;
+       wanted = tree_next_same(wanted)) {
     if (wanted->flags & TREE_EMPTY_ARRAY) break;
     if (count >= run->result.count) return false;
     bool found = false;
-    for (size_t i = ordered ? count : 0; !found && i < run->result.count && i < 256 && i <= (ordered ? count : 255); i++)
+    for (size_t i = ordered ? count : 0;
+         !found && i < run->result.count && i < 256 && i <= (ordered ? count : 255); i++)
       if (!taken[i] && output_matches(run, wanted, &run->result.items[i])) found = taken[i] = true;
     if (!found) return false;
     count++;
@@ -152,7 +160,8 @@ static bool same_json(const struct tree_node *a, const struct tree_node *b) {
   if (a->kind == TREE_NUMBER && b->kind == TREE_NUMBER) return same_number(a->text, b->text);
   if (a->kind != b->kind || !str_eq(a->text, b->text)) return false;
   size_t left = 0, right = 0;
-  for (const struct tree_node *child = b->child; child; child = child->next) right += child->name.ptr && child->name.ptr[0] != '_';
+  for (const struct tree_node *child = b->child; child; child = child->next)
+    right += child->name.ptr && child->name.ptr[0] != '_';
   for (const struct tree_node *child = a->child; child; child = child->next) {
     const struct tree_node *other = tree_find_str(b, child->name);
     for (const struct tree_node *before = a->child; other && before != child; before = before->next)
@@ -171,7 +180,8 @@ static bool json_matches(struct run *run, const struct tree_node *wanted, const 
     return same_json(wanted, item->node);
   if (str_eq(text, wanted->text) || same_number(text, wanted->text)) return true;
   if (same_quantity(text, wanted->text)) return true;
-  if (!datetime_parse_literal(text, DATETIME_DATETIME, &a) || !datetime_parse_literal(wanted->text, DATETIME_DATETIME, &b))
+  if (!datetime_parse_literal(text, DATETIME_DATETIME, &a) ||
+      !datetime_parse_literal(wanted->text, DATETIME_DATETIME, &b))
     return false;
   return a.has_offset && b.has_offset && datetime_to_ms(&a, 0) == datetime_to_ms(&b, 0);
 }
@@ -196,7 +206,8 @@ static void add_variable(struct run *run, struct str name, const struct tree_nod
   run->variables[run->variable_count++] = (struct fp_variable){.name = name};
   *list = (struct fp_list){0};
   size_t count = 0;
-  for (const struct tree_node *node = first; node; node = tree_next_same(node)) count++;
+  for (const struct tree_node *node = first; node; node = tree_next_same(node))
+    count++;
   list->items = ARENA_ARRAY(run->arena, struct fp_item, count + 1);
   for (const struct tree_node *node = first; node && list->items; node = tree_next_same(node)) {
     if (node->kind == TREE_NULL) continue;
@@ -208,7 +219,8 @@ static void add_variable(struct run *run, struct str name, const struct tree_nod
 
 static bool set_variables(const struct suite *suite, struct run *run) {
   const struct tree_node *variables = tree_find(run->test, "variables"), *previous = NULL;
-  for (const struct tree_node *node = variables ? variables->child : NULL; node && run->variable_count < 7; node = node->next) {
+  for (const struct tree_node *node = variables ? variables->child : NULL; node && run->variable_count < 7;
+       node = node->next) {
     if (!previous || !str_eq(previous->name, node->name)) add_variable(run, node->name, node);
     previous = node;
   }
@@ -246,10 +258,12 @@ static void explain(const struct run *run) {
   printf("    %.*s\n", STR_ARG(text_of(run->test, "expression")));
   for (size_t i = 0; i < run->result.count && i < 8; i++) {
     struct str text = shown(&run->result.items[i], run->arena, true);
-    printf("    found %s %.*s\n", kind_name(fhirpath_value(&run->result.items[i], run->arena).kind), STR_ARG(text));
+    printf("    found %s %.*s\n", kind_name(fhirpath_value(&run->result.items[i], run->arena).kind),
+           STR_ARG(text));
   }
   if (run->result.count == 0) printf("    found nothing\n");
-  for (const struct diag *diag = run->diags.first; diag; diag = diag->next) printf("    %.*s\n", STR_ARG(diag->message));
+  for (const struct diag *diag = run->diags.first; diag; diag = diag->next)
+    printf("    %.*s\n", STR_ARG(diag->message));
   static const char *const names[] = {"outputs", "result", "invalid", "error"};
   for (size_t i = 0; i < 4; i++) {
     for (const struct tree_node *node = tree_find(run->test, names[i]); node; node = tree_next_same(node)) {
@@ -304,11 +318,13 @@ int main(int argc, char **argv) {
   struct suite suite = {.name = argv[1], .folder = argv[2], .verbose = argc > 4};
   diag_list_init(&diags, arena);
   snprintf(path, sizeof path, "%s/%s", argv[2], r4 ? "r4-open.json" : "fhirpath-js-open.json");
-  if (definitions_open(argv[3], &diags, &suite.definitions) != STATUS_OK || !load(path, arena, &diags, &index)) {
+  if (definitions_open(argv[3], &diags, &suite.definitions) != STATUS_OK ||
+      !load(path, arena, &diags, &index)) {
     printf("%s: skipped, no data or definitions\n", argv[1]);
     return 77;
   }
-  for (struct tree_node *test = index->child; test; test = test->next) run_case(&suite, test, r4);
+  for (struct tree_node *test = index->child; test; test = test->next)
+    run_case(&suite, test, r4);
   if (suite.verbose)
     for (size_t i = 0; i < suite.group_count; i++)
       printf("  %-32.*s %zu of %zu\n", STR_ARG(suite.groups[i].name), suite.groups[i].passed,
