@@ -125,11 +125,15 @@ static bool hook_fails(struct arena *arena) {
   return true;
 }
 
+static size_t taken_by(size_t size) {
+  return ((size + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + ARENA_GAP;
+}
+
 void *arena_alloc_slow(struct arena *arena, size_t size) {
   if (hook_fails(arena)) return NULL;
   if (size == 0) size = 1;
   if (size > SIZE_MAX / 2) return NULL;
-  size_t need = ((size + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + ARENA_GAP;
+  size_t need = taken_by(size);
   size_t used = used_now(arena);
   if (!arena->block || need > arena->block->size - used) {
     struct arena_block *block = block_new(arena, need);
@@ -143,6 +147,15 @@ void *arena_alloc_slow(struct arena *arena, size_t size) {
   if (always_slow(arena)) arena->end = arena->at;
   ASAN_UNPOISON_MEMORY_REGION(bytes, size);
   return bytes;
+}
+
+void arena_shrink(struct arena *arena, void *bytes, size_t size, size_t kept) {
+  char *at = bytes;
+  if (kept >= size || at + taken_by(size) != arena->at) return;
+  memset(at + kept, 0, size - kept);
+  arena->at = kept ? at + taken_by(kept) : at;
+  if (always_slow(arena)) arena->end = arena->at;
+  ASAN_POISON_MEMORY_REGION(at + kept, size - kept);
 }
 
 void *arena_calloc(struct arena *arena, size_t count, size_t size) {

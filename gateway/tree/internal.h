@@ -51,4 +51,24 @@ static inline const char *string_run(const char *at, const char *end) {
   return at;
 }
 
+/* Copies sixteen bytes and returns how many of them, from the first, are plain string bytes. */
+static inline unsigned copy_run(const char *from, char *to) {
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x20);
+  __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+  _mm_storeu_si128((__m128i *)(void *)to, bytes);
+  __m128i hit = _mm_or_si128(_mm_cmplt_epi8(bytes, control),
+                             _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)));
+  return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(hit) | 0x10000u);
+#else
+  unsigned count = 0;
+  for (; count < 16; count++) {
+    char c = from[count];
+    if ((unsigned char)c < 0x20 || (unsigned char)c >= 0x80 || c == '"' || c == '\\') break;
+    to[count] = c;
+  }
+  return count;
+#endif
+}
+
 #endif

@@ -72,10 +72,28 @@ static inline bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static inline const char *skip_space(const char *at, const char *end) {
+/* Indented texts: a line end and many spaces. */
+static const char *skip_spaces(const char *at, const char *end) {
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(' '), tab = _mm_set1_epi8('\t'), lf = _mm_set1_epi8('\n'),
+                cr = _mm_set1_epi8('\r');
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i blank = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, space), _mm_cmpeq_epi8(bytes, tab)),
+                                 _mm_or_si128(_mm_cmpeq_epi8(bytes, lf), _mm_cmpeq_epi8(bytes, cr)));
+    unsigned mask = (unsigned)_mm_movemask_epi8(blank) ^ 0xFFFFu;
+    if (mask) return at + __builtin_ctz(mask);
+  }
+#endif
   while (at < end && is_space(*at))
     at++;
   return at;
+}
+
+static inline const char *skip_space(const char *at, const char *end) {
+  if (at < end && (unsigned char)*at > ' ') return at;
+  if (end - at >= 2 && *at == ' ' && (unsigned char)at[1] > ' ') return at + 1;
+  return skip_spaces(at, end);
 }
 
 /* `at` is after the opening quote. */

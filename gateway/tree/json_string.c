@@ -2,8 +2,9 @@
  * json_string.c - the strings of a JSON text that are not plain ASCII: escapes and UTF-8, checked and
  * decoded.
  *
- * Two passes. The first checks all up to the closing quote; when it meets no escape the value is a view of
- * the source. Otherwise the second decodes into the arena: the value is never longer than its source.
+ * A string without escapes is a view of the source. One with escapes is decoded into the arena while it is
+ * checked: it gets room for what is left of the text, at most FIRST_ROOM to begin with, and gives back what
+ * it did not need.
  */
 #include "tree/internal.h"
 
@@ -51,32 +52,14 @@ static const char *check_unicode(struct reader *reader, const char *at) {
   return next + 6;
 }
 
-/* The character an escape letter stands for, 0 when there is none. */
-static char escaped(char letter) {
-  switch (letter) {
-  case '"':
-  case '\\':
-  case '/':
-    return letter;
-  case 'b':
-    return '\b';
-  case 'f':
-    return '\f';
-  case 'n':
-    return '\n';
-  case 'r':
-    return '\r';
-  case 't':
-    return '\t';
-  default:
-    return 0;
-  }
-}
+/* The character that the letter after a backslash stands for, 0 when there is none. */
+static const char ESCAPED[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                  ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
 static const char *check_escape(struct reader *reader, const char *at) {
   if (reader->end - at < 2) return read_unexpected(reader, reader->end, "the rest of an escape");
   if (at[1] == 'u') return check_unicode(reader, at);
-  if (escaped(at[1])) return at + 2;
+  if (ESCAPED[(unsigned char)at[1]]) return at + 2;
   return read_fault(reader, at, DIAG_JSON_SYNTAX,
                     "unknown escape: after a backslash stands one of \" \\ / b f n r t u");
 }
@@ -95,64 +78,112 @@ static const char *check_control(struct reader *reader, const char *at) {
   return read_unexpected(reader, at, "an escape (a string has no raw control characters)");
 }
 
-/* Checks up to the closing quote, which it returns the place of. */
-static const char *check_rest(struct reader *reader, const char *at, bool *escapes) {
+/* One byte or sequence that is not plain: returns the place after it, NULL after a report. */
+static const char *check_special(struct reader *reader, const char *at) {
+  if ((unsigned char)*at >= 0x80) return check_utf8(reader, at);
+  return check_control(reader, at);
+}
+
+/* Goes to the closing quote or the first backslash, checking. */
+static const char *to_quote_or_escape(struct reader *reader, const char *at) {
   for (;;) {
     at = string_run(at, reader->end);
     if (at == reader->end) return read_unexpected(reader, at, "the closing quote of a string");
-    if (*at == '"') return at;
-    if (*at == '\\') {
-      *escapes = true;
-      at = check_escape(reader, at);
-    } else if ((unsigned char)*at >= 0x80) {
-      at = check_utf8(reader, at);
-    } else {
-      at = check_control(reader, at);
-    }
+    if (*at == '"' || *at == '\\') return at;
+    at = check_special(reader, at);
     if (!at) return NULL;
   }
 }
 
+/* --- decoding --- */
+
+/* Where a string is decoded to; it is given a larger place when the first is too small. */
+struct decoded {
+  char *begin, *at, *end;
+};
+
+/* Room for `need` more bytes; the old place stays behind in the arena. */
+static bool make_room(struct reader *reader, struct decoded *out, size_t need) {
+  size_t done = (size_t)(out->at - out->begin);
+  size_t room = (size_t)(out->end - out->begin);
+  if (room - done >= need) return true;
+  size_t larger = room * 2 > done + need ? room * 2 : done + need;
+  char *bytes = arena_alloc(reader->arena, larger);
+  if (!bytes) return false;
+  memcpy(bytes, out->begin, done);
+  arena_shrink(reader->arena, out->begin, room, 0);
+  *out = (struct decoded){bytes, bytes + done, bytes + larger};
+  return true;
+}
+
 /* Decodes \uXXXX or a pair of them at `at`; already checked. */
-static const char *decode_unicode(const char *at, const char *end, char **out) {
+static void decode_unicode(const char *at, const char *end, struct decoded *out) {
   uint32_t unit = (uint32_t)hex_four(at + 2, end);
-  at += 6;
   if (is_high((int32_t)unit)) {
-    uint32_t low = (uint32_t)hex_four(at + 2, end);
+    uint32_t low = (uint32_t)hex_four(at + 8, end);
     unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-    at += 6;
   }
-  *out += utf8_encode(unit, *out);
+  out->at += utf8_encode(unit, out->at);
+}
+
+/* The escapes of one letter, and the run of plain text behind each, as far as `out` has room. */
+static const char *decode_run(struct reader *reader, const char *at, struct decoded *out) {
+  const char *end = reader->end;
+  while (end - at >= 18 && out->end - out->at >= 17 && *at == '\\' && ESCAPED[(unsigned char)at[1]]) {
+    *out->at++ = ESCAPED[(unsigned char)at[1]];
+    at += 2;
+    unsigned plain;
+    do {
+      plain = copy_run(at, out->at);
+      at += plain;
+      out->at += plain;
+    } while (plain == 16 && end - at >= 18 && out->end - out->at >= 17);
+  }
   return at;
 }
 
-/* Copies [from, end) with escapes decoded; returns the end of what was written. */
-static char *decode(const char *from, const char *end, char *out) {
-  while (from < end) {
-    const char *slash = memchr(from, '\\', (size_t)(end - from));
-    size_t run = (size_t)((slash ? slash : end) - from);
-    memcpy(out, from, run);
-    out += run;
-    if (!slash) break;
-    if (slash[1] == 'u') {
-      from = decode_unicode(slash, end, &out);
+/* From the first backslash to the closing quote. */
+static const char *decode(struct reader *reader, const char *at, struct decoded *out) {
+  for (;;) {
+    at = decode_run(reader, at, out);
+    const char *from = at;
+    at = to_quote_or_escape(reader, at);
+    if (!at) return NULL;
+    size_t run = (size_t)(at - from);
+    if (!make_room(reader, out, run + 4)) return read_no_memory(reader);
+    memcpy(out->at, from, run);
+    out->at += run;
+    if (*at == '"') break;
+    from = at;
+    at = check_escape(reader, at);
+    if (!at) return NULL;
+    if (from[1] == 'u') {
+      decode_unicode(from, reader->end, out);
     } else {
-      *out++ = escaped(slash[1]);
-      from = slash + 2;
+      *out->at++ = ESCAPED[(unsigned char)from[1]];
     }
   }
-  return out;
+  return at;
 }
 
-const char *read_string_rest(struct reader *reader, const char *from, const char *at, struct str *out) {
-  bool escapes = false;
-  const char *close = check_rest(reader, at, &escapes);
-  if (!close) return NULL;
-  *out = (struct str){from, (size_t)(close - from)};
-  if (escapes) {
-    char *value = arena_alloc(reader->arena, out->len);
-    if (!value) return read_no_memory(reader);
-    *out = (struct str){value, (size_t)(decode(from, close, value) - value)};
+enum { FIRST_ROOM = 1024 };
+
+const char *read_string_rest(struct reader *reader, const char *from, const char *at, struct str *value) {
+  at = to_quote_or_escape(reader, at);
+  if (!at) return NULL;
+  if (*at == '"') {
+    *value = (struct str){from, (size_t)(at - from)};
+    return at + 1;
   }
-  return close + 1;
+  size_t left = (size_t)(reader->end - from), run = (size_t)(at - from);
+  size_t room = run + (left - run < FIRST_ROOM ? left - run : FIRST_ROOM);
+  char *bytes = arena_alloc(reader->arena, room);
+  if (!bytes) return read_no_memory(reader);
+  memcpy(bytes, from, run);
+  struct decoded out = {bytes, bytes + run, bytes + room};
+  at = decode(reader, at, &out);
+  if (!at) return NULL;
+  *value = (struct str){out.begin, (size_t)(out.at - out.begin)};
+  arena_shrink(reader->arena, out.begin, (size_t)(out.end - out.begin), value->len);
+  return at + 1;
 }

@@ -1,252 +1,308 @@
 /*
  * json_write.c - element tree to JSON text.
  *
- * The writer goes straight into the buffer's memory and asks for room once per node. What turns out to hold
- * nothing is taken back by setting the length to where it began, so no walk ahead is needed to know.
+ * The writers take the place reached in the buffer's memory and return the place after what they wrote, NULL
+ * on failure. They ask for room before a value; what turns out to hold nothing is taken back by returning to
+ * where it began, so that no walk ahead is needed. Places that are kept across a call are offsets, since the
+ * memory may move.
  */
-#include "tree/internal.h"
+#include "tree/copy.h"
 
-/* Room for punctuation around a value, and for a whole vector behind it. */
+/* Room for the punctuation around a name or value, and for a last vector. */
 enum { SLACK = 64 };
 
 struct writer {
   struct buf *out;
+  char *end; /* of the room */
   bool pretty, keep_empty;
 };
 
-static void put(struct writer *writer, char c) {
+/* --- room --- */
+
+static char *grow(struct writer *writer, char *at, size_t need) {
   struct buf *out = writer->out;
-  if (out->len < out->room && out->len < out->max) {
-    out->ptr[out->len++] = c;
-  } else {
-    buf_add_char(out, c);
-  }
+  out->len = (size_t)(at - out->ptr);
+  if (!buf_reserve(out, need)) return NULL;
+  writer->end = out->ptr + out->room;
+  return out->ptr + out->len;
 }
 
-static void line(struct writer *writer, size_t depth) {
-  if (!writer->pretty) return;
-  put(writer, '\n');
-  for (size_t i = 0; i < depth; i++)
-    buf_add(writer->out, "  ", 2);
+/* `size` bytes and SLACK from `at`. */
+static inline char *room(struct writer *writer, char *at, size_t size) {
+  return (size_t)(writer->end - at) >= size + SLACK ? at : grow(writer, at, size + SLACK);
 }
 
-/* Copies `s` in whole vectors while nothing needs an escape; returns how many bytes were done. Needs s.len +
- * SLACK room. */
-static size_t copy_plain(struct str s, char *to) {
-  size_t at = 0;
-#if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
-  for (; s.len - at >= 16; at += 16) {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + at));
-    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes);
-    __m128i hit = _mm_or_si128(low, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)));
-    _mm_storeu_si128((__m128i *)(void *)(to + at), bytes);
-    unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-    if (mask) return at + (size_t)__builtin_ctz(mask);
-  }
-#endif
-  for (; at < s.len; at++) {
-    char c = s.ptr[at];
-    if ((unsigned char)c < 0x20 || c == '"' || c == '\\') break;
-    to[at] = c;
+static inline size_t offset(const struct writer *writer, const char *at) {
+  return (size_t)(at - writer->out->ptr);
+}
+
+static inline char *back_to(const struct writer *writer, size_t mark) {
+  return writer->out->ptr + mark;
+}
+
+/* --- parts --- */
+
+/* The rest of a string from its first byte that needs an escape. */
+static char *escape_rest(struct writer *writer, char *at, struct str rest) {
+  static const char hex[] = "0123456789abcdef";
+  static const char letters[0x20] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+  while (rest.len) {
+    unsigned char c = (unsigned char)*rest.ptr;
+    at = room(writer, at, rest.len);
+    if (!at) return NULL;
+    *at++ = '\\';
+    if (c >= 0x20 || letters[c]) {
+      *at++ = c >= 0x20 ? (char)c : letters[c];
+    } else {
+      memcpy(at, "u00", 3);
+      at[3] = hex[c >> 4];
+      at[4] = hex[c & 15];
+      at += 5;
+    }
+    rest = (struct str){rest.ptr + 1, rest.len - 1};
+    size_t done = copy_plain(rest.ptr, rest.len, at);
+    at += done;
+    rest = (struct str){rest.ptr + done, rest.len - done};
   }
   return at;
 }
 
-/* A string literal. Without room for the fast way (the cap is near) or with escapes the rest goes the plain
- * way. */
-static void string(struct writer *writer, struct str s) {
-  struct buf *out = writer->out;
-  bool room = s.len <= out->max && out->len + s.len + SLACK <= out->max && buf_reserve(out, s.len + SLACK);
-  if (!room) {
-    buf_add_json(out, s);
-    return;
+static inline char *string(struct writer *writer, char *at, struct str s) {
+  at = room(writer, at, s.len);
+  if (!at) return NULL;
+  *at++ = '"';
+  size_t done = copy_plain(s.ptr, s.len, at);
+  at += done;
+  if (__builtin_expect(done != s.len, 0)) {
+    at = escape_rest(writer, at, (struct str){s.ptr + done, s.len - done});
+    at = at ? room(writer, at, 0) : NULL;
+    if (!at) return NULL;
   }
-  char *to = out->ptr + out->len;
-  to[0] = '"';
-  size_t done = copy_plain(s, to + 1);
-  if (done == s.len) {
-    to[done + 1] = '"';
-    out->len += done + 2;
-  } else {
-    buf_add_json(out, s);
-  }
+  *at++ = '"';
+  return at;
 }
 
-void tree_write_string(struct str value, struct buf *out) {
-  buf_add_json(out, value);
+static char *text(struct writer *writer, char *at, struct str s) {
+  at = room(writer, at, s.len);
+  if (!at) return NULL;
+  if (s.len) memcpy(at, s.ptr, s.len);
+  return at + s.len;
 }
 
-/* `"name":`, with a comma before it when it is not the first. */
-static void member_name(struct writer *writer, struct str name, bool partner, bool *first, size_t depth) {
-  if (!*first) put(writer, ',');
-  *first = false;
-  line(writer, depth);
+/* A new line and its indent, when asked for. */
+static char *new_line(struct writer *writer, char *at, size_t depth) {
+  at = room(writer, at, 1 + 2 * depth);
+  if (!at) return NULL;
+  *at++ = '\n';
+  memset(at, ' ', 2 * depth);
+  return at + 2 * depth;
+}
+
+static inline char *line(struct writer *writer, char *at, size_t depth) {
+  return writer->pretty ? new_line(writer, at, depth) : at;
+}
+
+/* `,"name":`; a partner's name has `_` before it. */
+static inline char *member_name(struct writer *writer, char *at, struct str name, bool partner, bool first,
+                                size_t depth) {
+  at = room(writer, at, 0);
+  if (!at) return NULL;
+  if (!first) *at++ = ',';
+  at = line(writer, at, depth);
+  if (!at) return NULL;
   if (partner) {
-    put(writer, '"');
-    put(writer, '_');
-    buf_add_str(writer->out, name);
-    put(writer, '"');
+    /* The name is written one byte later, and what stood there becomes the quote and the underscore. */
+    size_t mark = offset(writer, at);
+    at = string(writer, at + 1, name);
+    if (!at) return NULL;
+    memcpy(back_to(writer, mark), "\"_", 2);
   } else {
-    string(writer, name);
+    at = string(writer, at, name);
+    if (!at) return NULL;
   }
-  put(writer, ':');
-  if (writer->pretty) put(writer, ' ');
+  *at++ = ':';
+  if (writer->pretty) *at++ = ' ';
+  return at;
 }
 
-static bool members(struct writer *writer, const struct tree_node *object, size_t depth);
+static char *members(struct writer *writer, char *at, const struct tree_node *object, size_t depth);
 
-/* `{…}`; false when it has no members (it is then written all the same, the caller takes it back). */
-static bool object(struct writer *writer, const struct tree_node *node, size_t depth) {
-  put(writer, '{');
-  bool any = members(writer, node, depth + 1);
-  if (any) line(writer, depth);
-  put(writer, '}');
-  return any;
+/* `{…}`; nothing at all when it has no members. */
+static char *object(struct writer *writer, char *at, const struct tree_node *node, size_t depth) {
+  at = room(writer, at, 0);
+  if (!at) return NULL;
+  size_t mark = offset(writer, at) + 1;
+  *at++ = '{';
+  at = members(writer, at, node, depth + 1);
+  if (!at) return NULL;
+  if (offset(writer, at) == mark) return at - 1;
+  at = line(writer, at, depth);
+  at = at ? room(writer, at, 0) : NULL;
+  if (!at) return NULL;
+  *at++ = '}';
+  return at;
 }
 
-/* A value without its children; false when there is nothing to write by the rules of keep_empty. */
-static bool value(struct writer *writer, const struct tree_node *node, size_t depth) {
+/* A value without the children of a primitive; nothing at all when there is nothing to write by the rules of
+ * keep_empty. */
+static inline char *value(struct writer *writer, char *at, const struct tree_node *node, size_t depth) {
+  size_t mark;
   switch ((enum tree_kind)node->kind) {
-  case TREE_OBJECT:
-    return object(writer, node, depth) || writer->keep_empty;
   case TREE_STRING:
-    string(writer, node->text);
-    return true;
+    return string(writer, at, node->text);
   case TREE_NUMBER:
   case TREE_BOOLEAN:
-    buf_add_str(writer->out, node->text);
-    return true;
+    return text(writer, at, node->text);
+  case TREE_OBJECT:
+    mark = offset(writer, at);
+    at = object(writer, at, node, depth);
+    if (at && writer->keep_empty && offset(writer, at) == mark) at = text(writer, at, STR("{}"));
+    return at;
   case TREE_NULL:
-    if (node->flags & TREE_EMPTY_ARRAY) {
-      buf_add(writer->out, "[]", 2);
-    } else {
-      buf_add(writer->out, "null", 4);
-    }
-    return writer->keep_empty && !node->child;
+    if (!writer->keep_empty || node->child) return at;
+    return text(writer, at, node->flags & TREE_EMPTY_ARRAY ? STR("[]") : STR("null"));
   }
-  return false;
+  return at;
 }
 
-static bool is_primitive(const struct tree_node *node) {
+static inline bool is_primitive(const struct tree_node *node) {
   return node->kind != TREE_OBJECT;
 }
 
 /* --- arrays --- */
 
-static inline bool same_array(const struct tree_node *node, const struct tree_node *next) {
-  return next && (next->flags & TREE_IN_ARRAY) && next->name.len == node->name.len &&
-         (next->name.ptr == node->name.ptr || str_eq(next->name, node->name));
+/* The next item of the array that `node` is in, or NULL. */
+static inline const struct tree_node *next_item(const struct tree_node *node) {
+  const struct tree_node *next = node->next;
+  if (!next || !(next->flags & TREE_IN_ARRAY) || next->name.len != node->name.len) return NULL;
+  return next->name.ptr == node->name.ptr || str_eq(next->name, node->name) ? next : NULL;
 }
 
-/* The last item of the array that `first` begins. */
-static const struct tree_node *array_last(const struct tree_node *first, bool *partners) {
-  const struct tree_node *node = first;
-  for (;; node = node->next) {
-    if (is_primitive(node) && node->child) *partners = true;
-    if (!same_array(first, node->next)) return node;
+static bool has_partners(const struct tree_node *first) {
+  for (const struct tree_node *node = first; node; node = next_item(node)) {
+    if (is_primitive(node) && node->child) return true;
   }
+  return false;
 }
 
 /* An item without a value that keeps the place of the others: of a `given` whose `_given` has something
    there, and in a text as read, where the partner is a member of its own. */
-static bool holds_place(const struct tree_node *node, bool partners) {
-  return node->kind == TREE_NULL && (partners || (node->offset && !(node->flags & TREE_BOUND)));
+static bool holds_place(const struct tree_node *first, const struct tree_node *node) {
+  if (node->kind != TREE_NULL) return false;
+  return (node->offset && !(node->flags & TREE_BOUND)) || has_partners(first);
 }
 
-/* `[…]` of values (partner false) or of the children of primitives (true); false when no item has anything.
- */
-static bool items(struct writer *writer, const struct tree_node *first, const struct tree_node *last,
-                  bool partner, bool padded, size_t depth) {
-  bool any = false, empty = true;
-  put(writer, '[');
-  for (const struct tree_node *node = first;; node = node->next) {
-    size_t before = writer->out->len;
-    if (!empty) put(writer, ',');
-    line(writer, depth + 1);
-    size_t start = writer->out->len;
-    bool written = partner ? node->child && object(writer, node, depth + 1) : value(writer, node, depth + 1);
-    any |= written;
-    if (!written && (partner || holds_place(node, padded))) {
-      writer->out->len = start < writer->out->len ? start : writer->out->len;
-      buf_add(writer->out, "null", 4);
-      written = true;
-    }
-    if (written) {
-      empty = false;
-    } else if (before < writer->out->len) {
-      writer->out->len = before;
-    }
-    if (node == last) break;
+struct array {
+  const struct tree_node *first, *last;
+  bool partner;  /* in: write the children of primitives instead of the values */
+  bool partners; /* out: some primitive has children */
+};
+
+/* One item with its comma; nothing at all when it has no value and holds no place. */
+static inline char *item(struct writer *writer, char *at, const struct tree_node *node,
+                         const struct array *array, bool first, size_t depth, bool *any) {
+  at = room(writer, at, 0);
+  if (!at) return NULL;
+  size_t mark = offset(writer, at);
+  if (!first) *at++ = ',';
+  at = line(writer, at, depth);
+  if (!at) return NULL;
+  size_t start = offset(writer, at);
+  if (!array->partner) {
+    at = value(writer, at, node, depth);
+  } else if (node->child) {
+    at = object(writer, at, node, depth);
   }
-  line(writer, depth);
-  put(writer, ']');
-  return any;
+  if (!at) return NULL;
+  if (offset(writer, at) != start) {
+    *any = true;
+    return at;
+  }
+  if (array->partner || holds_place(array->first, node)) return text(writer, at, STR("null"));
+  return back_to(writer, mark);
 }
 
-static void array(struct writer *writer, const struct tree_node *node, const struct tree_node *last,
-                  bool partners, bool *first, size_t depth) {
-  bool was_first = *first;
-  size_t before = writer->out->len;
-  member_name(writer, node->name, false, first, depth);
-  if (!items(writer, node, last, false, partners, depth)) {
-    writer->out->len = before;
-    *first = was_first;
+/* `[…]`; nothing at all when no item has anything. */
+static char *items(struct writer *writer, char *at, struct array *array, size_t depth) {
+  bool any = false;
+  at = room(writer, at, 0);
+  if (!at) return NULL;
+  size_t mark = offset(writer, at);
+  *at++ = '[';
+  for (const struct tree_node *node = array->first; node; node = next_item(node)) {
+    bool first = offset(writer, at) == mark + 1;
+    array->last = node;
+    if (is_primitive(node) && node->child) array->partners = true;
+    at = item(writer, at, node, array, first, depth + 1, &any);
+    if (!at) return NULL;
   }
-  if (!partners) return;
-  was_first = *first;
-  before = writer->out->len;
-  member_name(writer, node->name, true, first, depth);
-  if (!items(writer, node, last, true, true, depth)) {
-    writer->out->len = before;
-    *first = was_first;
-  }
+  if (!any) return back_to(writer, mark);
+  at = line(writer, at, depth);
+  at = at ? room(writer, at, 0) : NULL;
+  if (!at) return NULL;
+  *at++ = ']';
+  return at;
 }
 
 /* --- members --- */
 
-static void single(struct writer *writer, const struct tree_node *node, bool *first, size_t depth) {
-  bool was_first = *first;
-  size_t before = writer->out->len;
-  member_name(writer, node->name, false, first, depth);
-  if (!value(writer, node, depth)) {
-    writer->out->len = before;
-    *first = was_first;
-  }
-  if (!is_primitive(node) || !node->child) return;
-  was_first = *first;
-  before = writer->out->len;
-  member_name(writer, node->name, true, first, depth);
-  if (!object(writer, node, depth)) {
-    writer->out->len = before;
-    *first = was_first;
-  }
+/* `"name": […]`, nothing at all when no item has anything. */
+static char *array_member(struct writer *writer, char *at, struct array *array, bool first, size_t depth) {
+  size_t mark = offset(writer, at);
+  at = member_name(writer, at, array->first->name, array->partner, first, depth);
+  if (!at) return NULL;
+  size_t start = offset(writer, at);
+  at = items(writer, at, array, depth);
+  return at && offset(writer, at) == start ? back_to(writer, mark) : at;
 }
 
-/* False when nothing was written. */
-static bool members(struct writer *writer, const struct tree_node *object, size_t depth) {
-  bool first = true;
-  if (depth > TREE_DEPTH_MAX) {
-    if (!writer->out->error) writer->out->error = STATUS_LIMIT;
-    return false;
-  }
-  const struct tree_node *child;
-  for (child = object->child; child; child = child->next) {
-    if (tree_is_meta(child)) single(writer, child, &first, depth);
-  }
-  for (child = object->child; child && !writer->out->error; child = child->next) {
-    if (tree_is_meta(child)) continue;
-    if (!(child->flags & TREE_IN_ARRAY)) {
-      single(writer, child, &first, depth);
-      continue;
-    }
-    bool partners = false;
-    const struct tree_node *last = array_last(child, &partners);
-    array(writer, child, last, partners, &first, depth);
-    child = last;
-  }
-  return !first;
+/* `"name": value` or, for a partner, `"_name": {…}`; nothing at all when there is no value. */
+static inline char *single_member(struct writer *writer, char *at, const struct tree_node *node, bool partner,
+                                  bool first, size_t depth) {
+  size_t mark = offset(writer, at);
+  at = member_name(writer, at, node->name, partner, first, depth);
+  if (!at) return NULL;
+  size_t start = offset(writer, at);
+  at = partner ? object(writer, at, node, depth) : value(writer, at, node, depth);
+  return at && offset(writer, at) == start ? back_to(writer, mark) : at;
 }
+
+/* The members that `*node` begins, one or an array, and its partner; sets *node to the last node written. */
+static inline char *member(struct writer *writer, char *at, const struct tree_node **node, size_t begin,
+                           size_t depth) {
+  const struct tree_node *first = *node;
+  if (first->flags & TREE_IN_ARRAY) {
+    struct array array = {.first = first};
+    at = array_member(writer, at, &array, offset(writer, at) == begin, depth);
+    *node = array.last;
+    if (!at || !array.partners) return at;
+    array.partner = true;
+    return array_member(writer, at, &array, offset(writer, at) == begin, depth);
+  }
+  at = single_member(writer, at, first, false, offset(writer, at) == begin, depth);
+  if (!at || !is_primitive(first) || !first->child) return at;
+  return single_member(writer, at, first, true, offset(writer, at) == begin, depth);
+}
+
+static char *members(struct writer *writer, char *at, const struct tree_node *object, size_t depth) {
+  size_t begin = offset(writer, at);
+  bool meta = false;
+  if (depth > TREE_DEPTH_MAX) {
+    writer->out->error = STATUS_LIMIT;
+    return NULL;
+  }
+  for (const struct tree_node *child = object->child; child && at; child = child->next) {
+    if (!tree_is_meta(child)) continue;
+    meta = true;
+    at = single_member(writer, at, child, false, offset(writer, at) == begin, depth);
+  }
+  for (const struct tree_node *child = object->child; child && at; child = child->next) {
+    if (!meta || !tree_is_meta(child)) at = member(writer, at, &child, begin, depth);
+  }
+  return at;
+}
+
+/* --- the document --- */
 
 /* A text that was an array at its top: its items have no name at all, where a member may have an empty one.
  */
@@ -255,16 +311,39 @@ static bool is_top_array(const struct tree_node *root) {
   return child && !child->name.ptr && (child->flags & (TREE_IN_ARRAY | TREE_EMPTY_ARRAY));
 }
 
-void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out) {
-  struct writer writer = {out, options && options->pretty, options && options->keep_empty};
-  if (root->kind != TREE_OBJECT) {
-    (void)value(&writer, root, 0);
-  } else if (!is_top_array(root)) {
-    (void)object(&writer, root, 0);
-  } else if (root->child->flags & TREE_EMPTY_ARRAY) {
-    buf_add(out, "[]", 2);
-  } else {
-    (void)items(&writer, root->child, root->last, false, false, 0);
+static char *document(struct writer *writer, char *at, const struct tree_node *root) {
+  size_t mark = offset(writer, at);
+  struct array array = {.first = root->child};
+  bool list = is_top_array(root);
+  if (list && !(root->child->flags & TREE_EMPTY_ARRAY)) {
+    at = items(writer, at, &array, 0);
+  } else if (!list) {
+    at = value(writer, at, root, 0);
   }
-  if (writer.pretty) put(&writer, '\n');
+  /* The whole is never left out. */
+  if (at && offset(writer, at) == mark)
+    at = text(writer, at, list ? STR("[]") : is_primitive(root) ? STR("null") : STR("{}"));
+  return at ? line(writer, at, 0) : NULL;
+}
+
+void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out) {
+  struct writer writer = {
+      .out = out, .pretty = options && options->pretty, .keep_empty = options && options->keep_empty};
+  size_t max = out->max, begin = out->len;
+  if (out->error) return;
+  /* The room asked for is more than what is written: so the cap is looked at when all is done. */
+  out->max = max < SIZE_MAX - 4 * SLACK ? max + 4 * SLACK : SIZE_MAX;
+  char *at = out->ptr ? out->ptr + begin : grow(&writer, NULL, SLACK);
+  if (at && !writer.end) writer.end = out->ptr + out->room;
+  at = at ? document(&writer, at, root) : NULL;
+  out->len = at ? offset(&writer, at) : begin;
+  out->max = max;
+  if (out->len > max) {
+    out->error = STATUS_LIMIT;
+    out->len = begin;
+  }
+}
+
+void tree_write_string(struct str value, struct buf *out) {
+  buf_add_json(out, value);
 }
