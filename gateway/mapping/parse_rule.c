@@ -221,12 +221,26 @@ static bool parse_source_mode(struct fml_parser *p, struct ast_source *source) {
   return false;
 }
 
+/* `default (expression)` or `default "text"`; what follows in round brackets is not part of it. */
+static struct ast_range parse_default(struct fml_parser *p) {
+  struct ast_range range;
+  if (fml_take_symbol(p, '(')) {
+    range = fml_parse_expression(p, "default");
+    fml_want_symbol(p, ')', "after the default");
+    return range;
+  }
+  struct ast_arg *arg = parse_literal(p);
+  range = arg ? arg->range : (struct ast_range){0};
+  if (arg && arg->kind == AST_VARIABLE) fml_syntax(p, "a default is a literal, or an expression in brackets");
+  return range;
+}
+
 static bool parse_source_clause(struct fml_parser *p, struct ast_source *source) {
   if (p->panic) return false;
   if (p->token.kind == FML_NUMBER && !source->has_cardinality) {
     parse_cardinality(p, source);
   } else if (fml_take_word(p, "default")) {
-    source->fallback = fml_parse_expression(p, "default");
+    source->fallback = parse_default(p);
   } else if (fml_take_word(p, "as")) {
     source->alias = fml_want_name(p, "the name of a variable");
   } else if (fml_take_word(p, "where")) {
