@@ -82,13 +82,15 @@ static void inherit_types(struct builder *b, struct b_element *e, const struct b
   e->type_count = from->type_count;
 }
 
-static void inherit_constraints(struct builder *b, struct b_element *e, const struct b_element *from) {
-  size_t total = e->constraint_count + from->constraint_count;
+/* What is inherited stands first. */
+static void inherit_constraints(struct builder *b, struct b_element *e, struct b_constraint *const *from,
+                                size_t from_count) {
+  size_t total = e->constraint_count + from_count;
   struct b_constraint **all = total ? def_builder_alloc(b, total, sizeof *all) : NULL;
   if (!all) return;
   size_t count = 0;
-  for (size_t i = 0; i < from->constraint_count; i++)
-    all[count++] = from->constraints[i];
+  for (size_t i = 0; i < from_count; i++)
+    all[count++] = from[i];
   for (size_t i = 0; i < e->constraint_count; i++)
     all[count++] = e->constraints[i];
   e->constraints = all;
@@ -122,7 +124,7 @@ static void inherit(struct builder *b, struct b_element *e, const struct b_eleme
     e->flags |= PACK_SLICED;
     if (!e->slices) e->slices = from->slices;
   }
-  inherit_constraints(b, e, from);
+  inherit_constraints(b, e, from->constraints, from->constraint_count);
 }
 
 static bool matches(const struct b_element *child, const struct b_element *below) {
@@ -358,8 +360,9 @@ static void resolve_type(struct builder *b, struct b_type *type, unsigned depth)
   type->primitive = type->kind != DEF_PRIMITIVE ? DEF_P_NONE
                     : type->constrained         ? type->constrained->primitive
                                                 : primitive_of(type->name);
-  if (type->root && type->differential && type->base && type->base->root && inherits(type))
-    inherit_constraints(b, type->root, type->base->root);
+  if (type->kind == DEF_PRIMITIVE && !type->primitive && type->base) type->primitive = type->base->primitive;
+  if (type->root && type->differential && type->base && inherits(type))
+    inherit_constraints(b, type->root, type->base->constraints, type->base->constraint_count);
   if (type->root) {
     type->constraints = type->root->constraints;
     type->constraint_count = type->root->constraint_count;

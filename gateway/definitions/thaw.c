@@ -27,13 +27,16 @@ struct b_type *def_thaw(struct builder *b, const struct def_type *type) {
   return made;
 }
 
+static struct b_constraint *thaw_constraint(struct builder *b, struct def_constraint c) {
+  struct b_constraint made = {c.key, c.human, c.expression, c.source, c.is_error, {0}};
+  return def_builder_constraint(b, &made);
+}
+
 static void thaw_constraints(struct builder *b, struct b_element *e, const struct def_element *from) {
   size_t count = def_element_constraint_count(from);
   e->constraints = count ? def_builder_alloc(b, count, sizeof *e->constraints) : NULL;
   for (size_t i = 0; e->constraints && i < count; i++) {
-    struct def_constraint c = def_element_constraint(from, i);
-    struct b_constraint made = {c.key, c.human, c.expression, c.source, c.is_error, {0}};
-    struct b_constraint *kept = def_builder_constraint(b, &made);
+    struct b_constraint *kept = thaw_constraint(b, def_element_constraint(from, i));
     if (kept) e->constraints[e->constraint_count++] = kept;
   }
 }
@@ -117,6 +120,12 @@ void def_thaw_elements(struct builder *b, struct b_type *type) {
   size_t count = def_type_element_count(type->frozen);
   type->elements = def_builder_alloc(b, count + 1, sizeof *type->elements);
   type->base = def_thaw(b, def_type_base(type->frozen));
+  size_t rules = def_type_constraint_count(type->frozen);
+  type->constraints = rules ? def_builder_alloc(b, rules, sizeof *type->constraints) : NULL;
+  for (size_t i = 0; type->constraints && i < rules; i++) {
+    struct b_constraint *kept = thaw_constraint(b, def_type_constraint(type->frozen, i));
+    if (kept) type->constraints[type->constraint_count++] = kept;
+  }
   for (size_t i = 0; type->elements && i < count; i++) {
     struct b_element *e = thaw_element(b, def_type_element_at(type->frozen, i), 0);
     if (!e) return;
