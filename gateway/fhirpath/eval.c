@@ -130,7 +130,10 @@ enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const str
     fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a single item is needed as a condition, there are several");
     return FP_FAILED;
   }
-  if (fp_kind_of(&list->items[0]) != FP_BOOLEAN) return FP_TRUE;
+  const struct fp_item *item = &list->items[0];
+  if (item->kind == FP_NODE && item->node->kind == TREE_NULL)
+    return FP_UNKNOWN; /* no value, only extensions */
+  if (fp_kind_of(item) != FP_BOOLEAN) return FP_TRUE;
   struct fp_value value;
   fp_load(&list->items[0], &value);
   return value.boolean ? FP_TRUE : FP_FALSE;

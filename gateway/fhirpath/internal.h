@@ -248,6 +248,8 @@ struct fp_ins *fp_new_ins(struct fp_resolver *r, enum fp_op op, size_t offset);
 /* Diagnostic; always false. */
 bool fp_refuse(struct fp_resolver *r, enum diag_code code, size_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* One child of $this, nothing more: compared and tested without lists. */
+bool fp_is_child_of_this(const struct fp_ins *ins);
 bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step step, size_t offset);
 /* Instruction of a call with these resolved arguments. */
 struct fp_ins *fp_call_ins(struct fp_resolver *r, const struct fp_ast *call, enum fp_op op,

@@ -16,6 +16,18 @@ enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
   return truth(list.count > 0);
 }
 
+/* name.exists() on one node */
+enum fp_truth fp_test_has_child(struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_step *step = ins->input->steps;
+  if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE || e->mark_read)
+    return fp_test_exists(e, ins);
+  for (const struct tree_node *node = e->scope->items[0].node->child; node; node = node->next) {
+    if (fp_step_matches(step->symbol, step->name, node) && (node->kind != TREE_NULL || node->child))
+      return FP_TRUE;
+  }
+  return FP_FALSE;
+}
+
 enum fp_truth fp_test_is_empty(struct fp_eval *e, const struct fp_ins *ins) {
   enum fp_truth exists = fp_test_exists(e, ins);
   return exists == FP_FAILED ? FP_FAILED : truth(exists == FP_FALSE);

@@ -58,7 +58,7 @@ static struct fp_static operator_type(struct fp_resolver *r, const struct fp_ast
   return fp_static_kind(r->arena, FP_BOOLEAN);
 }
 
-static bool is_plain_path(const struct fp_ins *ins) {
+bool fp_is_child_of_this(const struct fp_ins *ins) {
   if (ins->op != FP_OP_PATH || ins->input->op != FP_OP_THIS || ins->step_count != 1) return false;
   return ins->steps[0].kind == FP_STEP_CHILD;
 }
@@ -66,7 +66,7 @@ static bool is_plain_path(const struct fp_ins *ins) {
 /* name = 'text': compared without making lists. */
 static void fuse_text(struct fp_ins *ins) {
   const struct fp_ins *left = ins->input, *right = ins->right;
-  if (ins->op != FP_OP_EQ || !is_plain_path(left) || right->op != FP_OP_CONST ||
+  if (ins->op != FP_OP_EQ || !fp_is_child_of_this(left) || right->op != FP_OP_CONST ||
       right->literal.kind != FP_STRING)
     return;
   ins->op = FP_OP_EQ_TEXT;
