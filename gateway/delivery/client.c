@@ -233,17 +233,22 @@ static enum delivery_phase phase_of(CURL *curl, CURLcode code) {
   }
 }
 
-/* libcurl compares the host name itself, after OpenSSL has accepted the chain. */
-static const char *tls_reason(CURL *curl, CURLcode code) {
-  long verify = 0;
-  curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify);
-  if (verify != X509_V_OK) return X509_verify_cert_error_string(verify);
-  return code == CURLE_PEER_FAILED_VERIFICATION ? "the certificate is for another host name" : NULL;
+/* libcurl compares the host name itself, and stops before it asks OpenSSL for the chain's result, which then
+   still stands at "unspecified". Its words are the only sign. */
+static const char *tls_reason(const struct delivery_client *client) {
+  long verify = X509_V_OK;
+  struct str words = str_of(client->error);
+  curl_easy_getinfo(client->curl, CURLINFO_SSL_VERIFYRESULT, &verify);
+  if (str_find(words, STR("subject name"), 0) != SIZE_MAX ||
+      str_find(words, STR("target host name"), 0) != SIZE_MAX)
+    return "the certificate is for another host name";
+  return verify != X509_V_OK && verify != X509_V_ERR_UNSPECIFIED ? X509_verify_cert_error_string(verify)
+                                                                 : NULL;
 }
 
 static struct str reason_of(struct delivery_client *client, CURLcode code, const struct buf *body,
                             long status, struct arena *arena) {
-  const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? tls_reason(client->curl, code) : NULL;
+  const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? tls_reason(client) : NULL;
   if (body->error == STATUS_LIMIT)
     return arena_printf(arena, "the answer is larger than %zu bytes", client->destination.max_response);
   if (code == CURLE_OK) return arena_printf(arena, "HTTP status %ld", status);

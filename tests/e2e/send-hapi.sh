@@ -31,9 +31,11 @@ diff "$work/counts.1" "$work/counts.2" || fail "sending twice made duplicates"
 
 # the dose changes: same resource, new version
 first=$(awk '$1 == "MedicationAdministration" { for (i = 1; i <= NF; i++) if ($i ~ /^MedicationAdministration\//) print $i }' "$work/sent.txt" | head -1)
+# jq of Debian 12 rewrites numbers: the text itself is looked at
+dose() { get "$base" "$first" | tr -d ' \n' | grep -oE '"dose":\{"value":[0-9.]+' | grep -oE '[0-9.]+$'; }
 version() { get "$base" "$1" | jq -r .meta.versionId; }
 before=$(version "$first")
-expect_same "$(get "$base" "$first" | jq .dosage.dose.value)" 37.50 "the dose as recorded"
+expect_same "$(dose)" 37.50 "the dose as recorded"
 sed -e 's/"givenMg": 37.50, "givenMl": 0.75/"givenMg": 37.00, "givenMl": 0.74/' -e 's/"drawnMg": 40.00/"drawnMg": 39.50/' \
   -e 's/"status": "completed", "route"/"status": "stopped", "reason": "nausea", "route"/' "$record" > "$work/changed.json"
 cmp -s "$record" "$work/changed.json" && fail "the record was not changed"
@@ -42,5 +44,5 @@ count_all > "$work/counts.3"
 diff "$work/counts.1" "$work/counts.3" || fail "a changed dose made another resource"
 after=$(version "$first")
 [ "$after" -gt "$before" ] || fail "version $after is not newer than $before"
-expect_same "$(get "$base" "$first" | jq .dosage.dose.value)" 37.00 "the changed dose"
+expect_same "$(dose)" 37.00 "the changed dose"
 echo "hapi: each resource once, a changed dose is version $after"
