@@ -28,14 +28,20 @@ static void report_unknown(struct validation_walk *walk, const struct validation
                     STR_ARG(def_type_name(plan->type)), STR_ARG(name), STR_ARG(hint));
 }
 
+/* The finding stands at the element that is not there: its path, its parent's place in the text. */
 static void report_missing(struct validation_walk *walk, const struct tree_node *node,
                            const struct validation_element *element, size_t count) {
+  struct arena *arena = walk->run->arena;
   struct str name = def_element_path(element->element);
+  struct diag_at at = {.source = walk->run->source,
+                       .offset = validation_offset_of(node),
+                       .path = arena_printf(arena, "%.*s.%.*s", STR_ARG(definitions_path(node, arena)),
+                                            STR_ARG(def_element_name(element->element)))};
   if (count == 0)
-    validation_report(walk, DIAG_ERROR, DIAG_REQUIRED_MISSING, node, "%.*s is missing", STR_ARG(name));
+    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is missing", STR_ARG(name));
   else
-    validation_report(walk, DIAG_ERROR, DIAG_REQUIRED_MISSING, node, "%.*s is needed %u times, found %zu",
-                      STR_ARG(name), element->min, count);
+    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is needed %u times, found %zu",
+               STR_ARG(name), element->min, count);
 }
 
 static size_t count_of(const struct tree_node *node, const struct validation_element *element) {

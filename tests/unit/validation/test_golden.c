@@ -1,0 +1,70 @@
+/*
+ * tests/golden/validation/CASE: input.json (a resource, a Bundle or a clinic record), expected.diagnostics. A
+ * file `profiles` names profiles to check against, one a line.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "../golden.h"
+#include "../pack.h"
+#include "intake/intake.h"
+#include "validation/validation.h"
+
+static const struct definitions *definitions;
+static struct validation *validation;
+static struct intake_routes routes;
+
+static size_t read_profiles(const struct golden *golden, const char **profiles, size_t room) {
+  struct str text = golden_read(golden, "profiles");
+  size_t count = 0;
+  for (size_t at = 0; at < text.len && count < room;) {
+    size_t end = str_find_char(text, '\n', at);
+    profiles[count++] = arena_str(golden->arena, str_slice(text, at, end)).ptr;
+    at = end == SIZE_MAX ? text.len : end + 1;
+  }
+  return count;
+}
+
+static void run_case(struct golden *golden) {
+  const char *profiles[8];
+  struct diag_list diags;
+  struct intake_record record = {0};
+  struct intake_input input = intake_open(STR("input.json"), golden_read(golden, "input.json"));
+  diag_list_init(&diags, golden->arena);
+  (void)!intake_next(&input, definitions, &routes, golden->arena, &diags, &record);
+  struct validation_run run = {.host = host_system(),
+                               .arena = golden->arena,
+                               .diags = &diags,
+                               .source = &record.source,
+                               .profiles = profiles};
+  run.profile_count = read_profiles(golden, profiles, 8);
+  if (record.root) (void)!validation_check(validation, &run, record.root);
+  if (diags.count == 0) diag_information(&diags, DIAG_MAP_LOG, NULL, "nothing"); /* a good case says so */
+  golden_compare(golden, "expected.diagnostics", golden_diagnostics(&diags, golden->arena));
+}
+
+static void test_cases(void **state) {
+  (void)state;
+  assert_int_equal(golden_run(SOURCE_DIR "/tests/golden/validation", run_case), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+  struct definitions *opened = pack_open();
+  struct arena *arena = arena_new(1 << 20);
+  struct diag_list diags;
+  if (!opened || !arena) return PACK_SKIPPED;
+  diag_list_init(&diags, arena);
+  definitions = opened;
+  struct validation_params params = {.definitions = opened, .internal_references = true};
+  if (intake_routes_read(SOURCE_DIR "/mappings/routes.json", host_system(), opened, arena, &diags, &routes) ||
+      validation_new(&params, &diags, &validation))
+    return 1;
+  int result = cmocka_run_group_tests(tests, NULL, NULL);
+  validation_free(validation);
+  definitions_close(opened);
+  arena_free(arena);
+  return result;
+}
