@@ -44,6 +44,7 @@ static void add_system_types(struct builder *b) {
     if (!any) any = type;
     type->name = arena_printf(b->arena, "System.%s", names[i]);
     type->url = arena_printf(b->arena, "http://hl7.org/fhirpath/System.%s", names[i]);
+    if (!type->name.ptr || !type->url.ptr) b->error = STATUS_NOMEM;
     type->kind = DEF_SYSTEM;
     type->abstract = type == any;
     type->base = type == any ? NULL : any;

@@ -62,9 +62,9 @@ static void emit_symbols(struct builder *b) {
     def_image_text(&b->image, item(names, i, sizeof(struct rel_str)), PART_HOT, name);
     uint32_t *table = def_image_at(&b->image, slots, size * sizeof *table);
     size_t at = pack_hash(name) & (size - 1);
-    while (table[at] && !b->image.error)
+    while (table && table[at])
       at = (at + 1) & (size - 1);
-    table[at] = (uint32_t)i + 1;
+    if (table) table[at] = (uint32_t)i + 1;
   }
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, symbols)), names, count);
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, symbol_slots)), slots, size);
@@ -273,9 +273,9 @@ static void emit_symbol_index(struct builder *b, enum pack_part part, const stru
   for (size_t i = 0; i < type->element_count && !b->image.error; i++) {
     uint16_t *slots = def_image_at(&b->image, table, size * sizeof *slots);
     size_t at = pack_symbol_slot(symbol_of(b, type->elements[i]->name), size);
-    while (slots[at] && !b->image.error)
+    while (slots && slots[at])
       at = (at + 1) & (size - 1);
-    slots[at] = (uint16_t)(i + 1);
+    if (slots) slots[at] = (uint16_t)(i + 1);
   }
   LIST(b, type->place, struct def_type, symbols, table, size);
 }
@@ -344,9 +344,9 @@ static void emit_searches(struct builder *b) {
     uint64_t hash = pack_search_hash(str_slice(key, 0, space), str_slice(key, space + 1, key.len));
     uint64_t *slots = def_image_at(&b->image, table, size * sizeof *slots);
     size_t at = hash >> 8 & (size - 1);
-    while (slots[at] && !b->image.error)
+    while (slots && slots[at])
       at = (at + 1) & (size - 1);
-    slots[at] = hash;
+    if (slots) slots[at] = hash;
   }
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, searches)), table, size);
 }

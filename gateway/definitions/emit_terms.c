@@ -49,6 +49,7 @@ static void emit_block(struct builder *b, struct image_place entry, const struct
   def_image_list(&b->image, IMAGE_FIELD(entry, struct pack_terms, block), at, bytes);
   char *memory = def_image_at(&b->image, at, bytes);
   struct pack_code *codes = (void *)memory;
+  if (!memory) return;
   for (size_t i = 0; i < block->count; i++) {
     const struct b_code *code = &block->rows[i].code;
     size_t shown = display_length(code);

@@ -142,11 +142,13 @@ struct b_constraint *def_builder_constraint(struct builder *b, const struct b_co
   struct str key =
       arena_printf(b->arena, "%.*s\n%.*s\n%.*s\n%.*s\n%d", STR_ARG(made->key), STR_ARG(made->human),
                    STR_ARG(made->expression), STR_ARG(made->source), made->is_error);
-  if (!key.ptr) return NULL;
+  if (!key.ptr) b->error = STATUS_NOMEM;
+  if (b->error) return NULL;
   struct b_constraint *known = map_get(&b->constraints, key);
   if (known) return known;
   struct b_constraint *kept = def_builder_alloc(b, 1, sizeof *kept);
-  if (!kept || map_put(&b->constraints, key, kept)) return NULL;
+  if (!kept) return NULL;
+  if (map_put(&b->constraints, key, kept)) b->error = STATUS_NOMEM;
   *kept = (struct b_constraint){.key = def_builder_str(b, made->key),
                                 .human = def_builder_str(b, made->human),
                                 .expression = def_builder_str(b, made->expression),

@@ -14,6 +14,7 @@ struct image_place {
 };
 
 struct image_fixup;
+enum { IMAGE_SCRATCH = 256 };
 
 struct image {
   struct arena *arena;
@@ -22,6 +23,7 @@ struct image {
   struct pack_header header;
   struct image_fixup *fixups;
   size_t fixup_count, fixup_room;
+  uint64_t scratch[IMAGE_SCRATCH / 8];
   enum status error; /* the first failure; everything after it does nothing */
 };
 
@@ -32,7 +34,8 @@ void def_image_release(struct image *image);
 struct image_place def_image_alloc(struct image *image, enum pack_part part, size_t count, size_t size);
 /* The place `bytes` further on. */
 struct image_place def_image_plus(struct image_place place, size_t bytes);
-/* The memory of a place; valid until the next alloc. Never NULL: after a failure it is a scratch area. */
+/* The memory of a place, valid until the next alloc. After a failure it is a scratch area, and NULL for more
+ * than IMAGE_SCRATCH bytes. */
 void *def_image_at(struct image *image, struct image_place place, size_t size);
 
 /* Fields: a text (kept once per section), a list, a pointer inside the image or out of it. */
