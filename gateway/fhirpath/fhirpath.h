@@ -91,7 +91,8 @@ struct fp_compile {
   size_t from, to;                /* the expression's bytes in source->text */
   bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML);
                                      `->` ends the expression, it is no minus */
-  /* As the reference mapping engine reads expressions in maps: */
+  /* As the reference mapping engine reads expressions in maps; with bare_variables also x.value of a
+     primitive (its value) and x.valueString (x.value.ofType(string)): */
   bool
       bare_variables; /* a name that begins a path is the variable of that name, if there is one: src.m < 2 */
   bool double_quotes; /* "text" is a string like 'text' */

@@ -159,6 +159,26 @@ static bool resolve_this(struct fp_resolver *r, size_t offset, struct fp_code *o
   return give(out, fp_new_ins(r, FP_OP_THIS, offset), r->self);
 }
 
+/* In maps, as the reference engine has it: `.value` of a primitive is its value, and valueString is
+ * value.ofType(string). */
+static bool resolve_map_name(struct fp_resolver *r, const struct fp_ast *ast, const struct fp_static *of,
+                             struct fp_code *out) {
+  const struct fp_type_ref *ref = &of->types[0];
+  const struct def_type *chosen = NULL;
+  if (ref->kind != FP_NODE) return refuse_name(r, ast, of);
+  if (str_is(ast->name, "value") && def_type_primitive(ref->type) != DEF_P_NONE) return true;
+  const struct def_element *choice = def_type_json(ref->type, ast->name, &chosen);
+  struct fp_spec *spec = choice && chosen ? ARENA_NEW(r->arena, struct fp_spec) : NULL;
+  if (!spec) return refuse_name(r, ast, of);
+  *spec = (struct fp_spec){.type = chosen, .name = def_type_name(chosen)};
+  struct fp_step only = {.kind = FP_STEP_TYPE, .spec = spec};
+  if (!fp_append_step(r, out, child_step(r, def_element_name(choice)), ast->offset) ||
+      !fp_append_step(r, out, only, ast->offset))
+    return false;
+  out->type = fp_static_type(r->arena, chosen);
+  return true;
+}
+
 static bool resolve_name(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   size_t index;
   const struct def_type *type = NULL;
@@ -173,7 +193,8 @@ static bool resolve_name(struct fp_resolver *r, const struct fp_ast *ast, struct
     if (may_name_self(r, ast->name, &type)) return resolve_root(r, ast, type, out);
   }
   of = out->type;
-  if (!fp_static_child(r->arena, &of, ast->name, &out->type)) return refuse_name(r, ast, &of);
+  if (!fp_static_child(r->arena, &of, ast->name, &out->type))
+    return r->compile->bare_variables ? resolve_map_name(r, ast, &of, out) : refuse_name(r, ast, &of);
   return fp_append_step(r, out, child_step(r, ast->name), ast->offset);
 }
 
