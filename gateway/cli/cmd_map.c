@@ -122,6 +122,9 @@ static enum status read_source(struct runner *runner, const char *path) {
     return STATUS_INVALID;
   }
   if (type && def_type_kind(type) == DEF_RESOURCE) type = NULL; /* resourceType says which */
+  struct tree_node *named = type ? tree_find(runner->root, "resourceType") : NULL;
+  if (named && str_eq(named->text, def_type_name(type)))
+    named->flags |= TREE_META; /* a model may say it too */
   return definitions_bind(definitions, type, runner->root, &runner->source, cli->arena, &cli->diags);
 }
 

@@ -476,6 +476,17 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
   return run->frames && run->constants && run->constants_done;
 }
 
+/* An instance of a logical model says what it is, as a resource does. */
+static bool name_model(struct fml_run *run, struct tree_node *root, const struct def_type *type) {
+  if (def_type_kind(type) != DEF_LOGICAL) return true;
+  struct tree_node *name = tree_new(run->arena, TREE_STRING, STR("resourceType"));
+  if (!name) return false;
+  name->text = def_type_name(type);
+  name->flags |= TREE_META;
+  tree_append(root, name);
+  return true;
+}
+
 static enum status cannot_start(const struct mapping_map *map, const struct mapping_run *params,
                                 const char *why) {
   struct diag_at at = {.source = &map->source, .offset = map->groups ? map->groups->name.at : 0};
@@ -496,7 +507,7 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
   if (!type) return cannot_start(map, params, "the target of the first group has no type");
   if (!prepare(&run, set, params)) return STATUS_NOMEM;
   struct tree_node *root = definitions_make_root(set->definitions, run.arena, type);
-  if (!root) return STATUS_NOMEM;
+  if (!root || !name_model(&run, root, type)) return STATUS_NOMEM;
   run.target = root;
   run.focus = source;
   arguments[0] = (struct fp_item){.kind = FP_NODE, .node = source};

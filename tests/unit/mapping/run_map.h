@@ -49,7 +49,7 @@ static inline struct tree_node *read_source(const struct definitions *definition
   const struct def_type *type = mapping_source_type(map);
   if (name.len && type && def_type_kind(type) != DEF_LOGICAL) type = NULL;
   struct tree_node *meta = tree_find(root, "resourceType");
-  if (meta && type) tree_remove(meta);
+  if (meta && type) meta->flags |= TREE_META;
   return definitions_bind(definitions, type, root, source, arena, diags) == STATUS_OK ? root : NULL;
 }
 
