@@ -32,7 +32,14 @@ static bool any_read(const struct tree_node *node) {
   return false;
 }
 
-static void note(struct walk *walk, const struct tree_node *node) {
+static size_t count_leaves(const struct tree_node *node) {
+  size_t count = is_leaf(node);
+  for (const struct tree_node *child = node->child; child; child = child->next)
+    count += count_leaves(child);
+  return count;
+}
+
+static void note(struct walk *walk, const struct tree_node *node, size_t values) {
   struct str path = tree_path_plain(node, walk->root, walk->run->arena);
   struct unread *unread = path.ptr ? map_get(&walk->paths, path) : NULL;
   if (path.ptr && !unread) {
@@ -41,14 +48,19 @@ static void note(struct walk *walk, const struct tree_node *node) {
     if (!unread || map_put(&walk->paths, path, unread) != STATUS_OK) unread = NULL;
   }
   if (unread)
-    unread->count++;
+    unread->count += values;
   else
     walk->nomem = true;
 }
 
+/* A part without a map is told once, not value by value. */
 static void visit(struct walk *walk, const struct tree_node *node) {
   if (tree_is_meta(node) || walk->nomem) return;
-  if (is_leaf(node) && !(node->flags & TREE_READ)) note(walk, node);
+  if (!walk->part_read) {
+    note(walk, node, count_leaves(node));
+    return;
+  }
+  if (is_leaf(node) && !(node->flags & TREE_READ)) note(walk, node, 1);
   for (const struct tree_node *child = node->child; child; child = child->next)
     visit(walk, child);
 }
