@@ -17,6 +17,7 @@ static void compile(struct validation *validation, struct validation_rule *rule)
                                 .to = source->text.len};
     status = fhirpath_compile(&params, validation->arena, &diags, &program, NULL);
   }
+  rule->why = diags.first ? diags.first->message : STR("no memory");
   atomic_store_explicit(&rule->program, program, memory_order_relaxed);
   atomic_store_explicit(&rule->state, status == STATUS_OK ? VALIDATION_RULE_READY : VALIDATION_RULE_BROKEN,
                         memory_order_release);
@@ -34,13 +35,14 @@ static const struct fp_program *program_of(const struct validation *validation,
   return atomic_load_explicit(&rule->program, memory_order_relaxed);
 }
 
-static void report_broken(const struct validation_visit *visit, const struct validation_rule *rule) {
+static void report_broken(const struct validation_visit *visit, const struct validation_rule *rule,
+                          struct str why) {
   const struct def_constraint *constraint = &rule->constraint;
   struct str note = arena_concat(visit->walk->run->arena, STR("rule "), constraint->key);
   if (!validation_note_once(visit->walk, note)) return;
   validation_report(visit->walk, rule->logical ? DIAG_ERROR : DIAG_INFORMATION, DIAG_CONSTRAINT_BROKEN,
-                    visit->node, "the rule %.*s was not checked: its expression cannot be evaluated",
-                    STR_ARG(constraint->key));
+                    visit->node, "the rule %.*s was not checked: %.*s", STR_ARG(constraint->key),
+                    STR_ARG(why));
 }
 
 static void report_failed(const struct validation_visit *visit, const struct def_constraint *constraint) {
@@ -59,15 +61,21 @@ static bool has_child(const struct tree_node *node, uint32_t symbol) {
   return false;
 }
 
+/* A snapshot repeats the rules of what the profile constrains; those have been checked. */
+static bool is_own(const struct def_type *profile, const struct def_constraint *constraint) {
+  return constraint->source.len == 0 || str_eq(constraint->source, def_type_url(profile));
+}
+
 static void check_rule(const struct validation_visit *visit, struct validation_rule *rule) {
   struct validation_walk *walk = visit->walk;
   bool holds = false;
   if (rule->needs && !has_child(visit->node, rule->needs)) return;
-  if (rule->best_practice && !walk->run->best_practice) return;
+  if (rule->best_practice && (!walk->run->best_practice || walk->resource != walk->container)) return;
+  if (walk->profile && !is_own(walk->profile, &rule->constraint)) return;
   if (rule->logical && visit->malformed) return;
   const struct fp_program *program = program_of(walk->validation, rule);
   if (!program) {
-    report_broken(visit, rule);
+    report_broken(visit, rule, rule->why);
     return;
   }
   struct diag_list diags;
@@ -79,12 +87,13 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
                        .resource = walk->resource,
                        .root_resource = walk->container};
   enum status status = fhirpath_truth(program, &run, visit->node, &holds);
-  arena_rewind(walk->run->arena, mark);
   if (status == STATUS_NOMEM) walk->status = status;
-  if (status != STATUS_OK)
-    report_broken(visit, rule);
-  else if (!holds)
-    report_failed(visit, &rule->constraint);
+  if (status != STATUS_OK) { /* the reason lives in the arena: no rewinding */
+    report_broken(visit, rule, diags.first ? diags.first->message : STR("it cannot be evaluated"));
+    return;
+  }
+  arena_rewind(walk->run->arena, mark);
+  if (!holds) report_failed(visit, &rule->constraint);
 }
 
 static void check_rules(const struct validation_visit *visit, const struct validation_rules *rules) {

@@ -22,6 +22,7 @@ struct validation_rule {
   bool best_practice;
   _Atomic(struct fp_program *) program;
   atomic_int state; /* enum validation_rule_state */
+  struct str why;   /* it is broken */
 };
 enum validation_rule_state { VALIDATION_RULE_NEW, VALIDATION_RULE_READY, VALIDATION_RULE_BROKEN };
 
@@ -47,7 +48,6 @@ struct validation_element {
   uint32_t symbol, min, max;
   uint32_t checks; /* bits */
   bool is_list, is_choice;
-  bool is_resource_id; /* format of `id`, whatever the definition says */
   uint32_t max_length;
   struct str min_value, max_value;
   const struct tree_node *fixed; /* read from its JSON text */
@@ -98,10 +98,11 @@ struct validation_walk {
   const struct validation *validation;
   const struct validation_run *run;
   struct tree_node *root;
-  struct tree_node *resource;  /* the nearest resource, contained or not */
-  struct tree_node *container; /* the nearest resource that is not contained */
-  struct map urls;             /* fullUrl -> resource, for a Bundle */
-  struct map noted;            /* systems and rules of which a note has been given */
+  struct tree_node *resource;     /* the nearest resource, contained or not */
+  struct tree_node *container;    /* the nearest resource that is not contained */
+  struct map urls;                /* fullUrl -> resource, for a Bundle */
+  struct map noted;               /* systems and rules of which a note has been given */
+  const struct def_type *profile; /* whose own rules are being checked; NULL: the types' */
   bool is_bundle;
   size_t malformed;   /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
   enum status status; /* NOMEM, LIMIT */
@@ -120,6 +121,9 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
                           const struct validation_element *element, const struct validation_plan *plan,
                           size_t depth);
 
+void validation_run_checks(const struct validation_visit *visit, uint32_t bits);
+/* Against a profile by URL; NOT_FOUND with a finding. The tree has been walked before. */
+enum status validation_check_profile(struct validation_walk *walk, const char *url) MUST_USE;
 bool validation_check_format(const struct validation_visit *visit);
 void validation_check_length(const struct validation_visit *visit);
 void validation_check_range(const struct validation_visit *visit);
@@ -129,8 +133,10 @@ void validation_check_reference(const struct validation_visit *visit);
 void validation_check_rules(const struct validation_visit *visit);
 void validation_check_type_rules(const struct validation_visit *visit);
 
-/* fullUrls of a Bundle, and each once. */
+/* fullUrls of a Bundle. */
 void validation_index_bundle(struct validation_walk *walk);
+/* dom-3: what is contained is referred to, or refers to its container. */
+void validation_check_contained(struct validation_walk *walk, struct tree_node *container);
 /* Well-formed XHTML of a narrative: balanced, a div in its namespace, no active content. */
 bool validation_xhtml(struct str text, const char **why);
 
@@ -141,6 +147,8 @@ size_t validation_offset_of(const struct tree_node *node);
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+void validation_report_missing(struct validation_walk *walk, const struct tree_node *node,
+                               const struct validation_element *element, size_t count);
 /* Puts what was added after `last` (NULL: all) in the order of the text. */
 void validation_sort(struct diag_list *list, struct diag *last);
 /* True the first time it is asked for a key in this walk. */

@@ -23,7 +23,7 @@ static const struct known_rule {
   const char *needs; /* NULL: never evaluated */
 } known_rules[] = {
     {"ele-1", NULL}, /* every element has a value or children: empty values are refused */
-    {"dom-2", "contained"}, {"dom-3", "contained"}, {"dom-4", "contained"},
+    {"dom-2", "contained"}, {"dom-3", NULL}, {"dom-4", "contained"},
     {"dom-5", "contained"}, {"ref-1", NULL}, /* references to contained resources resolve: reference.c */
     {"txt-1", NULL},        {"txt-2", NULL}, /* the narrative's rules: xhtml.c */
 };
@@ -137,7 +137,6 @@ static bool plan_element(struct validation *validation, const struct def_type *t
   out->max_length = def_element_max_length(element);
   out->min_value = def_element_min_value(element);
   out->max_value = def_element_max_value(element);
-  out->is_resource_id = def_type_kind(type) == DEF_RESOURCE && str_is(def_element_name(element), "id");
   if (fixed.len) out->fixed = read_fixed(validation, fixed);
   bool bound = def_element_binding(element, &out->binding) && out->binding.strength == DEF_REQUIRED;
   out->checks |= (uint32_t)(out->max_length != 0) << VALIDATION_LENGTH;

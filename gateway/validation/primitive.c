@@ -226,7 +226,6 @@ bool validation_check_format(const struct validation_visit *visit) {
   const struct tree_node *node = visit->node;
   const char *why = NULL;
   enum def_primitive primitive = visit->plan->primitive;
-  if (visit->element && visit->element->is_resource_id) primitive = DEF_P_ID;
   if (node->kind == TREE_NULL && node->child) return false; /* extensions in place of the value */
   if (validation_primitive(primitive, node->text, (enum tree_kind)node->kind, &why)) return true;
   bool kind = node->kind != rows[primitive].kind;

@@ -59,6 +59,37 @@ static struct tree_node *find_relative(struct validation_walk *walk, struct str 
   return url.ptr ? map_get(&walk->urls, url) : NULL;
 }
 
+/* --- dom-3 --- */
+
+/* Some reference, uri or canonical below `root` says `#id`. */
+static bool has_fragment(const struct tree_node *root, struct str id) {
+  const struct tree_node *node = root;
+  while (node) {
+    struct str text = node->kind == TREE_STRING ? node->text : (struct str){0};
+    if (text.len == id.len + 1 && text.ptr[0] == '#' && str_eq(str_slice(text, 1, text.len), id)) return true;
+    if (node->child) {
+      node = node->child;
+      continue;
+    }
+    while (node != root && !node->next)
+      node = node->parent;
+    node = node == root ? NULL : node->next;
+  }
+  return false;
+}
+
+void validation_check_contained(struct validation_walk *walk, struct tree_node *container) {
+  struct tree_node *node = tree_find(container, "contained");
+  for (; node; node = tree_next_same(node)) {
+    struct str id = tree_text(node, "id");
+    if (has_fragment(container, id) || has_fragment(node, (struct str){0})) continue;
+    validation_report(
+        walk, DIAG_ERROR, DIAG_CONSTRAINT_FAILED, node,
+        "dom-3: a contained resource must be referred to from the resource that contains it, or "
+        "refer to it");
+  }
+}
+
 /* --- the checks --- */
 
 static bool is_target(const struct validation *validation, const struct def_type *type,

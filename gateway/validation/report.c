@@ -13,6 +13,13 @@ static bool is_malformed(enum diag_code code) {
          code == DIAG_CHOICE_CONFLICT || code == DIAG_EMPTY_VALUE || code == DIAG_TOO_MANY;
 }
 
+/* A list where none may be is one thing, whatever it holds. */
+static struct str without_index(struct str path) {
+  while (path.len && path.ptr[path.len - 1] != '[')
+    path.len--;
+  return str_slice(path, 0, path.len ? path.len - 1 : 0);
+}
+
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...) {
   va_list args;
@@ -22,8 +29,26 @@ void validation_report(struct validation_walk *walk, enum diag_severity severity
   struct diag_at at = {.source = walk->run->source,
                        .offset = validation_offset_of(node),
                        .path = definitions_path(node, walk->run->arena)};
+  if (code == DIAG_NOT_AN_ARRAY && at.path.len && at.path.ptr[at.path.len - 1] == ']')
+    at.path = without_index(at.path);
   diag_add(walk->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
   walk->malformed += is_malformed(code);
+}
+
+/* The finding stands at the element that is not there: its path, its parent's place in the text. */
+void validation_report_missing(struct validation_walk *walk, const struct tree_node *node,
+                               const struct validation_element *element, size_t count) {
+  struct arena *arena = walk->run->arena;
+  struct str name = def_element_path(element->element);
+  struct diag_at at = {.source = walk->run->source,
+                       .offset = validation_offset_of(node),
+                       .path = arena_printf(arena, "%.*s.%.*s", STR_ARG(definitions_path(node, arena)),
+                                            STR_ARG(def_element_name(element->element)))};
+  if (count == 0)
+    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is missing", STR_ARG(name));
+  else
+    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is needed %u times, found %zu",
+               STR_ARG(name), element->min, count);
 }
 
 /* --- order --- */

@@ -46,23 +46,6 @@ static void check_against(struct validation_walk *walk, const struct def_type *t
     walk->status = STATUS_NOMEM;
 }
 
-static enum status check_profile(struct validation_walk *walk, const char *url) {
-  const struct def_type *profile = definitions_type(walk->validation->definitions, str_of(url));
-  if (!profile) {
-    validation_report(walk, DIAG_ERROR, DIAG_PROFILE_UNKNOWN, walk->root,
-                      "the definitions have no profile %s", url);
-    return STATUS_NOT_FOUND;
-  }
-  if (def_type_constrained(profile) == node_type(walk->root)) {
-    check_against(walk, profile);
-    return walk->status;
-  }
-  validation_report(
-      walk, DIAG_ERROR, DIAG_WRONG_TYPE, walk->root, "the profile %s is one of %.*s, not of %.*s", url,
-      STR_ARG(def_type_name(def_type_constrained(profile))), STR_ARG(def_type_name(node_type(walk->root))));
-  return walk->status;
-}
-
 enum status validation_check(const struct validation *validation, const struct validation_run *run,
                              struct tree_node *root) {
   struct validation_walk walk = {.validation = validation, .run = run, .root = root};
@@ -72,8 +55,9 @@ enum status validation_check(const struct validation *validation, const struct v
   walk.is_bundle = node_type(root) == validation->bundle;
   if (walk.is_bundle) validation_index_bundle(&walk);
   check_against(&walk, node_type(root));
+  bool found = true;
   for (size_t i = 0; i < run->profile_count && walk.status == STATUS_OK; i++)
-    walk.status = check_profile(&walk, run->profiles[i]);
+    found &= validation_check_profile(&walk, run->profiles[i]) != STATUS_NOT_FOUND;
   if (run->source) validation_sort(run->diags, last);
-  return walk.status;
+  return walk.status == STATUS_OK && !found ? STATUS_NOT_FOUND : walk.status;
 }

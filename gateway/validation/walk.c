@@ -10,7 +10,7 @@ static void (*const checks[VALIDATION_CHECKS])(const struct validation_visit *) 
     [VALIDATION_TYPE_RULES] = validation_check_type_rules,
 };
 
-static void run_checks(const struct validation_visit *visit, uint32_t bits) {
+void validation_run_checks(const struct validation_visit *visit, uint32_t bits) {
   for (unsigned bit = 0; bits; bit++, bits >>= 1)
     if (bits & 1) checks[bit](visit);
 }
@@ -28,22 +28,6 @@ static void report_unknown(struct validation_walk *walk, const struct validation
                     STR_ARG(def_type_name(plan->type)), STR_ARG(name), STR_ARG(hint));
 }
 
-/* The finding stands at the element that is not there: its path, its parent's place in the text. */
-static void report_missing(struct validation_walk *walk, const struct tree_node *node,
-                           const struct validation_element *element, size_t count) {
-  struct arena *arena = walk->run->arena;
-  struct str name = def_element_path(element->element);
-  struct diag_at at = {.source = walk->run->source,
-                       .offset = validation_offset_of(node),
-                       .path = arena_printf(arena, "%.*s.%.*s", STR_ARG(definitions_path(node, arena)),
-                                            STR_ARG(def_element_name(element->element)))};
-  if (count == 0)
-    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is missing", STR_ARG(name));
-  else
-    diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is needed %u times, found %zu",
-               STR_ARG(name), element->min, count);
-}
-
 static size_t count_of(const struct tree_node *node, const struct validation_element *element) {
   size_t count = 0;
   for (const struct tree_node *child = tree_first(node); child; child = tree_next(child))
@@ -56,7 +40,7 @@ static void check_required(struct validation_walk *walk, const struct tree_node 
                            const struct validation_plan *plan) {
   for (size_t i = 0; i < plan->required_count; i++) {
     size_t count = count_of(node, plan->required[i]);
-    if (count < plan->required[i]->min) report_missing(walk, node, plan->required[i], count);
+    if (count < plan->required[i]->min) validation_report_missing(walk, node, plan->required[i], count);
   }
 }
 
@@ -100,11 +84,17 @@ static bool is_second_choice(const struct tree_node *child, const struct validat
   return false;
 }
 
+/* `_x` of an x that is no primitive: binding has complained. */
+static bool is_partner(const struct validation_plan *plan, const struct tree_node *child) {
+  return child->name.len > 1 && child->name.ptr[0] == '_' &&
+         def_type_json(plan->type, str_slice(child->name, 1, child->name.len), NULL);
+}
+
 static void walk_child(struct validation_walk *walk, const struct validation_plan *plan, struct run *run,
                        struct tree_node *child, size_t depth) {
   const struct validation_element *element = child->element ? validation_element_of(plan, child) : NULL;
   if (!element) {
-    if (!plan->is_profile) report_unknown(walk, plan, child);
+    if (!is_partner(plan, child)) report_unknown(walk, plan, child);
     return;
   }
   if (is_second_choice(child, element) && !(run->element == element && str_eq(run->name, child->name)))
@@ -176,12 +166,14 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
     return;
   }
   bool primitive = plan->primitive != DEF_P_NONE;
+  if (plan->is_resource && def_type_abstract(plan->type)) return; /* of unknown type: binding has said so */
   bool good = primitive ? check_primitive(&visit) : check_object(&visit);
   if (plan->is_resource) enter_resource(walk, node);
-  if (good || primitive) walk_children(walk, node, plan, depth);
+  if (good || (primitive && node->kind != TREE_OBJECT)) walk_children(walk, node, plan, depth);
   if (good && !primitive) check_required(walk, node, plan);
+  if (plan->is_resource && node == walk->container) validation_check_contained(walk, node);
   visit.malformed = walk->malformed != malformed;
-  if (good) run_checks(&visit, bits);
+  if (good) validation_run_checks(&visit, bits);
   walk->resource = resource;
   walk->container = container;
 }
