@@ -93,6 +93,15 @@ static const char *skip_spaces(const char *at, const char *end) {
 static inline const char *skip_space(const char *at, const char *end) {
   if (at < end && (unsigned char)*at > ' ') return at;
   if (end - at >= 2 && *at == ' ' && (unsigned char)at[1] > ' ') return at + 1;
+#if defined(__SSE2__)
+  /* A line end and its indent. */
+  if (end - at >= 18 && *at == '\n') {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + 1));
+    unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')));
+    at += 1 + __builtin_ctz(~mask);
+    if ((unsigned char)*at > ' ') return at;
+  }
+#endif
   return skip_spaces(at, end);
 }
 
@@ -303,10 +312,12 @@ static inline struct tree_node *add_node(struct reader *reader, const char *at, 
 /* Any value but an array; `at` is at its first byte. */
 static inline const char *read_value(struct reader *reader, const char *at, struct tree_node *node,
                                      size_t depth) {
-  switch (at < reader->end ? *at : '\0') {
-  case '"':
+  char first = at < reader->end ? *at : '\0';
+  if (first == '"') { /* most values */
     node->kind = TREE_STRING;
     return read_string(reader, at + 1, &node->text);
+  }
+  switch (first) {
   case '{':
     node->kind = TREE_OBJECT;
     return read_object(reader, at + 1, node, depth + 1);
