@@ -23,14 +23,14 @@ struct reader {
 };
 
 /* All report and return NULL, which the readers pass up. */
-const char *read_fault(struct reader *reader, const char *at, enum diag_code code, const char *message);
+const char *tree_read_fault(struct reader *reader, const char *at, enum diag_code code, const char *message);
 /* "expected …, found …" */
-const char *read_unexpected(struct reader *reader, const char *at, const char *expected);
-const char *read_no_memory(struct reader *reader);
+const char *tree_read_unexpected(struct reader *reader, const char *at, const char *expected);
+const char *tree_read_no_memory(struct reader *reader);
 
 /* The rest of a string from `at`, where the first byte stands that is not plain ASCII text; `from` is after
    the opening quote. Gives the value and returns the place after the closing quote. */
-const char *read_string_rest(struct reader *reader, const char *from, const char *at, struct str *out);
+const char *tree_read_string_rest(struct reader *reader, const char *from, const char *at, struct str *out);
 
 /* First byte from `at` that ends a run of plain string bytes: quote, backslash, control or not ASCII; or
  * `end`. */

@@ -18,14 +18,14 @@ struct tree_limits tree_limits_default(void) {
 
 /* --- faults --- */
 
-const char *read_fault(struct reader *reader, const char *at, enum diag_code code, const char *message) {
+const char *tree_read_fault(struct reader *reader, const char *at, enum diag_code code, const char *message) {
   struct diag_at where = {.source = reader->source, .offset = (size_t)(at - reader->begin)};
   diag_add(reader->diags, DIAG_FATAL, code, &where, "%s", message);
   reader->status = STATUS_INVALID;
   return NULL;
 }
 
-const char *read_no_memory(struct reader *reader) {
+const char *tree_read_no_memory(struct reader *reader) {
   reader->status = STATUS_NOMEM;
   return NULL;
 }
@@ -46,24 +46,24 @@ static void found(const struct reader *reader, const char *at, char out[32]) {
   }
 }
 
-const char *read_unexpected(struct reader *reader, const char *at, const char *expected) {
+const char *tree_read_unexpected(struct reader *reader, const char *at, const char *expected) {
   char words[32], message[160];
   size_t left = (size_t)(reader->end - at);
   if (left && (unsigned char)*at >= 0x80 && utf8_sequence(at, left) == 0) {
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the text is not valid UTF-8 here");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text is not valid UTF-8 here");
   }
   if (left && *at == '\0')
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
   found(reader, at, words);
   (void)snprintf(message, sizeof message, "expected %s, found %s", expected, words);
-  return read_fault(reader, at, DIAG_JSON_SYNTAX, message);
+  return tree_read_fault(reader, at, DIAG_JSON_SYNTAX, message);
 }
 
 static const char *over_limit(struct reader *reader, const char *at, enum diag_code code, const char *what,
                               size_t limit) {
   char message[160];
   (void)snprintf(message, sizeof message, "more than %zu %s", limit, what);
-  return read_fault(reader, at, code, message);
+  return tree_read_fault(reader, at, code, message);
 }
 
 /* --- small parts --- */
@@ -112,7 +112,7 @@ static inline const char *read_string(struct reader *reader, const char *at, str
     *out = (struct str){at, (size_t)(stop - at)};
     return stop + 1;
   }
-  return read_string_rest(reader, at, stop, out);
+  return tree_read_string_rest(reader, at, stop, out);
 }
 
 static inline const char *skip_digits(const char *at, const char *end) {
@@ -125,7 +125,7 @@ static inline const char *skip_digits(const char *at, const char *end) {
 static inline const char *need_digits(struct reader *reader, const char *at, const char *where) {
   const char *stop = skip_digits(at, reader->end);
   if (stop != at) return stop;
-  read_unexpected(reader, at, where);
+  tree_read_unexpected(reader, at, where);
   return NULL;
 }
 
@@ -139,7 +139,7 @@ static const char *read_number(struct reader *reader, const char *from, struct t
   if (at < end && *at == '0') {
     at++;
     if (at < end && *at >= '0' && *at <= '9') {
-      return read_fault(reader, from, DIAG_JSON_NUMBER, "a number does not begin with a needless 0");
+      return tree_read_fault(reader, from, DIAG_JSON_NUMBER, "a number does not begin with a needless 0");
     }
   } else {
     at = need_digits(reader, at, "a digit after '-'");
@@ -151,7 +151,7 @@ static const char *read_number(struct reader *reader, const char *from, struct t
     at = need_digits(reader, at, "a digit in the exponent");
   }
   if (!at) return NULL;
-  if (!ends_number(at, end)) return read_unexpected(reader, at, "the end of the number");
+  if (!ends_number(at, end)) return tree_read_unexpected(reader, at, "the end of the number");
   node->kind = TREE_NUMBER;
   node->text = (struct str){from, (size_t)(at - from)};
   if (node->text.len > reader->limits.number_chars) {
@@ -164,7 +164,8 @@ static const char *read_word(struct reader *reader, const char *at, struct str w
                              struct tree_node *node) {
   size_t left = (size_t)(reader->end - at);
   bool same = left >= word.len && memcmp(at, word.ptr, word.len) == 0;
-  if (!same || !ends_number(at + word.len, reader->end)) return read_unexpected(reader, at, "a JSON value");
+  if (!same || !ends_number(at + word.len, reader->end))
+    return tree_read_unexpected(reader, at, "a JSON value");
   node->kind = (uint8_t)kind;
   if (kind == TREE_BOOLEAN) node->text = (struct str){at, word.len};
   return at + word.len;
@@ -174,20 +175,20 @@ static const char *read_word(struct reader *reader, const char *at, struct str w
 static const char *no_value(struct reader *reader, const char *at) {
   switch (at < reader->end ? *at : '\0') {
   case '\'':
-    return read_unexpected(reader, at, "a JSON value (strings stand in double quotes)");
+    return tree_read_unexpected(reader, at, "a JSON value (strings stand in double quotes)");
   case '/':
-    return read_unexpected(reader, at, "a JSON value (JSON has no comments)");
+    return tree_read_unexpected(reader, at, "a JSON value (JSON has no comments)");
   case 'N':
   case 'I':
-    return read_unexpected(reader, at, "a JSON value (JSON has no NaN and no Infinity)");
+    return tree_read_unexpected(reader, at, "a JSON value (JSON has no NaN and no Infinity)");
   case '+':
   case '.':
-    return read_unexpected(reader, at, "a JSON value (a number begins with a digit or '-')");
+    return tree_read_unexpected(reader, at, "a JSON value (a number begins with a digit or '-')");
   case 'T':
   case 'F':
-    return read_unexpected(reader, at, "a JSON value (true, false and null stand in small letters)");
+    return tree_read_unexpected(reader, at, "a JSON value (true, false and null stand in small letters)");
   default:
-    return read_unexpected(reader, at, "a JSON value");
+    return tree_read_unexpected(reader, at, "a JSON value");
   }
 }
 
@@ -272,7 +273,7 @@ static const char *check_many(struct reader *reader, const struct tree_node *obj
   struct arena_mark mark = arena_mark(reader->arena);
   const struct tree_node **nodes = ARENA_ARRAY(reader->arena, const struct tree_node *, count);
   const struct tree_node **spare = ARENA_ARRAY(reader->arena, const struct tree_node *, count);
-  if (!nodes || !spare) return read_no_memory(reader);
+  if (!nodes || !spare) return tree_read_no_memory(reader);
   size_t filled = 0;
   const char *previous = NULL; /* the items of one array share the very same name */
   for (const struct tree_node *child = object->child; child; child = child->next) {
@@ -293,7 +294,7 @@ static inline struct tree_node *add_node(struct reader *reader, const char *at, 
                                          struct str name, unsigned flags) {
   struct tree_node *node = arena_zalloc(reader->arena, sizeof *node);
   if (!node) {
-    (void)read_no_memory(reader);
+    (void)tree_read_no_memory(reader);
     return NULL;
   }
   node->name = name;
@@ -363,14 +364,14 @@ static const char *read_array(struct reader *reader, const char *at, struct tree
     if (count > reader->limits.children)
       return over_limit(reader, at, DIAG_INPUT_TOO_MANY, "items", reader->limits.children);
     if (at < end && *at == '[')
-      return read_fault(reader, at, DIAG_JSON_NESTED_ARRAY, "an array stands directly in an array");
+      return tree_read_fault(reader, at, DIAG_JSON_NESTED_ARRAY, "an array stands directly in an array");
     struct tree_node *node = add_node(reader, at, parent, name, TREE_IN_ARRAY);
     if (!node) return NULL;
     at = read_value(reader, at, node, depth);
     if (!at) return NULL;
     at = skip_space(at, end);
     if (at < end && *at == ']') return at + 1;
-    if (at == end || *at != ',') return read_unexpected(reader, at, "',' or ']'");
+    if (at == end || *at != ',') return tree_read_unexpected(reader, at, "',' or ']'");
     at++;
   }
 }
@@ -380,9 +381,9 @@ static inline const char *read_name(struct reader *reader, const char *at, struc
                                     struct members *members, struct str *name) {
   const char *end = reader->end, *from = at;
   if (at == end || *at != '"')
-    return read_unexpected(reader, at,
-                           members->count ? "a member name in double quotes"
-                                          : "a member name in double quotes, or '}'");
+    return tree_read_unexpected(reader, at,
+                                members->count ? "a member name in double quotes"
+                                               : "a member name in double quotes, or '}'");
   at = read_string(reader, at + 1, name);
   if (!at) return NULL;
   uint64_t bit = (uint64_t)1 << name_bit(*name);
@@ -393,7 +394,7 @@ static inline const char *read_name(struct reader *reader, const char *at, struc
     return over_limit(reader, from, DIAG_INPUT_TOO_MANY, "members", reader->limits.children);
   }
   at = skip_space(at, end);
-  if (at == end || *at != ':') return read_unexpected(reader, at, "':' after the member name");
+  if (at == end || *at != ':') return tree_read_unexpected(reader, at, "':' after the member name");
   return skip_space(at + 1, end);
 }
 
@@ -420,7 +421,7 @@ static const char *read_object(struct reader *reader, const char *at, struct tre
     if (!at) return NULL;
     at = skip_space(at, end);
     if (at < end && *at == '}') break;
-    if (at == end || *at != ',') return read_unexpected(reader, at, "',' or '}'");
+    if (at == end || *at != ',') return tree_read_unexpected(reader, at, "',' or '}'");
     at = skip_space(at + 1, end);
   }
   return members.count > FEW ? check_many(reader, object, members.count, at + 1) : at + 1;
@@ -431,14 +432,14 @@ static const char *read_object(struct reader *reader, const char *at, struct tre
 static const char *check_begin(struct reader *reader, const char *at) {
   struct str text = {reader->begin, (size_t)(reader->end - reader->begin)};
   if (str_starts(text, STR("\xEF\xBB\xBF"))) {
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the text begins with a byte order mark");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text begins with a byte order mark");
   }
   if (str_starts(text, STR("\xFF\xFE")) || str_starts(text, STR("\xFE\xFF"))) {
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the text is UTF-16");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text is UTF-16");
   }
   at = skip_space(at, reader->end);
   if (at < reader->end && (*at == '{' || *at == '[')) return at;
-  return read_unexpected(reader, at, "'{' or '['");
+  return tree_read_unexpected(reader, at, "'{' or '['");
 }
 
 static const char *read_document(struct reader *reader, struct tree_node *root) {
@@ -452,7 +453,7 @@ static const char *read_document(struct reader *reader, struct tree_node *root) 
   }
   if (!at) return NULL;
   at = skip_space(at, reader->end);
-  return at == reader->end ? at : read_unexpected(reader, at, "nothing after the JSON value");
+  return at == reader->end ? at : tree_read_unexpected(reader, at, "nothing after the JSON value");
 }
 
 enum status tree_read_json(const struct source *source, const struct tree_limits *limits, struct arena *arena,

@@ -39,16 +39,18 @@ static bool is_low(int32_t unit) {
 static const char *check_unicode(struct reader *reader, const char *at) {
   int32_t unit = hex_four(at + 2, reader->end);
   if (unit < 0)
-    return read_fault(reader, at, DIAG_JSON_SYNTAX, "\\u must be followed by four hexadecimal digits");
-  if (unit == 0) return read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
+    return tree_read_fault(reader, at, DIAG_JSON_SYNTAX, "\\u must be followed by four hexadecimal digits");
+  if (unit == 0)
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
   if (is_low(unit))
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the second half of a surrogate pair stands alone");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING,
+                           "the second half of a surrogate pair stands alone");
   if (!is_high(unit)) return at + 6;
   const char *next = at + 6;
   bool pair =
       reader->end - next >= 6 && next[0] == '\\' && next[1] == 'u' && is_low(hex_four(next + 2, reader->end));
   if (!pair)
-    return read_fault(reader, at, DIAG_JSON_ENCODING, "the first half of a surrogate pair stands alone");
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the first half of a surrogate pair stands alone");
   return next + 6;
 }
 
@@ -57,25 +59,26 @@ static const char ESCAPED[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b
                                   ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
 static const char *check_escape(struct reader *reader, const char *at) {
-  if (reader->end - at < 2) return read_unexpected(reader, reader->end, "the rest of an escape");
+  if (reader->end - at < 2) return tree_read_unexpected(reader, reader->end, "the rest of an escape");
   if (at[1] == 'u') return check_unicode(reader, at);
   if (ESCAPED[(unsigned char)at[1]]) return at + 2;
-  return read_fault(reader, at, DIAG_JSON_SYNTAX,
-                    "unknown escape: after a backslash stands one of \" \\ / b f n r t u");
+  return tree_read_fault(reader, at, DIAG_JSON_SYNTAX,
+                         "unknown escape: after a backslash stands one of \" \\ / b f n r t u");
 }
 
 static const char *check_utf8(struct reader *reader, const char *at) {
   while (at < reader->end && (unsigned char)*at >= 0x80) {
     size_t len = utf8_sequence(at, (size_t)(reader->end - at));
-    if (len == 0) return read_fault(reader, at, DIAG_JSON_ENCODING, "the text is not valid UTF-8 here");
+    if (len == 0) return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text is not valid UTF-8 here");
     at += len;
   }
   return at;
 }
 
 static const char *check_control(struct reader *reader, const char *at) {
-  if (*at == '\0') return read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
-  return read_unexpected(reader, at, "an escape (a string has no raw control characters)");
+  if (*at == '\0')
+    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the character U+0000 is not allowed");
+  return tree_read_unexpected(reader, at, "an escape (a string has no raw control characters)");
 }
 
 /* One byte or sequence that is not plain: returns the place after it, NULL after a report. */
@@ -88,7 +91,7 @@ static const char *check_special(struct reader *reader, const char *at) {
 static const char *to_quote_or_escape(struct reader *reader, const char *at) {
   for (;;) {
     at = string_run(at, reader->end);
-    if (at == reader->end) return read_unexpected(reader, at, "the closing quote of a string");
+    if (at == reader->end) return tree_read_unexpected(reader, at, "the closing quote of a string");
     if (*at == '"' || *at == '\\') return at;
     at = check_special(reader, at);
     if (!at) return NULL;
@@ -150,7 +153,7 @@ static const char *decode(struct reader *reader, const char *at, struct decoded 
     at = to_quote_or_escape(reader, at);
     if (!at) return NULL;
     size_t run = (size_t)(at - from);
-    if (!make_room(reader, out, run + 4)) return read_no_memory(reader);
+    if (!make_room(reader, out, run + 4)) return tree_read_no_memory(reader);
     memcpy(out->at, from, run);
     out->at += run;
     if (*at == '"') break;
@@ -168,7 +171,8 @@ static const char *decode(struct reader *reader, const char *at, struct decoded 
 
 enum { FIRST_ROOM = 1024 };
 
-const char *read_string_rest(struct reader *reader, const char *from, const char *at, struct str *value) {
+const char *tree_read_string_rest(struct reader *reader, const char *from, const char *at,
+                                  struct str *value) {
   at = to_quote_or_escape(reader, at);
   if (!at) return NULL;
   if (*at == '"') {
@@ -178,7 +182,7 @@ const char *read_string_rest(struct reader *reader, const char *from, const char
   size_t left = (size_t)(reader->end - from), run = (size_t)(at - from);
   size_t room = run + (left - run < FIRST_ROOM ? left - run : FIRST_ROOM);
   char *bytes = arena_alloc(reader->arena, room);
-  if (!bytes) return read_no_memory(reader);
+  if (!bytes) return tree_read_no_memory(reader);
   memcpy(bytes, from, run);
   struct decoded out = {bytes, bytes + run, bytes + room};
   at = decode(reader, at, &out);
