@@ -83,6 +83,28 @@ static void test_rewind(void **state) {
   arena_free(arena);
 }
 
+static void test_shrink(void **state) {
+  (void)state;
+  struct arena *arena = arena_new(1 << 20);
+  for (size_t kept = 0; kept <= 100; kept++) {
+    struct arena_mark mark = arena_mark(arena);
+    size_t before = arena_used(arena);
+    unsigned char *first = arena_alloc(arena, 100);
+    assert_non_null(first);
+    memset(first, 0xCC, 100);
+    arena_shrink(arena, first, 100, kept);
+    unsigned char *second = arena_zalloc(arena, 50);
+    assert_non_null(second);
+    assert_true(second >= first + kept && all_zero(second, 50));
+    for (size_t i = 0; i < kept; i++)
+      assert_int_equal(first[i], 0xCC);
+    arena_shrink(arena, first, 100, 0); /* no longer the newest: nothing happens */
+    assert_true(arena_used(arena) >= before + kept + 50);
+    arena_rewind(arena, mark);
+  }
+  arena_free(arena);
+}
+
 static void test_fail_at(void **state) {
   (void)state;
   struct arena *arena = arena_new(1 << 20);
@@ -122,6 +144,7 @@ int main(void) {
       cmocka_unit_test(test_cap),
       cmocka_unit_test(test_rewind),
       cmocka_unit_test(test_fail_at),
+      cmocka_unit_test(test_shrink),
       cmocka_unit_test(test_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
