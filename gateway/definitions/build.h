@@ -85,7 +85,7 @@ struct b_type {
   enum def_primitive primitive;
   bool abstract, profile, named;
   struct b_type *base, *constrained;
-  struct str base_url;
+  struct str base_url, fhir_type;
   struct b_element *root;      /* of a structure */
   struct b_element **elements; /* when done */
   size_t element_count;

@@ -464,6 +464,7 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
   type->abstract = str_is(tree_text(node, "abstract"), "true");
   type->profile = str_is(derivation, "constraint");
   type->base_url = def_builder_str(b, tree_text(node, "baseDefinition"));
+  type->fhir_type = def_builder_str(b, fhir_type);
   if (type->kind != DEF_LOGICAL && !type->profile && fhir_type.len) name = fhir_type;
   type->name = def_builder_str(b, name.len ? name : fhir_type);
   type->named = true;

@@ -166,6 +166,7 @@ static void fill(struct builder *b, struct b_type *owner, struct b_type *type, s
   }
   for (struct b_element *at = first; at; at = at->next) {
     if (at->base) continue;
+    if (below && below->primitive && str_is(at->name, "value")) continue; /* the text itself */
     if (owner->profile && below_count) complain(b, owner, at, "the base type has no element", at->name);
     type->elements[count++] = at;
   }
@@ -196,9 +197,9 @@ static bool is_backbone(struct str code) {
 /* What the children of an element refine: the nested part of the type below, else the element's type. */
 static struct b_type *refined(struct builder *b, const struct b_element *e, unsigned depth) {
   struct str code = e->type_count ? e->types[0].code : (struct str){0};
-  if (is_backbone(code) && e->base && e->base->type_count == 1 && e->base->types[0].type)
-    return e->base->types[0].type;
-  struct b_type *type = def_builder_type(b, code.len ? code : STR("Element"));
+  struct b_type *type = NULL;
+  if (is_backbone(code) && e->base && e->base->type_count == 1) type = e->base->types[0].type;
+  if (!type) type = def_builder_type(b, code.len ? code : STR("Element"));
   if (type) resolve_type(b, type, depth + 1);
   return type;
 }
@@ -337,7 +338,12 @@ static void take_base(struct builder *b, struct b_type *type, unsigned depth) {
   if (!type->base) {
     bool abstract_root = str_ends(type->base_url, STR("/StructureDefinition/Base"));
     if (!abstract_root) complain(b, type, NULL, "unknown base", type->base_url);
-    return;
+    /* A profile of a profile that is not present still constrains its type. */
+    if (type->profile) type->base = def_builder_type(b, type->fhir_type);
+    if (!type->base || type->base->profile || type->base == type) {
+      type->base = NULL;
+      return;
+    }
   }
   resolve_type(b, type->base, depth + 1);
   if (type->base->progress != B_DONE) {
