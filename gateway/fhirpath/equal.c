@@ -331,13 +331,3 @@ bool fp_contains_item(struct fp_eval *e, const struct fp_list *list, const struc
   }
   return true;
 }
-
-bool fp_distinct(struct fp_eval *e, const struct fp_list *in, struct fp_list *out) {
-  struct fp_list seen = {0};
-  for (size_t i = 0; i < in->count; i++) {
-    bool found;
-    if (!fp_contains_item(e, &seen, &in->items[i], &found)) return false;
-    if (!found && !fp_push(e, &seen, in->items[i])) return false;
-  }
-  return fp_push_all(e, out, &seen);
-}

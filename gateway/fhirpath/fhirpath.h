@@ -118,6 +118,10 @@ struct fp_run {
   /* conformsTo() a profile: whoever can validate says so (1 yes, 0 no, -1 cannot tell). NULL: only types. */
   int (*conforms)(void *context, struct tree_node *node, const struct def_type *profile);
   void *conforms_context;
+  /* resolve() before the engine's own search (contained resources and the Bundle around). NULL result: not
+   * found. */
+  struct tree_node *(*resolve)(void *context, struct tree_node *from, struct str reference);
+  void *resolve_context;
 };
 /* Focus: the input collection (one node as a rule). STATUS_INVALID with a diagnostic when the expression
    fails on the data (FHIRPATH_EVALUATION) or exceeds a limit (FHIRPATH_LIMIT); NOMEM. */

@@ -42,9 +42,10 @@ bool fp_fn_any_false(struct fp_eval *e, const struct fp_ins *call, const struct 
 }
 
 static bool is_subset(struct fp_eval *e, const struct fp_list *a, const struct fp_list *b, bool *result) {
+  struct fp_set set = {.list = *b};
   *result = true;
   for (size_t i = 0; i < a->count && *result; i++) {
-    if (!fp_contains_item(e, b, &a->items[i], result)) return false;
+    if (!fp_set_has(e, &set, &a->items[i], result)) return false;
   }
   return true;
 }
@@ -82,20 +83,20 @@ bool fp_fn_is_distinct(struct fp_eval *e, const struct fp_ins *call, const struc
 
 bool fp_fn_repeat(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
                   struct fp_list *out) {
-  struct fp_list todo = {0}, found = {0};
+  struct fp_list todo = {0};
+  struct fp_set found = {0};
   if (!fp_push_all(e, &todo, in)) return false;
   for (size_t i = 0; i < todo.count; i++) {
     struct fp_item item = todo.items[i];
     struct fp_list more = {0};
     if (!fp_count(e, 1) || !fp_exec_item(e, call->arguments[0], &item, i, NULL, &more)) return false;
     for (size_t k = 0; k < more.count; k++) {
-      bool known;
-      if (!fp_contains_item(e, &found, &more.items[k], &known)) return false;
-      if (known) continue;
-      if (!fp_push(e, &found, more.items[k]) || !fp_push(e, &todo, more.items[k])) return false;
+      bool added;
+      if (!fp_set_add(e, &found, &more.items[k], &added)) return false;
+      if (added && !fp_push(e, &todo, more.items[k])) return false;
     }
   }
-  return fp_push_all(e, out, &found);
+  return fp_push_all(e, out, &found.list);
 }
 
 /* --- 5.3 subsetting */
@@ -139,25 +140,23 @@ bool fp_fn_take(struct fp_eval *e, const struct fp_ins *call, const struct fp_li
 
 bool fp_fn_intersect(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
                      struct fp_list *out) {
-  struct fp_list other, both = {0};
-  if (!fp_collect(e, call->arguments[0], &other)) return false;
+  struct fp_set other = {0}, both = {0};
+  if (!fp_collect(e, call->arguments[0], &other.list)) return false;
   for (size_t i = 0; i < in->count; i++) {
-    bool here, already;
-    if (!fp_contains_item(e, &other, &in->items[i], &here)) return false;
-    if (!here) continue;
-    if (!fp_contains_item(e, &both, &in->items[i], &already)) return false;
-    if (!already && !fp_push(e, &both, in->items[i])) return false;
+    bool here, added;
+    if (!fp_set_has(e, &other, &in->items[i], &here)) return false;
+    if (here && !fp_set_add(e, &both, &in->items[i], &added)) return false;
   }
-  return fp_push_all(e, out, &both);
+  return fp_push_all(e, out, &both.list);
 }
 
 bool fp_fn_exclude(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
                    struct fp_list *out) {
-  struct fp_list other;
-  if (!fp_collect(e, call->arguments[0], &other)) return false;
+  struct fp_set other = {0};
+  if (!fp_collect(e, call->arguments[0], &other.list)) return false;
   for (size_t i = 0; i < in->count; i++) {
     bool here;
-    if (!fp_contains_item(e, &other, &in->items[i], &here)) return false;
+    if (!fp_set_has(e, &other, &in->items[i], &here)) return false;
     if (!here && !fp_push(e, out, in->items[i])) return false;
   }
   return true;

@@ -95,6 +95,10 @@ static struct tree_node *root_of(struct tree_node *node) {
 }
 
 static struct tree_node *resolve(struct fp_eval *e, struct tree_node *from, struct str reference) {
+  if (e->run->resolve) {
+    struct tree_node *known = e->run->resolve(e->run->resolve_context, from, reference);
+    if (known) return known;
+  }
   struct tree_node *given = e->run->resource, *container = e->run->root_resource;
   struct tree_node *starts[] = {from, given, container};
   for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {

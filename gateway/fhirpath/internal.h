@@ -411,6 +411,15 @@ enum fp_truth fp_equivalent(struct fp_eval *e, const struct fp_item *a, const st
 enum fp_truth fp_lists_equal(struct fp_eval *e, const struct fp_list *a, const struct fp_list *b);
 enum fp_truth fp_lists_equivalent(struct fp_eval *e, const struct fp_list *a, const struct fp_list *b);
 bool fp_contains_item(struct fp_eval *e, const struct fp_list *list, const struct fp_item *item, bool *found);
+/* set.c: a list without duplicates; begin with {0}, or with a list that is only asked. */
+struct fp_set {
+  struct fp_list list;
+  uint32_t *slots;
+  size_t slot_count;
+  bool linear;
+};
+bool fp_set_has(struct fp_eval *e, struct fp_set *set, const struct fp_item *item, bool *found);
+bool fp_set_add(struct fp_eval *e, struct fp_set *set, const struct fp_item *item, bool *added);
 bool fp_distinct(struct fp_eval *e, const struct fp_list *in, struct fp_list *out);
 
 /* compare.c: 2 unknown (empty), 3 failed, else -1, 0, 1 */
