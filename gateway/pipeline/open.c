@@ -79,7 +79,7 @@ static enum status open_all(struct pipeline *pipeline, const struct pipeline_par
   if (status != STATUS_OK) return status;
   struct validation_params validation = {.definitions = pipeline->definitions,
                                          .constraints = VALIDATION_CONSTRAINTS_ALL,
-                                         .internal_references = true};
+                                         .internal_references = params->maps};
   return validation_new(&validation, diags, &pipeline->validation);
 }
 

@@ -114,9 +114,19 @@ static void check_target(const struct validation_visit *visit, const struct tree
 }
 
 static void report_unresolved(const struct validation_visit *visit, const struct tree_node *text,
-                              const char *what) {
-  validation_report(visit->walk, DIAG_ERROR, DIAG_REFERENCE_UNRESOLVED, text, "%.*s refers to %s",
+                              enum diag_severity severity, const char *what) {
+  validation_report(visit->walk, severity, DIAG_REFERENCE_UNRESOLVED, text, "%.*s refers to %s",
                     STR_ARG(validation_name_of(visit)), what);
+}
+
+/* A Bundle that must hold all that its resources call urn:. */
+static bool is_closed(const struct validation_walk *walk) {
+  static const char *const words[] = {"transaction", "batch", "document", "message"};
+  struct str type = tree_text(walk->root, "type");
+  bool closed = walk->validation->internal_references;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    closed |= str_is(type, words[i]);
+  return closed;
 }
 
 /* The resource in this text that is meant; *known false: something outside, which cannot be looked at. */
@@ -128,14 +138,15 @@ static struct tree_node *resolve(const struct validation_visit *visit, const str
   if (text->text.len && text->text.ptr[0] == '#') {
     if (text->text.len == 1) return walk->container;
     found = find_contained(walk, str_slice(text->text, 1, text->text.len));
-    if (!found) report_unresolved(visit, text, "a contained resource that is not there");
+    if (!found) report_unresolved(visit, text, DIAG_ERROR, "a contained resource that is not there");
     return found;
   }
   if (walk->is_bundle)
     found = is_absolute(text->text) ? map_get(&walk->urls, text->text) : find_relative(walk, text->text);
   bool urn = str_starts(text->text, STR("urn:uuid:")) || str_starts(text->text, STR("urn:oid:"));
-  if (!found && urn && (walk->is_bundle || walk->validation->internal_references))
-    report_unresolved(visit, text, "a resource that is not in the Bundle");
+  if (!found && urn && walk->is_bundle)
+    report_unresolved(visit, text, is_closed(walk) ? DIAG_ERROR : DIAG_WARNING,
+                      "a resource that is not in the Bundle");
   *known = found || urn;
   return found;
 }

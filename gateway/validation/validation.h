@@ -27,7 +27,8 @@ enum validation_constraints {
 struct validation_params {
   const struct definitions *definitions;
   enum validation_constraints constraints;
-  bool internal_references; /* every urn:uuid and in-bundle reference must be found in its Bundle */
+  bool internal_references; /* urn: references must be found in their Bundle whatever its type; else an error
+                               only in a transaction, batch, document or message, a warning in others */
 };
 enum status validation_new(const struct validation_params *params, struct diag_list *diags,
                            struct validation **out) MUST_USE;

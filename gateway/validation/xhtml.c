@@ -16,13 +16,17 @@ struct scan {
 };
 
 /* Chapters 7 to 11 and 15 of HTML 4.0, links and images. */
-static const char *const elements[] = {
-    "a",     "abbr",     "acronym", "b",     "big",  "blockquote", "br",     "caption", "cite", "code",
-    "col",   "colgroup", "dd",      "dfn",   "div",  "dl",         "dt",     "em",      "h1",   "h2",
-    "h3",    "h4",       "h5",      "h6",    "hr",   "i",          "img",    "li",      "map",  "area",
-    "ol",    "p",        "pre",     "q",     "samp", "small",      "span",   "strong",  "sub",  "sup",
-    "table", "tbody",    "td",      "tfoot", "th",   "thead",      "tr",     "tt",      "ul",   "var",
-    "dir",   "kbd",      "bdo",     "ins",   "del",  "u",          "center", "font"};
+static const struct str elements[] = {
+    {"a", 1},    {"abbr", 4},    {"acronym", 7}, {"b", 1},     {"big", 3},   {"blockquote", 10},
+    {"br", 2},   {"caption", 7}, {"cite", 4},    {"code", 4},  {"col", 3},   {"colgroup", 8},
+    {"dd", 2},   {"dfn", 3},     {"div", 3},     {"dl", 2},    {"dt", 2},    {"em", 2},
+    {"h1", 2},   {"h2", 2},      {"h3", 2},      {"h4", 2},    {"h5", 2},    {"h6", 2},
+    {"hr", 2},   {"i", 1},       {"img", 3},     {"li", 2},    {"map", 3},   {"area", 4},
+    {"ol", 2},   {"p", 1},       {"pre", 3},     {"q", 1},     {"samp", 4},  {"small", 5},
+    {"span", 4}, {"strong", 6},  {"sub", 3},     {"sup", 3},   {"table", 5}, {"tbody", 5},
+    {"td", 2},   {"tfoot", 5},   {"th", 2},      {"thead", 5}, {"tr", 2},    {"tt", 2},
+    {"ul", 2},   {"var", 3},     {"dir", 3},     {"kbd", 3},   {"bdo", 3},   {"ins", 3},
+    {"del", 3},  {"u", 1},       {"center", 6},  {"font", 4}};
 
 static bool fail(struct scan *scan, const char *why) {
   if (!scan->why) scan->why = why;
@@ -56,7 +60,7 @@ static struct str take_name(struct scan *scan) {
 
 static bool is_allowed(struct str name) {
   for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++)
-    if (str_is(name, elements[i])) return true;
+    if (str_eq(name, elements[i])) return true;
   return false;
 }
 
@@ -155,7 +159,8 @@ static bool take_one(struct scan *scan) {
   char c = scan->text.ptr[scan->at];
   if (c == '&') return take_entity(scan);
   if (c != '<') {
-    scan->at++;
+    while (scan->at < scan->text.len && scan->text.ptr[scan->at] != '<' && scan->text.ptr[scan->at] != '&')
+      scan->at++;
     return true;
   }
   if (at_text(scan, STR("<!--"))) return take_comment(scan);
