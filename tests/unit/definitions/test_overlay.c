@@ -51,6 +51,29 @@ static void test_profile(void **state) {
   assert_ptr_equal(def_element_type(need_element(over, "alias"), 0).type, need_type(small, "string"));
 }
 
+/* Two parts deep into a type of the pack below; and a base that is not present: the type it constrains is. */
+static void test_deep_profile(void **state) {
+  struct small *small = *state;
+  size_t before = small->diags.count;
+  assert_int_equal(
+      overlay(small, "{\"resourceType\":\"StructureDefinition\",\"url\":\"http://o/deep\",\"name\":\"Deep\","
+                     "\"kind\":\"resource\",\"type\":\"Thing\",\"derivation\":\"constraint\","
+                     "\"baseDefinition\":\"http://o/absent\",\"snapshot\":{\"element\":[{\"path\":\"Thing\"},"
+                     "{\"path\":\"Thing.part\",\"max\":\"*\",\"type\":[{\"code\":\"BackboneElement\"}]},"
+                     "{\"path\":\"Thing.part.sub\",\"max\":\"1\",\"type\":[{\"code\":\"BackboneElement\"}]},"
+                     "{\"path\":\"Thing.part.sub.leaf\",\"min\":1,\"max\":\"1\",\"type\":[{\"code\":"
+                     "\"string\"}]},{\"path\":\"Thing.part.sub.leaf.value\",\"max\":\"1\",\"type\":"
+                     "[{\"code\":\"string\"}]}]}}"),
+      STATUS_OK);
+  assert_int_equal(small->diags.count, before + 1); /* the base */
+  const struct def_type *deep = need_type(small, "Deep");
+  assert_ptr_equal(def_type_constrained(deep), need_type(small, "Thing"));
+  const struct def_type *part = def_element_type(need_element(deep, "part"), 0).type;
+  const struct def_type *sub = def_element_type(need_element(part, "sub"), 0).type;
+  assert_ptr_equal(def_type_constrained(sub), need_type(small, "Thing.part.sub"));
+  assert_int_equal(def_element_min(need_element(sub, "leaf")), 1);
+}
+
 static void test_replaced(void **state) {
   struct small *small = *state;
   const struct def_type *before = need_type(small, "ClinicVisit");
@@ -233,6 +256,7 @@ static void test_packages(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_profile, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_deep_profile, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_replaced, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_terms, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_bad_structures, small_open, small_close),
