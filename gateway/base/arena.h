@@ -44,7 +44,7 @@ static inline void *MUST_USE arena_zalloc(struct arena *arena, size_t size) {
   arena->at += (size + 15) & ~(size_t)15;
   return bytes;
 }
-/* Gives back the end of the newest allocation, whose size was `size` and becomes `kept`; any other stays as it is. */
+/* Gives back the end of the newest allocation, whose size is `size` and becomes `kept`; any other stays as it is. */
 void arena_shrink(struct arena *arena, void *bytes, size_t size, size_t kept);
 /* The caller must set the bytes itself. */
 static inline void *MUST_USE arena_alloc(struct arena *arena, size_t size) {
