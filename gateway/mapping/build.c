@@ -65,7 +65,8 @@ static enum status build_code(struct builder *b, struct tree_node **out) {
 /* translate(x, map, 'Coding' | 'CodeableConcept') */
 static enum status build_translation(struct builder *b, struct tree_node **out) {
   const struct fml_kit *kit = &b->run->set->kit;
-  const struct concept_target *found = fml_translate(b->run, b->frame, b->target, &b->origin);
+  struct concept_lookup lookup = {0};
+  const struct concept_target *found = fml_translate(b->run, b->frame, b->target, &b->origin, &lookup);
   if (!found) return STATUS_OK;
   if (b->target->output == OUTPUT_CODING) {
     *out = root(b, kit->coding);
@@ -74,10 +75,9 @@ static enum status build_translation(struct builder *b, struct tree_node **out) 
   *out = root(b, kit->concept_);
   if (!*out) return STATUS_NOMEM;
   for (; found; found = found->next) {
-    struct tree_node *coding = found->code.len ? child(b, *out, kit->concept_coding) : *out;
-    if (!coding) return STATUS_NOMEM;
-    if (coding != *out && !set_coding(b, coding, found->system, found->code, found->display))
-      return STATUS_NOMEM;
+    if (!fml_concept_usable(found)) continue;
+    struct tree_node *coding = child(b, *out, kit->concept_coding);
+    if (!coding || !set_coding(b, coding, found->system, found->code, found->display)) return STATUS_NOMEM;
   }
   return STATUS_OK;
 }

@@ -92,9 +92,12 @@ struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const
   if (range.from == range.to) return NULL;
   struct arena *arena = c->set->arena;
   struct str key = arena_printf(arena, "%.*s:%u:expression", STR_ARG(c->map->source.name), range.from);
-  if (map_get(&c->reported, key)) return NULL; /* failed for other types of arguments: said once */
   struct prog_expr *expr = ARENA_NEW(arena, struct prog_expr);
-  if (!expr) return NULL;
+  if (!key.ptr || !expr) {
+    c->nomem = true;
+    return NULL;
+  }
+  if (map_get(&c->reported, key)) return NULL; /* failed for other types of arguments: said once */
   expr->at = range.from;
   expr->text = str_slice(c->map->source.text, range.from, range.to);
   fill_variables(c);
@@ -494,7 +497,6 @@ static void compile_group(struct fml_compiler *c, struct prog_group *group) {
   compile_parent(c, group);
   compile_rules(c, group->ast->rules, &group->rules);
   group->slot_count = c->binding_count;
-  if (c->set->max_slots < group->slot_count) c->set->max_slots = group->slot_count;
   group->compiled = true;
 }
 

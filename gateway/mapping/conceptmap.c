@@ -170,55 +170,52 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
 /* --- lookup ----------------------------------------------------------------------------------------------
  */
 
-static bool usable(const struct concept_target *target) {
+bool fml_concept_usable(const struct concept_target *target) {
   return target->code.len != 0 && !str_is(target->equivalence, "unmatched") &&
          !str_is(target->equivalence, "disjoint") && !str_is(target->equivalence, "not-related-to");
 }
 
 static const struct concept_target *find(const struct mapping_set *set, const struct concept_map *map,
-                                         struct str system, struct str code, struct arena *arena, bool *known,
-                                         unsigned depth);
+                                         struct concept_lookup *lookup, unsigned depth);
 
 static const struct concept_target *find_unmapped(const struct mapping_set *set,
-                                                  const struct concept_map *map, struct str system,
-                                                  struct str code, struct arena *arena, bool *known,
-                                                  unsigned depth) {
+                                                  const struct concept_map *map,
+                                                  struct concept_lookup *lookup, unsigned depth) {
   for (const struct concept_group *g = map->groups; g; g = g->next) {
-    if (g->unmapped == CONCEPT_NONE || (system.len && !str_eq(g->source, system))) continue;
+    bool here = lookup->system.len == 0 || str_eq(g->source, lookup->system);
+    if (!here || g->unmapped == CONCEPT_NONE) continue;
     if (g->unmapped == CONCEPT_OTHER) {
       const struct concept_map *other = map_get(&set->concept_maps, g->other);
-      if (other && depth < OTHER_MAP_DEPTH) return find(set, other, system, code, arena, known, depth + 1);
+      if (other && depth < OTHER_MAP_DEPTH) return find(set, other, lookup, depth + 1);
       continue;
     }
-    struct concept_target *target = ARENA_NEW(arena, struct concept_target);
-    if (!target) return NULL;
-    *known = true;
-    target->system = g->unmapped == CONCEPT_PROVIDED && g->target.len == 0 ? system : g->target;
-    target->code = g->unmapped == CONCEPT_PROVIDED ? code : g->code;
-    target->display = g->unmapped == CONCEPT_PROVIDED ? STR("") : g->display;
-    target->equivalence = STR("inexact");
-    return target;
+    bool provided = g->unmapped == CONCEPT_PROVIDED;
+    lookup->known = true;
+    lookup->answer =
+        (struct concept_target){.system = provided && g->target.len == 0 ? lookup->system : g->target,
+                                .code = provided ? lookup->code : g->code,
+                                .display = provided ? STR("") : g->display,
+                                .equivalence = STR("inexact")};
+    return &lookup->answer;
   }
   return NULL;
 }
 
 static const struct concept_target *find(const struct mapping_set *set, const struct concept_map *map,
-                                         struct str system, struct str code, struct arena *arena, bool *known,
-                                         unsigned depth) {
-  for (const struct concept_row *row = map_get(&map->rows, code); row; row = row->next) {
-    if (system.len && !str_eq(row->source_system, system)) continue;
-    *known = true;
+                                         struct concept_lookup *lookup, unsigned depth) {
+  for (const struct concept_row *row = map_get(&map->rows, lookup->code); row; row = row->next) {
+    if (lookup->system.len && !str_eq(row->source_system, lookup->system)) continue;
+    lookup->known = true;
     for (const struct concept_target *target = row->targets; target; target = target->next)
-      if (usable(target)) return target;
+      if (fml_concept_usable(target)) return target;
   }
-  return *known ? NULL : find_unmapped(set, map, system, code, arena, known, depth);
+  return lookup->known ? NULL : find_unmapped(set, map, lookup, depth);
 }
 
 const struct concept_target *fml_concept_find(const struct mapping_set *set, const struct concept_map *map,
-                                              struct str system, struct str code, struct arena *arena,
-                                              bool *known) {
-  *known = false;
-  return find(set, map, system, code, arena, known, 0);
+                                              struct concept_lookup *lookup) {
+  lookup->known = false;
+  return find(set, map, lookup, 0);
 }
 
 bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system,
@@ -227,7 +224,7 @@ bool mapping_translate(const struct mapping_set *set, struct str concept_map, st
   for (const struct concept_row *row = map ? map_get(&map->rows, code) : NULL; row; row = row->next) {
     if (system.len && !str_eq(row->source_system, system)) continue;
     for (const struct concept_target *target = row->targets; target; target = target->next) {
-      if (!usable(target)) continue;
+      if (!fml_concept_usable(target)) continue;
       *out = (struct mapping_concept){target->system, target->code, target->display, target->equivalence};
       return true;
     }

@@ -49,7 +49,7 @@ struct fml_lexer {
   const char *fault; /* why a token is FML_BAD */
 };
 struct fml_token fml_next(struct fml_lexer *lexer);
-/* Escapes of a string decoded; the text itself where there are none. */
+/* Escapes of a string decoded; the text itself where there are none. ptr NULL when the arena is full. */
 struct str fml_unescape(struct arena *arena, struct str raw);
 
 /* --- syntax tree -----------------------------------------------------------------------------------------
@@ -202,10 +202,15 @@ bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct 
 /* Reads ConceptMap JSON (R4; R5's `relationship` is understood too) into the set. */
 enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
                              struct diag_list *diags);
-/* Usable targets of a code, or NULL; *known tells whether a row or an unmapped rule spoke of it. */
+struct concept_lookup {
+  struct str system, code;      /* system empty: any */
+  bool known;                   /* a row or an unmapped rule speaks of the code */
+  struct concept_target answer; /* of an unmapped rule */
+};
+/* First usable target, or NULL; it may stand in the lookup. */
 const struct concept_target *fml_concept_find(const struct mapping_set *set, const struct concept_map *map,
-                                              struct str system, struct str code, struct arena *arena,
-                                              bool *known);
+                                              struct concept_lookup *lookup);
+bool fml_concept_usable(const struct concept_target *target);
 
 /* --- loaded maps -----------------------------------------------------------------------------------------
  */
@@ -252,7 +257,6 @@ struct mapping_set {
   struct prog_group *instances, *last_instance;
   size_t instance_count;
   size_t constant_count;
-  size_t max_slots;
 };
 
 /* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
@@ -410,6 +414,10 @@ struct fml_compiler {
   bool nomem;
 };
 
+/* mapping_load in this arena, which then belongs to the set; tests let its allocations fail. */
+enum status fml_load(struct arena *arena, const struct mapping_load *load, struct diag_list *diags,
+                     struct mapping_set **out);
+
 /* One fault, once: group instances share their text. */
 void fml_fault(struct fml_compiler *c, enum diag_code code, uint32_t at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -456,7 +464,14 @@ struct str fml_type_label(struct arena *arena, struct fml_type type);
 struct fml_frame {
   struct fp_item *items; /* one per slot */
   struct fp_list *lists; /* lists[i].items == &items[i]; count 0: unset */
-  size_t room;
+};
+
+/* Slots of the frames in use, one above the other; what one piece cannot hold goes to the next. */
+struct fml_slots {
+  struct fml_slots *next;
+  struct fp_item *items;
+  struct fp_list *lists;
+  size_t used, ready, room; /* ready: lists that point to their items */
 };
 
 struct fml_run {
@@ -466,7 +481,7 @@ struct fml_run {
   struct diag_list *diags;
   struct fp_run fp;
   struct diag_at at;
-  struct fml_frame *frames; /* by depth, made when first reached */
+  struct fml_slots *slots;
   size_t depth, max_depth;
   size_t steps, max_steps;
   struct fp_item *stack; /* items of the sources being worked on */
@@ -477,6 +492,7 @@ struct fml_run {
   struct tree_node *focus;      /* source item at hand */
   struct tree_node *source, *target;
   bool failed; /* some rule could not be executed */
+  bool nomem;
 };
 
 /* What a transform gives. */
@@ -507,11 +523,14 @@ enum status fml_build(struct fml_run *run, struct fml_frame *frame, const struct
 /* The concept map of a translate; NULL with a diagnostic when it is not there. */
 const struct concept_map *fml_concept_map(struct fml_run *run, struct fml_frame *frame,
                                           const struct prog_target *target);
-/* First usable target of the source's code. Not known: NULL and a warning; `known` without a target: NULL. */
+/* First usable target of the source's code, or NULL; a warning when no row speaks of the code. */
 const struct concept_target *fml_translate(struct fml_run *run, struct fml_frame *frame,
-                                           const struct prog_target *target, struct tree_node **origin);
+                                           const struct prog_target *target, struct tree_node **origin,
+                                           struct concept_lookup *lookup);
+/* Text of a primitive item; false when it is none, or memory is out (run->nomem). */
+bool fml_item_text(struct fml_run *run, const struct fp_item *item, struct str *text);
 /* Text of an argument; false when it has no value or is no primitive. */
-bool fml_argument(const struct fml_run *run, const struct fml_frame *frame, const struct prog_arg *arg,
+bool fml_argument(struct fml_run *run, const struct fml_frame *frame, const struct prog_arg *arg,
                   struct str *text, struct tree_node **origin);
 struct tree_node *fml_set_text(struct fml_run *run, struct tree_node *parent,
                                const struct def_element *element, struct str text,

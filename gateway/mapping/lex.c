@@ -184,7 +184,7 @@ struct str fml_unescape(struct arena *arena, struct str raw) {
   static const char from[] = "tnrf", to[] = "\t\n\r\f";
   if (str_find_char(raw, '\\', 0) == SIZE_MAX) return raw;
   char *out = arena_alloc(arena, raw.len);
-  if (!out) return raw;
+  if (!out) return (struct str){0};
   size_t len = 0;
   for (size_t i = 0; i < raw.len; i++) {
     if (raw.ptr[i] != '\\' || i + 1 == raw.len) {

@@ -8,11 +8,14 @@ struct str fml_hint(struct arena *arena, struct str nearest) {
 void fml_fault(struct fml_compiler *c, enum diag_code code, uint32_t at, const char *format, ...) {
   struct arena *arena = c->set->arena;
   struct str key = arena_printf(arena, "%.*s:%u:%d", STR_ARG(c->map->source.name), at, (int)code);
-  if (map_put(&c->reported, key, c) == STATUS_CONFLICT) return;
+  enum status status = key.ptr ? map_put(&c->reported, key, c) : STATUS_NOMEM;
+  if (status == STATUS_NOMEM) c->nomem = true;
+  if (status != STATUS_OK) return;
   va_list args;
   va_start(args, format);
   struct str text = arena_vprintf(arena, format, args);
   va_end(args);
+  if (!text.ptr) c->nomem = true;
   struct diag_at where = {.source = &c->map->source, .offset = at};
   diag_error(c->diags, code, &where, "%.*s", STR_ARG(text));
 }

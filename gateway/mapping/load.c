@@ -205,13 +205,9 @@ static bool prepare_kit(struct mapping_set *set) {
 /* --- the set ---------------------------------------------------------------------------------------------
  */
 
-static struct mapping_set *new_set(const struct mapping_load *load) {
-  struct arena *arena = arena_new(SET_BYTES);
-  struct mapping_set *set = arena ? ARENA_NEW(arena, struct mapping_set) : NULL;
-  if (!set) {
-    arena_free(arena);
-    return NULL;
-  }
+static struct mapping_set *new_set(struct arena *arena, const struct mapping_load *load) {
+  struct mapping_set *set = ARENA_NEW(arena, struct mapping_set);
+  if (!set) return NULL;
   set->arena = arena;
   set->definitions = load->definitions;
   set->host = load->host;
@@ -222,10 +218,10 @@ static struct mapping_set *new_set(const struct mapping_load *load) {
   return set;
 }
 
-enum status mapping_load(const struct mapping_load *load, struct diag_list *diags, struct mapping_set **out) {
+enum status fml_load(struct arena *arena, const struct mapping_load *load, struct diag_list *diags,
+                     struct mapping_set **out) {
   size_t errors = diag_errors(diags);
-  *out = NULL;
-  struct mapping_set *set = new_set(load);
+  struct mapping_set *set = new_set(arena, load);
   if (!set) return STATUS_NOMEM;
   struct loader l = {set, diags};
   enum status status = STATUS_OK;
@@ -236,10 +232,15 @@ enum status mapping_load(const struct mapping_load *load, struct diag_list *diag
   if (status == STATUS_OK) status = load_all(&l, load);
   if (status == STATUS_OK) status = fml_link(set, diags);
   if (status == STATUS_OK && diag_errors(diags) > errors) status = STATUS_INVALID;
-  if (status == STATUS_OK)
-    *out = set;
-  else
-    mapping_free(set);
+  if (status == STATUS_OK) *out = set;
+  return status;
+}
+
+enum status mapping_load(const struct mapping_load *load, struct diag_list *diags, struct mapping_set **out) {
+  *out = NULL;
+  struct arena *arena = arena_new(SET_BYTES);
+  enum status status = arena ? fml_load(arena, load, diags, out) : STATUS_NOMEM;
+  if (status != STATUS_OK) arena_free(arena);
   return status;
 }
 

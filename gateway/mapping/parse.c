@@ -58,6 +58,12 @@ void fml_want_symbol(struct fml_parser *p, unsigned symbol, const char *where) {
   fml_syntax(p, "expected '%s' %s, found %.*s", text, where, STR_ARG(describe(p)));
 }
 
+struct str fml_plain(struct fml_parser *p, struct str raw) {
+  struct str text = fml_unescape(p->arena, raw);
+  if (!text.ptr) p->nomem = p->panic = true;
+  return text;
+}
+
 struct ast_name fml_want_name(struct fml_parser *p, const char *what) {
   struct ast_name name = {.at = p->token.at};
   if (p->panic) return name;
@@ -65,7 +71,7 @@ struct ast_name fml_want_name(struct fml_parser *p, const char *what) {
     fml_syntax(p, "expected %s, found %.*s", what, STR_ARG(describe(p)));
     return name;
   }
-  name.text = p->token.kind == FML_NAME ? p->token.text : fml_unescape(p->arena, p->token.text);
+  name.text = p->token.kind == FML_NAME ? p->token.text : fml_plain(p, p->token.text);
   fml_advance(p);
   return name;
 }
@@ -77,7 +83,7 @@ struct ast_name fml_want_text(struct fml_parser *p, const char *what) {
     fml_syntax(p, "expected %s in quotes, found %.*s", what, STR_ARG(describe(p)));
     return name;
   }
-  name.text = fml_unescape(p->arena, p->token.text);
+  name.text = fml_plain(p, p->token.text);
   fml_advance(p);
   return name;
 }
@@ -96,7 +102,7 @@ static struct str meta_value(struct fml_parser *p, struct str text) {
   if (text.len >= 6 && str_starts(text, STR("\"\"\""))) return str_trim(str_slice(text, 3, text.len - 3));
   if (text.len < 2 || (text.ptr[0] != '"' && text.ptr[0] != '\'')) return text;
   size_t close = str_find_char(text, text.ptr[0], 1);
-  return close == SIZE_MAX ? text : fml_unescape(p->arena, str_slice(text, 1, close));
+  return close == SIZE_MAX ? text : fml_plain(p, str_slice(text, 1, close));
 }
 
 /* `/// key = value`; other lines of three slashes are comments. */
@@ -246,8 +252,12 @@ static void parse_unmapped(struct fml_parser *p, struct concept_map *map, const 
   fml_want_symbol(p, '=', "after the prefix");
   if (!fml_take_word(p, "provided")) fml_syntax(p, "only 'provided' is known here");
   fml_take_symbol(p, ';');
-  struct concept_group *group = p->panic ? NULL : fml_concept_group(map, p->arena, source, STR(""));
-  if (group) group->unmapped = CONCEPT_PROVIDED;
+  if (p->panic) return;
+  struct concept_group *group = fml_concept_group(map, p->arena, source, STR(""));
+  if (group)
+    group->unmapped = CONCEPT_PROVIDED;
+  else
+    p->nomem = p->panic = true;
 }
 
 static void parse_concept_map(struct fml_parser *p) {
@@ -255,8 +265,12 @@ static void parse_concept_map(struct fml_parser *p) {
   fml_advance(p);
   struct ast_name id = fml_want_text(p, "the concept map's id");
   if (str_starts(id.text, STR("#"))) id.text = str_slice(id.text, 1, id.text.len);
-  struct concept_map *map = p->panic ? NULL : fml_concept_new(p->arena, STR(""));
-  if (!map) return;
+  if (p->panic) return;
+  struct concept_map *map = fml_concept_new(p->arena, STR(""));
+  if (!map) {
+    p->nomem = p->panic = true;
+    return;
+  }
   map->id = id.text;
   fml_want_symbol(p, '{', "after the concept map's id");
   while (!p->panic && !fml_at_symbol(p, '}') && p->token.kind != FML_END) {

@@ -29,6 +29,8 @@ void fml_want_symbol(struct fml_parser *p, unsigned symbol, const char *where);
 struct ast_name fml_want_name(struct fml_parser *p, const char *what);
 /* A text in single or double quotes, escapes decoded. */
 struct ast_name fml_want_text(struct fml_parser *p, const char *what);
+/* Escapes decoded. */
+struct str fml_plain(struct fml_parser *p, struct str raw);
 void *fml_node(struct fml_parser *p, size_t size);
 #define FML_NODE(p, type) ((type *)fml_node((p), sizeof(type)))
 

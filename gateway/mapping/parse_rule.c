@@ -138,7 +138,7 @@ static struct ast_arg *parse_literal(struct fml_parser *p) {
     arg->kind = str_find_char(token.text, '.', 0) == SIZE_MAX ? AST_INTEGER : AST_DECIMAL;
   } else if (!minus && (token.kind == FML_STRING || token.kind == FML_QUOTED)) {
     arg->kind = AST_STRING;
-    arg->text = fml_unescape(p->arena, token.text);
+    arg->text = fml_plain(p, token.text);
   } else if (!minus && token.kind == FML_DATE) {
     arg->kind = AST_DATE;
     arg->text = str_slice(token.text, 1, token.text.len);

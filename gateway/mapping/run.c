@@ -84,16 +84,31 @@ static void skipped(const struct fml_run *run, const struct prog_rule *rule, con
 /* --- frames ----------------------------------------------------------------------------------------------
  */
 
-static struct fml_frame *frame_at(struct fml_run *run, size_t depth) {
-  struct fml_frame *frame = &run->frames[depth];
-  if (frame->room) return frame;
-  size_t room = run->set->max_slots + 2;
-  frame->items = arena_alloc(run->arena, room * sizeof *frame->items);
-  frame->lists = ARENA_ARRAY(run->arena, struct fp_list, room);
-  if (!frame->items || !frame->lists) return NULL;
-  for (size_t i = 0; i < room; i++)
-    frame->lists[i].items = &frame->items[i];
-  frame->room = room;
+enum { SLOTS_PIECE = 192 };
+
+static struct fml_slots *new_piece(struct fml_run *run, size_t count) {
+  struct fml_slots *piece = ARENA_NEW(run->arena, struct fml_slots);
+  if (!piece) return NULL;
+  piece->room = count > SLOTS_PIECE ? count : SLOTS_PIECE;
+  piece->items = arena_alloc(run->arena, piece->room * sizeof *piece->items);
+  piece->lists = arena_alloc(run->arena, piece->room * sizeof *piece->lists);
+  return piece->items && piece->lists ? piece : NULL;
+}
+
+/* A piece with room for `count` more slots. */
+static struct fml_slots *piece_for(struct fml_run *run, size_t count) {
+  struct fml_slots **piece = &run->slots;
+  while (*piece && (*piece)->used + count > (*piece)->room)
+    piece = &(*piece)->next;
+  if (!*piece) *piece = new_piece(run, count);
+  return *piece;
+}
+
+static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
+  struct fml_frame frame = {piece->items + piece->used, piece->lists + piece->used};
+  piece->used += count;
+  for (; piece->ready < piece->used; piece->ready++)
+    piece->lists[piece->ready] = (struct fp_list){piece->items + piece->ready, 0, 1};
   return frame;
 }
 
@@ -105,7 +120,7 @@ void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item)
 
 static bool push(struct fml_run *run, struct fp_item item) {
   if (run->stack_count == run->stack_room) {
-    size_t room = run->stack_room ? run->stack_room * 2 : 256;
+    size_t room = run->stack_room ? run->stack_room * 2 : 64;
     struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
     if (!stack) return false;
     if (run->stack_count) memcpy(stack, run->stack, run->stack_count * sizeof *stack);
@@ -435,15 +450,8 @@ static bool pass_arguments(const struct prog_group *group, struct fml_frame *fra
   return true;
 }
 
-enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                          const struct prog_arg *args, const struct fp_item *direct) {
-  if (run->depth + 1 >= run->max_depth) {
-    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "groups call each other more than %zu deep", run->max_depth);
-    return STATUS_LIMIT;
-  }
-  struct fml_frame *frame = frame_at(run, run->depth + 1);
-  if (!frame) return STATUS_NOMEM;
-  if (!pass_arguments(group, frame, caller, args, direct)) return STATUS_OK;
+static enum status run_in_frame(struct fml_run *run, const struct prog_group *group,
+                                struct fml_frame *frame) {
   run->depth++;
   if (run->params->trace)
     trace(run, MAPPING_GROUP, group->map, group->ast->name.at, group->ast->name.text, STR(""), NULL);
@@ -451,6 +459,21 @@ enum status fml_run_group(struct fml_run *run, const struct prog_group *group, s
   if (status == STATUS_OK && group->parent) status = fml_run_group(run, group->parent, frame, NULL, NULL);
   if (status == STATUS_OK) status = run_rules(run, frame, &group->rules);
   run->depth--;
+  return status;
+}
+
+enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                          const struct prog_arg *args, const struct fp_item *direct) {
+  if (run->depth + 1 >= run->max_depth) {
+    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "groups call each other more than %zu deep", run->max_depth);
+    return STATUS_LIMIT;
+  }
+  struct fml_slots *piece = piece_for(run, group->slot_count);
+  if (!piece) return STATUS_NOMEM;
+  struct fml_frame frame = open_frame(piece, group->slot_count);
+  enum status status = STATUS_OK;
+  if (pass_arguments(group, &frame, caller, args, direct)) status = run_in_frame(run, group, &frame);
+  piece->used -= group->slot_count;
   return status;
 }
 
@@ -464,7 +487,6 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
   run->diags = params->diags;
   run->max_depth = params->max_depth ? params->max_depth : LIMIT_MAP_DEPTH;
   run->max_steps = params->max_steps ? params->max_steps : LIMIT_MAP_STEPS;
-  run->frames = ARENA_ARRAY(run->arena, struct fml_frame, run->max_depth + 1);
   run->constants = ARENA_ARRAY(run->arena, struct fp_list, set->constant_count + 1);
   run->constants_done = ARENA_ARRAY(run->arena, bool, set->constant_count + 1);
   run->fp = (struct fp_run){.host = params->host,
@@ -473,7 +495,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .resource = run->source,
                             .mark_read = true,
                             .at = &run->at};
-  return run->frames && run->constants && run->constants_done;
+  return run->constants && run->constants_done;
 }
 
 /* An instance of a logical model says what it is, as a resource does. */
@@ -513,6 +535,7 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
   arguments[0] = (struct fp_item){.kind = FP_NODE, .node = source};
   arguments[1] = (struct fp_item){.kind = FP_NODE, .node = root};
   enum status status = fml_run_group(&run, map->entry, NULL, NULL, arguments);
+  if (status == STATUS_OK && run.nomem) status = STATUS_NOMEM;
   if (status == STATUS_LIMIT) status = STATUS_INVALID;
   if (status == STATUS_OK && run.failed) status = STATUS_INVALID;
   if (status == STATUS_OK) *target = root;

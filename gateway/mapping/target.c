@@ -127,22 +127,6 @@ static enum def_primitive primitive_of_item(const struct fml_value *value) {
   return kinds[value->item.kind];
 }
 
-static bool item_text(struct fml_run *run, const struct fml_value *value, struct str *text) {
-  switch (value->item.kind) {
-  case FP_NODE:
-    *text = value->item.node->text;
-    return value->item.node->kind != TREE_OBJECT;
-  case FP_STRING:
-  case FP_DATE:
-  case FP_DATETIME:
-  case FP_TIME:
-    *text = value->item.string;
-    return true;
-  default:
-    return fhirpath_text(&value->item, run->arena, text);
-  }
-}
-
 /* The type a primitive is written as: known before, or by the value. */
 static const struct def_type *written_type(const struct prog_target *target,
                                            const struct def_element *element, const struct fml_value *value,
@@ -187,7 +171,7 @@ static enum status write_text(struct fml_run *run, const struct prog_target *tar
   struct str text = STR("");
   enum def_primitive from = primitive_of_item(value);
   const struct def_type *type = written_type(target, element, value, from);
-  if (!item_text(run, value, &text) || !type || !fml_is_primitive(type)) {
+  if (!fml_item_text(run, &value->item, &text) || !type || !fml_is_primitive(type)) {
     fml_failed(run, DIAG_MAP_TYPE, value->origin, "the value does not fit %.*s",
                STR_ARG(def_element_path(element)));
     return STATUS_OK;
@@ -209,7 +193,7 @@ static enum status write_value(struct fml_run *run, const struct prog_target *ta
                                const struct fml_value *value, struct tree_node **out) {
   struct str text = STR("");
   const struct def_type *type = node_type(node);
-  if (!item_text(run, value, &text) || !fml_is_primitive(type)) {
+  if (!fml_item_text(run, &value->item, &text) || !fml_is_primitive(type)) {
     fml_failed(run, DIAG_MAP_TYPE, value->origin, "the value does not fit");
     return STATUS_OK;
   }
@@ -253,10 +237,8 @@ static enum status write_quantity(struct fml_run *run, struct tree_node *parent,
                STR_ARG(def_element_path(element)));
     return STATUS_OK;
   }
-  if (text.len == 0) {
-    struct fp_item number = {.kind = FP_DECIMAL, .decimal = &q->value};
-    if (!fhirpath_text(&number, run->arena, &text)) return STATUS_NOMEM;
-  }
+  struct fp_item number = {.kind = FP_DECIMAL, .decimal = &q->value};
+  if (text.len == 0 && !fml_item_text(run, &number, &text)) return STATUS_NOMEM;
   struct tree_node *node = make_at(run, parent, element, kit->quantity);
   if (!node || !fml_set_text(run, node, kit->quantity_value, text, value->origin)) return STATUS_NOMEM;
   if (q->unit.len && !fml_set_text(run, node, kit->quantity_unit, q->unit, NULL)) return STATUS_NOMEM;

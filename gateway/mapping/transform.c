@@ -4,7 +4,28 @@
 /* --- arguments -------------------------------------------------------------------------------------------
  */
 
-bool fml_argument(const struct fml_run *run, const struct fml_frame *frame, const struct prog_arg *arg,
+bool fml_item_text(struct fml_run *run, const struct fp_item *item, struct str *text) {
+  switch (item->kind) {
+  case FP_NODE:
+    *text = item->node->text;
+    return item->node->kind != TREE_OBJECT;
+  case FP_STRING:
+  case FP_DATE:
+  case FP_DATETIME:
+  case FP_TIME:
+    *text = item->string;
+    return true;
+  case FP_QUANTITY:
+  case FP_TYPE:
+    return fhirpath_text(item, run->arena, text);
+  default: /* numbers and Booleans always have a text */
+    if (fhirpath_text(item, run->arena, text)) return true;
+    run->nomem = true;
+    return false;
+  }
+}
+
+bool fml_argument(struct fml_run *run, const struct fml_frame *frame, const struct prog_arg *arg,
                   struct str *text, struct tree_node **origin) {
   if (arg->slot < 0) {
     *text = arg->text;
@@ -12,7 +33,7 @@ bool fml_argument(const struct fml_run *run, const struct fml_frame *frame, cons
   }
   if (frame->lists[arg->slot].count == 0) return false;
   const struct fp_item *item = &frame->items[arg->slot];
-  if (item->kind != FP_NODE) return fhirpath_text(item, run->arena, text);
+  if (item->kind != FP_NODE) return fml_item_text(run, item, text);
   if (item->node->kind == TREE_OBJECT || item->node->kind == TREE_NULL) return false;
   item->node->flags |= TREE_READ;
   if (origin && !*origin) *origin = item->node;
@@ -129,6 +150,7 @@ static enum status escape(struct fml_run *run, struct fml_frame *frame, const st
   } else if (str_is(from, "json") || str_is(from, "java")) {
     text = fml_unescape(run->arena, text);
   }
+  if (!text.ptr) buf.error = STATUS_NOMEM;
   if (str_is(to, "xml") || str_is(to, "html"))
     xml_escape(text, &buf);
   else if (str_is(to, "json") || str_is(to, "java"))
@@ -278,19 +300,19 @@ static struct str child_text(const struct tree_node *node, uint32_t symbol, stru
 }
 
 static const struct concept_target *look_up(struct fml_run *run, const struct concept_map *map,
-                                            struct str system, struct str code, struct tree_node *origin) {
-  bool known = false;
-  if (code.len == 0) return NULL;
-  const struct concept_target *found = fml_concept_find(run->set, map, system, code, run->arena, &known);
-  if (!found && !known)
+                                            struct concept_lookup *lookup, struct tree_node *origin) {
+  if (lookup->code.len == 0) return NULL;
+  const struct concept_target *found = fml_concept_find(run->set, map, lookup);
+  if (!found && !lookup->known)
     fml_warn(run, DIAG_UNMAPPED_CODE, origin, "no row of %.*s for '%.*s'",
-             STR_ARG(map->url.len ? map->url : map->id), STR_ARG(diag_quote(run->arena, code)));
+             STR_ARG(map->url.len ? map->url : map->id), STR_ARG(diag_quote(run->arena, lookup->code)));
   return found;
 }
 
 /* Of a CodeableConcept the first coding that has a row. */
 static const struct concept_target *look_up_node(struct fml_run *run, const struct concept_map *map,
-                                                 struct tree_node *node, struct tree_node **origin) {
+                                                 struct tree_node *node, struct tree_node **origin,
+                                                 struct concept_lookup *lookup) {
   const struct fml_kit *kit = &run->set->kit;
   struct tree_node *first = node, *last = NULL;
   if (node_type(node) == kit->concept_) {
@@ -301,35 +323,34 @@ static const struct concept_target *look_up_node(struct fml_run *run, const stru
       last = last->next;
   }
   for (struct tree_node *c = first; c; c = c == last || c == node ? NULL : c->next) {
-    struct str system = child_text(c, kit->symbol_system, NULL);
-    struct str code = child_text(c, kit->symbol_code, origin);
-    bool known;
+    lookup->system = child_text(c, kit->symbol_system, NULL);
+    lookup->code = child_text(c, kit->symbol_code, origin);
     const struct concept_target *found =
-        c == last || c == node ? look_up(run, map, system, code, *origin)
-                               : fml_concept_find(run->set, map, system, code, run->arena, &known);
+        c == last || c == node ? look_up(run, map, lookup, *origin) : fml_concept_find(run->set, map, lookup);
     if (found) return found;
   }
   return NULL;
 }
 
 const struct concept_target *fml_translate(struct fml_run *run, struct fml_frame *frame,
-                                           const struct prog_target *target, struct tree_node **origin) {
+                                           const struct prog_target *target, struct tree_node **origin,
+                                           struct concept_lookup *lookup) {
   const struct prog_arg *arg = &target->args[0];
   const struct concept_map *map = fml_concept_map(run, frame, target);
   if (!map || (arg->slot >= 0 && frame->lists[arg->slot].count == 0)) return NULL;
   if (arg->slot >= 0 && frame->items[arg->slot].kind == FP_NODE) {
     struct tree_node *node = frame->items[arg->slot].node;
-    if (node->kind == TREE_OBJECT) return look_up_node(run, map, node, origin);
+    if (node->kind == TREE_OBJECT) return look_up_node(run, map, node, origin, lookup);
   }
-  struct str code;
-  if (!fml_argument(run, frame, arg, &code, origin)) return NULL;
-  return look_up(run, map, STR(""), code, *origin);
+  if (!fml_argument(run, frame, arg, &lookup->code, origin)) return NULL;
+  return look_up(run, map, lookup, *origin);
 }
 
 static enum status translate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                              struct fml_value *out) {
   struct tree_node *origin = NULL;
-  const struct concept_target *found = fml_translate(run, frame, target, &origin);
+  struct concept_lookup lookup = {0};
+  const struct concept_target *found = fml_translate(run, frame, target, &origin, &lookup);
   if (!found) return STATUS_OK;
   struct str text = found->code;
   if (target->output == OUTPUT_SYSTEM) text = found->system;
