@@ -101,9 +101,8 @@ extern const struct cli_command *const cli_commands[];
 extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
-#define CLI_ROW extern const struct cli_command __attribute__((weak))
-CLI_ROW cli_export, cli_send, cli_validate, cli_fhirpath;
-CLI_ROW cli_map_check, cli_map_run, cli_map_test;
-CLI_ROW cli_definitions_build, cli_definitions_list, cli_definitions_show;
+extern const struct cli_command cli_export, cli_send, cli_validate, cli_fhirpath;
+extern const struct cli_command cli_map_check, cli_map_run, cli_map_test;
+extern const struct cli_command cli_definitions_build, cli_definitions_list, cli_definitions_show;
 
 #endif

@@ -79,7 +79,7 @@ static int run_command(struct cli *cli, int argc, char **argv) {
 static bool print_group(const char *name, FILE *out) {
   bool any = false;
   for (size_t i = 0; i < cli_command_count; i++) {
-    if (!cli_commands[i] || strcmp(cli_commands[i]->name, name) != 0) continue;
+    if (strcmp(cli_commands[i]->name, name) != 0) continue;
     fprintf(out, "  ketlink %s %-8s %s\n", name, cli_commands[i]->verb ? cli_commands[i]->verb : "",
             cli_commands[i]->summary);
     any = true;

@@ -14,7 +14,7 @@ static const struct cli_option common_options[] = {
 const struct cli_command *cli_find_command(int argc, char **argv, int *used) {
   for (size_t i = 0; i < cli_command_count; i++) {
     const struct cli_command *command = cli_commands[i];
-    if (!command || argc < 2 || strcmp(argv[1], command->name) != 0) continue;
+    if (argc < 2 || strcmp(argv[1], command->name) != 0) continue;
     if (!command->verb) {
       *used = 2;
       return command;
@@ -166,7 +166,6 @@ void cli_help_all(FILE *out) {
                "  ketlink validate bundle.json                check resources and records\n\nCommands:\n");
   for (size_t i = 0; i < cli_command_count; i++) {
     char left[64];
-    if (!cli_commands[i]) continue;
     snprintf(left, sizeof left, "%s%s%s", cli_commands[i]->name, cli_commands[i]->verb ? " " : "",
              cli_commands[i]->verb ? cli_commands[i]->verb : "");
     fprintf(out, "  %-20s %s\n", left, cli_commands[i]->summary);
@@ -178,7 +177,6 @@ const char *cli_suggest(const char *typed) {
   const char *best = NULL;
   unsigned nearest = 4;
   for (size_t i = 0; i < cli_command_count; i++) {
-    if (!cli_commands[i]) continue;
     unsigned distance = str_distance(str_of(typed), str_of(cli_commands[i]->name), 3);
     if (distance < nearest) {
       nearest = distance;
