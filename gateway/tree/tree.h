@@ -57,7 +57,7 @@ struct tree_node {
 };
 
 struct tree_limits {
-  size_t bytes, depth, children, number_chars;
+  size_t bytes, depth, children, number_chars; /* a depth above 256 counts as 256, in writing too */
 };
 /* The defaults of base/limits.h. */
 struct tree_limits tree_limits_default(void);
