@@ -41,7 +41,7 @@ struct trial {
   struct buf report;
   struct intake_record record;
   struct tree_node *bundle;
-  struct map_diff diff;
+  struct cli_map_diff diff;
 };
 
 /* --- finding fixtures ------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ static enum status remove_file(struct trial *trial, const char *name) {
 
 static void note_write(void *context, const struct mapping_trace *t) {
   struct trial *trial = context;
-  if (t->event == MAPPING_WRITE) map_diff_note(&trial->diff, t);
+  if (t->event == MAPPING_WRITE) cli_map_diff_note(&trial->diff, t);
 }
 
 /* The record through the pipeline; what is wrong with it stands in the trial's list. */
@@ -214,7 +214,7 @@ static void compare_bundle(struct trial *trial, const struct source *want) {
   trial->diff.out = &trial->report;
   trial->diff.record = &trial->record.source;
   trial->diff.max = DIFFERENCES_MAX;
-  if (map_diff(&trial->diff, expected, trial->bundle)) trial->fixture->failed = true;
+  if (cli_map_diff(&trial->diff, expected, trial->bundle)) trial->fixture->failed = true;
 }
 
 static void compare(struct trial *trial, enum status status) {
@@ -253,7 +253,7 @@ static enum status run_fixture(struct tester *t, struct fixture *fixture) {
   if (!trial.arena) return STATUS_NOMEM;
   buf_init(&trial.report, LIMIT_TEXT_BYTES);
   diag_list_init(&trial.diags, trial.arena);
-  map_diff_init(&trial.diff, trial.arena);
+  cli_map_diff_init(&trial.diff, trial.arena);
   enum status status = read_file(&trial, "record.json", &record);
   if (status != STATUS_OK) goto done;
   enum status exported = export_record(&trial, &record);

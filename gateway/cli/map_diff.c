@@ -1,5 +1,5 @@
 /*
- * cmd_map_diff.c - the difference of an expected Bundle and the one that came out, element by element.
+ * map_diff.c - the difference of an expected Bundle and the one that came out, element by element.
  *
  *   ~ Bundle.entry[4].resource.dosage.dose.value: expected 37.50, got 37.5  (record.json 41:22, rule
  * dose.fml:33:5)
@@ -11,7 +11,7 @@
 
 enum { SHOWN_MAX = 80 };
 
-struct map_diff_write {
+struct cli_map_diff_write {
   const struct tree_node *node;
   struct str file;
   struct source_position position;
@@ -20,11 +20,11 @@ struct map_diff_write {
 /* --- who wrote it ----------------------------------------------------------------------------------------
  */
 
-void map_diff_init(struct map_diff *diff, struct arena *arena) {
-  *diff = (struct map_diff){.arena = arena};
+void cli_map_diff_init(struct cli_map_diff *diff, struct arena *arena) {
+  *diff = (struct cli_map_diff){.arena = arena};
 }
 
-static size_t slot_of(const struct map_diff *diff, const struct tree_node *node) {
+static size_t slot_of(const struct cli_map_diff *diff, const struct tree_node *node) {
   size_t mask = diff->write_room - 1;
   size_t at = (size_t)(((uintptr_t)node >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & mask;
   while (diff->writes[at].node && diff->writes[at].node != node)
@@ -32,10 +32,10 @@ static size_t slot_of(const struct map_diff *diff, const struct tree_node *node)
   return at;
 }
 
-static bool grow(struct map_diff *diff) {
-  struct map_diff old = *diff;
+static bool grow(struct cli_map_diff *diff) {
+  struct cli_map_diff old = *diff;
   diff->write_room = old.write_room ? old.write_room * 2 : 1024;
-  diff->writes = ARENA_ARRAY(diff->arena, struct map_diff_write, diff->write_room);
+  diff->writes = ARENA_ARRAY(diff->arena, struct cli_map_diff_write, diff->write_room);
   if (!diff->writes) {
     *diff = old;
     return false;
@@ -45,18 +45,19 @@ static bool grow(struct map_diff *diff) {
   return true;
 }
 
-void map_diff_note(struct map_diff *diff, const struct mapping_trace *trace) {
+void cli_map_diff_note(struct cli_map_diff *diff, const struct mapping_trace *trace) {
   if (!trace->target) return;
   if (diff->write_count * 2 >= diff->write_room && !grow(diff)) return;
-  struct map_diff_write *write = &diff->writes[slot_of(diff, trace->target)];
+  struct cli_map_diff_write *write = &diff->writes[slot_of(diff, trace->target)];
   if (!write->node) diff->write_count++;
-  *write = (struct map_diff_write){trace->target, trace->file, trace->position};
+  *write = (struct cli_map_diff_write){trace->target, trace->file, trace->position};
 }
 
 /* The rule of a node, or of what it stands in. */
-static const struct map_diff_write *writer(const struct map_diff *diff, const struct tree_node *node) {
+static const struct cli_map_diff_write *writer(const struct cli_map_diff *diff,
+                                               const struct tree_node *node) {
   for (; node && diff->write_room; node = node->parent) {
-    const struct map_diff_write *write = &diff->writes[slot_of(diff, node)];
+    const struct cli_map_diff_write *write = &diff->writes[slot_of(diff, node)];
     if (write->node) return write;
   }
   return NULL;
@@ -65,7 +66,7 @@ static const struct map_diff_write *writer(const struct map_diff *diff, const st
 /* --- showing ---------------------------------------------------------------------------------------------
  */
 
-static void show_value(struct map_diff *diff, const struct tree_node *node) {
+static void show_value(struct cli_map_diff *diff, const struct tree_node *node) {
   struct tree_write compact = {.keep_empty = true};
   struct buf text;
   if (node->kind == TREE_NUMBER || node->kind == TREE_BOOLEAN) {
@@ -84,8 +85,8 @@ static void show_value(struct map_diff *diff, const struct tree_node *node) {
   buf_release(&text);
 }
 
-static void show_place(struct map_diff *diff, const struct tree_node *got) {
-  const struct map_diff_write *write = got ? writer(diff, got) : NULL;
+static void show_place(struct cli_map_diff *diff, const struct tree_node *got) {
+  const struct cli_map_diff_write *write = got ? writer(diff, got) : NULL;
   const struct tree_node *from = got;
   while (from && !from->offset)
     from = from->parent;
@@ -100,7 +101,7 @@ static void show_place(struct map_diff *diff, const struct tree_node *got) {
   buf_add_char(diff->out, ')');
 }
 
-static void tell(struct map_diff *diff, char sign, struct str path, const struct tree_node *want,
+static void tell(struct cli_map_diff *diff, char sign, struct str path, const struct tree_node *want,
                  const struct tree_node *got, const struct tree_node *near) {
   if (diff->count++ >= diff->max) return;
   buf_printf(diff->out, "  %c %.*s: ", sign, STR_ARG(path));
@@ -119,7 +120,7 @@ static void tell(struct map_diff *diff, char sign, struct str path, const struct
 /* --- comparing -------------------------------------------------------------------------------------------
  */
 
-static void compare(struct map_diff *diff, struct str path, const struct tree_node *want,
+static void compare(struct cli_map_diff *diff, struct str path, const struct tree_node *want,
                     const struct tree_node *got);
 
 static const struct tree_node *nth(const struct tree_node *parent, struct str name, size_t index) {
@@ -140,7 +141,7 @@ static const struct tree_node *partner(const struct tree_node *parent, const str
   return other;
 }
 
-static struct str child_path(const struct map_diff *diff, struct str path, const struct tree_node *item,
+static struct str child_path(const struct cli_map_diff *diff, struct str path, const struct tree_node *item,
                              size_t index) {
   if (item->flags & TREE_IN_ARRAY)
     return arena_printf(diff->arena, "%.*s.%.*s[%zu]", STR_ARG(path), STR_ARG(item->name), index);
@@ -154,7 +155,7 @@ static size_t index_of(const struct tree_node *parent, const struct tree_node *i
   return index;
 }
 
-static void compare_members(struct map_diff *diff, struct str path, const struct tree_node *want,
+static void compare_members(struct cli_map_diff *diff, struct str path, const struct tree_node *want,
                             const struct tree_node *got) {
   for (const struct tree_node *w = want->child; w; w = w->next) {
     size_t index = index_of(want, w);
@@ -171,7 +172,7 @@ static void compare_members(struct map_diff *diff, struct str path, const struct
   }
 }
 
-static void compare(struct map_diff *diff, struct str path, const struct tree_node *want,
+static void compare(struct cli_map_diff *diff, struct str path, const struct tree_node *want,
                     const struct tree_node *got) {
   bool objects = want->kind == TREE_OBJECT && got->kind == TREE_OBJECT;
   bool array = ((want->flags ^ got->flags) & TREE_IN_ARRAY) != 0;
@@ -183,7 +184,7 @@ static void compare(struct map_diff *diff, struct str path, const struct tree_no
   compare_members(diff, path, want, got);
 }
 
-size_t map_diff(struct map_diff *diff, const struct tree_node *want, const struct tree_node *got) {
+size_t cli_map_diff(struct cli_map_diff *diff, const struct tree_node *want, const struct tree_node *got) {
   struct str root = tree_text(want, "resourceType");
   diff->count = 0;
   compare(diff, root.len ? root : STR("Bundle"), want, got);
