@@ -2,7 +2,7 @@
 #include "fhirpath/internal.h"
 
 /* Lists begin in scratch on the stack; what does not fit goes to segments in the arena. */
-enum { FIRST_SEGMENT = 48, SEGMENT = 256 };
+enum { FIRST_SEGMENT = 64, SEGMENT = 256, GROWTH = 4 };
 #if defined(__clang__) || __GNUC__ >= 12
 #define UNINITIALIZED __attribute__((uninitialized))
 #else
@@ -41,12 +41,15 @@ bool fp_limit(struct fp_eval *e) {
 bool fp_grow(struct fp_eval *e, struct fp_list *list) {
   if (list->count >= e->max_items) return fp_limit(e);
   if ((list->room == 0 || list->items + list->room == e->top) && e->top < e->limit) {
+    size_t left = (size_t)(e->limit - e->top), more = left < GROWTH ? left : GROWTH;
+    if (more > e->max_items - list->room) more = e->max_items - list->room;
     if (list->room == 0) list->items = e->top;
-    list->room++;
-    e->top++;
+    list->room += more;
+    e->top += more;
     return true;
   }
   size_t room = list->count < 4 ? 8 : list->count * 2;
+  if (room > e->max_items) room = e->max_items;
   if ((size_t)(e->limit - e->top) < room) {
     size_t size = room < SEGMENT / 2 ? SEGMENT : room * 2;
     struct fp_item *segment = arena_alloc(e->arena, size * sizeof *segment);

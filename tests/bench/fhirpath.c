@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include "fhirpath/fhirpath.h"
 
-enum { BATCH = 20000, ROUNDS = 31, MEMORY = 64 << 20 };
+enum { BATCH = 200, ROUNDS = 4001, MEMORY = 64 << 20 };
 
 static const char patient[] =
     "{\"resourceType\":\"Patient\",\"id\":\"p1\",\"identifier\":[{\"system\":\"urn:mrn\",\"value\":\"1\"}],"
