@@ -86,8 +86,10 @@ static bool is_second_choice(const struct tree_node *child, const struct validat
 
 /* `_x` of an x that is no primitive: binding has complained. */
 static bool is_partner(const struct validation_plan *plan, const struct tree_node *child) {
-  return child->name.len > 1 && child->name.ptr[0] == '_' &&
-         def_type_json(plan->type, str_slice(child->name, 1, child->name.len), NULL);
+  const struct def_type *type = NULL;
+  if (child->name.len < 2 || child->name.ptr[0] != '_') return false;
+  return def_type_json(plan->type, str_slice(child->name, 1, child->name.len), &type) &&
+         def_type_kind(type) != DEF_PRIMITIVE;
 }
 
 static void walk_child(struct validation_walk *walk, const struct validation_plan *plan, struct run *run,
@@ -166,8 +168,8 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
     return;
   }
   bool primitive = plan->primitive != DEF_P_NONE;
-  if (plan->is_resource && def_type_abstract(plan->type)) return; /* of unknown type: binding has said so */
   bool good = primitive ? check_primitive(&visit) : check_object(&visit);
+  if (plan->is_resource && def_type_abstract(plan->type)) return; /* of unknown type: binding has said so */
   if (plan->is_resource) enter_resource(walk, node);
   if (good || (primitive && node->kind != TREE_OBJECT)) walk_children(walk, node, plan, depth);
   if (good && !primitive) check_required(walk, node, plan);
