@@ -55,7 +55,7 @@ static void dump(const struct fp_ins *ins, unsigned indent, struct buf *out) {
     dump_step(&ins->steps[i], indent + 2, out);
   if (ins->right) dump(ins->right, indent + 2, out);
   for (size_t i = 0; i < ins->argument_count; i++)
-    dump(ins->arguments[i], indent + 2, out);
+    if (ins->arguments[i]) dump(ins->arguments[i], indent + 2, out); /* criteria are part of the path */
 }
 
 void fhirpath_dump(const struct fp_program *program, struct buf *out) {

@@ -20,6 +20,34 @@ bool fp_fn_extension(struct fp_eval *e, const struct fp_ins *call, const struct 
   return true;
 }
 
+/* Is the modifier one of those that the arguments name? */
+static int is_known_modifier(struct fp_eval *e, const struct fp_ins *call, struct str url) {
+  for (size_t i = 0; i < call->argument_count; i++) {
+    struct str known;
+    int has = fp_argument_string(e, call, i, &known);
+    if (has < 0) return -1;
+    if (has && str_eq(known, url)) return 1;
+  }
+  return 0;
+}
+
+bool fp_fn_check_modifiers(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                           struct fp_list *out) {
+  for (size_t i = 0; i < in->count; i++) {
+    const struct tree_node *child = in->items[i].kind == FP_NODE ? in->items[i].node->child : NULL;
+    for (; child; child = child->next) {
+      if (!fp_count(e, 1)) return false;
+      if (!str_is(child->name, "modifierExtension")) continue;
+      int known = is_known_modifier(e, call, tree_text(child, "url"));
+      if (known < 0) return false;
+      if (!known)
+        return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION,
+                       "checkModifiers(): a modifier that is not expected");
+    }
+  }
+  return fp_push_all(e, out, in);
+}
+
 static bool has_value(const struct fp_item *item) {
   return item->kind != FP_NODE || (item->node->kind != TREE_OBJECT && item->node->kind != TREE_NULL);
 }

@@ -135,6 +135,13 @@ static bool is_valueless(const struct fp_item *item, const struct fp_value *valu
   return item->node->kind != TREE_OBJECT || fp_is_quantity_node(item->node);
 }
 
+/* What a Quantity is made of has been read with it. */
+static void mark_quantity(const struct fp_eval *e, const struct fp_item *item, const struct fp_value *value) {
+  if (!e->mark_read || item->kind != FP_NODE || value->kind != FP_QUANTITY) return;
+  for (struct tree_node *child = item->node->child; child; child = child->next)
+    child->flags |= TREE_READ;
+}
+
 /* Both operands as values: 1, 0 when one is empty, -1 when it fails. */
 static int operands(struct fp_eval *e, const struct fp_ins *ins, struct fp_value *left,
                     struct fp_value *right) {
@@ -145,6 +152,8 @@ static int operands(struct fp_eval *e, const struct fp_ins *ins, struct fp_value
   if (has_a == 0 || has_b == 0) return 0;
   fp_load(&a, left);
   fp_load(&b, right);
+  mark_quantity(e, &a, left);
+  mark_quantity(e, &b, right);
   return is_valueless(&a, left) || is_valueless(&b, right) ? 0 : 1;
 }
 
