@@ -152,23 +152,28 @@ static inline bool same_view(struct str a, struct str b) {
   return a.ptr == b.ptr && a.len == b.len;
 }
 
-static void bind_one(struct bind *bind, const struct def_type *type, struct tree_node *node, bool *shadows) {
-  const struct def_type *chosen = NULL;
-  const struct def_element *element = def_type_json(type, node->name, &chosen);
-  if (!element) {
-    if (type->kind == DEF_RESOURCE && str_is(node->name, RESOURCE_TYPE)) {
-      node->flags |= TREE_META;
-      node->order = 0;
-    } else if (node->name.len > 1 && node->name.ptr[0] == '_') {
-      *shadows = true;
-    }
+/* What has no slot: the type's name, a partner of a primitive, or nothing that is known. */
+static void bind_other(const struct def_type *type, struct tree_node *node, bool *shadows) {
+  if (type->kind == DEF_RESOURCE && str_is(node->name, RESOURCE_TYPE)) {
+    node->flags |= TREE_META;
+    node->order = 0;
+  } else if (node->name.len > 1 && node->name.ptr[0] == '_') {
+    *shadows = true;
+  }
+}
+
+static inline void bind_one(struct bind *bind, const struct def_type *type, struct tree_node *node,
+                            bool *shadows) {
+  const struct pack_json_slot *slot = def_json_slot(type, node->name);
+  if (!slot) {
+    bind_other(type, node, shadows);
     return;
   }
-  if (chosen->flags & PACK_RESOLVES && node->kind == TREE_OBJECT) chosen = resolve(bind, node, chosen);
-  node->element = element;
-  node->type = chosen;
-  node->symbol = element->symbol;
-  node->order = element->order;
+  node->element = def_slot_element(type, slot);
+  node->type = rel_get(&slot->type);
+  node->symbol = slot->symbol;
+  node->order = slot->order;
+  if (slot->resolves && node->kind == TREE_OBJECT) node->type = resolve(bind, node, node->type);
 }
 
 static void bind_children(struct bind *bind, struct tree_node *parent) {

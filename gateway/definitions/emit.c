@@ -232,9 +232,13 @@ static struct image_place emit_elements(struct builder *b, enum pack_part part, 
 
 /* --- types ----------------------------------------------------------------------------------- */
 
-static void put_json(struct builder *b, struct image_place table, size_t size, struct str name,
-                     size_t element, size_t type) {
-  uint32_t hash = pack_hash(name);
+static bool resolves(const struct b_type *type) {
+  return type->abstract && type->kind == DEF_RESOURCE;
+}
+
+static void put_json(struct builder *b, struct image_place table, size_t size, const struct b_element *e,
+                     size_t index, const struct b_type_ref *ref) {
+  uint32_t hash = pack_hash(ref->json_name);
   size_t at = hash & (size - 1);
   for (;;) {
     struct pack_json_slot *slot = def_image_at(&b->image, item(table, at, sizeof *slot), sizeof *slot);
@@ -242,10 +246,14 @@ static void put_json(struct builder *b, struct image_place table, size_t size, s
     at = (at + 1) & (size - 1);
   }
   struct image_place place = item(table, at, sizeof(struct pack_json_slot));
-  TEXT(b, place, struct pack_json_slot, name, PART_HOT, name);
-  PUT(b, place, struct pack_json_slot, hash, hash);
-  PUT(b, place, struct pack_json_slot, element, (uint16_t)element);
-  PUT(b, place, struct pack_json_slot, type, (uint16_t)type);
+  TEXT(b, place, struct pack_json_slot, name, PART_HOT, ref->json_name);
+  point_to_type(b, IMAGE_FIELD(place, struct pack_json_slot, type), ref->type);
+  struct pack_json_slot *slot = def_image_at(&b->image, place, sizeof *slot);
+  slot->hash = hash;
+  slot->symbol = symbol_of(b, e->name);
+  slot->element = (uint16_t)index;
+  slot->order = (uint16_t)(index + 1);
+  slot->resolves = resolves(ref->type);
 }
 
 static void emit_json(struct builder *b, enum pack_part part, const struct b_type *type) {
@@ -261,7 +269,7 @@ static void emit_json(struct builder *b, enum pack_part part, const struct b_typ
     const struct b_element *e = type->elements[i];
     size_t types = e->flags & PACK_CHOICE ? e->type_count : e->type_count > 0;
     for (size_t k = 0; k < types; k++)
-      put_json(b, table, size, e->types[k].json_name, i, k);
+      put_json(b, table, size, e, i, &e->types[k]);
   }
   LIST(b, type->place, struct def_type, json, table, size);
 }
@@ -287,7 +295,7 @@ static void emit_type(struct builder *b, struct b_type *type) {
   pod->kind = (uint8_t)type->kind;
   pod->primitive = (uint8_t)type->primitive;
   pod->flags = (uint8_t)((type->abstract ? PACK_ABSTRACT : 0) | (type->profile ? PACK_PROFILE : 0));
-  if (type->abstract && type->kind == DEF_RESOURCE) pod->flags |= PACK_RESOLVES;
+  if (resolves(type)) pod->flags |= PACK_RESOLVES;
   TEXT(b, at, struct def_type, name, PART_HOT, type->name);
   TEXT(b, at, struct def_type, url, PART_HOT, type->url);
   TEXT(b, at, struct def_type, version, PART_HOT, type->version);

@@ -27,6 +27,47 @@ enum status def_layer_add(struct definitions *definitions, void *memory, size_t 
 const void *def_name_find(const struct rel_list *names, struct str key);
 /* A canonical without |version. */
 struct str def_canonical(struct str url);
+/* Equal lengths are given. Names are short: words beat a call of memcmp. */
+static inline bool def_same_bytes(const char *a, const char *b, size_t len) {
+  uint64_t x, y, differ = 0;
+  if (len >= 8) {
+    for (size_t at = 0; at + 8 < len; at += 8) {
+      memcpy(&x, a + at, 8);
+      memcpy(&y, b + at, 8);
+      differ |= x ^ y;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return (differ | (x ^ y)) == 0;
+  }
+  if (len >= 4) {
+    uint32_t v, w, v2, w2;
+    memcpy(&v, a, 4);
+    memcpy(&w, b, 4);
+    memcpy(&v2, a + len - 4, 4);
+    memcpy(&w2, b + len - 4, 4);
+    return ((v ^ w) | (v2 ^ w2)) == 0;
+  }
+  return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+}
+
+/* The slot of a JSON name of a type, or NULL. */
+static inline const struct pack_json_slot *def_json_slot(const struct def_type *type, struct str name) {
+  const struct pack_json_slot *slots = rel_items(&type->json);
+  if (!slots) return NULL;
+  uint32_t hash = pack_hash(name), mask = type->json.count - 1;
+  for (uint32_t at = hash & mask; slots[at].name.len; at = (at + 1) & mask)
+    if (slots[at].hash == hash && slots[at].name.len == name.len &&
+        def_same_bytes(rel_add(&slots[at].name, slots[at].name.off), name.ptr, name.len))
+      return &slots[at];
+  return NULL;
+}
+
+static inline const struct def_element *def_slot_element(const struct def_type *type,
+                                                         const struct pack_json_slot *slot) {
+  return (const struct def_element *)rel_items(&type->elements) + slot->element;
+}
+
 /* Codes of a system that is not case-sensitive are kept and found by their lower-case ASCII form. */
 static inline char def_fold(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

@@ -27,7 +27,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 1, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 2, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -77,10 +77,16 @@ struct def_type {
   uint32_t spare2;
 };
 
+/* All that binding wants of an element, so that it need not look further. */
 struct pack_json_slot {
   struct rel_str name; /* len 0: free */
+  struct rel_ptr type;
   uint32_t hash;
-  uint16_t element, type;
+  uint32_t symbol;
+  uint16_t element; /* index */
+  uint16_t order;
+  uint16_t resolves; /* the type stands for any resource */
+  uint16_t spare;
 };
 
 enum pack_element_flag {
@@ -250,7 +256,7 @@ static inline uint64_t pack_search_hash(struct str type, struct str code) {
   return (uint64_t)pack_hash_add(1, type) << 32 | pack_hash_add(pack_hash(type), code) | 1;
 }
 
-/* Of whole sections: eight independent lanes, about as fast as memory. Every single flipped bit changes it.
+/* Of whole sections: independent lanes, about as fast as memory. Every single flipped bit changes it.
  */
 uint64_t def_pack_checksum(const void *bytes, size_t size);
 

@@ -89,20 +89,10 @@ const struct def_element *def_type_element_named(const struct def_type *type, st
 
 const struct def_element *def_type_json(const struct def_type *type, struct str json_name,
                                         const struct def_type **chosen) {
-  const struct pack_json_slot *slots = rel_items(&type->json);
-  if (!slots) return NULL;
-  uint32_t hash = pack_hash(json_name), mask = type->json.count - 1;
-  for (uint32_t at = hash & mask; slots[at].name.len; at = (at + 1) & mask) {
-    const struct pack_json_slot *slot = &slots[at];
-    if (slot->hash != hash || slot->name.len != json_name.len) continue;
-    if (memcmp(rel_add(&slot->name, slot->name.off), json_name.ptr, json_name.len) != 0) continue;
-    const struct def_element *element =
-        (const struct def_element *)rel_items(&type->elements) + slot->element;
-    if (chosen)
-      *chosen = rel_get(&((const struct pack_type_ref *)rel_items(&element->types))[slot->type].type);
-    return element;
-  }
-  return NULL;
+  const struct pack_json_slot *slot = def_json_slot(type, json_name);
+  if (!slot) return NULL;
+  if (chosen) *chosen = rel_get(&slot->type);
+  return def_slot_element(type, slot);
 }
 
 struct str def_type_nearest_element(const struct def_type *type, struct str name) {
