@@ -194,6 +194,7 @@ static enum status push_children(struct fml_run *run, const struct fp_item *from
   }
   for (struct tree_node *child = node->child; child; child = child->next) {
     if (child->symbol != step->symbol || tree_is_meta(child)) continue;
+    if (child->kind == TREE_NULL && !child->child) continue; /* `[]` and null are no items */
     if (step->only && node_type(child) != step->only) continue;
     if (!push(run, (struct fp_item){.kind = FP_NODE, .node = child})) return STATUS_NOMEM;
   }

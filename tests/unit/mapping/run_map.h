@@ -15,7 +15,8 @@ static inline int64_t fixed_now(void *context) {
 static inline enum status counting_random(void *context, void *bytes, size_t count) {
   unsigned char *out = bytes;
   (void)context;
-  for (size_t i = 0; i < count; i++) out[i] = (unsigned char)i;
+  for (size_t i = 0; i < count; i++)
+    out[i] = (unsigned char)i;
   return STATUS_OK;
 }
 
@@ -33,16 +34,17 @@ static inline bool overlay(struct definitions *definitions, const char *path, st
   struct str text, name = arena_str(arena, str_of(path));
   struct tree_node *root = NULL;
   const struct host *host = host_system();
-  if (!source || host->read_file(host->context, path, LIMIT_TEXT_BYTES, arena, &text) != STATUS_OK) return false;
+  if (!source || host->read_file(host->context, path, LIMIT_TEXT_BYTES, arena, &text) != STATUS_OK)
+    return false;
   *source = source_make(name, text);
   if (tree_read_json(source, NULL, arena, diags, &root) != STATUS_OK) return false;
   return definitions_overlay(definitions, &root, 1, diags) == STATUS_OK;
 }
 
 /* Reads and binds a source: by resourceType, else by the map's type. */
-static inline struct tree_node *read_source(const struct definitions *definitions, const struct mapping_map *map,
-                                            struct source *source, struct arena *arena,
-                                            struct diag_list *diags) {
+static inline struct tree_node *read_source(const struct definitions *definitions,
+                                            const struct mapping_map *map, struct source *source,
+                                            struct arena *arena, struct diag_list *diags) {
   struct tree_node *root = NULL;
   if (tree_read_json(source, NULL, arena, diags, &root) != STATUS_OK) return NULL;
   struct str name = tree_text(root, "resourceType");
@@ -61,7 +63,8 @@ struct map_case {
   struct arena *arena;
   struct diag_list *diags;
   struct tree_node *target;
-  struct mapping_set *set; /* mapping_free when the target has been looked at: it has views of the maps' literals */
+  struct mapping_set
+      *set; /* mapping_free when the target has been looked at: it has views of the maps' literals */
   bool report_unread;
 };
 

@@ -1,6 +1,7 @@
 /*
- * test_golden.c - tests/golden/mapping/<case>/: map.fml (and other *.fml, *.json it needs in maps/), source.json,
- * expected.json and expected.diagnostics. model.json of a case, or of the folder, is laid over the definitions.
+ * test_golden.c - tests/golden/mapping/<case>/: map.fml (and other *.fml, *.json it needs in maps/),
+ * source.json, expected.json and expected.diagnostics. model.json of a case, or of the folder, is laid over
+ * the definitions.
  */
 #include "run_map.h"
 
@@ -28,7 +29,8 @@ static struct str diagnostics(const struct diag_list *diags, struct arena *arena
   buf_init(&text, LIMIT_TEXT_BYTES);
   for (const struct diag *d = diags->first; d; d = d->next) {
     size_t at = d->file.len;
-    while (at > 0 && d->file.ptr[at - 1] != '/') at--;
+    while (at > 0 && d->file.ptr[at - 1] != '/')
+      at--;
     buf_printf(&text, "%s %s %.*s:%u:%u", diag_severity_name(d->severity), diag_code_name(d->code),
                STR_ARG(str_slice(d->file, at, d->file.len)), d->line, d->col);
     if (d->path.len) buf_printf(&text, " [%.*s]", STR_ARG(d->path));
@@ -47,7 +49,8 @@ static void run_golden(struct golden *golden) {
   struct str source_text = golden_read(golden, "source.json");
   struct source source = source_make(STR("source.json"), source_text);
   const char *model = add_file(golden, "model.json");
-  if (!overlay(definitions, SOURCE_DIR "/tests/golden/mapping/model.json", golden->arena, &diags)) golden->failures++;
+  if (!overlay(definitions, SOURCE_DIR "/tests/golden/mapping/model.json", golden->arena, &diags))
+    golden->failures++;
   if (model && !overlay(definitions, model, golden->arena, &diags)) golden->failures++;
   struct map_case c = {.definitions = definitions,
                        .files = files,
