@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "pipeline/pipeline.h"
 
 enum { PASSAGE_SKIPPED = 77 };
@@ -12,11 +13,14 @@ static inline struct pipeline *passage_open(struct arena *arena) {
   const char *pack = getenv("KETLINK_DEFINITIONS");
   struct pipeline *pipeline = NULL;
   struct diag_list diags;
+  if (!pack) pack = SOURCE_DIR "/build/definitions.pack";
+  if (access(pack, R_OK) != 0) {
+    printf("skipped: no definition pack at %s (scripts/setup makes one)\n", pack);
+    exit(PASSAGE_SKIPPED);
+  }
   diag_list_init(&diags, arena);
-  struct pipeline_params params = {.host = host_system(),
-                                   .maps = true,
-                                   .mappings = SOURCE_DIR "/mappings",
-                                   .definitions = pack ? pack : SOURCE_DIR "/build/definitions.pack"};
+  struct pipeline_params params = {
+      .host = host_system(), .maps = true, .mappings = SOURCE_DIR "/mappings", .definitions = pack};
   enum status status = pipeline_open(&params, &diags, &pipeline);
   if (status == STATUS_OK) return pipeline;
   printf("pipeline_open: %s: %.*s\n", status_name(status), diags.first ? (int)diags.first->message.len : 0,

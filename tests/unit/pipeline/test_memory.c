@@ -46,7 +46,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct pipeline *opened = arena ? passage_open(arena) : NULL;
-  if (!opened) return PASSAGE_SKIPPED;
+  if (!opened) return 1;
   pipeline = opened;
   int result = cmocka_run_group_tests(tests, NULL, NULL);
   pipeline_close(opened);
