@@ -74,6 +74,8 @@ static int run_build(struct cli *cli) {
   }
   if (status == STATUS_OK) status = definitions_build(&build, &cli->diags, &image);
   cli_report(cli, &cli->diags);
+  if (status == STATUS_NOT_FOUND && !cli->argument_count)
+    cli_note(cli, "scripts/setup fetches the packages, or name them: ketlink definitions build PACKAGE…");
   if (status == STATUS_OK)
     result = write_pack(cli, buf_str(&image));
   else
@@ -181,7 +183,9 @@ static void add_types(const struct def_element *element, struct buf *out) {
     size_t targets = def_element_target_count(element, i);
     if (i) buf_add_text(out, " | ");
     if (def_type_kind(type) == DEF_NESTED && !is_own_part(element, type)) buf_add_text(out, "see ");
-    if (is_own_part(element, type) && def_type_base(type)) type = def_type_base(type);
+    if (is_own_part(element, type))
+      while (def_type_kind(type) == DEF_NESTED && def_type_base(type))
+        type = def_type_base(type);
     buf_add_str(out, def_type_name(type));
     for (size_t k = 0; k < targets; k++) {
       buf_add_text(out, k ? " | " : "(");
@@ -193,26 +197,49 @@ static void add_types(const struct def_element *element, struct buf *out) {
 
 static const char *const strengths[] = {"required", "extensible", "preferred", "example"};
 
-/* Binding, fixed value, rules: what else an element says. */
-static void add_rules(const struct def_element *element, struct buf *out) {
+/* "; " between what is said. */
+static struct buf *also(struct buf *out) {
+  if (out->len) buf_add_text(out, "; ");
+  return out;
+}
+
+static void add_binding(const struct def_element *element, struct buf *out) {
   struct def_binding binding;
+  if (!def_element_binding(element, &binding)) return;
+  buf_printf(also(out), "%s %.*s", strengths[binding.strength], STR_ARG(last_part(binding.value_set)));
+  if (binding.members)
+    buf_printf(out, " (%zu)", def_value_set_size(binding.members));
+  else if (binding.value_set.len)
+    buf_add_text(out, " (not present)");
+}
+
+static void add_slicing(const struct def_element *element, struct buf *out) {
+  static const char *const rules[] = {"open", "closed", "open at end"};
+  struct def_slicing slicing;
+  if (!def_element_slicing(element, &slicing) || !slicing.slices) return;
+  buf_printf(also(out), "sliced (%s%s)", rules[slicing.rules], slicing.ordered ? ", ordered" : "");
+  for (size_t i = 0; i < slicing.discriminators; i++) {
+    struct def_discriminator by = def_element_discriminator(element, i);
+    buf_printf(out, "%s%.*s %.*s", i ? ", " : " by ", STR_ARG(by.type), STR_ARG(by.path));
+  }
+}
+
+/* Binding, fixed value, limits, slicing, rules: what else an element says. */
+static void add_rules(const struct def_element *element, struct buf *out) {
   bool pattern;
   struct str fixed = def_element_fixed(element, &pattern);
-  if (def_element_binding(element, &binding)) {
-    buf_printf(out, "%s %.*s", strengths[binding.strength], STR_ARG(last_part(binding.value_set)));
-    if (binding.members) buf_printf(out, " (%zu)", def_value_set_size(binding.members));
-    if (!binding.members && binding.value_set.len) buf_add_text(out, " (not present)");
-    buf_add_text(out, "  ");
-  }
-  if (fixed.len) buf_printf(out, "%s %.*s  ", pattern ? "pattern" : "fixed", STR_ARG(fixed));
-  if (def_element_min_value(element).len)
-    buf_printf(out, ">= %.*s  ", STR_ARG(def_element_min_value(element)));
-  if (def_element_max_value(element).len)
-    buf_printf(out, "<= %.*s  ", STR_ARG(def_element_max_value(element)));
+  struct str low = def_element_min_value(element), high = def_element_max_value(element);
+  add_binding(element, out);
+  if (fixed.len) buf_printf(also(out), "%s %.*s", pattern ? "pattern" : "fixed", STR_ARG(fixed));
+  if (low.len) buf_printf(also(out), "at least %.*s", STR_ARG(low));
+  if (high.len) buf_printf(also(out), "at most %.*s", STR_ARG(high));
+  if (def_element_max_length(element))
+    buf_printf(also(out), "at most %u characters", def_element_max_length(element));
+  add_slicing(element, out);
   for (size_t i = 0; i < def_element_constraint_count(element); i++) {
-    struct def_constraint constraint = def_element_constraint(element, i);
-    if (!str_is(constraint.key, "ele-1") && !str_is(constraint.key, "ext-1"))
-      buf_printf(out, "%.*s ", STR_ARG(constraint.key));
+    struct str key = def_element_constraint(element, i).key;
+    if (!str_is(key, "ele-1") && !str_is(key, "ext-1"))
+      buf_add_str(also(out), key); /* these hold everywhere */
   }
 }
 
@@ -239,10 +266,11 @@ static void show_element(struct cli *cli, const struct def_element *element, uns
   add_rules(element, &rules);
   struct str name = shown_name(element, cli->arena), range = cardinality(element, cli->arena);
   int indent = 2 + 2 * (int)depth, width = indent < 34 ? 36 - indent : 2;
-  cli_printf(cli, "%*s%-*.*s %-6.*s %s%s%s %-28.*s %.*s\n", indent, "", width, STR_ARG(name), STR_ARG(range),
+  bool more = rules.len != 0;
+  cli_printf(cli, "%*s%-*.*s %-6.*s %s%s%s %-*.*s%s%.*s\n", indent, "", width, STR_ARG(name), STR_ARG(range),
              def_element_is_modifier(element) ? "?" : " ", def_element_must_support(element) ? "S" : " ",
-             def_element_is_summary(element) ? "\xce\xa3" : " ", STR_ARG(buf_str(&types)),
-             STR_ARG(buf_str(&rules)));
+             def_element_is_summary(element) ? "\xce\xa3" : " ", more ? 28 : 0, STR_ARG(buf_str(&types)),
+             more ? " " : "", STR_ARG(buf_str(&rules)));
   buf_release(&types);
   buf_release(&rules);
   if (def_element_type_count(element) == 1 && is_own_part(element, def_element_type(element, 0).type))

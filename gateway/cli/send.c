@@ -53,8 +53,7 @@ static enum status report_failure(struct send_job *job, const struct delivery_an
   return answer->as_status;
 }
 
-/* --- transactions and batches
- * --------------------------------------------------------------------------------------- */
+/* --- transactions and batches --- */
 
 static enum status settle_entry(struct send_job *job, size_t index, const struct delivery_entry *entry) {
   struct source source = source_make(job->destination->name, (struct str){0});
@@ -123,8 +122,7 @@ static enum status post_part(struct send_job *job, size_t part) {
   return answer.verdict == DELIVERY_DONE ? read_part(job, from, to, &answer) : report_failure(job, &answer);
 }
 
-/* --- one resource at a time
- * ------------------------------------------------------------------------------------------- */
+/* --- one resource at a time --- */
 
 /* Id of the one match of a search; empty when there is none. Several matches are a fault nobody but a person
  * can mend. */
@@ -155,8 +153,23 @@ static enum status search_first(struct send_job *job, const struct bundle_entry 
   return status;
 }
 
+/* An update by id carries the id in its body too. */
+static enum status put_id(struct send_job *job, struct tree_node *resource, struct str id) {
+  const struct def_type *type = node_type(resource);
+  const struct def_element *element = type ? def_type_element_named(type, STR("id")) : NULL;
+  struct tree_node *node = tree_find(resource, "id");
+  if (!node && element)
+    node = definitions_make(job->bundle->definitions, job->arena, resource, element,
+                            def_element_type(element, 0).type);
+  if (!node) return STATUS_NOMEM;
+  node->kind = TREE_STRING;
+  node->text = id;
+  return STATUS_OK;
+}
+
 /* The request of one resource by the destination's way of being idempotent. */
-static enum status make_request(struct send_job *job, size_t index, struct delivery_request *request) {
+static enum status make_request(struct send_job *job, size_t index, struct tree_node *resource,
+                                struct delivery_request *request) {
   const struct bundle_entry *entry = entry_at(job, index);
   size_t query = str_find_char(entry->request_url, '?', 0);
   struct str id = {0};
@@ -177,46 +190,27 @@ static enum status make_request(struct send_job *job, size_t index, struct deliv
     if (id.len) {
       request->method = "PUT";
       request->path = arena_printf(job->arena, "/%.*s/%.*s", STR_ARG(entry->type), STR_ARG(id));
+      status = put_id(job, resource, id);
     }
     break;
   }
   return status == STATUS_OK && !request->path.ptr ? STATUS_NOMEM : status;
 }
 
-/* Where a single resource ended up: Location and ETag, never the body. */
-static struct delivery_entry entry_of_answer(struct send_job *job, const struct delivery_request *request,
-                                             const struct delivery_answer *answer) {
-  struct buf text;
-  struct delivery_entry entry = {.status = answer->status, .verdict = answer->verdict};
-  struct str place = answer->location.len ? answer->location : str_slice(request->path, 1, request->path.len);
-  buf_init(&text, 1 << 16);
-  buf_add_text(
-      &text,
-      "{\"resourceType\":\"Bundle\",\"type\":\"batch-response\",\"entry\":[{\"response\":{\"status\":");
-  buf_printf(&text, "\"%ld\",\"location\":", answer->status);
-  tree_write_string(place, &text);
-  buf_add_text(&text, ",\"etag\":");
-  tree_write_string(answer->etag, &text);
-  buf_add_text(&text, "}}]}");
-  if (text.error == STATUS_OK && delivery_read_response(buf_str(&text), job->destination->base, 1, job->arena,
-                                                        &entry, job->diags) == STATUS_OK)
-    entry.verdict = answer->verdict;
-  buf_release(&text);
-  return entry;
-}
-
-static enum status put_single(struct send_job *job, size_t index, const struct tree_node *bundle) {
+static enum status put_single(struct send_job *job, size_t index, struct tree_node *bundle) {
   const struct tree_node *entry = tree_find(bundle, "entry");
-  const struct tree_node *resource = entry ? tree_find(entry, "resource") : NULL;
+  struct tree_node *resource = entry ? tree_find(entry, "resource") : NULL;
   struct delivery_request request;
   struct delivery_answer answer = {0};
   if (!resource) return STATUS_INVALID;
-  enum status status = make_request(job, index, &request);
+  enum status status = make_request(job, index, resource, &request);
   if (status == STATUS_OK) status = serialise(resource, job->arena, &request.body);
   if (status == STATUS_OK) status = delivery_send(job->client, &request, job->arena, &answer);
   if (status != STATUS_OK) return status;
   if (answer.verdict != DELIVERY_DONE) return report_failure(job, &answer);
-  struct delivery_entry done = entry_of_answer(job, &request, &answer);
+  struct delivery_entry done;
+  delivery_read_single(&answer, job->destination->base, str_slice(request.path, 1, request.path.len),
+                       job->arena, &done);
   return settle_entry(job, index, &done);
 }
 
@@ -226,9 +220,7 @@ static enum status send_single(struct send_job *job, size_t part) {
   return status == STATUS_OK ? put_single(job, job->plan.part_ends[part] - 1, bundle) : status;
 }
 
-/* --- the whole
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 enum status send_bundle(struct send_job *job, struct tree_node *bundle) {
   enum status status = bundle_plan_make(job->bundle, bundle, &job->plan);

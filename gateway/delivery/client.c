@@ -281,6 +281,7 @@ static void fill_answer(struct delivery_client *client, const struct delivery_re
   if (out->complete) {
     out->content_type = header_value(client->curl, "content-type", arena);
     out->location = header_value(client->curl, "location", arena);
+    if (!out->location.len) out->location = header_value(client->curl, "content-location", arena);
     out->etag = header_value(client->curl, "etag", arena);
     out->retry_after_ms = retry_after(client->curl);
     out->body = body->len ? buf_take_str(body, arena) : (struct str){0};

@@ -91,6 +91,11 @@ struct delivery_entry {
    batch-response; anything else is STATUS_INVALID: the outcome is then unknown. */
 enum status delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
                                    struct delivery_entry *entries, struct diag_list *diags) MUST_USE;
+/* The same for a request of one resource: its place by Location or Content-Location, else by the resource
+   that came back, else by the path it was sent to (relative to base, without the leading slash); empty when
+   none of them tells. */
+void delivery_read_single(const struct delivery_answer *answer, struct str base, struct str path,
+                          struct arena *arena, struct delivery_entry *out);
 /* Issue severities and codes of an OperationOutcome, for people, without diagnostics texts. */
 struct str delivery_outcome_text(struct str body, struct arena *arena);
 

@@ -162,3 +162,26 @@ enum status delivery_read_response(struct str body, struct str base, size_t expe
   json_decref(root);
   return fault ? STATUS_INVALID : STATUS_OK;
 }
+
+/* Type/id of the resource that the server sent back, although it was asked not to. */
+static struct str body_location(struct str body, struct arena *arena) {
+  json_t *root = parse(body);
+  struct str type = json_str(json_object_get(root, "resourceType"));
+  struct str id = json_str(json_object_get(root, "id"));
+  struct str location = {0};
+  if (is_id(type) && is_id(id)) location = arena_printf(arena, "%.*s/%.*s", STR_ARG(type), STR_ARG(id));
+  json_decref(root);
+  return location;
+}
+
+void delivery_read_single(const struct delivery_answer *answer, struct str base, struct str path,
+                          struct arena *arena, struct delivery_entry *out) {
+  *out = (struct delivery_entry){.status = answer->status, .verdict = answer->verdict};
+  split_location(answer->location, base, arena, out);
+  if (!out->location.len) out->location = body_location(answer->body, arena);
+  if (!out->location.len) split_location(path, base, arena, out);
+  if (!out->version.len) {
+    struct str version = etag_version(answer->etag);
+    if (is_id(version)) out->version = arena_str(arena, version);
+  }
+}

@@ -94,6 +94,26 @@ static void test_outcome_text_is_printable(void **state) {
   assert_str("error in?valid", text);
 }
 
+static void test_single(void **state) {
+  (void)state;
+  struct delivery_entry e;
+  struct delivery_answer answer = {.status = 201, .verdict = DELIVERY_DONE};
+  answer.location = STR("https://ehr.example/fhir/Observation/9/_history/4");
+  delivery_read_single(&answer, BASE, STR("Observation"), arena, &e);
+  assert_str("Observation/9", e.location);
+  assert_str("4", e.version);
+  answer = (struct delivery_answer){.status = 200, .verdict = DELIVERY_DONE, .etag = STR("W/\"3\"")};
+  answer.body = STR("{\"resourceType\":\"Observation\",\"id\":\"8\"}");
+  delivery_read_single(&answer, BASE, STR("Observation?identifier=x"), arena, &e);
+  assert_str("Observation/8", e.location);
+  assert_str("3", e.version);
+  answer = (struct delivery_answer){.status = 200, .verdict = DELIVERY_DONE};
+  delivery_read_single(&answer, BASE, STR("Observation/7"), arena, &e);
+  assert_str("Observation/7", e.location);
+  delivery_read_single(&answer, BASE, STR("Observation?identifier=x"), arena, &e);
+  assert_int_equal(0, e.location.len);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_locations, setup, teardown),
