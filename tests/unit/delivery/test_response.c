@@ -116,6 +116,8 @@ static void test_single(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_single, setup, teardown),
+
       cmocka_unit_test_setup_teardown(test_locations, setup, teardown),
       cmocka_unit_test_setup_teardown(test_entry_refused_inside_success, setup, teardown),
       cmocka_unit_test_setup_teardown(test_not_an_answer, setup, teardown),
