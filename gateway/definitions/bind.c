@@ -154,6 +154,9 @@ static inline bool same_view(struct str a, struct str b) {
 
 /* What has no slot: the type's name, a partner of a primitive, or nothing that is known. */
 static void bind_other(const struct def_type *type, struct tree_node *node, bool *shadows) {
+  node->element = NULL; /* it may have been bound to another type before */
+  node->type = NULL;
+  node->symbol = 0;
   if (type->kind == DEF_RESOURCE && str_is(node->name, RESOURCE_TYPE)) {
     node->flags |= TREE_META;
     node->order = 0;
