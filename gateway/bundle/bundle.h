@@ -48,7 +48,7 @@ struct bundle_params {
   struct str clinic_id;
   struct arena *arena;
   struct diag_list *diags;
-  const struct source *source; /* of the record, for positions of lineage */
+  const struct source *source; /* of the record that the Bundle was made from, for positions; or NULL */
 };
 /* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
    destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them

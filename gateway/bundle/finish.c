@@ -22,7 +22,11 @@ struct finish {
 
 static void complain(struct finish *finish, enum diag_severity severity, enum diag_code code,
                      const struct tree_node *node, struct str message) {
-  struct diag_at at = {.path = definitions_path(node, finish->params->arena)};
+  struct diag_at at = {.source = finish->params->source,
+                       .path = definitions_path(node, finish->params->arena)};
+  while (node->parent && node->offset == 0)
+    node = node->parent; /* the nearest place in the record */
+  at.offset = tree_offset(node);
   diag_add(finish->params->diags, severity, code, &at, "%.*s", STR_ARG(message));
   if (severity >= DIAG_ERROR) finish->failed = true;
 }

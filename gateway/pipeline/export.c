@@ -16,16 +16,16 @@ static enum status settled(const struct passage *passage, enum status status) {
   return diag_errors(passage->run->diags) > passage->errors ? STATUS_INVALID : STATUS_OK;
 }
 
-static enum status check(const struct passage *passage, const struct source *source, struct tree_node *root) {
+static enum status check(const struct passage *passage, struct tree_node *root) {
   struct validation_run run = {.host = passage->pipeline->host,
                                .arena = passage->run->arena,
                                .diags = passage->run->diags,
-                               .source = source};
+                               .source = &passage->record->source};
   return settled(passage, validation_check(passage->pipeline->validation, &run, root));
 }
 
 static enum status check_record(const struct passage *passage) {
-  return check(passage, &passage->record->source, passage->record->root);
+  return check(passage, passage->record->root);
 }
 
 static enum status map_record(const struct passage *passage, struct tree_node **bundle) {
@@ -52,8 +52,9 @@ static enum status finish_bundle(const struct passage *passage, struct tree_node
   return settled(passage, bundle_finish(&params, bundle));
 }
 
+/* What a map made knows the place in the record that it came from. */
 static enum status check_bundle(const struct passage *passage, struct tree_node *bundle) {
-  return passage->run->validate ? check(passage, NULL, bundle) : STATUS_OK;
+  return passage->run->validate ? check(passage, bundle) : STATUS_OK;
 }
 
 static enum status refuse_resource(const struct passage *passage) {

@@ -49,7 +49,7 @@ static void report_failed(const struct validation_visit *visit, const struct def
   struct validation_walk *walk = visit->walk;
   struct diag_at at = {.source = walk->run->source,
                        .offset = validation_offset_of(visit->node),
-                       .path = definitions_path(visit->node, walk->run->arena),
+                       .path = validation_path(walk, visit->node),
                        .expression = constraint->expression};
   diag_add(walk->run->diags, constraint->is_error ? DIAG_ERROR : DIAG_WARNING, DIAG_CONSTRAINT_FAILED, &at,
            "%.*s: %.*s", STR_ARG(constraint->key), STR_ARG(constraint->human));

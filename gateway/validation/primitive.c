@@ -230,6 +230,10 @@ bool validation_check_format(const struct validation_visit *visit) {
   if (validation_primitive(primitive, node->text, (enum tree_kind)node->kind, &why)) return true;
   bool kind = node->kind != rows[primitive].kind;
   struct str name = def_type_name(visit->plan->type);
+  if (primitive == DEF_P_XHTML && !kind) {
+    validation_report(visit->walk, DIAG_ERROR, DIAG_VALUE_FORMAT, node, "%s", why);
+    return false;
+  }
   validation_report(visit->walk, DIAG_ERROR, kind ? DIAG_WRONG_TYPE : DIAG_VALUE_FORMAT, node,
                     "a value of type %.*s %s", STR_ARG(name), why);
   return false;

@@ -20,15 +20,20 @@ static struct str without_index(struct str path) {
   return str_slice(path, 0, path.len ? path.len - 1 : 0);
 }
 
+/* A path costs a walk over siblings: none for what the list counts only. */
+struct str validation_path(const struct validation_walk *walk, const struct tree_node *node) {
+  if (walk->run->diags->count >= DIAG_LIST_MAX) return (struct str){0};
+  return definitions_path(node, walk->run->arena);
+}
+
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...) {
   va_list args;
   va_start(args, format);
   struct str message = arena_vprintf(walk->run->arena, format, args);
   va_end(args);
-  struct diag_at at = {.source = walk->run->source,
-                       .offset = validation_offset_of(node),
-                       .path = definitions_path(node, walk->run->arena)};
+  struct diag_at at = {
+      .source = walk->run->source, .offset = validation_offset_of(node), .path = validation_path(walk, node)};
   if (code == DIAG_NOT_AN_ARRAY && at.path.len && at.path.ptr[at.path.len - 1] == ']')
     at.path = without_index(at.path);
   diag_add(walk->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
