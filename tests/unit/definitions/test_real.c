@@ -146,6 +146,47 @@ static void test_searches(void **state) {
   assert_true(definitions_has_search(definitions, STR("AdverseEvent"), STR("_tag")));
 }
 
+/* US Core laid over the pack, where the conformance data is at hand. */
+static void test_us_core(void **state) {
+  const struct small *real = *state;
+  const char *folder = getenv("KETLINK_CONFORMANCE");
+  const struct host *host = host_system();
+  struct small over = {.arena = arena_new(64 << 20)};
+  struct str path = arena_printf(over.arena, "%s/packages/hl7.fhir.us.core-6.1.0.tgz",
+                                 folder ? folder : SOURCE_DIR "/../shared/conformance");
+  struct str packed;
+  diag_list_init(&over.diags, over.arena);
+  if (host->read_file(host->context, path.ptr, 32 << 20, over.arena, &packed)) {
+    arena_free(over.arena);
+    print_message("skipped: no %.*s\n", STR_ARG(path));
+    skip();
+  }
+  const char *pack = getenv("KETLINK_DEFINITIONS");
+  if (real->image.len)
+    assert_int_equal(definitions_open_image(buf_str(&real->image), &over.diags, &over.definitions),
+                     STATUS_OK);
+  else
+    assert_int_equal(
+        definitions_open(pack ? pack : SOURCE_DIR "/build/definitions.pack", &over.diags, &over.definitions),
+        STATUS_OK);
+  assert_int_equal(definitions_add_package(over.definitions, host, path.ptr, &over.diags), STATUS_OK);
+  assert_int_equal(over.diags.count, 1); /* a base in a package that is not there */
+  const struct def_type *patient = need_type(&over, CORE "us/core/StructureDefinition/us-core-patient");
+  struct def_slicing slicing = {0};
+  assert_ptr_equal(def_type_constrained(patient), need_type(&over, "Patient"));
+  assert_true(def_element_must_support(need_element(patient, "name")));
+  assert_true(def_element_slicing(need_element(patient, "extension"), &slicing));
+  assert_int_equal(slicing.slices, 6);
+  assert_text(def_element_profile(def_element_slice(need_element(patient, "extension"), 0), 0, 0),
+              CORE "us/core/StructureDefinition/us-core-race");
+  const struct def_value_set *races =
+      definitions_value_set(over.definitions, STR(CORE "us/core/ValueSet/omb-race-category"));
+  assert_int_equal(def_value_set_has(races, (struct str){0}, STR("2106-3"), NULL), DEF_MEMBER);
+  assert_int_equal(def_value_set_has(races, (struct str){0}, STR("9999-9"), NULL), DEF_NOT_MEMBER);
+  definitions_close(over.definitions);
+  arena_free(over.arena);
+}
+
 /* No element without a type, no choice without names, no symbol that leads elsewhere. */
 static void test_every_element(void **state) {
   const struct small *small = *state;
@@ -184,6 +225,7 @@ int main(void) {
       cmocka_unit_test_prestate(test_codes, &small),
       cmocka_unit_test_prestate(test_searches, &small),
       cmocka_unit_test_prestate(test_every_element, &small),
+      cmocka_unit_test_prestate(test_us_core, &small),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   definitions_close(small.definitions);
