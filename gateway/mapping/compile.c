@@ -88,16 +88,29 @@ static const struct def_type *root_type(const struct mapping_map *map) {
   return type;
 }
 
+static bool is_bad(const struct fml_compiler *c, uint32_t at) {
+  for (const struct fml_bad_expr *bad = c->bad; bad; bad = bad->next)
+    if (bad->map == c->map && bad->at == at) return true;
+  return false;
+}
+
+static void note_bad(struct fml_compiler *c, uint32_t at) {
+  struct fml_bad_expr *bad = ARENA_NEW(c->set->arena, struct fml_bad_expr);
+  if (bad) {
+    *bad = (struct fml_bad_expr){c->bad, c->map, at};
+    c->bad = bad;
+  } else {
+    c->nomem = true;
+  }
+}
+
 struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const struct fml_type *focus) {
-  if (range.from == range.to) return NULL;
-  struct arena *arena = c->set->arena;
-  struct str key = arena_printf(arena, "%.*s:%u:expression", STR_ARG(c->map->source.name), range.from);
-  struct prog_expr *expr = ARENA_NEW(arena, struct prog_expr);
-  if (!key.ptr || !expr) {
+  if (range.from == range.to || is_bad(c, range.from)) return NULL;
+  struct prog_expr *expr = ARENA_NEW(c->set->arena, struct prog_expr);
+  if (!expr) {
     c->nomem = true;
     return NULL;
   }
-  if (map_get(&c->reported, key)) return NULL; /* failed for other types of arguments: said once */
   expr->at = range.from;
   expr->text = str_slice(c->map->source.text, range.from, range.to);
   fill_variables(c);
@@ -111,9 +124,12 @@ struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const
                                .to = range.to,
                                .bare_variables = true,
                                .double_quotes = true};
-  enum status status = fhirpath_compile(&compile, arena, c->diags, &expr->program, NULL);
+  enum status status = fhirpath_compile(&compile, c->set->arena, c->diags, &expr->program, NULL);
   if (status == STATUS_OK) return expr;
-  if (status == STATUS_NOMEM || map_put(&c->reported, key, c) == STATUS_NOMEM) c->nomem = true;
+  if (status == STATUS_NOMEM)
+    c->nomem = true;
+  else
+    note_bad(c, range.from);
   return NULL;
 }
 

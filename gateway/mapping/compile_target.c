@@ -384,11 +384,11 @@ static bool compile_args(struct place *p) {
 static const struct transform *find_transform(struct place *p) {
   struct str name = p->ast->transform.text;
   struct map all;
-  map_init(&all, p->c->set->arena);
-  for (size_t i = 0; i < sizeof transforms / sizeof transforms[0]; i++) {
+  for (size_t i = 0; i < sizeof transforms / sizeof transforms[0]; i++)
     if (str_is(name, transforms[i].name)) return &transforms[i];
+  map_init(&all, p->c->set->arena);
+  for (size_t i = 0; i < sizeof transforms / sizeof transforms[0]; i++)
     if (map_put(&all, str_of(transforms[i].name), p) == STATUS_NOMEM) p->c->nomem = true;
-  }
   fml_fault(p->c, DIAG_MAP_UNKNOWN_TRANSFORM, p->ast->transform.at, "no transform '%.*s'%.*s", STR_ARG(name),
             STR_ARG(fml_hint(p->c->set->arena, map_nearest(&all, name))));
   return NULL;
@@ -495,6 +495,7 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
     compile_transform(&p);
   else if (ok)
     compile_make(&p);
+  out->primitive = fml_primitive_of(out->type);
   bind_share(&p);
   if (!ast->alias.text.len) return;
   struct fml_type type = out->type ? fml_type_of(out->type) : p.type;

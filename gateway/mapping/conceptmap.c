@@ -130,6 +130,8 @@ static void read_unmapped(struct reader *r, struct concept_group *group, const s
   group->code = keep(r, tree_text(node, "code"));
   group->display = keep(r, tree_text(node, "display"));
   group->other = keep(r, tree_text(node, "url"));
+  group->at = (uint32_t)tree_offset(node);
+  r->map->source = r->source;
   if (group->unmapped == CONCEPT_NONE) fault(r, node, "mode is one of provided, fixed and other-map");
   if (group->unmapped == CONCEPT_FIXED && group->code.len == 0) fault(r, node, "mode fixed needs a code");
   if (group->unmapped == CONCEPT_OTHER && group->other.len == 0) fault(r, node, "mode other-map needs a url");
@@ -165,6 +167,18 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
   if (status != STATUS_CONFLICT) return status;
   fault(&r, root, "another ConceptMap has the same url");
   return STATUS_OK;
+}
+
+void fml_concept_check(const struct mapping_set *set, struct diag_list *diags) {
+  for (size_t i = 0; i < set->concept_maps.count; i++) {
+    const struct concept_map *map = set->concept_maps.entries[i].value;
+    for (const struct concept_group *g = map->groups; g; g = g->next) {
+      if (g->unmapped != CONCEPT_OTHER || map_get(&set->concept_maps, g->other)) continue;
+      struct diag_at at = {.source = map->source, .offset = g->at};
+      diag_error(diags, DIAG_MAP_UNKNOWN_CONCEPTMAP, &at, "no ConceptMap '%.*s' is loaded",
+                 STR_ARG(g->other));
+    }
+  }
 }
 
 /* --- lookup ----------------------------------------------------------------------------------------------

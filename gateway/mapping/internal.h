@@ -187,11 +187,13 @@ struct concept_group {
   struct str source, target;
   enum concept_unmapped unmapped;
   struct str code, display, other;
+  uint32_t at; /* of its rule for what is not mapped */
 };
 struct concept_map {
   struct str url, id;
   struct concept_group *groups, *last_group;
-  struct map rows; /* code -> struct concept_row */
+  struct map rows;             /* code -> struct concept_row */
+  const struct source *source; /* of a file of its own */
   struct concept_map *next_inline;
 };
 struct concept_map *fml_concept_new(struct arena *arena, struct str url);
@@ -202,6 +204,9 @@ bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct 
 /* Reads ConceptMap JSON (R4; R5's `relationship` is understood too) into the set. */
 enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
                              struct diag_list *diags);
+/* Other maps that unmapped rules name must be there. */
+void fml_concept_check(const struct mapping_set *set, struct diag_list *diags);
+
 struct concept_lookup {
   struct str system, code;      /* system empty: any */
   bool known;                   /* a row or an unmapped rule speaks of the code */
@@ -341,8 +346,9 @@ struct prog_target {
   int context, out, share; /* slots, -1: none */
   struct prog_step *steps;
   size_t step_count;
-  const struct def_type *type; /* of the value made, when known */
-  const struct def_type *cast; /* checked against, when it is not the type written */
+  const struct def_type *type;  /* of the value made, when known */
+  enum def_primitive primitive; /* of that type */
+  const struct def_type *cast;  /* checked against, when it is not the type written */
   struct prog_arg *args;
   size_t arg_count;
   struct prog_expr *expr;
@@ -400,10 +406,18 @@ struct fml_binding {
   uint32_t scope; /* depth; shared slots belong to a scope */
 };
 
+/* An expression that failed for one instance of its group is not tried again for another. */
+struct fml_bad_expr {
+  struct fml_bad_expr *next;
+  const struct mapping_map *map;
+  uint32_t at;
+};
+
 struct fml_compiler {
   struct mapping_set *set;
   struct diag_list *diags;
-  struct map reported;           /* "file:offset" that have been reported, or failed to compile */
+  struct map reported;           /* "file:offset:code" */
+  struct fml_bad_expr *bad;      /* expressions that failed to compile */
   const struct mapping_map *map; /* of the group at hand */
   struct prog_group *group;
   struct fml_binding *bindings; /* index = slot */
@@ -510,7 +524,11 @@ void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *
     __attribute__((format(printf, 4, 5)));
 void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,
                const struct tree_node *target);
-void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item);
+static inline void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item) {
+  if (slot < 0) return;
+  frame->lists[slot].count = item ? 1 : 0;
+  if (item) frame->items[slot] = *item;
+}
 /* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
                           const struct prog_arg *args, const struct fp_item *direct);

@@ -71,10 +71,10 @@ static void resolve_imports(struct fml_compiler *c, struct mapping_map *map) {
         there = there || map->import_list[k] == set->maps[i];
       if (!there) map->import_list[map->import_count++] = set->maps[i];
     }
+    if (found) continue;
     struct str nearest = map_nearest(&set->by_url, import->url.text);
-    if (!found)
-      fml_fault(c, DIAG_MAP_UNKNOWN_IMPORT, import->url.at, "no map '%.*s' is loaded%.*s",
-                STR_ARG(import->url.text), STR_ARG(fml_hint(set->arena, nearest)));
+    fml_fault(c, DIAG_MAP_UNKNOWN_IMPORT, import->url.at, "no map '%.*s' is loaded%.*s",
+              STR_ARG(import->url.text), STR_ARG(fml_hint(set->arena, nearest)));
   }
 }
 

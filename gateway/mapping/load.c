@@ -6,6 +6,7 @@ enum { SET_BYTES = 256 << 20, FOLDER_DEPTH = 8 };
 
 struct loader {
   struct mapping_set *set;
+  struct arena *scratch; /* JSON trees */
   struct diag_list *diags;
 };
 
@@ -88,22 +89,18 @@ static enum status load_json(struct loader *l, const char *path) {
   struct tree_node *root = NULL;
   bool done;
   struct source *source = ARENA_NEW(l->set->arena, struct source);
-  struct arena *scratch = arena_new(LIMIT_ARENA_BYTES);
-  enum status status = STATUS_NOMEM;
-  if (!source || !scratch) goto done;
-  status = read_text(l, path, LIMIT_TEXT_BYTES, source, &done);
-  if (status != STATUS_OK || !done) goto done;
-  status = tree_read_json(source, NULL, scratch, l->diags, &root);
-  if (status == STATUS_INVALID) status = STATUS_OK; /* reported; go on with the next file */
-  if (status != STATUS_OK || !root) goto done;
+  if (!source) return STATUS_NOMEM;
+  enum status status = read_text(l, path, LIMIT_TEXT_BYTES, source, &done);
+  if (status != STATUS_OK || !done) return status;
+  arena_reset(l->scratch);
+  status = tree_read_json(source, NULL, l->scratch, l->diags, &root);
+  if (status == STATUS_INVALID) return STATUS_OK; /* reported; go on with the next file */
+  if (status != STATUS_OK) return status;
   struct diag_at at = {.source = source};
   if (str_is(tree_text(root, "resourceType"), "ConceptMap"))
-    status = fml_concept_read(l->set, source, root, l->diags);
-  else
-    diag_error(l->diags, DIAG_INPUT_FORMAT, &at, "this is neither a map nor a ConceptMap");
-done:
-  arena_free(scratch);
-  return status;
+    return fml_concept_read(l->set, source, root, l->diags);
+  diag_error(l->diags, DIAG_INPUT_FORMAT, &at, "this is neither a map nor a ConceptMap");
+  return STATUS_OK;
 }
 
 static enum status load_file(struct loader *l, const char *path) {
@@ -223,16 +220,18 @@ enum status fml_load(struct arena *arena, const struct mapping_load *load, struc
   size_t errors = diag_errors(diags);
   struct mapping_set *set = new_set(arena, load);
   if (!set) return STATUS_NOMEM;
-  struct loader l = {set, diags};
-  enum status status = STATUS_OK;
-  if (!prepare_kit(set)) {
+  struct loader l = {set, arena_new(LIMIT_ARENA_BYTES), diags};
+  enum status status = l.scratch ? STATUS_OK : STATUS_NOMEM;
+  if (status == STATUS_OK && !prepare_kit(set)) {
     diag_error(diags, DIAG_PACK_INVALID, NULL, "the definitions lack the data types of FHIR");
     status = STATUS_INVALID;
   }
   if (status == STATUS_OK) status = load_all(&l, load);
+  if (status == STATUS_OK) fml_concept_check(set, diags);
   if (status == STATUS_OK) status = fml_link(set, diags);
   if (status == STATUS_OK && diag_errors(diags) > errors) status = STATUS_INVALID;
   if (status == STATUS_OK) *out = set;
+  arena_free(l.scratch);
   return status;
 }
 

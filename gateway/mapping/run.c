@@ -112,12 +112,6 @@ static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
   return frame;
 }
 
-void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item) {
-  if (slot < 0) return;
-  frame->lists[slot].count = item ? 1 : 0;
-  if (item) frame->items[slot] = *item;
-}
-
 static bool push(struct fml_run *run, struct fp_item item) {
   if (run->stack_count == run->stack_room) {
     size_t room = run->stack_room ? run->stack_room * 2 : 64;
@@ -510,6 +504,13 @@ static bool name_model(struct fml_run *run, struct tree_node *root, const struct
   return true;
 }
 
+/* The record must be of the type that the map reads. */
+static bool reads(const struct mapping_map *map, const struct tree_node *source) {
+  const struct def_type *type = mapping_source_type(map);
+  return !type || !node_type(source) || def_type_is(node_type(source), type) ||
+         def_type_is(type, node_type(source));
+}
+
 static enum status cannot_start(const struct mapping_map *map, const struct mapping_run *params,
                                 const char *why) {
   struct diag_at at = {.source = &map->source, .offset = map->groups ? map->groups->name.at : 0};
@@ -528,6 +529,8 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
       !map->entry->ast->params->next->is_target)
     return cannot_start(map, params, "the first group must take one source and one target");
   if (!type) return cannot_start(map, params, "the target of the first group has no type");
+  if (!reads(map, source))
+    return cannot_start(map, params, "the source is not of the type that this group takes");
   if (!prepare(&run, set, params)) return STATUS_NOMEM;
   struct tree_node *root = definitions_make_root(set->definitions, run.arena, type);
   if (!root || !name_model(&run, root, type)) return STATUS_NOMEM;

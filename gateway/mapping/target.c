@@ -142,7 +142,8 @@ static const struct def_type *written_type(const struct prog_target *target,
 
 static bool text_fits(struct fml_run *run, const struct prog_target *target, const struct fml_value *value,
                       enum def_primitive from, const struct def_type *type, struct str text) {
-  enum def_primitive to = fml_primitive_of(type);
+  enum def_primitive to = type == target->type ? target->primitive : fml_primitive_of(type);
+  if (from == to && !target->cast) return true;
   enum fml_fit fit = fml_primitive_fit(from, to);
   if (target->op == PROG_CAST && target->cast) {
     enum def_primitive cast = fml_primitive_of(target->cast);
@@ -171,7 +172,8 @@ static enum status write_text(struct fml_run *run, const struct prog_target *tar
   struct str text = STR("");
   enum def_primitive from = primitive_of_item(value);
   const struct def_type *type = written_type(target, element, value, from);
-  if (!fml_item_text(run, &value->item, &text) || !type || !fml_is_primitive(type)) {
+  bool primitive = type == target->type ? target->primitive != DEF_P_NONE : fml_is_primitive(type);
+  if (!fml_item_text(run, &value->item, &text) || !type || !primitive) {
     fml_failed(run, DIAG_MAP_TYPE, value->origin, "the value does not fit %.*s",
                STR_ARG(def_element_path(element)));
     return STATUS_OK;
@@ -372,6 +374,6 @@ enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const s
   if (!node) return status;
   struct fp_item item = {.kind = FP_NODE, .node = node};
   fml_set_slot(frame, target->out, &item);
-  fml_trace(run, MAPPING_WRITE, target->ast->at, STR(""), node);
+  if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, STR(""), node);
   return status;
 }
