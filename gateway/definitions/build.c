@@ -114,8 +114,6 @@ enum status def_builder_finish(struct builder *b) {
 
 struct build_read {
   struct builder *b;
-  const struct definitions_build *build;
-  size_t done;
   bool models; /* every file must be good */
   uint64_t hash;
 };
@@ -147,8 +145,6 @@ static void read_text(void *context, struct str name, struct str text, struct ar
   struct source source = source_make(name, text);
   struct tree_node *root = NULL;
   if (b->error) return;
-  if (read->build && read->build->progress)
-    read->build->progress(read->build->context, "reading", ++read->done, 0);
   read->hash = read->hash * 31 + def_pack_checksum(text.ptr, text.len);
   enum status status = tree_read_json(&source, NULL, arena, b->diags, &root);
   if (status == STATUS_NOMEM) b->error = status;
@@ -161,10 +157,11 @@ static void read_text(void *context, struct str name, struct str text, struct ar
 }
 
 static enum status read_packages(struct builder *b, const struct definitions_build *build) {
-  struct build_read read = {.b = b, .build = build};
+  struct build_read read = {.b = b};
   struct source_visit visit = {read_text, &read};
   enum status status = STATUS_OK;
   for (size_t i = 0; i < build->package_count && !status; i++) {
+    if (build->progress) build->progress(build->context, "packages", i, build->package_count + 1);
     if (!begin_package(b, str_of(build->packages[i]))) return STATUS_NOMEM;
     status = def_sources_read(build->host, build->packages[i], b->arena, b->diags, &visit);
   }
@@ -254,9 +251,12 @@ enum status definitions_build(const struct definitions_build *build, struct diag
   if (!status) status = read_packages(&b, build);
   if (!status && build->models) status = add_models(&b, build->host, build->models);
   if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;
-  if (!status && build->progress) build->progress(build->context, "compiling", 0, 0);
+  if (!status && build->progress)
+    build->progress(build->context, "packages", build->package_count, build->package_count + 1);
   if (!status) status = def_builder_finish(&b);
   if (!status) status = write_image(&b, image);
+  if (!status && build->progress)
+    build->progress(build->context, "packages", build->package_count + 1, build->package_count + 1);
   def_builder_release(&b);
   return status;
 }
