@@ -114,8 +114,7 @@ enum status def_builder_finish(struct builder *b) {
 
 struct build_read {
   struct builder *b;
-  bool models; /* every file must be good */
-  uint64_t hash;
+  bool models; /* what is of no use is reported */
 };
 
 static struct b_package *begin_package(struct builder *b, struct str id) {
@@ -145,7 +144,6 @@ static void read_text(void *context, struct str name, struct str text, struct ar
   struct source source = source_make(name, text);
   struct tree_node *root = NULL;
   if (b->error) return;
-  read->hash = read->hash * 31 + def_pack_checksum(text.ptr, text.len);
   enum status status = tree_read_json(&source, NULL, arena, b->diags, &root);
   if (status == STATUS_NOMEM) b->error = status;
   if (status) return; /* the diagnostic stands in the list */
