@@ -195,23 +195,29 @@ static enum status push_children(struct fml_run *run, const struct fp_item *from
   return STATUS_OK;
 }
 
+/* One step on: the items from `base` give way to their children. */
+static enum status descend(struct fml_run *run, size_t base, const struct prog_step *step) {
+  size_t end = run->stack_count;
+  for (size_t k = base; k < end; k++) {
+    struct fp_item item = run->stack[k];
+    enum status status = push_children(run, &item, step);
+    if (status != STATUS_OK) return status;
+  }
+  size_t found = run->stack_count - end;
+  memmove(run->stack + base, run->stack + end, found * sizeof *run->stack);
+  run->stack_count = base + found;
+  return STATUS_OK;
+}
+
 /* Items of the source's path onto the stack. */
 static enum status gather(struct fml_run *run, const struct fp_item *context,
                           const struct prog_source *source) {
   size_t base = run->stack_count;
-  if (!push(run, *context)) return STATUS_NOMEM;
-  for (size_t i = 0; i < source->step_count; i++) {
-    size_t end = run->stack_count;
-    for (size_t k = base; k < end; k++) {
-      struct fp_item item = run->stack[k];
-      enum status status = push_children(run, &item, &source->steps[i]);
-      if (status != STATUS_OK) return status;
-    }
-    size_t found = run->stack_count - end;
-    memmove(run->stack + base, run->stack + end, found * sizeof *run->stack);
-    run->stack_count = base + found;
-  }
-  return STATUS_OK;
+  if (source->step_count == 0) return push(run, *context) ? STATUS_OK : STATUS_NOMEM;
+  enum status status = push_children(run, context, &source->steps[0]);
+  for (size_t i = 1; i < source->step_count && status == STATUS_OK; i++)
+    status = descend(run, base, &source->steps[i]);
+  return status;
 }
 
 static void keep_type(struct fml_run *run, size_t base, const struct def_type *type) {
