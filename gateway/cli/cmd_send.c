@@ -1,10 +1,6 @@
 /* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
 #include "cli/send.h"
-
-static const struct cli_option options[] = {
-    {"to", 't', "DESTINATION", "name in mappings/destinations, or a file (required)"},
-    {"no-validate", 0, NULL, "do not check the Bundle before it is sent"},
-};
+#include "cli/send_row.h"
 
 /* What lasts for all records of one call. */
 struct send {
@@ -128,16 +124,4 @@ static int run(struct cli *cli) {
   return result;
 }
 
-const struct cli_command cli_send = {
-    .name = "send",
-    .arguments = "INPUT…",
-    .summary = "translate, validate and deliver records now; print what the server stored",
-    .examples = "  ketlink send --to hospital session.json      deliver one session\n"
-                "  ketlink send --to ./test-server.json *.json   to a destination of your own\n"
-                "  ketlink send --to hospital --json - < day.ndjson\n",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .min_arguments = 1,
-    .max_arguments = SIZE_MAX,
-    .run = run,
-};
+const struct cli_command cli_send = {CLI_SEND_ROW, .run = run};

@@ -1,9 +1,11 @@
-/* commands.c - the table of commands, in the order of the pipeline. A new command is one row here and one
- * file beside it. */
+/*
+ * commands.c - the table of commands of the program `ketlink`, in the order of the pipeline. A new command is
+ * one row here and one file beside it.
+ */
 #include "cli/cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_export,   &cli_send,     &cli_validate,          &cli_map_check,        &cli_map_run,
-    &cli_map_test, &cli_fhirpath, &cli_definitions_build, &cli_definitions_list, &cli_definitions_show,
+    &cli_export,   &cli_send_elsewhere, &cli_validate,          &cli_map_check,        &cli_map_run,
+    &cli_map_test, &cli_fhirpath,       &cli_definitions_build, &cli_definitions_list, &cli_definitions_show,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

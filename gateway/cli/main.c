@@ -1,6 +1,7 @@
 /* main.c - the program: hardens the process, finds the command, runs it, and lands its output whole or not at
  * all. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,7 +29,8 @@ static int open_output(struct cli *cli) {
   char *name = arena_alloc(cli->arena, temporary.len + 1);
   if (!name) return CLI_TRY_LATER;
   memcpy(name, temporary.ptr, temporary.len + 1);
-  int fd = mkstemp(name); /* mode 0600: the output is patients' data */
+  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
+  if (fd >= 0 && cli->command->public_output && fchmod(fd, 0644) != 0) return CLI_IO;
   cli->out = fd < 0 ? NULL : fdopen(fd, "w");
   if (!cli->out) {
     fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
@@ -59,9 +61,26 @@ static int close_output(struct cli *cli, int result) {
   return result;
 }
 
-static int run_command(struct cli *cli, int argc, char **argv) {
+/* Becomes the sibling program: same words, same output, same exit status. */
+static int become(const struct cli *cli, char **argv) {
+  char path[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  while (length > 0 && path[length - 1] != '/')
+    length--;
+  size_t room = sizeof path - (size_t)(length > 0 ? length : 0);
+  if (length <= 0 || strlen(cli->command->program) >= room) {
+    fprintf(stderr, "ketlink: where this program stands is not known\n");
+    return CLI_IO;
+  }
+  memcpy(path + length, cli->command->program, strlen(cli->command->program) + 1);
+  execv(path, argv);
+  fprintf(stderr, "ketlink: %s: %s; it belongs beside this program\n", path, strerror(errno));
+  return CLI_IO;
+}
+
+static int run_command(struct cli *cli, int used, int argc, char **argv) {
   int result = CLI_USAGE;
-  switch (cli_parse(cli, argc, argv)) {
+  switch (cli_parse(cli, argc - used, argv + used)) {
   case CLI_PARSED_HELP:
     cli_help(cli->command, stdout);
     return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
@@ -70,6 +89,7 @@ static int run_command(struct cli *cli, int argc, char **argv) {
   case CLI_PARSED_RUN:
     break;
   }
+  if (cli->command->program) return become(cli, argv);
   result = open_output(cli);
   if (result == CLI_DONE) result = cli->command->run(cli);
   return close_output(cli, result);
@@ -119,7 +139,7 @@ int main(int argc, char **argv) {
     return CLI_TRY_LATER;
   }
   diag_list_init(&cli.diags, cli.arena);
-  int result = run_command(&cli, argc - used, argv + used);
+  int result = run_command(&cli, used, argc, argv);
   arena_free(cli.arena);
   return result;
 }
