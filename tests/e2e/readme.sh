@@ -37,6 +37,6 @@ for status in $(sed -n '/^| exit status/,/^$/p' README.md | grep -oE '^\| [0-9]+
 done
 
 # what the tables of CONTRIBUTING point at exists
-grep -oE '`tests/[a-z/.-]+' CONTRIBUTING.md SECURITY.md | sed 's/.*`//' | sort -u |
+grep -oE '`tests/[a-z0-9_/.-]+' CONTRIBUTING.md SECURITY.md | sed 's/.*`//' | sort -u |
   while read -r path; do [ -e "$path" ] || fail "CONTRIBUTING or SECURITY names $path, which is not there"; done
 echo "README: $commands commands run as written"
