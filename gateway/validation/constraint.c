@@ -45,6 +45,25 @@ static void report_broken(const struct validation_visit *visit, const struct val
                     STR_ARG(why));
 }
 
+/* Kept until the walk ends: a rule of a record that stumbles over a value of the wrong type elsewhere in the
+   record says nothing that the finding on that value does not say. */
+static void defer_broken(const struct validation_visit *visit, const struct validation_rule *rule,
+                         struct str why) {
+  struct validation_broken *broken = ARENA_NEW(visit->walk->run->arena, struct validation_broken);
+  if (!broken) {
+    visit->walk->status = STATUS_NOMEM;
+    return;
+  }
+  *broken = (struct validation_broken){visit->walk->broken, *visit, rule, why};
+  visit->walk->broken = broken;
+}
+
+void validation_report_broken(struct validation_walk *walk) {
+  if (walk->malformed) return;
+  for (const struct validation_broken *broken = walk->broken; broken; broken = broken->next)
+    report_broken(&broken->visit, broken->rule, broken->why);
+}
+
 static void report_failed(const struct validation_visit *visit, const struct def_constraint *constraint) {
   struct validation_walk *walk = visit->walk;
   struct diag_at at = {.source = walk->run->source,
@@ -89,7 +108,8 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
   enum status status = fhirpath_truth(program, &run, visit->node, &holds);
   if (status == STATUS_NOMEM) walk->status = status;
   if (status != STATUS_OK) { /* the reason lives in the arena: no rewinding */
-    report_broken(visit, rule, diags.first ? diags.first->message : STR("it cannot be evaluated"));
+    struct str why = diags.first ? diags.first->message : STR("it cannot be evaluated");
+    rule->logical ? defer_broken(visit, rule, why) : report_broken(visit, rule, why);
     return;
   }
   arena_rewind(walk->run->arena, mark);

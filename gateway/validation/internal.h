@@ -104,8 +104,9 @@ struct validation_walk {
   struct map noted;               /* systems and rules of which a note has been given */
   const struct def_type *profile; /* whose own rules are being checked; NULL: the types' */
   bool is_bundle;
-  size_t malformed;   /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
-  enum status status; /* NOMEM, LIMIT */
+  size_t malformed; /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
+  struct validation_broken *broken; /* rules that could not be evaluated, latest first */
+  enum status status;               /* NOMEM, LIMIT */
 };
 
 /* The node's checks; false stops the checks of this node (its value cannot be looked at any further). */
@@ -116,6 +117,14 @@ struct validation_visit {
   const struct validation_plan *plan;       /* of the node's type */
   bool malformed;                           /* something below: rules of models would only repeat it */
 };
+
+struct validation_broken {
+  struct validation_broken *next;
+  struct validation_visit visit;
+  const struct validation_rule *rule;
+  struct str why;
+};
+void validation_report_broken(struct validation_walk *walk);
 
 void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
                           const struct validation_element *element, const struct validation_plan *plan,
