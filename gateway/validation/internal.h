@@ -71,7 +71,7 @@ struct validation_plan {
   struct validation_rules rules;
 };
 
-enum { VALIDATION_SLOTS = 1 << 15, VALIDATION_SEEN = 512 };
+enum { VALIDATION_SLOTS = 1 << 13 }; /* more than all types of R4 and several editions of US Core */
 
 struct validation {
   const struct definitions *definitions;

@@ -17,15 +17,15 @@ static const struct tree_node *read_fixed(struct validation *validation, struct 
 
 /* --- rules --- */
 
-/* Rules that the walk checks by itself, at a fraction of the cost, or that hold where a child is absent. */
+/* Rules that the walk checks by itself, at a fraction of the cost, or that hold where a child is absent:
+   ele-1 by refusing empty values, ref-1 and dom-3 in reference.c, txt-1 and txt-2 in xhtml.c. */
 static const struct known_rule {
-  const char *key;
+  struct str key;
   const char *needs; /* NULL: never evaluated */
 } known_rules[] = {
-    {"ele-1", NULL}, /* every element has a value or children: empty values are refused */
-    {"dom-2", "contained"}, {"dom-3", NULL}, {"dom-4", "contained"},
-    {"dom-5", "contained"}, {"ref-1", NULL}, /* references to contained resources resolve: reference.c */
-    {"txt-1", NULL},        {"txt-2", NULL}, /* the narrative's rules: xhtml.c */
+    {{"ele-1", 5}, NULL},        {{"ref-1", 5}, NULL},        {{"txt-1", 5}, NULL},
+    {{"txt-2", 5}, NULL},        {{"dom-3", 5}, NULL},        {{"dom-2", 5}, "contained"},
+    {{"dom-4", 5}, "contained"}, {{"dom-5", 5}, "contained"},
 };
 
 static bool is_wanted(const struct validation *validation, const struct def_constraint *constraint,
@@ -34,7 +34,7 @@ static bool is_wanted(const struct validation *validation, const struct def_cons
   if (!logical && validation->constraints != VALIDATION_CONSTRAINTS_ALL) return false;
   if (constraint->expression.len == 0) return false;
   for (size_t i = 0; i < sizeof known_rules / sizeof known_rules[0]; i++) {
-    if (!str_is(constraint->key, known_rules[i].key)) continue;
+    if (!str_eq(constraint->key, known_rules[i].key)) continue;
     if (!known_rules[i].needs) return false;
     *needs = definitions_symbol(validation->definitions, str_of(known_rules[i].needs));
   }
@@ -92,16 +92,32 @@ static struct rule_scope scope_of(const struct validation *validation, const str
   return (struct rule_scope){input, whole ? outer : NULL, is_logical(outer)};
 }
 
-static bool plan_element_rules(struct validation *validation, const struct def_type *type,
+/* Room for the wanted ones only: nearly every element of a snapshot repeats ele-1. */
+static bool make_room(struct validation *validation, struct validation_rules *rules, size_t wanted) {
+  if (wanted == 0) return true;
+  rules->items = ARENA_ARRAY(validation->arena, struct validation_rule, wanted);
+  return rules->items != NULL;
+}
+
+static bool is_wanted_at(const struct validation *validation, const struct def_constraint *constraint,
+                         const struct def_type *only, bool logical) {
+  uint32_t needs;
+  return is_wanted(validation, constraint, logical, &needs) && !type_has_rule(only, constraint);
+}
+
+static bool plan_element_rules(struct validation *validation, const struct rule_scope *whole,
                                struct validation_element *out) {
-  size_t count = def_element_constraint_count(out->element);
-  size_t types = def_element_type_count(out->element);
-  const struct def_type *only = types == 1 ? def_element_type(out->element, 0).type : NULL;
-  struct rule_scope scope = scope_of(validation, type, only);
+  size_t count = def_element_constraint_count(out->element), wanted = 0;
   if (count == 0) return true;
-  out->rules.items = ARENA_ARRAY(validation->arena, struct validation_rule, count);
-  if (!out->rules.items) return false;
+  const struct def_type *only =
+      def_element_type_count(out->element) == 1 ? def_element_type(out->element, 0).type : NULL;
+  struct rule_scope scope = {only, whole->resource, whole->logical};
   for (size_t i = 0; i < count; i++) {
+    struct def_constraint constraint = def_element_constraint(out->element, i);
+    wanted += is_wanted_at(validation, &constraint, only, scope.logical);
+  }
+  if (!make_room(validation, &out->rules, wanted)) return false;
+  for (size_t i = 0; i < count && wanted; i++) {
     struct def_constraint constraint = def_element_constraint(out->element, i);
     if (!type_has_rule(only, &constraint)) add_rule(validation, &out->rules, &constraint, &scope);
   }
@@ -110,12 +126,14 @@ static bool plan_element_rules(struct validation *validation, const struct def_t
 }
 
 static bool plan_type_rules(struct validation *validation, struct validation_plan *plan) {
-  size_t count = def_type_constraint_count(plan->type);
+  size_t count = def_type_constraint_count(plan->type), wanted = 0;
   struct rule_scope scope = scope_of(validation, plan->type, plan->type);
-  if (count == 0) return true;
-  plan->rules.items = ARENA_ARRAY(validation->arena, struct validation_rule, count);
-  if (!plan->rules.items) return false;
   for (size_t i = 0; i < count; i++) {
+    struct def_constraint constraint = def_type_constraint(plan->type, i);
+    wanted += is_wanted_at(validation, &constraint, NULL, scope.logical);
+  }
+  if (!make_room(validation, &plan->rules, wanted)) return false;
+  for (size_t i = 0; i < count && wanted; i++) {
     struct def_constraint constraint = def_type_constraint(plan->type, i);
     add_rule(validation, &plan->rules, &constraint, &scope);
   }
@@ -125,7 +143,7 @@ static bool plan_type_rules(struct validation *validation, struct validation_pla
 
 /* --- elements --- */
 
-static bool plan_element(struct validation *validation, const struct def_type *type,
+static bool plan_element(struct validation *validation, const struct rule_scope *scope,
                          const struct def_element *element, struct validation_element *out) {
   struct str fixed = def_element_fixed(element, &out->is_pattern);
   out->element = element;
@@ -143,18 +161,19 @@ static bool plan_element(struct validation *validation, const struct def_type *t
   out->checks |= (uint32_t)(out->min_value.len || out->max_value.len) << VALIDATION_RANGE;
   out->checks |= (uint32_t)(out->fixed != NULL) << VALIDATION_FIXED;
   out->checks |= (uint32_t)bound << VALIDATION_BINDING;
-  return plan_element_rules(validation, type, out);
+  return plan_element_rules(validation, scope, out);
 }
 
 static bool plan_elements(struct validation *validation, struct validation_plan *plan) {
   size_t count = def_type_element_count(plan->type);
   plan->elements = ARENA_ARRAY(validation->arena, struct validation_element, count + 1);
   plan->required = ARENA_ARRAY(validation->arena, const struct validation_element *, count + 1);
+  struct rule_scope scope = scope_of(validation, plan->type, NULL);
   if (!plan->elements || !plan->required) return false;
   for (size_t i = 0; i < count; i++) {
     const struct def_element *element = def_type_element_at(plan->type, i);
     struct validation_element *out = &plan->elements[i];
-    if (!plan_element(validation, plan->type, element, out)) return false;
+    if (!plan_element(validation, &scope, element, out)) return false;
     if (out->min) plan->required[plan->required_count++] = out;
     size_t order = def_element_order(element);
     if (order >= plan->orders) plan->orders = order + 1;
@@ -218,7 +237,7 @@ static const struct validation_plan *add_plan(struct validation *validation, con
     if (plan->type == type) return plan;
     at = (at + 1) & (VALIDATION_SLOTS - 1);
   }
-  if (validation->plan_count >= VALIDATION_SLOTS / 2) return NULL;
+  if (validation->plan_count >= VALIDATION_SLOTS / 4 * 3) return NULL;
   plan = make_plan(validation, type);
   if (!plan) return NULL;
   validation->plan_count++;
