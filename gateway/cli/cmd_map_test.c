@@ -7,9 +7,10 @@
  * position that the value came from, and the rule that wrote it.
  */
 #include <unistd.h>
+#include "cli/fixtures.h"
 #include "cli/map_diff.h"
 
-enum { FIXTURE_DEPTH = 8, DIFFERENCES_MAX = 40 };
+enum { DIFFERENCES_MAX = 40 };
 
 static const struct cli_option options[] = {
     {"update", 'u', NULL,
@@ -17,25 +18,18 @@ static const struct cli_option options[] = {
     {"junit", 'j', "FILE", "also write a JUnit report"},
 };
 
-struct fixture {
-  struct fixture *next;
-  const char *folder;
-  bool failed;
-  struct str report; /* differences, for JUnit */
-};
-
 /* One call. */
 struct tester {
   struct cli *cli;
   struct pipeline *pipeline;
-  struct fixture *first, **end;
-  size_t count, failed, updated;
+  struct cli_fixtures fixtures;
+  size_t failed, updated;
 };
 
 /* One fixture at work. */
 struct trial {
   struct tester *tester;
-  struct fixture *fixture;
+  struct cli_fixture *fixture;
   struct arena *arena;
   struct diag_list diags;
   struct buf report;
@@ -43,56 +37,6 @@ struct trial {
   struct tree_node *bundle;
   struct cli_map_diff diff;
 };
-
-/* --- finding fixtures ------------------------------------------------------------------------------------
- */
-
-static bool has_file(struct tester *t, const char *folder, const char *name) {
-  struct str path = arena_printf(t->cli->arena, "%s/%s", folder, name);
-  return path.ptr && access(path.ptr, R_OK) == 0;
-}
-
-static enum status add_fixture(struct tester *t, const char *folder) {
-  struct fixture *fixture = ARENA_NEW(t->cli->arena, struct fixture);
-  struct str name = arena_str(t->cli->arena, str_of(folder));
-  if (!fixture || !name.ptr) return STATUS_NOMEM;
-  fixture->folder = name.ptr;
-  *t->end = fixture;
-  t->end = &fixture->next;
-  t->count++;
-  return STATUS_OK;
-}
-
-static enum status find_fixtures(struct tester *t, const char *folder, unsigned depth) {
-  const struct host *host = t->cli->host;
-  struct str *names = NULL;
-  size_t count = 0;
-  if (has_file(t, folder, "record.json")) return add_fixture(t, folder);
-  if (depth >= FIXTURE_DEPTH) return STATUS_OK;
-  enum status status = host->list_folders(host->context, folder, t->cli->arena, &names, &count);
-  for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-    struct str path = arena_printf(t->cli->arena, "%s/%.*s", folder, STR_ARG(names[i]));
-    status = path.ptr ? find_fixtures(t, path.ptr, depth + 1) : STATUS_NOMEM;
-  }
-  return status;
-}
-
-/* Without arguments: ./fixtures, else the folder beside the mappings. */
-static enum status find_all(struct tester *t) {
-  const struct cli *cli = t->cli;
-  struct str beside =
-      arena_printf(cli->arena, "%.*s/../fixtures", STR_ARG(pipeline_mappings_folder(t->pipeline)));
-  enum status status = STATUS_OK;
-  for (size_t i = 0; i < cli->argument_count && status == STATUS_OK; i++) {
-    size_t before = t->count;
-    status = find_fixtures(t, cli->arguments[i], 0);
-    if (status == STATUS_OK && t->count == before) status = STATUS_NOT_FOUND;
-    if (status != STATUS_OK) fprintf(stderr, "ketlink map test: no fixture in %s\n", cli->arguments[i]);
-  }
-  if (cli->argument_count) return status;
-  if (!beside.ptr) return STATUS_NOMEM;
-  return find_fixtures(t, access("fixtures", R_OK) == 0 ? "fixtures" : beside.ptr, 0);
-}
 
 /* --- one fixture -----------------------------------------------------------------------------------------
  */
@@ -247,7 +191,7 @@ static enum status update(struct trial *trial, enum status exported) {
                       : remove_file(trial, "expected.diagnostics");
 }
 
-static enum status run_fixture(struct tester *t, struct fixture *fixture) {
+static enum status run_fixture(struct tester *t, struct cli_fixture *fixture) {
   struct trial trial = {.tester = t, .fixture = fixture, .arena = arena_new(LIMIT_ARENA_BYTES)};
   struct source record;
   if (!trial.arena) return STATUS_NOMEM;
@@ -291,8 +235,8 @@ static enum status write_junit(struct tester *t, const char *path) {
   buf_printf(&text,
              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"ketlink map test\" tests=\"%zu\" "
              "failures=\"%zu\">\n",
-             t->count, t->failed);
-  for (const struct fixture *f = t->first; f; f = f->next) {
+             t->fixtures.count, t->failed);
+  for (const struct cli_fixture *f = t->fixtures.first; f; f = f->next) {
     buf_add_text(&text, "  <testcase name=\"");
     add_xml(&text, str_of(f->folder));
     buf_add_text(&text, f->failed ? "\"><failure message=\"differs\">" : "\"/>\n");
@@ -313,8 +257,8 @@ static void print_json(struct tester *t) {
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
   buf_add_text(&text, "[");
-  for (const struct fixture *f = t->first; f; f = f->next) {
-    buf_add_text(&text, f == t->first ? "\n  {\"fixture\": " : ",\n  {\"fixture\": ");
+  for (const struct cli_fixture *f = t->fixtures.first; f; f = f->next) {
+    buf_add_text(&text, f == t->fixtures.first ? "\n  {\"fixture\": " : ",\n  {\"fixture\": ");
     tree_write_string(str_of(f->folder), &text);
     buf_printf(&text, ", \"passed\": %s, \"report\": ", f->failed ? "false" : "true");
     tree_write_string(f->report, &text);
@@ -330,25 +274,25 @@ static void summarize(struct tester *t) {
     print_json(t);
     return;
   }
-  for (const struct fixture *f = t->first; f; f = f->next)
+  for (const struct cli_fixture *f = t->fixtures.first; f; f = f->next)
     if (f->failed) cli_printf(t->cli, "%s\n%.*s", f->folder, STR_ARG(f->report));
   if (cli_flag(t->cli, "update"))
-    cli_printf(t->cli, "%zu fixtures: %zu files written\n", t->count, t->updated);
+    cli_printf(t->cli, "%zu fixtures: %zu files written\n", t->fixtures.count, t->updated);
   else
-    cli_printf(t->cli, "%zu fixtures: %zu passed, %zu failed\n", t->count, t->count - t->failed, t->failed);
+    cli_printf(t->cli, "%zu fixtures: %zu passed, %zu failed\n", t->fixtures.count,
+               t->fixtures.count - t->failed, t->failed);
 }
 
 static int run(struct cli *cli) {
   struct tester t = {.cli = cli};
-  t.end = &t.first;
   int result = cli_pipeline(cli, true, &t.pipeline);
   if (result != CLI_DONE) return result;
-  enum status status = find_all(&t);
+  enum status status = cli_fixtures_find(cli, pipeline_mappings_folder(t.pipeline), &t.fixtures);
   size_t done = 0;
-  for (struct fixture *f = t.first; f && status == STATUS_OK; f = f->next) {
+  for (struct cli_fixture *f = t.fixtures.first; f && status == STATUS_OK; f = f->next) {
     status = run_fixture(&t, f);
     t.failed += f->failed;
-    cli_progress(cli, "fixtures", ++done, t.count);
+    cli_progress(cli, "fixtures", ++done, t.fixtures.count);
   }
   const char *junit = cli_value(cli, "junit");
   if (status == STATUS_OK) summarize(&t);

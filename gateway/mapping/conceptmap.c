@@ -31,13 +31,14 @@ struct concept_group *fml_concept_group(struct concept_map *map, struct arena *a
 }
 
 static struct concept_row *row_of(struct concept_map *map, struct arena *arena,
-                                  const struct concept_group *group, struct str code) {
+                                  const struct concept_group *group, struct str code, uint32_t at) {
   struct concept_row *first = map_get(&map->rows, code), *last = NULL;
   for (struct concept_row *row = first; row; last = row, row = row->next)
     if (str_eq(row->source_system, group->source)) return row;
   struct concept_row *row = ARENA_NEW(arena, struct concept_row);
   if (!row) return NULL;
   row->source_system = group->source;
+  row->at = at;
   if (last)
     last->next = row;
   else if (map_put(&map->rows, code, row) != STATUS_OK)
@@ -46,8 +47,8 @@ static struct concept_row *row_of(struct concept_map *map, struct arena *arena,
 }
 
 bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct concept_group *group,
-                     struct str code, struct concept_target *target) {
-  struct concept_row *row = row_of(map, arena, group, code);
+                     struct str code, uint32_t at, struct concept_target *target) {
+  struct concept_row *row = row_of(map, arena, group, code, at);
   if (!row) return false;
   struct concept_target **end = &row->targets;
   while (*end)
@@ -94,7 +95,8 @@ static void read_target(struct reader *r, const struct concept_group *group, str
   target->equivalence = keep(r, equivalence);
   if (target->code.len == 0 && !none)
     fault(r, node, "this target has no code; 'unmatched' says that none is meant");
-  if (!r->nomem && !fml_concept_add(r->map, r->arena, group, code, target)) r->nomem = true;
+  uint32_t at = (uint32_t)tree_offset(node->parent);
+  if (!r->nomem && !fml_concept_add(r->map, r->arena, group, code, at, target)) r->nomem = true;
 }
 
 static void read_element(struct reader *r, const struct concept_group *group, const struct tree_node *node) {
@@ -111,7 +113,8 @@ static void read_element(struct reader *r, const struct concept_group *group, co
       return;
     }
   const struct tree_node *target = tree_find(node, "target");
-  if (!target && !row_of(r->map, r->arena, group, code)) r->nomem = true;
+  if (!target && !row_of(r->map, r->arena, group, code, (uint32_t)tree_offset(node)))
+    r->nomem = true;
   for (; target; target = tree_next_same(target))
     read_target(r, group, code, target);
 }
@@ -131,7 +134,6 @@ static void read_unmapped(struct reader *r, struct concept_group *group, const s
   group->display = keep(r, tree_text(node, "display"));
   group->other = keep(r, tree_text(node, "url"));
   group->at = (uint32_t)tree_offset(node);
-  r->map->source = r->source;
   if (group->unmapped == CONCEPT_NONE) fault(r, node, "mode is one of provided, fixed and other-map");
   if (group->unmapped == CONCEPT_FIXED && group->code.len == 0) fault(r, node, "mode fixed needs a code");
   if (group->unmapped == CONCEPT_OTHER && group->other.len == 0) fault(r, node, "mode other-map needs a url");
@@ -160,6 +162,7 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
   }
   r.map = fml_concept_new(set->arena, url);
   if (!r.map) return STATUS_NOMEM;
+  r.map->source = source;
   for (const struct tree_node *g = tree_find(root, "group"); g && !r.nomem; g = tree_next_same(g))
     read_group(&r, g);
   if (r.nomem) return STATUS_NOMEM;
@@ -205,6 +208,7 @@ static const struct concept_target *find_unmapped(const struct mapping_set *set,
     }
     bool provided = g->unmapped == CONCEPT_PROVIDED;
     lookup->known = true;
+    lookup->mark = g->mark;
     lookup->answer =
         (struct concept_target){.system = provided && g->target.len == 0 ? lookup->system : g->target,
                                 .code = provided ? lookup->code : g->code,
@@ -220,6 +224,7 @@ static const struct concept_target *find(const struct mapping_set *set, const st
   for (const struct concept_row *row = map_get(&map->rows, lookup->code); row; row = row->next) {
     if (lookup->system.len && !str_eq(row->source_system, lookup->system)) continue;
     lookup->known = true;
+    lookup->mark = row->mark;
     for (const struct concept_target *target = row->targets; target; target = target->next)
       if (fml_concept_usable(target)) return target;
   }

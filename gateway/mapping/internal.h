@@ -96,6 +96,7 @@ struct ast_source {
   bool has_cardinality;
   uint32_t min, max; /* max DEF_UNBOUNDED for * */
   struct ast_range fallback, where, check, log;
+  uint32_t mark; /* of coverage: FML_WHERE_TRUE … */
   enum ast_source_mode mode;
 };
 
@@ -111,6 +112,7 @@ struct ast_target {
   size_t arg_count;
   struct ast_name alias, share;
   enum ast_target_mode mode;
+  uint32_t mark; /* of coverage: something was written */
 };
 
 struct ast_call {
@@ -129,7 +131,8 @@ struct ast_rule {
   size_t source_count, target_count;
   struct ast_call *calls;
   struct ast_rule *rules;
-  bool simple; /* src.a -> tgt.b */
+  uint32_t mark; /* of coverage: FML_REACHED, FML_FIRED */
+  bool simple;   /* src.a -> tgt.b */
 };
 
 struct ast_param {
@@ -147,6 +150,7 @@ struct ast_group {
   size_t param_count;
   enum ast_type_mode type_mode;
   struct ast_rule *rules;
+  uint32_t mark;     /* of coverage: called */
   bool instantiated; /* some call, or the start, reaches it */
   struct prog_group *instances;
 };
@@ -179,6 +183,7 @@ struct concept_target {
 struct concept_row {
   struct concept_row *next; /* same code, another group */
   struct str source_system;
+  uint32_t at, mark; /* where it stands; of coverage: used */
   struct concept_target *targets;
 };
 enum concept_unmapped { CONCEPT_NONE, CONCEPT_PROVIDED, CONCEPT_FIXED, CONCEPT_OTHER };
@@ -187,20 +192,20 @@ struct concept_group {
   struct str source, target;
   enum concept_unmapped unmapped;
   struct str code, display, other;
-  uint32_t at; /* of its rule for what is not mapped */
+  uint32_t at, mark; /* of its rule for what is not mapped */
 };
 struct concept_map {
   struct str url, id;
   struct concept_group *groups, *last_group;
-  struct map rows;             /* code -> struct concept_row */
-  const struct source *source; /* of a file of its own */
+  struct map rows; /* code -> struct concept_row */
+  const struct source *source;
   struct concept_map *next_inline;
 };
 struct concept_map *fml_concept_new(struct arena *arena, struct str url);
 struct concept_group *fml_concept_group(struct concept_map *map, struct arena *arena, struct str source,
                                         struct str target);
 bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct concept_group *group,
-                     struct str code, struct concept_target *target);
+                     struct str code, uint32_t at, struct concept_target *target);
 /* Reads ConceptMap JSON (R4; R5's `relationship` is understood too) into the set. */
 enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
                              struct diag_list *diags);
@@ -210,6 +215,7 @@ void fml_concept_check(const struct mapping_set *set, struct diag_list *diags);
 struct concept_lookup {
   struct str system, code;      /* system empty: any */
   bool known;                   /* a row or an unmapped rule speaks of the code */
+  uint32_t mark;                /* of the row or rule that spoke */
   struct concept_target answer; /* of an unmapped rule */
 };
 /* First usable target, or NULL; it may stand in the lookup. */
@@ -262,6 +268,7 @@ struct mapping_set {
   struct prog_group *instances, *last_instance;
   size_t instance_count;
   size_t constant_count;
+  uint32_t mark_count;
 };
 
 /* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
@@ -472,6 +479,35 @@ const struct def_type *fml_choose(const struct def_element *choice, enum def_pri
 bool fml_unit(struct str word, enum datetime_unit *unit);
 struct str fml_type_label(struct arena *arena, struct fml_type type);
 
+/* --- coverage --------------------------------------------------------------------------------------------
+ */
+
+/* What is counted of a rule and of a source, from its mark on. */
+enum { FML_REACHED, FML_FIRED, FML_RULE_MARKS };
+enum { FML_WHERE_TRUE, FML_WHERE_FALSE, FML_DEFAULT_USED, FML_DEFAULT_UNUSED, FML_SOURCE_MARKS };
+/* Numbers everything that is counted; once, when all is loaded. */
+void fml_number(struct mapping_set *set);
+
+struct fml_value_seen {
+  struct str file;
+  struct source_position position;
+  size_t count, read;
+};
+struct fml_type_seen {
+  const struct def_type *type;
+  struct str label; /* profile it was asked for by, or empty */
+  bool *written;    /* by index of element */
+};
+struct mapping_coverage {
+  const struct mapping_set *set;
+  struct arena *arena;
+  uint32_t *hits;
+  struct map values;   /* plain path -> struct fml_value_seen */
+  struct map models;   /* name -> struct def_type, of the sources */
+  struct map types;    /* profile and name -> struct fml_type_seen */
+  struct map profiles; /* not known */
+};
+
 /* --- running ---------------------------------------------------------------------------------------------
  */
 
@@ -505,7 +541,8 @@ struct fml_run {
   const struct prog_rule *rule; /* at hand, for messages */
   struct tree_node *focus;      /* source item at hand */
   struct tree_node *source, *target;
-  bool failed; /* some rule could not be executed */
+  uint32_t *hits; /* coverage, or NULL */
+  bool failed;    /* some rule could not be executed */
   bool nomem;
 };
 
@@ -524,6 +561,9 @@ void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *
     __attribute__((format(printf, 4, 5)));
 void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,
                const struct tree_node *target);
+static inline void fml_hit(const struct fml_run *run, uint32_t mark) {
+  if (run->hits) run->hits[mark]++;
+}
 static inline void fml_set_slot(struct fml_frame *frame, int slot, const struct fp_item *item) {
   if (slot < 0) return;
   frame->lists[slot].count = item ? 1 : 0;

@@ -21,6 +21,7 @@
 
 struct mapping_set;
 struct mapping_map;
+struct mapping_coverage;
 
 struct mapping_load {
   const struct definitions *definitions;
@@ -66,7 +67,8 @@ struct mapping_run {
   const struct source *source; /* text of the source tree, for positions */
   void (*trace)(void *context, const struct mapping_trace *trace); /* NULL: none */
   void *trace_context;
-  size_t max_steps, max_depth; /* 0: defaults */
+  size_t max_steps, max_depth;       /* 0: defaults */
+  struct mapping_coverage *coverage; /* NULL: not counted */
 };
 /* STATUS_INVALID when a check failed or a rule could not be executed (diagnostics say which). */
 enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map,
@@ -74,6 +76,43 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
                         struct tree_node **target) MUST_USE;
 /* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
+
+/* --- coverage ------------------------------------------------------------------------------------------- */
+
+/* Counts over many runs of one set what was run, read and written. One thread at a time. */
+struct mapping_coverage *mapping_coverage_new(const struct mapping_set *set, struct arena *arena);
+/* After a run: what of its source was read, what of its target was written (NULL: nothing came out). */
+enum status mapping_coverage_add(struct mapping_coverage *coverage, const struct source *text,
+                                 const struct tree_node *source, const struct tree_node *target) MUST_USE;
+
+enum mapping_cover {
+  MAPPING_COVER_RULES,
+  MAPPING_COVER_BRANCHES, /* conditions both ways, defaults both ways, targets that wrote, groups called */
+  MAPPING_COVER_VALUES,   /* places of the sources that occurred: read by some rule */
+  MAPPING_COVER_MODEL,    /* elements of the logical models: occurred in some source */
+  MAPPING_COVER_TARGET,   /* must-support elements (of what has none: required ones) of what was made: written
+                           */
+  MAPPING_COVER_ROWS,     /* rows of ConceptMaps, and their rules for unmapped codes: used */
+  MAPPING_COVER_KINDS
+};
+struct mapping_cover_miss {
+  struct mapping_cover_miss *next;
+  struct str file; /* empty where a definition says so, not a file */
+  struct source_position position;
+  struct str name;   /* rule, element path, code */
+  struct str detail; /* what is missing, in words */
+};
+struct mapping_cover_part {
+  size_t total, covered;
+  struct mapping_cover_miss *first, **end;
+};
+struct mapping_cover_report {
+  struct mapping_cover_part parts[MAPPING_COVER_KINDS];
+  struct str *unknown_profiles; /* named by meta.profile and not among the definitions */
+  size_t unknown_profile_count;
+};
+enum status mapping_coverage_report(const struct mapping_coverage *coverage, struct arena *arena,
+                                    struct mapping_cover_report *out) MUST_USE;
 
 /* One ConceptMap row; false when no row matches. `system` empty: any group. */
 struct mapping_concept {

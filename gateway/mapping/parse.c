@@ -230,6 +230,7 @@ static struct str want_equivalence(struct fml_parser *p) {
 }
 
 static void parse_code_map(struct fml_parser *p, struct concept_map *map, const struct prefix *prefixes) {
+  uint32_t at = p->token.at;
   struct str source = want_prefix(p, prefixes);
   fml_want_symbol(p, ':', "after a prefix");
   struct str code = want_code(p);
@@ -242,10 +243,11 @@ static void parse_code_map(struct fml_parser *p, struct concept_map *map, const 
   if (!row) return;
   *row = (struct concept_target){.system = target, .code = to, .equivalence = equivalence};
   struct concept_group *group = fml_concept_group(map, p->arena, source, target);
-  if (!group || !fml_concept_add(map, p->arena, group, code, row)) p->nomem = p->panic = true;
+  if (!group || !fml_concept_add(map, p->arena, group, code, at, row)) p->nomem = p->panic = true;
 }
 
 static void parse_unmapped(struct fml_parser *p, struct concept_map *map, const struct prefix *prefixes) {
+  uint32_t at = p->token.at;
   fml_advance(p);
   if (!fml_take_word(p, "for")) fml_syntax(p, "expected 'for' after 'unmapped'");
   struct str source = want_prefix(p, prefixes);
@@ -254,10 +256,12 @@ static void parse_unmapped(struct fml_parser *p, struct concept_map *map, const 
   fml_take_symbol(p, ';');
   if (p->panic) return;
   struct concept_group *group = fml_concept_group(map, p->arena, source, STR(""));
-  if (group)
-    group->unmapped = CONCEPT_PROVIDED;
-  else
+  if (!group) {
     p->nomem = p->panic = true;
+    return;
+  }
+  group->unmapped = CONCEPT_PROVIDED;
+  group->at = at;
 }
 
 static void parse_concept_map(struct fml_parser *p) {
@@ -272,6 +276,7 @@ static void parse_concept_map(struct fml_parser *p) {
     return;
   }
   map->id = id.text;
+  map->source = &p->map->source;
   fml_want_symbol(p, '{', "after the concept map's id");
   while (!p->panic && !fml_at_symbol(p, '}') && p->token.kind != FML_END) {
     if (fml_take_word(p, "prefix")) {

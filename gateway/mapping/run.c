@@ -239,6 +239,7 @@ static enum status keep_true(struct fml_run *run, struct fml_frame *frame, const
     fml_set_slot(frame, source->out, &item);
     enum status status = truth(run, frame, source->where, &item, &yes);
     if (status != STATUS_OK) return status;
+    fml_hit(run, source->ast->mark + (yes ? FML_WHERE_TRUE : FML_WHERE_FALSE));
     if (yes) run->stack[kept++] = item;
   }
   run->stack_count = kept;
@@ -333,7 +334,11 @@ static enum status select_items(struct fml_run *run, struct fml_frame *frame,
   struct fp_item context = frame->items[source->context];
   enum status status = gather(run, &context, source);
   if (status != STATUS_OK) return status;
-  if (source->fallback && run->stack_count == base) status = use_fallback(run, frame, source, &context);
+  if (source->fallback) {
+    bool used = run->stack_count == base;
+    fml_hit(run, source->ast->mark + (used ? FML_DEFAULT_USED : FML_DEFAULT_UNUSED));
+    if (used) status = use_fallback(run, frame, source, &context);
+  }
   if (source->type) keep_type(run, base, source->type);
   check_cardinality(run, source, run->stack_count - base);
   if (status == STATUS_OK && source->where) status = keep_true(run, frame, source, base);
@@ -355,6 +360,7 @@ static enum status fire(struct fml_run *run, struct fml_frame *frame, const stru
     fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the map takes more than %zu steps", run->max_steps);
     return STATUS_LIMIT;
   }
+  fml_hit(run, rule->ast->mark + FML_FIRED);
   if (run->params->trace)
     trace(run, MAPPING_RULE, rule->map, rule->ast->at, rule->ast->name.text, STR(""), NULL);
   for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
@@ -379,6 +385,7 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
     skipped(run, rule, "its variable has no value");
     return STATUS_OK;
   }
+  if (index == 0) fml_hit(run, rule->ast->mark + FML_REACHED);
   enum status status = select_items(run, frame, source, base);
   size_t end = run->stack_count;
   if (end == base && status == STATUS_OK) skipped(run, rule, "no item");
@@ -454,6 +461,7 @@ static bool pass_arguments(const struct prog_group *group, struct fml_frame *fra
 static enum status run_in_frame(struct fml_run *run, const struct prog_group *group,
                                 struct fml_frame *frame) {
   run->depth++;
+  fml_hit(run, group->ast->mark);
   if (run->params->trace)
     trace(run, MAPPING_GROUP, group->map, group->ast->name.at, group->ast->name.text, STR(""), NULL);
   enum status status = group->map->constant_count ? load_constants(run, group, frame) : STATUS_OK;
@@ -486,6 +494,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
   run->params = params;
   run->arena = params->arena;
   run->diags = params->diags;
+  run->hits = params->coverage ? params->coverage->hits : NULL;
   run->max_depth = params->max_depth ? params->max_depth : LIMIT_MAP_DEPTH;
   run->max_steps = params->max_steps ? params->max_steps : LIMIT_MAP_STEPS;
   run->constants = ARENA_ARRAY(run->arena, struct fp_list, set->constant_count + 1);

@@ -371,6 +371,7 @@ enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const s
     status = run_build(run, frame, target, parent, &node);
   else
     status = run_transform(run, frame, target, parent, &node);
+  if (node || (target->out >= 0 && frame->lists[target->out].count)) fml_hit(run, target->ast->mark);
   if (!node) return status;
   struct fp_item item = {.kind = FP_NODE, .node = node};
   fml_set_slot(frame, target->out, &item);

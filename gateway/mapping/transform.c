@@ -299,10 +299,17 @@ static struct str child_text(const struct tree_node *node, uint32_t symbol, stru
   return STR("");
 }
 
+static const struct concept_target *find_code(const struct fml_run *run, const struct concept_map *map,
+                                              struct concept_lookup *lookup) {
+  const struct concept_target *found = fml_concept_find(run->set, map, lookup);
+  if (lookup->known) fml_hit(run, lookup->mark);
+  return found;
+}
+
 static const struct concept_target *look_up(struct fml_run *run, const struct concept_map *map,
                                             struct concept_lookup *lookup, struct tree_node *origin) {
   if (lookup->code.len == 0) return NULL;
-  const struct concept_target *found = fml_concept_find(run->set, map, lookup);
+  const struct concept_target *found = find_code(run, map, lookup);
   if (!found && !lookup->known)
     fml_warn(run, DIAG_UNMAPPED_CODE, origin, "no row of %.*s for '%.*s'",
              STR_ARG(map->url.len ? map->url : map->id), STR_ARG(diag_quote(run->arena, lookup->code)));
@@ -326,7 +333,7 @@ static const struct concept_target *look_up_node(struct fml_run *run, const stru
     lookup->system = child_text(c, kit->symbol_system, NULL);
     lookup->code = child_text(c, kit->symbol_code, origin);
     const struct concept_target *found =
-        c == last || c == node ? look_up(run, map, lookup, *origin) : fml_concept_find(run->set, map, lookup);
+        c == last || c == node ? look_up(run, map, lookup, *origin) : find_code(run, map, lookup);
     if (found) return found;
   }
   return NULL;

@@ -40,4 +40,16 @@ expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity\.
 expect 0 "$ketlink" map run session fixtures/clinic/minimal/record.json --trace
 jq -e '.resourceType == "Bundle"' "$work/out" > /dev/null || fail "map run printed no Bundle"
 expect_text "$work/err" "\.fml:[0-9]+"
-echo "maps: checked, tested, traced"
+
+# what the fixtures leave untested, with a gate for CI
+expect 0 "$ketlink" map cover
+expect_text "$work/out" "^  rules run +[0-9]+ of +[0-9]+ +[0-9]+\.[0-9] %"
+expect_text "$work/out" "^  mappings/terminology/.*\.json:[0-9]+:[0-9]+: .*never used in"
+expect 0 "$ketlink" map cover --json fixtures/clinic/minimal
+jq -e '.fixtures == 1 and .rules.covered > 0 and .rules.covered < .rules.total
+  and (.rules.missing | length) == .rules.total - .rules.covered and (.rules.missing[0].line > 0)' "$work/out" > /dev/null ||
+  fail "map cover --json does not add up"
+expect 1 "$ketlink" map cover --summary --fail-under 99.9 fixtures/clinic/minimal
+expect_no_text "$work/out" "never"
+expect 2 "$ketlink" map cover --fail-under much
+echo "maps: checked, tested, traced, covered"
