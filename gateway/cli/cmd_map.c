@@ -1,5 +1,5 @@
 /* cmd_map.c - ketlink map check and map run: are the maps right, and what does one of them do? */
-#include "cli/cli.h"
+#include "cli/maps.h"
 
 /* --- map check -------------------------------------------------------------------------------------------
  */
@@ -54,9 +54,7 @@ static const struct cli_option run_options[] = {
 /* What one call of map run holds. */
 struct runner {
   struct cli *cli;
-  struct pipeline *pipeline;
-  struct mapping_set *set;
-  const struct mapping_map *map;
+  struct cli_map map;
   struct source source;
   struct tree_node *root, *target;
 };
@@ -81,35 +79,15 @@ static void trace_line(void *context, const struct mapping_trace *t) {
   arena_rewind(arena, mark);
 }
 
-/* MAP is a file, or the URL or name of a map of the folder. */
-static enum status load_map(struct runner *runner, const char *name) {
-  struct str folder = pipeline_mappings_folder(runner->pipeline);
-  bool is_file = str_ends(str_of(name), STR(".fml")) || str_ends(str_of(name), STR(".map"));
-  struct mapping_load load = {.definitions = pipeline_definitions(runner->pipeline),
-                              .host = runner->cli->host,
-                              .folder = folder.len ? folder.ptr : NULL};
-  enum status status = mapping_load(&load, &runner->cli->diags, &runner->set);
-  if (status != STATUS_OK) return status;
-  runner->map = mapping_find(runner->set, str_of(name));
-  if (runner->map || !is_file) return runner->map ? STATUS_OK : STATUS_NOT_FOUND;
-  mapping_free(runner->set);
-  runner->set = NULL;
-  load.files = &name;
-  load.file_count = 1;
-  status = mapping_load(&load, &runner->cli->diags, &runner->set);
-  if (status == STATUS_OK) runner->map = mapping_at(runner->set, mapping_count(runner->set) - 1);
-  return status;
-}
-
 static const struct def_type *source_type(const struct runner *runner) {
   const char *model = cli_value(runner->cli, "model");
-  const struct definitions *definitions = pipeline_definitions(runner->pipeline);
-  return model ? definitions_type(definitions, str_of(model)) : mapping_source_type(runner->map);
+  const struct definitions *definitions = pipeline_definitions(runner->map.pipeline);
+  return model ? definitions_type(definitions, str_of(model)) : mapping_source_type(runner->map.map);
 }
 
 static enum status read_source(struct runner *runner, const char *path) {
   struct cli *cli = runner->cli;
-  const struct definitions *definitions = pipeline_definitions(runner->pipeline);
+  const struct definitions *definitions = pipeline_definitions(runner->map.pipeline);
   struct str text;
   enum status status = cli_read(cli, path, cli->arena, &cli->diags, &text);
   if (status != STATUS_OK) return status;
@@ -136,7 +114,7 @@ static enum status run_map(struct runner *runner) {
                             .source = &runner->source,
                             .trace = cli_flag(cli, "trace") ? trace_line : NULL,
                             .trace_context = runner};
-  enum status status = mapping_run(runner->set, runner->map, &run, runner->root, &runner->target);
+  enum status status = mapping_run(runner->map.set, runner->map.map, &run, runner->root, &runner->target);
   if (status == STATUS_OK) mapping_report_unread(runner->root, &run);
   return status;
 }
@@ -155,25 +133,14 @@ static int print_target(struct runner *runner) {
 
 static int run(struct cli *cli) {
   struct runner runner = {.cli = cli};
-  int result = cli_pipeline(cli, false, &runner.pipeline);
-  if (result != CLI_DONE) return result;
-  enum status status = load_map(&runner, cli->arguments[0]);
-  if (status == STATUS_NOT_FOUND) {
-    result = cli_usage(cli, "no map '%s' in the mappings folder", cli->arguments[0]);
-    goto done;
-  }
-  if (status == STATUS_INVALID) {
+  int result = cli_map_open(cli, cli->arguments[0], &runner.map);
+  if (result == CLI_DONE) {
+    enum status status = read_source(&runner, cli->arguments[1]);
+    if (status == STATUS_OK) status = run_map(&runner);
     cli_report(cli, &cli->diags);
-    result = CLI_CONFIG;
-    goto done;
+    result = status == STATUS_OK ? print_target(&runner) : cli_exit_of(status);
   }
-  if (status == STATUS_OK) status = read_source(&runner, cli->arguments[1]);
-  if (status == STATUS_OK) status = run_map(&runner);
-  cli_report(cli, &cli->diags);
-  result = status == STATUS_OK ? print_target(&runner) : cli_exit_of(status);
-done:
-  mapping_free(runner.set);
-  pipeline_close(runner.pipeline);
+  cli_map_close(&runner.map);
   return result;
 }
 

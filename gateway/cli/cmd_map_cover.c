@@ -118,7 +118,8 @@ static void print_text(struct coverer *c) {
     }
   }
   if (c->report.unknown_profile_count)
-    cli_printf(cli, "\nprofiles that are not among the definitions: what they ask for is not counted\n");
+    cli_printf(cli, "\nprofiles that are not among the definitions: what they ask for is not counted\n  "
+                    "(ketlink definitions build takes their package)\n");
   for (size_t i = 0; i < c->report.unknown_profile_count; i++)
     cli_printf(cli, "  %.*s\n", STR_ARG(c->report.unknown_profiles[i]));
 }

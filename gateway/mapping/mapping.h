@@ -77,6 +77,10 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
 /* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
 
+/* The compiled program of one map, to be read: groups for each combination of types they are called with,
+   rules, variables as numbered slots, steps, and FHIRPath instruction by instruction. */
+void mapping_dump(const struct mapping_set *set, const struct mapping_map *map, struct buf *out);
+
 /* --- coverage ------------------------------------------------------------------------------------------- */
 
 /* Counts over many runs of one set what was run, read and written. One thread at a time. */

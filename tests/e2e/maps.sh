@@ -52,4 +52,10 @@ jq -e '.fixtures == 1 and .rules.covered > 0 and .rules.covered < .rules.total
 expect 1 "$ketlink" map cover --summary --fail-under 99.9 fixtures/clinic/minimal
 expect_no_text "$work/out" "never"
 expect 2 "$ketlink" map cover --fail-under much
+# the compiled program, to be read
+expect 0 "$ketlink" map dump vitals
+expect_text "$work/out" "^group Vitals\(source #0 rec : SessionRecord"
+expect_text "$work/out" "write #[0-9]+ entry.resource = create\(\"Observation\"\) : Observation  -> #[0-9]+ obs"
+expect_text "$work/out" "HAS_CHILD exists"
+expect 2 "$ketlink" map dump nonesuch
 echo "maps: checked, tested, traced, covered"

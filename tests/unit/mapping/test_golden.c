@@ -41,6 +41,21 @@ static struct str diagnostics(const struct diag_list *diags, struct arena *arena
   return copy;
 }
 
+/* Whatever loads can be dumped. */
+static void check_dump(struct golden *golden, const struct mapping_set *set) {
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  for (size_t i = 0; set && i < mapping_count(set); i++) {
+    size_t before = text.len;
+    mapping_dump(set, mapping_at(set, i), &text);
+    if (text.error != STATUS_OK || str_find(buf_str(&text), STR("\ngroup "), before) == SIZE_MAX) {
+      printf("no dump of %.*s\n", STR_ARG(mapping_url(mapping_at(set, i))));
+      golden->failures++;
+    }
+  }
+  buf_release(&text);
+}
+
 static void run_golden(struct golden *golden) {
   const char *files[FILES_MAX];
   struct diag_list diags;
@@ -71,6 +86,7 @@ static void run_golden(struct golden *golden) {
     printf("status %s with %zu errors\n", status_name(status), diag_errors(&diags));
     golden->failures++;
   }
+  check_dump(golden, c.set);
   buf_release(&out);
   mapping_free(c.set);
   definitions_close(definitions);

@@ -1,0 +1,39 @@
+/* maps.c - finds and loads the map that a command line names. */
+#include "cli/maps.h"
+
+static bool is_file(struct str name) {
+  return str_ends(name, STR(".fml")) || str_ends(name, STR(".map")) || str_ends(name, STR(".json"));
+}
+
+static enum status load(struct cli *cli, const char *name, struct cli_map *out) {
+  struct str folder = pipeline_mappings_folder(out->pipeline);
+  struct mapping_load load = {.definitions = pipeline_definitions(out->pipeline),
+                              .host = cli->host,
+                              .folder = folder.len ? folder.ptr : NULL};
+  enum status status = mapping_load(&load, &cli->diags, &out->set);
+  if (status != STATUS_OK) return status;
+  out->map = mapping_find(out->set, str_of(name));
+  if (out->map || !is_file(str_of(name))) return out->map ? STATUS_OK : STATUS_NOT_FOUND;
+  mapping_free(out->set);
+  out->set = NULL;
+  load.files = &name;
+  load.file_count = 1;
+  status = mapping_load(&load, &cli->diags, &out->set);
+  if (status == STATUS_OK) out->map = mapping_at(out->set, mapping_count(out->set) - 1);
+  return status;
+}
+
+int cli_map_open(struct cli *cli, const char *name, struct cli_map *out) {
+  int result = cli_pipeline(cli, false, &out->pipeline);
+  if (result != CLI_DONE) return result;
+  enum status status = load(cli, name, out);
+  if (status == STATUS_NOT_FOUND) return cli_usage(cli, "no map '%s' in the mappings folder", name);
+  if (status != STATUS_INVALID) return cli_exit_of(status);
+  cli_report(cli, &cli->diags);
+  return CLI_CONFIG;
+}
+
+void cli_map_close(struct cli_map *map) {
+  mapping_free(map->set);
+  pipeline_close(map->pipeline);
+}
