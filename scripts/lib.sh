@@ -38,20 +38,24 @@ node_is_new() {
     process.exit((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24 ? 0 : 1)'
 }
 
-# Node 20.19 or newer: the machine's own, else the pinned one of packaging/node.
+npm_is_new() { [ "$(npm --version 2> /dev/null | cut -d. -f1)" -ge 11 ] 2> /dev/null; }
+
+# Node 20.19 and npm 11 or newer (npm 9 does not read our lock files): the machine's own, else those of packaging/node.
 need_node() {
-  node_is_new || need_command node nodejs
-  command -v npm > /dev/null || need_packages npm
-  node_is_new && return 0
-  if [ ! -x build/node/bin/node ]; then
-    say "installing the pinned Node.js (the system's is $(node --version))"
+  need_command node nodejs
+  need_command npm npm
+  node_is_new && npm_is_new && return 0
+  if ! cmp -s packaging/node/package-lock.json build/node/package-lock.json || [ ! -x build/node/bin/npm ]; then
+    say "installing the pinned Node.js and npm (the system's: node $(node --version), npm $(npm --version))"
     mkdir -p build/node/bin
     cp packaging/node/package.json packaging/node/package-lock.json build/node/
     npm_ci build/node
     ln -sf "$root"/build/node/node_modules/node-linux-*/bin/node build/node/bin/node
+    ln -sf "$root"/build/node/node_modules/npm/bin/npm-cli.js build/node/bin/npm
   fi
   PATH="$root/build/node/bin:$PATH"
-  node_is_new || die "node $(node --version) is too old"
+  hash -r
+  node_is_new && npm_is_new || die "node $(node --version) or npm $(npm --version) is too old"
 }
 
 need_command() { command -v "$1" > /dev/null || need_packages "$2"; }
@@ -64,8 +68,8 @@ npm_ci() {
   cp "$1/package-lock.json" "$stamp"
 }
 
-build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcurl4-openssl-dev libjansson-dev libssl-dev
-  libpcre2-dev zlib1g-dev ca-certificates python3)
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcurl4-openssl-dev libexpat1-dev libjansson-dev
+  libssl-dev libpcre2-dev zlib1g-dev ca-certificates python3)
 test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils)
 
 # configure_and_build PRESET [TARGET…]
