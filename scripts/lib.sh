@@ -55,6 +55,8 @@ need_node() {
   fi
   PATH="$root/build/node/bin:$PATH"
   hash -r
+  # Debian's own node trusts the system's authorities; this one has to be told
+  export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
   node_is_new && npm_is_new || die "node $(node --version) or npm $(npm --version) is too old"
 }
 
