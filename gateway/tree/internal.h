@@ -71,4 +71,22 @@ static inline unsigned copy_run(const char *from, char *to) {
 #endif
 }
 
+/* --- XML --- */
+
+#define XML_FHIR "http://hl7.org/fhir"
+#define XML_XHTML "http://www.w3.org/1999/xhtml"
+#define XML_INSTANCE "http://www.w3.org/2001/XMLSchema-instance"
+
+/* Brings children of one name together, in the order of their first; false when the arena is full. */
+bool tree_xml_group(struct tree_node *parent, struct arena *arena) MUST_USE;
+/* A document of its own, without a document type declaration. */
+bool tree_xml_well_formed(struct str text);
+/* The name of an element is that of a resource: only those begin with a capital letter. */
+static inline bool xml_names_resource(struct str name) {
+  return name.len && name.ptr[0] >= 'A' && name.ptr[0] <= 'Z';
+}
+static inline bool xml_is_extension(struct str name) {
+  return str_is(name, "extension") || str_is(name, "modifierExtension");
+}
+
 #endif

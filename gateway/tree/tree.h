@@ -1,5 +1,5 @@
 /*
- * tree.h - the element tree that every stage passes on, and JSON in and out.
+ * tree.h - the element tree that every stage passes on, and JSON and XML in and out.
  *
  * A clinic record, an HL7 v2 message, a StructureDefinition and a FHIR resource are all this tree. Repeating
  * elements are siblings of the same name (as in FHIRPath), so `"given": ["A", "B"]` gives two nodes `given`
@@ -37,7 +37,9 @@ enum tree_flag {
   TREE_META = 4,        /* not an element (resourceType): skipped by walks, written first */
   TREE_READ = 8,        /* some rule read it (map coverage) */
   TREE_BOUND = 16,      /* definitions_bind has looked at it */
-  TREE_MARK = 32        /* free for one walk at a time; cleared by who set it */
+  TREE_MARK = 32,       /* free for one walk at a time; cleared by who set it */
+  TREE_ATTRIBUTE = 64,  /* read from an XML attribute */
+  TREE_XML = 128        /* at a root read from XML: arrays and kinds are settled by definitions_bind */
 };
 
 struct tree_node {
@@ -71,6 +73,53 @@ struct tree_limits tree_limits_default(void);
    unnamed and TREE_IN_ARRAY. STATUS_INVALID with diagnostics, STATUS_NOMEM. limits NULL = defaults. */
 enum status tree_read_json(const struct source *source, const struct tree_limits *limits, struct arena *arena,
                            struct diag_list *diags, struct tree_node **out) MUST_USE;
+
+/* --- XML
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Reads one XML document (1.0, UTF-8, with or without a byte order mark). Refuses (with position): what is
+   not well formed or not UTF-8, any document type declaration (and so entities of its own), and what is over
+   a limit; nothing outside the text is ever opened. The root gets TREE_XML.
+
+   A root in FHIR's namespace gives the shape of JSON: resources get `resourceType`, here and where an element
+   holds one; the attribute `value` is the text of its element (always TREE_STRING), `id` and `url` are
+   children flagged TREE_ATTRIBUTE, a narrative's div is its text, extensions of a primitive are its children
+   (there is no `_x`). definitions_bind then flags arrays and sets kinds. Text beside elements, foreign
+   elements and misplaced attributes are diagnostics, and the reading goes on (STATUS_OK).
+
+   Any other root gives its local name to the root node; attributes are children flagged TREE_ATTRIBUTE (one
+   of XMLSchema-instance only if it is `xsi:type`, under that name), text that is not blank is the text of its
+   element, which is TREE_STRING then. A name of another namespace than the root's keeps its prefix.
+
+   Siblings of one name that stand apart are brought together; their offsets still tell. */
+enum status tree_read_xml(const struct source *source, const struct tree_limits *limits, struct arena *arena,
+                          struct diag_list *diags, struct tree_node **out) MUST_USE;
+/* By the first character: '<', perhaps after a byte order mark and blanks, is XML. */
+bool tree_is_xml(struct str text);
+enum status tree_read(const struct source *source, const struct tree_limits *limits, struct arena *arena,
+                      struct diag_list *diags, struct tree_node **out) MUST_USE;
+
+enum tree_xml_as { TREE_XML_ELEMENT, TREE_XML_ATTRIBUTE, TREE_XML_TEXT };
+/* How a node of a logical model is written. */
+struct tree_xml_form {
+  enum tree_xml_as as;
+  struct str name;  /* empty: the node's own */
+  struct str space; /* namespace; empty: the parent's */
+  struct str type;  /* of xsi:type; empty: none */
+};
+struct tree_write_xml {
+  bool pretty;
+  struct str name, space; /* of the root; empty: resourceType, and FHIR's namespace */
+  /* NULL: as FHIR says; else asked for each node below the root. */
+  void (*describe)(const struct tree_node *node, struct tree_xml_form *out);
+};
+/* A tree to XML. A resource needs no binding, but `_x` must have been folded. Primitives have their text in
+   the attribute `value` unless `describe` says otherwise. Errors stand in out->error; STATUS_INVALID: a
+   character that XML does not have, or a div that is not well formed. */
+void tree_write_xml(const struct tree_node *root, const struct tree_write_xml *options, struct buf *out);
+
+/* --- lines
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* NDJSON: the end of the line that starts at `from` (its line end not included). */
 size_t tree_line_end(struct str text, size_t from);
