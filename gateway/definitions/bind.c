@@ -222,6 +222,7 @@ enum status definitions_bind(const struct definitions *definitions, const struct
   if (!root->type) return STATUS_INVALID;
   for (struct tree_node *node = root; node; node = step(root, node))
     if (node->child && node->type) bind_children(&bind, node);
+  if (root->flags & TREE_XML) def_settle_xml(root, source, arena, diags, &bind.failed);
   return bind.failed ? STATUS_INVALID : STATUS_OK;
 }
 

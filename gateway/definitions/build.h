@@ -71,6 +71,7 @@ struct b_element {
   enum def_strength strength;
   struct str value_set;
   struct str fixed, min_value, max_value;
+  struct str xml_name, xml_space;
   struct b_slicing *slicing;
   struct b_type *nested; /* the type made of its children */
   const struct def_element *frozen;
@@ -86,6 +87,7 @@ struct b_type {
   bool abstract, profile, named;
   struct b_type *base, *constrained;
   struct str base_url, fhir_type;
+  struct str xml_name, xml_space;
   struct b_element *root;      /* of a structure */
   struct b_element **elements; /* when done */
   size_t element_count;

@@ -288,10 +288,16 @@ static inline const struct def_element *node_element(const struct tree_node *nod
    `_x` into x; flags resourceType TREE_META; follows resourceType in contained and Bundle entries; a choice
    takes the type of its JSON name. What has no definition stays unbound (element NULL) for the validator to
    report. Diagnostics only for what cannot be bound at all: unknown resource type, `_x` of a non-primitive,
-   `_x` array longer than a value array. */
+   `_x` array longer than a value array. In a tree from XML kinds and arrays are set as JSON has them;
+   elements out of order are reported, and the text of a model's element goes to its child that is xmlText. */
 enum status definitions_bind(const struct definitions *definitions, const struct def_type *type,
                              struct tree_node *root, const struct source *source, struct arena *arena,
                              struct diag_list *diags) MUST_USE;
+/* The namespace of a logical model that XML is to have, such as urn:hl7-org:v3; empty: none. */
+struct str def_type_xml_namespace(const struct def_type *type);
+/* A bound tree as XML: a resource as FHIR says; a logical model with its namespace, and with attributes, text
+   and xsi:type where its elements say so. Errors as for tree_write_xml. */
+void definitions_write_xml(const struct tree_node *root, bool pretty, struct buf *out);
 /* A new bound child at its place in the order of the definitions: its name, array flag and kind come from
    element and type (type must be one of the element's types, or derive from one, e.g. a resource type below
    Resource: resourceType is written). Single elements that exist already: the caller's business. NULL when

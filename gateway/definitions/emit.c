@@ -207,6 +207,14 @@ static struct image_place emit_detail(struct builder *b, struct b_element *e, un
   return at;
 }
 
+static void emit_xml(struct builder *b, struct image_place field, struct str name, struct str space) {
+  if (!name.len && !space.len) return;
+  struct image_place at = def_image_alloc(&b->image, PART_WARM, 1, sizeof(struct pack_xml));
+  TEXT(b, at, struct pack_xml, name, PART_WARM, name);
+  TEXT(b, at, struct pack_xml, space, PART_WARM, space);
+  def_image_link(&b->image, field, at);
+}
+
 static bool is_list(const struct b_element *e) {
   return e->base_max > 1;
 }
@@ -226,6 +234,7 @@ static struct image_place emit_elements(struct builder *b, enum pack_part part, 
     TEXT(b, at, struct def_element, name, PART_HOT, e->name);
     LIST(b, at, struct def_element, types, emit_types(b, part, e), e->type_count);
     def_image_link(&b->image, IMAGE_FIELD(at, struct def_element, detail), emit_detail(b, e, depth));
+    emit_xml(b, IMAGE_FIELD(at, struct def_element, xml), e->xml_name, e->xml_space);
   }
   return array;
 }
@@ -305,6 +314,7 @@ static void emit_type(struct builder *b, struct b_type *type) {
        type->constraint_count);
   LIST(b, at, struct def_type, elements, emit_elements(b, part, type->elements, type->element_count, 0),
        type->element_count);
+  emit_xml(b, IMAGE_FIELD(at, struct def_type, xml), type->xml_name, type->xml_space);
   emit_json(b, part, type);
   emit_symbol_index(b, part, type);
 }

@@ -238,6 +238,37 @@ static void take_max_value(struct builder *b, struct b_element *e, const struct 
   e->max_value = def_builder_str(b, value_text(node));
 }
 
+/* Names and namespaces in XML; the first two are those of newer versions. */
+static bool is_xml_extension(struct str url, const char *what) {
+  const struct str element = STR("http://hl7.org/fhir/StructureDefinition/elementdefinition-"),
+                   tools = STR("http://hl7.org/fhir/tools/StructureDefinition/xml-");
+  size_t from = str_starts(url, element) ? element.len : str_starts(url, tools) ? tools.len : 0;
+  if (!from) return false;
+  struct str rest = str_slice(url, from, url.len);
+  if (str_starts(rest, STR("xml-"))) rest = str_slice(rest, 4, rest.len);
+  return str_is(rest, what);
+}
+
+static void take_xml(struct builder *b, const struct tree_node *extension, struct str *name,
+                     struct str *space) {
+  struct str url = tree_text(extension, "url"), value = {0};
+  for (const struct tree_node *at = tree_first(extension); at; at = tree_next(at))
+    if (str_starts(at->name, STR("value"))) value = at->text;
+  if (is_xml_extension(url, "name")) *name = def_builder_str(b, value);
+  if (is_xml_extension(url, "namespace")) *space = def_builder_str(b, value);
+}
+
+static void take_extension(struct builder *b, struct b_element *e, const struct tree_node *node) {
+  take_xml(b, node, &e->xml_name, &e->xml_space);
+}
+
+static void take_representation(struct builder *b, struct b_element *e, const struct tree_node *node) {
+  (void)b;
+  if (str_is(node->text, "xmlAttr")) e->flags |= PACK_XML_ATTRIBUTE;
+  if (str_is(node->text, "xmlText")) e->flags |= PACK_XML_TEXT;
+  if (str_is(node->text, "typeAttr")) e->flags |= PACK_XML_TYPE;
+}
+
 static const struct {
   const char *name;
   bool prefix; /* a choice: fixedUri, fixedCode … */
@@ -259,6 +290,8 @@ static const struct {
     {"constraint", false, take_constraint},
     {"binding", false, take_binding},
     {"slicing", false, take_slicing},
+    {"extension", false, take_extension},
+    {"representation", false, take_representation},
     {"fixed", true, take_fixed},
     {"pattern", true, take_pattern},
     {"minValue", true, take_min_value},
@@ -468,6 +501,8 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
   if (type->kind != DEF_LOGICAL && !type->profile && fhir_type.len) name = fhir_type;
   type->name = def_builder_str(b, name.len ? name : fhir_type);
   type->named = true;
+  for (const struct tree_node *at = tree_find(node, "extension"); at; at = tree_next_same(at))
+    take_xml(b, at, &type->xml_name, &type->xml_space);
   const struct tree_node *list = tree_find(node, "snapshot");
   if (!list) {
     list = tree_find(node, "differential");

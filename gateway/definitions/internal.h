@@ -75,4 +75,17 @@ static inline char def_fold(char c) {
 uint32_t def_code_hash(struct str code, bool fold);
 uint32_t def_symbol_limit(const struct definitions *definitions);
 
+/* Of a def_type or def_element, by its field `xml`. */
+static inline struct str def_xml_name(const int32_t *field) {
+  const struct pack_xml *xml = *field ? rel_add(field, *field) : NULL;
+  return xml ? rel_text(&xml->name) : (struct str){0};
+}
+static inline struct str def_xml_space(const int32_t *field) {
+  const struct pack_xml *xml = *field ? rel_add(field, *field) : NULL;
+  return xml ? rel_text(&xml->space) : (struct str){0};
+}
+/* A bound tree that was read from XML gets the arrays and kinds that JSON has by itself. */
+void def_settle_xml(struct tree_node *root, const struct source *source, struct arena *arena,
+                    struct diag_list *diags, bool *failed);
+
 #endif

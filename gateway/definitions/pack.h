@@ -74,7 +74,7 @@ struct def_type {
   struct rel_list symbols;          /* uint16_t: index + 1, a power of two */
   struct rel_list constraints;      /* int32_t, each from its own place to a pack_constraint */
   uint8_t kind, primitive, flags, spare;
-  uint32_t spare2;
+  int32_t xml; /* from this field to a pack_xml; 0: none */
 };
 
 /* All that binding wants of an element, so that it need not look further. */
@@ -97,7 +97,10 @@ enum pack_element_flag {
   PACK_SUMMARY = 16,
   PACK_BOUND = 32,   /* has a binding */
   PACK_PATTERN = 64, /* fixed is a pattern */
-  PACK_SLICED = 128
+  PACK_SLICED = 128,
+  PACK_XML_ATTRIBUTE = 256, /* how XML has it, where that is not an element */
+  PACK_XML_TEXT = 512,
+  PACK_XML_TYPE = 1024 /* its type stands in xsi:type */
 };
 
 struct def_element {
@@ -106,7 +109,12 @@ struct def_element {
   uint16_t order, flags;
   struct rel_list types; /* struct pack_type_ref */
   int32_t detail;        /* from this field to a pack_detail */
-  uint32_t spare;
+  int32_t xml;           /* from this field to a pack_xml; 0: none */
+};
+
+/* What XML calls a type or an element; empty: as everything else does. */
+struct pack_xml {
+  struct rel_str name, space;
 };
 
 struct pack_type_ref {

@@ -106,7 +106,10 @@ static void inherit(struct builder *b, struct b_element *e, const struct b_eleme
   if (!e->based) e->base_max = from->base_max;
   e->based = true;
   if (!(e->has & B_SHORT)) e->text = from->text;
-  e->flags |= from->flags & (PACK_MUST_SUPPORT | PACK_MODIFIER | PACK_SUMMARY | PACK_CHOICE);
+  e->flags |= from->flags & (PACK_MUST_SUPPORT | PACK_MODIFIER | PACK_SUMMARY | PACK_CHOICE |
+                             PACK_XML_ATTRIBUTE | PACK_XML_TEXT | PACK_XML_TYPE);
+  if (!e->xml_name.len) e->xml_name = from->xml_name;
+  if (!e->xml_space.len) e->xml_space = from->xml_space;
   inherit_types(b, e, from);
   if (!(e->flags & PACK_BOUND) && (from->flags & PACK_BOUND)) {
     e->flags |= PACK_BOUND;
@@ -185,8 +188,10 @@ static void list_children(struct builder *b, struct b_type *type, struct b_eleme
     if (type->kind != DEF_PRIMITIVE || !str_is(at->name, "value")) type->elements[type->element_count++] = at;
 }
 
+/* A logical model spells out all it has, but for what it takes from another logical model. */
 static bool inherits(const struct b_type *owner) {
-  return owner->profile || (owner->differential && owner->kind != DEF_LOGICAL);
+  bool model = owner->kind == DEF_LOGICAL && !(owner->base && owner->base->kind == DEF_LOGICAL);
+  return owner->profile || (owner->differential && !model);
 }
 
 /* --- nested parts ---------------------------------------------------------------------------- */

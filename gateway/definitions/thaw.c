@@ -109,7 +109,9 @@ static struct b_element *thaw_element(struct builder *b, const struct def_elemen
                           .value_set = binding.value_set,
                           .fixed = def_element_fixed(from, &pattern),
                           .min_value = def_element_min_value(from),
-                          .max_value = def_element_max_value(from)};
+                          .max_value = def_element_max_value(from),
+                          .xml_name = def_xml_name(&from->xml),
+                          .xml_space = def_xml_space(&from->xml)};
   thaw_types(b, e, from);
   thaw_constraints(b, e, from);
   thaw_slicing(b, e, from, depth);
