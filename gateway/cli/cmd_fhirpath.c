@@ -41,7 +41,7 @@ static enum status load(struct evaluation *e) {
   enum status status = cli_read(e->cli, path, e->arena, e->diags, &text);
   if (status != STATUS_OK) return status;
   e->file = source_make(str_of(path), text);
-  status = tree_read_json(&e->file, NULL, e->arena, e->diags, &e->root);
+  status = tree_read(&e->file, NULL, e->arena, e->diags, &e->root);
   return status == STATUS_OK ? bind(e) : status;
 }
 

@@ -99,7 +99,7 @@ enum status intake_next(struct intake_input *input, const struct definitions *de
   if (!take_text(input, &out->source)) return STATUS_NOT_FOUND;
   struct tree_limits limits = tree_limits_default();
   if (input->lines) limits.bytes = LIMIT_RECORD_BYTES;
-  enum status status = tree_read_json(&out->source, &limits, arena, diags, &out->root);
+  enum status status = tree_read(&out->source, &limits, arena, diags, &out->root);
   if (status == STATUS_OK) status = find_route(out, routes, arena, diags);
   if (status != STATUS_OK) {
     out->root = NULL;
