@@ -138,15 +138,25 @@ static bool is_package_json(struct str name) {
   return str_ends(name, STR("/package.json"));
 }
 
+/* The arrays of a definition from XML are known when R4 is: what fixes or patterns hold needs them. */
+static void bind_xml(struct builder *b, struct tree_node *root, const struct source *source,
+                     struct arena *arena) {
+  struct diag_list quiet;
+  if (!(root->flags & TREE_XML) || !b->below) return;
+  diag_list_init(&quiet, arena);
+  (void)(definitions_bind(b->below, NULL, root, source, arena, &quiet) == STATUS_OK);
+}
+
 static void read_text(void *context, struct str name, struct str text, struct arena *arena) {
   struct build_read *read = context;
   struct builder *b = read->b;
   struct source source = source_make(name, text);
   struct tree_node *root = NULL;
   if (b->error) return;
-  enum status status = tree_read_json(&source, NULL, arena, b->diags, &root);
+  enum status status = tree_read(&source, NULL, arena, b->diags, &root);
   if (status == STATUS_NOMEM) b->error = status;
   if (status) return; /* the diagnostic stands in the list */
+  bind_xml(b, root, &source, arena);
   if (is_package_json(name))
     name_package(b, root);
   else if (!def_builder_add(b, root, &source) && read->models)
@@ -178,10 +188,23 @@ struct model_files {
 static enum status list_models(const struct host *host, const char *folder, struct arena *arena,
                                struct model_files *out) {
   *out = (struct model_files){host, folder, NULL, 0};
-  return host->list_files(host->context, folder, STR(".json"), arena, &out->names, &out->count);
+  struct str *xml = NULL;
+  size_t count = 0;
+  enum status status = host->list_files(host->context, folder, STR(".json"), arena, &out->names, &out->count);
+  if (!status) status = host->list_files(host->context, folder, STR(".xml"), arena, &xml, &count);
+  if (status || !count) return status;
+  struct str *names = ARENA_ARRAY(arena, struct str, out->count + count);
+  if (!names) return STATUS_NOMEM;
+  for (size_t i = 0; i < out->count; i++)
+    names[i] = out->names[i];
+  for (size_t i = 0; i < count; i++)
+    names[out->count + i] = xml[i];
+  out->names = names;
+  out->count += count;
+  return STATUS_OK;
 }
 
-/* Calls each for all files, in the order of their names. */
+/* Calls each for all files, in the order of their names, JSON first. */
 static enum status read_models(const struct model_files *files, struct diag_list *diags,
                                const struct source_visit *visit) {
   enum status status = STATUS_OK;
@@ -278,6 +301,7 @@ enum status definitions_overlay(struct definitions *definitions, struct tree_nod
   size_t errors = diag_errors(diags);
   enum status status = def_builder_init(&b, definitions, diags);
   for (size_t i = 0; i < count && !status; i++) {
+    bind_xml(&b, resources[i], NULL, b.arena);
     (void)def_builder_add(&b, resources[i], NULL);
     status = b.error;
   }

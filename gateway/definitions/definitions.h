@@ -88,7 +88,7 @@ struct definitions_build {
   const struct host *host;
   const char *const *packages; /* package folders, .tgz files, npm folders; later ones win */
   size_t package_count;
-  const char *models; /* folder of logical models, value sets and code systems, or NULL */
+  const char *models; /* folder of logical models, value sets and code systems (JSON or XML), or NULL */
   void (*progress)(void *context, const char *what, size_t done, size_t total); /* may be NULL */
   void *context;
 };

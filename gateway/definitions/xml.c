@@ -102,10 +102,7 @@ static void settle_children(struct settle *settle, struct tree_node *parent) {
       if (!tree_is_meta(node) && repeats(before, node)) node->flags |= TREE_IN_ARRAY;
       continue;
     }
-    if (((const struct def_element *)node->element)->flags & PACK_LIST)
-      node->flags |= TREE_IN_ARRAY;
-    else if (repeats(before, node))
-      node->flags |= TREE_IN_ARRAY; /* too many: not to be lost */
+    if (((const struct def_element *)node->element)->flags & PACK_LIST) node->flags |= TREE_IN_ARRAY;
     settle_kind(node);
     move_text(settle, node);
     if (settle->in_order) check_order(settle, before, node);
