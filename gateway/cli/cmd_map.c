@@ -92,7 +92,7 @@ static enum status read_source(struct runner *runner, const char *path) {
   enum status status = cli_read(cli, path, cli->arena, &cli->diags, &text);
   if (status != STATUS_OK) return status;
   runner->source = source_make(str_of(path), text);
-  status = tree_read_json(&runner->source, NULL, cli->arena, &cli->diags, &runner->root);
+  status = tree_read(&runner->source, NULL, cli->arena, &cli->diags, &runner->root);
   if (status != STATUS_OK) return status;
   const struct def_type *type = source_type(runner);
   if (!type && cli_flag(cli, "model")) {
@@ -123,8 +123,12 @@ static int print_target(struct runner *runner) {
   struct tree_write writing = {.pretty = true};
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
-  tree_write_json(runner->target, &writing, &text);
-  buf_add_char(&text, '\n');
+  if (node_type(runner->target) && def_type_xml_namespace(node_type(runner->target)).len) {
+    definitions_write_xml(runner->target, true, &text); /* a model that has a namespace is XML's */
+  } else {
+    tree_write_json(runner->target, &writing, &text);
+    buf_add_char(&text, '\n');
+  }
   enum status status = text.error;
   if (status == STATUS_OK) cli_print(runner->cli, buf_str(&text));
   buf_release(&text);
