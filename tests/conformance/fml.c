@@ -56,16 +56,21 @@ static bool load_models(struct run *run) {
   return count == 0 || definitions_overlay(run->definitions, roots, count, &run->diags) == STATUS_OK;
 }
 
+static bool has_finding(const struct run *run, enum diag_code code) {
+  for (const struct diag *d = run->diags.first; d; d = d->next)
+    if (d->code == code) return true;
+  return false;
+}
+
 static bool load_map(struct run *run) {
   struct str map = tree_text(run->test, "map");
-  if (str_ends(map, STR(".json"))) {
-    run->skip = "its map is StructureMap JSON";
-    return false;
-  }
   const char *files[1] = {path_of(run, map).ptr};
   struct mapping_load load = {
       .definitions = run->definitions, .host = host_system(), .files = files, .file_count = 1};
-  return mapping_load(&load, &run->diags, &run->set) == STATUS_OK;
+  bool loaded = mapping_load(&load, &run->diags, &run->set) == STATUS_OK && mapping_count(run->set) > 0;
+  if (!loaded && str_ends(map, STR(".json")) && has_finding(run, DIAG_INPUT_FORMAT))
+    run->skip = "its map is StructureMap JSON";
+  return loaded;
 }
 
 static struct tree_node *transform(struct run *run) {
