@@ -104,6 +104,7 @@ static bool scan_offset(struct scan *scan, struct datetime *d) {
 }
 
 bool datetime_parse(struct str text, enum datetime_kind kind, struct datetime *out) {
+  if (text.len == 0) return false;
   struct scan scan = {text.ptr, text.ptr + text.len};
   struct datetime d = {.kind = kind};
   if (kind == DATETIME_TIME) {
@@ -121,6 +122,7 @@ bool datetime_parse(struct str text, enum datetime_kind kind, struct datetime *o
 }
 
 bool datetime_parse_literal(struct str text, enum datetime_kind kind, struct datetime *out) {
+  if (text.len == 0) return false;
   struct scan scan = {text.ptr, text.ptr + text.len};
   struct datetime d = {.kind = kind};
   if (kind == DATETIME_TIME) {
@@ -171,6 +173,11 @@ static int64_t minutes_of(const struct datetime *d) {
 
 static int64_t floor_div(int64_t a, int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+/* 0 … b - 1, at the ends of int64_t too. */
+static int64_t floor_mod(int64_t a, int64_t b) {
+  return a % b < 0 ? a % b + b : a % b;
 }
 
 static void set_minutes(struct datetime *d, int64_t minutes) {
@@ -295,7 +302,7 @@ static bool add_minutes(struct datetime *d, int64_t count) {
   int64_t minutes;
   if (__builtin_add_overflow(minutes_of(d), count, &minutes)) return false;
   if (d->kind == DATETIME_TIME) {
-    minutes -= floor_div(minutes, DAY_MINUTES) * DAY_MINUTES;
+    minutes = floor_mod(minutes, DAY_MINUTES);
   } else if (minutes < days_of(1, 1, 1) * DAY_MINUTES || minutes >= days_of(10000, 1, 1) * DAY_MINUTES) {
     return false;
   }
@@ -320,7 +327,7 @@ static bool add_nanoseconds(struct datetime *d, struct decimal seconds) {
   int64_t total;
   if (__builtin_add_overflow(nanoseconds(d), count, &total)) return false;
   int64_t minutes = floor_div(total, minute);
-  int64_t rest = total - minutes * minute;
+  int64_t rest = floor_mod(total, minute);
   if (!add_minutes(d, minutes)) return false;
   d->second = (uint8_t)(rest / 1000000000);
   d->nanosecond = (uint32_t)(rest % 1000000000);

@@ -131,6 +131,7 @@ static bool apply_exponent(struct decimal *d, int32_t exponent) {
 }
 
 bool decimal_parse(struct str text, struct decimal *out) {
+  if (text.len == 0) return false;
   struct scan scan = {text.ptr, text.ptr + text.len};
   struct decimal d = {0};
   int32_t count = 0, exponent = 0;
