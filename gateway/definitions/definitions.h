@@ -296,8 +296,8 @@ enum status definitions_bind(const struct definitions *definitions, const struct
 /* The namespace of a logical model that XML is to have, such as urn:hl7-org:v3; empty: none. */
 struct str def_type_xml_namespace(const struct def_type *type);
 /* A bound tree as XML: a resource as FHIR says; a logical model with its namespace, and with attributes, text
-   and xsi:type where its elements say so. Errors as for tree_write_xml. */
-void definitions_write_xml(const struct tree_node *root, bool pretty, struct buf *out);
+   and xsi:type where its elements say so. The tree is sorted (tree_sort). Errors as for tree_write_xml. */
+void definitions_write_xml(struct tree_node *root, bool pretty, struct buf *out);
 /* A new bound child at its place in the order of the definitions: its name, array flag and kind come from
    element and type (type must be one of the element's types, or derive from one, e.g. a resource type below
    Resource: resourceType is written). Single elements that exist already: the caller's business. NULL when

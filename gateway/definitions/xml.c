@@ -157,7 +157,7 @@ static struct str root_name(const struct def_type *type) {
   return str_slice(url, from, url.len);
 }
 
-void definitions_write_xml(const struct tree_node *root, bool pretty, struct buf *out) {
+void definitions_write_xml(struct tree_node *root, bool pretty, struct buf *out) {
   struct tree_write_xml options = {.pretty = pretty};
   const struct def_type *type = root->type;
   if (type && type->kind != DEF_RESOURCE) {
@@ -165,5 +165,6 @@ void definitions_write_xml(const struct tree_node *root, bool pretty, struct buf
     options.space = def_type_xml_namespace(type);
     options.describe = describe;
   }
+  tree_sort(root);
   tree_write_xml(root, &options, out);
 }

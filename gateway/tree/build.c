@@ -79,3 +79,60 @@ struct tree_node *tree_copy(const struct tree_node *node, struct arena *arena) {
   }
   return NULL;
 }
+
+/* --- into the order of the definitions --- */
+
+/* Two ordered lists into one; of equals the first list's come first. */
+static struct tree_node *merge(struct tree_node *a, struct tree_node *b) {
+  struct tree_node head = {0}, *last = &head;
+  while (a && b) {
+    struct tree_node **from = b->order < a->order ? &b : &a;
+    last->next = *from;
+    last = *from;
+    *from = last->next;
+  }
+  last->next = a ? a : b;
+  return head.next;
+}
+
+/* Bins of 1, 2, 4 … nodes; an earlier bin holds later nodes. */
+static struct tree_node *sort(struct tree_node *list) {
+  struct tree_node *bins[32] = {0}, *sorted = NULL;
+  while (list) {
+    struct tree_node *run = list;
+    size_t bin = 0;
+    list = list->next;
+    run->next = NULL;
+    for (; bins[bin]; bin++) {
+      run = merge(bins[bin], run);
+      bins[bin] = NULL;
+    }
+    bins[bin] = run;
+  }
+  for (size_t bin = 0; bin < sizeof bins / sizeof *bins; bin++)
+    sorted = merge(bins[bin], sorted);
+  return sorted;
+}
+
+static bool in_order(const struct tree_node *node) {
+  for (; node && node->next; node = node->next)
+    if (node->next->order < node->order) return false;
+  return true;
+}
+
+void tree_sort(struct tree_node *root) {
+  for (struct tree_node *node = root; node;) {
+    if (!in_order(node->child)) {
+      node->child = sort(node->child);
+      for (node->last = node->child; node->last->next;)
+        node->last = node->last->next;
+    }
+    if (node->child) {
+      node = node->child;
+      continue;
+    }
+    while (node != root && !node->next)
+      node = node->parent;
+    node = node == root ? NULL : node->next;
+  }
+}

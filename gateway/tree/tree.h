@@ -169,6 +169,8 @@ void tree_append(struct tree_node *parent, struct tree_node *child);
 /* After the last sibling whose order is not greater: keeps the order of the definitions. */
 void tree_insert_ordered(struct tree_node *parent, struct tree_node *child);
 void tree_remove(struct tree_node *child);
+/* All children of all nodes into the order of the definitions; equals stay as they stand. */
+void tree_sort(struct tree_node *root);
 /* Deep copy; text views are shared. NULL when the arena is full. */
 struct tree_node *tree_copy(const struct tree_node *node, struct arena *arena) MUST_USE;
 /* Same names, kinds, texts and children in the same order; offsets and flags aside. */

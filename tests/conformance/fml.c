@@ -206,7 +206,7 @@ static bool canonical(struct str text, struct buf *out) {
   return read && out->error == STATUS_OK;
 }
 
-static bool matches_xml(struct run *run, const struct tree_node *target, struct str expected) {
+static bool matches_xml(struct run *run, struct tree_node *target, struct str expected) {
   struct buf text, want, got;
   buf_init(&text, LIMIT_TEXT_BYTES);
   buf_init(&want, LIMIT_TEXT_BYTES);
@@ -221,7 +221,7 @@ static bool matches_xml(struct run *run, const struct tree_node *target, struct 
   return same;
 }
 
-static bool matches(struct run *run, const struct tree_node *target, struct str expected) {
+static bool matches(struct run *run, struct tree_node *target, struct str expected) {
   struct source *source = ARENA_NEW(run->arena, struct source);
   struct tree_node *want = NULL;
   if (!source || !read_tree(run, expected, source, &want)) return false;
@@ -234,7 +234,7 @@ static bool passes(struct run *run) {
   bool wants_error = error && error->kind != TREE_NULL;
   if (!load_models(run)) return false;
   if (!load_map(run)) return wants_error && !run->skip;
-  const struct tree_node *target = transform(run);
+  struct tree_node *target = transform(run);
   return wants_error ? target == NULL : target && matches(run, target, expected);
 }
 
