@@ -19,6 +19,8 @@ import org.hl7.fhir.r5.formats.IParser.OutputStyle;
 import org.hl7.fhir.r5.model.Base;
 import org.hl7.fhir.r5.model.DataType;
 import org.hl7.fhir.r5.model.Quantity;
+import org.hl7.fhir.r5.model.StructureDefinition;
+import org.hl7.fhir.r5.model.StructureDefinition.TypeDerivationRule;
 import org.hl7.fhir.r5.model.ValueSet;
 
 /** HL7's FHIRPath engine on R4 resources. */
@@ -143,10 +145,11 @@ final class Paths {
 
     @Override
     public boolean conformsToProfile(FHIRPathEngine engine, Object info, Base item, String url) {
-      if (url.equals(Definitions.CORE + item.fhirType())) {
-        return true;
+      StructureDefinition type = context.fetchResource(StructureDefinition.class, url);
+      if (type == null || type.getDerivation() == TypeDerivationRule.CONSTRAINT) {
+        throw new FHIRException("conformsTo() is answered for types only");
       }
-      throw new FHIRException("conformsTo() is answered for the item's own type only");
+      return type.getType().equals(item.fhirType());
     }
 
     @Override
