@@ -113,8 +113,7 @@ static void read_element(struct reader *r, const struct concept_group *group, co
       return;
     }
   const struct tree_node *target = tree_find(node, "target");
-  if (!target && !row_of(r->map, r->arena, group, code, (uint32_t)tree_offset(node)))
-    r->nomem = true;
+  if (!target && !row_of(r->map, r->arena, group, code, (uint32_t)tree_offset(node))) r->nomem = true;
   for (; target; target = tree_next_same(target))
     read_target(r, group, code, target);
 }
@@ -152,6 +151,15 @@ static void read_group(struct reader *r, const struct tree_node *node) {
   if (unmapped) read_unmapped(r, group, unmapped);
 }
 
+static enum status read_map(struct reader *r, const struct tree_node *root, struct str url) {
+  r->map = fml_concept_new(r->arena, url);
+  if (!r->map) return STATUS_NOMEM;
+  r->map->source = r->source;
+  for (const struct tree_node *g = tree_find(root, "group"); g && !r->nomem; g = tree_next_same(g))
+    read_group(r, g);
+  return r->nomem ? STATUS_NOMEM : STATUS_OK;
+}
+
 enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
                              struct diag_list *diags) {
   struct reader r = {.arena = set->arena, .source = source, .diags = diags};
@@ -160,15 +168,26 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
     fault(&r, root, "the ConceptMap has no url");
     return STATUS_OK;
   }
-  r.map = fml_concept_new(set->arena, url);
-  if (!r.map) return STATUS_NOMEM;
-  r.map->source = source;
-  for (const struct tree_node *g = tree_find(root, "group"); g && !r.nomem; g = tree_next_same(g))
-    read_group(&r, g);
-  if (r.nomem) return STATUS_NOMEM;
-  enum status status = map_put(&set->concept_maps, url, r.map);
+  enum status status = read_map(&r, root, url);
+  if (status == STATUS_OK) status = map_put(&set->concept_maps, url, r.map);
   if (status != STATUS_CONFLICT) return status;
   fault(&r, root, "another ConceptMap has the same url");
+  return STATUS_OK;
+}
+
+enum status fml_concept_read_inline(struct mapping_set *set, struct mapping_map *map, struct tree_node *root,
+                                    struct diag_list *diags) {
+  struct reader r = {.arena = set->arena, .source = &map->source, .diags = diags};
+  struct str id = keep(&r, tree_text(root, "id")), url = keep(&r, tree_text(root, "url"));
+  if (id.len == 0) {
+    fault(&r, root, "a contained ConceptMap has an id");
+    return STATUS_OK;
+  }
+  enum status status = read_map(&r, root, url);
+  if (status != STATUS_OK) return status;
+  r.map->id = id;
+  r.map->next_inline = map->concept_maps;
+  map->concept_maps = r.map;
   return STATUS_OK;
 }
 

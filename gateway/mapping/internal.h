@@ -159,6 +159,7 @@ struct ast_uses {
   struct ast_uses *next;
   struct ast_name url, alias;
   bool is_target;
+  bool is_helper; /* queried or produced, not the main source or target */
   const struct def_type *type;
 };
 
@@ -209,6 +210,9 @@ bool fml_concept_add(struct concept_map *map, struct arena *arena, const struct 
 /* Reads ConceptMap JSON (R4; R5's `relationship` is understood too) into the set. */
 enum status fml_concept_read(struct mapping_set *set, const struct source *source, struct tree_node *root,
                              struct diag_list *diags);
+/* One that a StructureMap contains: known by its id, to this map only. */
+enum status fml_concept_read_inline(struct mapping_set *set, struct mapping_map *map, struct tree_node *root,
+                                    struct diag_list *diags);
 /* Other maps that unmapped rules name must be there. */
 void fml_concept_check(const struct mapping_set *set, struct diag_list *diags);
 
@@ -273,6 +277,15 @@ struct mapping_set {
 
 /* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
 enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags);
+/* The same of a StructureMap resource; `root` is raw, its text is the map's. */
+enum status fml_read_resource(struct mapping_set *set, struct mapping_map *map, struct tree_node *root,
+                              struct diag_list *diags);
+/* What stands in StructureMap for things that have no element there. */
+#define FML_AUTO_VARIABLE "vvv" /* variable of the short form src.a -> tgt.b, as HL7's tools write it */
+#define FML_CONST_EXTENSION "http://hl7.org/fhir/5.0/StructureDefinition/extension-StructureMap.const"
+#define FML_DEFAULT_EXTENSION "http://ketlink.dev/fhir/StructureDefinition/default-expression"
+/* Without a name of its own a rule is called after its first source. */
+struct ast_name fml_default_name(const struct ast_rule *rule);
 /* Resolves imports and names of maps; then compiles every group. */
 enum status fml_link(struct mapping_set *set, struct diag_list *diags);
 

@@ -85,32 +85,47 @@ static enum status load_map(struct loader *l, const char *path) {
   return status == STATUS_OK ? register_map(l, map) : status;
 }
 
-static enum status load_json(struct loader *l, const char *path) {
+static enum status load_resource(struct loader *l, const struct source *source, struct tree_node *root) {
+  struct mapping_map *map = add_map(l->set);
+  if (!map) return STATUS_NOMEM;
+  map->source = *source;
+  map->file = base_name(source->name);
+  enum status status = fml_read_resource(l->set, map, root, l->diags);
+  return status == STATUS_OK ? register_map(l, map) : status;
+}
+
+/* `maps_only`: what is no StructureMap is left alone; it is some other file of the folder. */
+static enum status load_json(struct loader *l, const char *path, bool maps_only) {
   struct tree_node *root = NULL;
   bool done;
   struct source *source = ARENA_NEW(l->set->arena, struct source);
   if (!source) return STATUS_NOMEM;
   enum status status = read_text(l, path, LIMIT_TEXT_BYTES, source, &done);
   if (status != STATUS_OK || !done) return status;
+  if (str_starts(source->text, STR("\xef\xbb\xbf")))
+    source->text = str_slice(source->text, 3, source->text.len);
+  if (maps_only && str_find(source->text, STR("\"StructureMap\""), 0) == SIZE_MAX) return STATUS_OK;
   arena_reset(l->scratch);
   status = tree_read_json(source, NULL, l->scratch, l->diags, &root);
   if (status == STATUS_INVALID) return STATUS_OK; /* reported; go on with the next file */
   if (status != STATUS_OK) return status;
   struct diag_at at = {.source = source};
-  if (str_is(tree_text(root, "resourceType"), "ConceptMap"))
-    return fml_concept_read(l->set, source, root, l->diags);
+  struct str type = tree_text(root, "resourceType");
+  if (str_is(type, "StructureMap")) return load_resource(l, source, root);
+  if (maps_only) return STATUS_OK;
+  if (str_is(type, "ConceptMap")) return fml_concept_read(l->set, source, root, l->diags);
   diag_error(l->diags, DIAG_INPUT_FORMAT, &at, "this is neither a map nor a ConceptMap");
   return STATUS_OK;
 }
 
 static enum status load_file(struct loader *l, const char *path) {
-  return str_ends(str_of(path), STR(".json")) ? load_json(l, path) : load_map(l, path);
+  return str_ends(str_of(path), STR(".json")) ? load_json(l, path, false) : load_map(l, path);
 }
 
 /* --- folders ---------------------------------------------------------------------------------------------
  */
 
-static enum status load_suffix(struct loader *l, const char *folder, struct str suffix) {
+static enum status load_suffix(struct loader *l, const char *folder, struct str suffix, bool maps_only) {
   const struct host *host = l->set->host;
   struct str *names = NULL;
   size_t count = 0;
@@ -118,22 +133,34 @@ static enum status load_suffix(struct loader *l, const char *folder, struct str 
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : cannot_read(l, folder, status);
   for (size_t i = 0; i < count && status == STATUS_OK; i++) {
     struct str path = arena_printf(l->set->arena, "%s/%.*s", folder, STR_ARG(names[i]));
-    status = path.ptr ? load_file(l, path.ptr) : STATUS_NOMEM;
+    if (!path.ptr) return STATUS_NOMEM;
+    status =
+        maps_only && str_ends(names[i], STR(".json")) ? load_json(l, path.ptr, true) : load_file(l, path.ptr);
   }
   return status;
 }
 
-static enum status load_folder(struct loader *l, const char *folder, unsigned depth) {
+/* Folders of a mappings folder whose JSON other readers read. */
+static bool holds_no_maps(struct str name) {
+  static const char *const names[] = {"models", "terminology", "destinations", "csv"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (str_is(name, names[i])) return true;
+  return false;
+}
+
+static enum status load_folder(struct loader *l, const char *folder, unsigned depth, bool json) {
   const struct host *host = l->set->host;
   struct str *names = NULL;
   size_t count = 0;
-  enum status status = load_suffix(l, folder, STR(".fml"));
+  enum status status = load_suffix(l, folder, STR(".fml"), true);
+  if (status == STATUS_OK && json) status = load_suffix(l, folder, STR(".json"), true);
   if (status != STATUS_OK || depth >= FOLDER_DEPTH || !host->list_folders) return status;
   status = host->list_folders(host->context, folder, l->set->arena, &names, &count);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : cannot_read(l, folder, status);
   for (size_t i = 0; i < count && status == STATUS_OK; i++) {
     struct str path = arena_printf(l->set->arena, "%s/%.*s", folder, STR_ARG(names[i]));
-    status = path.ptr ? load_folder(l, path.ptr, depth + 1) : STATUS_NOMEM;
+    status = path.ptr ? load_folder(l, path.ptr, depth + 1, json && !(depth == 0 && holds_no_maps(names[i])))
+                      : STATUS_NOMEM;
   }
   return status;
 }
@@ -143,8 +170,8 @@ static enum status load_all(struct loader *l, const struct mapping_load *load) {
   if (load->folder) {
     struct str terms = arena_printf(l->set->arena, "%s/terminology", load->folder);
     if (!terms.ptr) return STATUS_NOMEM;
-    status = load_suffix(l, terms.ptr, STR(".json"));
-    if (status == STATUS_OK) status = load_folder(l, load->folder, 0);
+    status = load_suffix(l, terms.ptr, STR(".json"), false);
+    if (status == STATUS_OK) status = load_folder(l, load->folder, 0, true);
   }
   for (size_t i = 0; i < load->file_count && status == STATUS_OK; i++)
     status = load_file(l, load->files[i]);

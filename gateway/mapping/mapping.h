@@ -2,10 +2,10 @@
  * mapping.h - FHIR Mapping Language (FHIR 5.0.0) on R4 content: parse, link, type-check, compile, execute;
  * ConceptMaps.
  *
- * mapping_load reads all maps (*.fml) and ConceptMaps (*.json) of a folder and resolves everything: elements,
- * types, groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of all files are reported
- * in one go, each with file:line:col. A loaded set is immutable and shared by threads; nothing is parsed or
- * looked up by name while data flows.
+ * mapping_load reads all maps (*.fml, StructureMap *.json) and ConceptMaps (*.json) of a folder and resolves
+ * everything: elements, types, groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of
+ * all files are reported in one go, each with file:line:col. A loaded set is immutable and shared by threads;
+ * nothing is parsed or looked up by name while data flows.
  *
  * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target
  * tree, made in the run's arena; its literals are views of the maps' text, so the set must outlive it.
@@ -26,8 +26,8 @@ struct mapping_coverage;
 struct mapping_load {
   const struct definitions *definitions;
   const struct host *host;
-  const char
-      *folder; /* mappings folder: <folder>/ ** / *.fml and <folder>/terminology/ *.json; NULL = none */
+  const char *folder;       /* mappings folder: maps <folder>/ ** / *.fml and StructureMap .json beside them,
+                               <folder>/terminology/ *.json; NULL = none */
   const char *const *files; /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
   size_t file_count;
 };
@@ -76,6 +76,12 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
                         struct tree_node **target) MUST_USE;
 /* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
+
+/* Map text to a StructureMap resource (shape of R4, or of R5), a StructureMap resource to map text. Nothing
+   is resolved; comments stay behind. What the other form cannot say is a warning. INVALID with diagnostics.
+ */
+enum status mapping_convert(const struct source *source, bool r5, struct arena *arena,
+                            struct diag_list *diags, struct buf *out) MUST_USE;
 
 /* The compiled program of one map, to be read: groups for each combination of types they are called with,
    rules, variables as numbered slots, steps, and FHIRPath instruction by instruction. */

@@ -138,7 +138,7 @@ static void parse_map_line(struct fml_parser *p) {
 }
 
 static void parse_uses(struct fml_parser *p) {
-  static const char *const sources[] = {"source", "queried"}, *const targets[] = {"target", "produced"};
+  static const char *const modes[] = {"source", "queried", "target", "produced"};
   struct ast_uses *uses = FML_NODE(p, struct ast_uses), **end = &p->map->uses;
   if (!uses) return;
   fml_advance(p);
@@ -146,12 +146,12 @@ static void parse_uses(struct fml_parser *p) {
   if (fml_take_word(p, "alias")) uses->alias = fml_want_name(p, "an alias");
   if (!p->panic && !fml_take_word(p, "as"))
     fml_syntax(p, "expected 'as source' or 'as target', found %.*s", STR_ARG(describe(p)));
-  bool known = false;
-  for (size_t i = 0; i < 2 && !known; i++) {
-    uses->is_target = fml_at_word(p, targets[i]);
-    known = uses->is_target || fml_at_word(p, sources[i]);
-  }
-  if (known)
+  size_t mode = 0;
+  while (mode < 4 && !fml_at_word(p, modes[mode]))
+    mode++;
+  uses->is_target = mode >= 2;
+  uses->is_helper = mode == 1 || mode == 3;
+  if (mode < 4)
     fml_advance(p);
   else
     fml_syntax(p, "expected source, target, queried or produced, found %.*s", STR_ARG(describe(p)));

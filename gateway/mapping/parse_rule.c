@@ -429,8 +429,7 @@ static void parse_sides(struct fml_parser *p, struct ast_rule *rule) {
   } while (!p->panic && fml_take_symbol(p, ','));
 }
 
-/* Without a name of its own a rule is called after its first source. */
-static struct ast_name default_name(const struct ast_rule *rule) {
+struct ast_name fml_default_name(const struct ast_rule *rule) {
   const struct ast_step *step = rule->sources ? rule->sources->path : NULL;
   if (!step) return rule->sources ? rule->sources->context : (struct ast_name){.at = rule->at};
   while (step->next)
@@ -450,7 +449,7 @@ static struct ast_rule *parse_rule(struct fml_parser *p) {
   else if (p->token.kind == FML_NAME || p->token.kind == FML_DELIMITED)
     rule->name = fml_want_name(p, "the name of the rule");
   else
-    rule->name = default_name(rule);
+    rule->name = fml_default_name(rule);
   fml_want_symbol(p, ';', "after a rule");
   if (!p->panic) rule->simple = is_simple(rule);
   return rule;

@@ -59,7 +59,8 @@ struct map_case {
   struct definitions *definitions;
   const char *const *files;
   size_t file_count;
-  struct source *source; /* NULL: only loaded */
+  const struct host *host; /* NULL: test_host() */
+  struct source *source;   /* NULL: only loaded */
   struct arena *arena;
   struct diag_list *diags;
   struct tree_node *target;
@@ -70,7 +71,7 @@ struct map_case {
 
 /* Loads, runs the first map, and leaves diagnostics and target in the case. */
 static inline enum status run_case(struct map_case *c) {
-  struct host host = test_host();
+  struct host host = c->host ? *c->host : test_host();
   struct mapping_load load = {
       .definitions = c->definitions, .host = &host, .files = c->files, .file_count = c->file_count};
   enum status status = mapping_load(&load, c->diags, &c->set);

@@ -56,6 +56,76 @@ static void check_dump(struct golden *golden, const struct mapping_set *set) {
   buf_release(&text);
 }
 
+/* --- the same by way of StructureMap resources ---- */
+
+/* Reads X.json, which is not there, as what X.fml converts to. */
+static enum status read_converted(const char *path, bool r5, struct arena *arena, struct str *out) {
+  struct str base = str_slice(str_of(path), 0, strlen(path) - strlen(".json"));
+  struct str name = arena_str(arena, base), text;
+  enum status status = host_system()->read_file(NULL, name.ptr, LIMIT_TEXT_BYTES, arena, &text);
+  if (status != STATUS_OK) return status;
+  struct diag_list diags;
+  struct source source = source_make(name, text);
+  struct buf json;
+  diag_list_init(&diags, arena);
+  buf_init(&json, LIMIT_TEXT_BYTES);
+  buf_add_text(&json, "\xef\xbb\xbf"); /* what some tools put before it does no harm */
+  status = mapping_convert(&source, r5, arena, &diags, &json);
+  if (status == STATUS_OK) *out = buf_take_str(&json, arena);
+  buf_release(&json);
+  return status;
+}
+
+static enum status read_r4(void *context, const char *path, size_t max, struct arena *arena,
+                           struct str *out) {
+  if (!str_ends(str_of(path), STR(".fml.json")))
+    return host_system()->read_file(context, path, max, arena, out);
+  return read_converted(path, false, arena, out);
+}
+
+static enum status read_r5(void *context, const char *path, size_t max, struct arena *arena,
+                           struct str *out) {
+  if (!str_ends(str_of(path), STR(".fml.json")))
+    return host_system()->read_file(context, path, max, arena, out);
+  return read_converted(path, true, arena, out);
+}
+
+/* As often as map text: the same target, the same number of findings of each severity. */
+static void check_converted(struct golden *golden, const struct map_case *text, bool r5) {
+  struct diag_list diags, scratch;
+  const char *files[FILES_MAX];
+  struct host host = test_host();
+  diag_list_init(&diags, golden->arena);
+  diag_list_init(&scratch, golden->arena);
+  host.read_file = r5 ? read_r5 : read_r4;
+  for (size_t i = 0; i < text->file_count; i++) {
+    bool fml = str_ends(str_of(text->files[i]), STR(".fml"));
+    files[i] = arena_printf(golden->arena, "%s%s", text->files[i], fml ? ".json" : "").ptr;
+  }
+  struct map_case c = *text;
+  c.files = files;
+  c.diags = &diags;
+  c.host = &host;
+  c.target = NULL;
+  c.set = NULL;
+  for (size_t i = 0; i < c.file_count; i++) { /* what cannot be parsed cannot be converted */
+    struct str out;
+    if (str_ends(str_of(files[i]), STR(".fml.json")) &&
+        read_converted(files[i], r5, golden->arena, &out) == STATUS_INVALID)
+      return;
+  }
+  (void)run_case(&c);
+  bool same = c.target && text->target ? tree_equal(c.target, text->target) : c.target == text->target;
+  for (size_t i = 0; i < 4; i++)
+    same = same && diags.by_severity[i] == text->diags->by_severity[i];
+  if (!same) {
+    struct str told = diagnostics(&diags, golden->arena);
+    printf("%s: another result as StructureMap of R%d\n%.*s", golden->name, r5 ? 5 : 4, STR_ARG(told));
+    golden->failures++;
+  }
+  mapping_free(c.set);
+}
+
 static void run_golden(struct golden *golden) {
   const char *files[FILES_MAX];
   struct diag_list diags;
@@ -87,6 +157,8 @@ static void run_golden(struct golden *golden) {
     golden->failures++;
   }
   check_dump(golden, c.set);
+  check_converted(golden, &c, false);
+  check_converted(golden, &c, true);
   buf_release(&out);
   mapping_free(c.set);
   definitions_close(definitions);
