@@ -123,6 +123,7 @@ void def_settle_xml(struct tree_node *root, const struct source *source, struct 
   root->flags &= (uint8_t)~TREE_XML;
   for (struct tree_node *node = root; node; node = step(root, node))
     settle_children(&settle, node);
+  if (settle.in_order) tree_sort(root); /* attributes stand where JSON has them */
   *failed |= settle.failed;
 }
 
