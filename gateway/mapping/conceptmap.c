@@ -164,6 +164,7 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
                              struct diag_list *diags) {
   struct reader r = {.arena = set->arena, .source = source, .diags = diags};
   struct str url = keep(&r, tree_text(root, "url"));
+  if (r.nomem) return STATUS_NOMEM;
   if (url.len == 0) {
     fault(&r, root, "the ConceptMap has no url");
     return STATUS_OK;
@@ -179,6 +180,7 @@ enum status fml_concept_read_inline(struct mapping_set *set, struct mapping_map 
                                     struct diag_list *diags) {
   struct reader r = {.arena = set->arena, .source = &map->source, .diags = diags};
   struct str id = keep(&r, tree_text(root, "id")), url = keep(&r, tree_text(root, "url"));
+  if (r.nomem) return STATUS_NOMEM;
   if (id.len == 0) {
     fault(&r, root, "a contained ConceptMap has an id");
     return STATUS_OK;

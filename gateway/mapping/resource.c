@@ -146,7 +146,8 @@ static struct ast_arg *read_value(struct reader *r, const struct tree_node *para
                {"valueDateTime", AST_DATE},   {"valueTime", AST_DATE}};
   struct ast_arg *arg = MAKE(r, struct ast_arg);
   const struct tree_node *value = NULL;
-  for (size_t i = 0; arg && i < sizeof kinds / sizeof kinds[0] && !value; i++) {
+  if (!arg) return NULL;
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !value; i++) {
     value = tree_find(parameter, kinds[i].member);
     arg->kind = kinds[i].kind;
   }

@@ -30,8 +30,13 @@ static struct str read_golden(const char *name, const char *file, struct arena *
 }
 
 static const char *const cases[] = {
-    "groups-types", "translate-inline", "coded",        "evaluate",   "metadata",
-    "let",          "quantity",         "copy-complex", "fault-many", "log"};
+    "groups-types", "translate-inline", "coded",      "evaluate", "metadata", "let",
+    "quantity",     "copy-complex",     "fault-many", "log",      "resource"};
+
+static const char *map_file(const char *name, struct arena *arena) {
+  bool json = str_is(str_of(name), "resource");
+  return arena_printf(arena, GOLDEN "%s/map.%s", name, json ? "json" : "fml").ptr;
+}
 
 /* Loads `name` with the n-th allocation failing; true when it was reached. */
 static bool load_failing(const char *name, unsigned long n, enum status usual) {
@@ -39,7 +44,7 @@ static bool load_failing(const char *name, unsigned long n, enum status usual) {
   struct host host = test_host();
   struct diag_list diags;
   struct mapping_set *set = NULL;
-  const char *files[] = {arena_printf(list, GOLDEN "%s/map.fml", name).ptr};
+  const char *files[] = {map_file(name, list)};
   struct mapping_load load = {.definitions = definitions, .host = &host, .files = files, .file_count = 1};
   diag_list_init(&diags, list);
   arena_fail_at(arena, n);
@@ -99,7 +104,7 @@ static void test_run_without_memory(void **state) {
     struct diag_list diags;
     struct mapping_set *set = NULL;
     diag_list_init(&diags, arena);
-    const char *files[] = {arena_printf(arena, GOLDEN "%s/map.fml", cases[i]).ptr};
+    const char *files[] = {map_file(cases[i], arena)};
     struct mapping_load load = {.definitions = definitions, .host = &host, .files = files, .file_count = 1};
     struct str text = read_golden(cases[i], "source.json", arena);
     struct str want = read_golden(cases[i], "expected.json", arena);
@@ -165,12 +170,12 @@ static enum status read_damaged(void *context, const char *path, size_t max, str
   return out->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-static void load_and_run(struct str source_text) {
+static void load_and_run(const char *name, struct str source_text) {
   struct arena *arena = new_arena();
   struct host host = test_host();
   struct diag_list diags;
   struct source source = source_make(STR("source.json"), source_text);
-  const char *files[] = {"map.fml"};
+  const char *files[] = {name};
   host.read_file = read_damaged;
   diag_list_init(&diags, arena);
   struct mapping_load load = {.definitions = definitions, .host = &host, .files = files, .file_count = 1};
@@ -193,6 +198,83 @@ static void load_and_run(struct str source_text) {
   arena_free(arena);
 }
 
+/* A diagnostic or a text that can be converted back. */
+static struct str try_convert(const char *name) {
+  static char copy[1 << 16];
+  struct arena *arena = new_arena();
+  struct diag_list diags;
+  struct source source = source_make(str_of(name), damaged_text);
+  struct buf out;
+  buf_init(&out, sizeof copy);
+  diag_list_init(&diags, arena);
+  enum status status = mapping_convert(&source, false, arena, &diags, &out);
+  if (status != STATUS_LIMIT) assert_int_equal(status == STATUS_OK, diag_errors(&diags) == 0);
+  struct str text = {0};
+  if (status == STATUS_OK) text = str_make(memcpy(copy, out.ptr, out.len), out.len);
+  buf_release(&out);
+  arena_free(arena);
+  return text;
+}
+
+/* One line of pretty JSON removed, doubled, or its value replaced by a piece. */
+static struct str damage_lines(struct str text, uint32_t *random, struct arena *arena) {
+  char *out = arena_alloc(arena, text.len * 2 + 64);
+  size_t from = next_random(random) % text.len;
+  while (from > 0 && text.ptr[from - 1] != '\n')
+    from--;
+  size_t end = str_find_char(text, '\n', from);
+  end = end == SIZE_MAX ? text.len : end + 1;
+  const char *piece = pieces[next_random(random) % (sizeof pieces / sizeof pieces[0])];
+  size_t at = from, colon = str_find(str_slice(text, 0, end), STR(": \""), from);
+  memcpy(out, text.ptr, from);
+  switch (next_random(random) % 3) {
+  case 0:
+    break;
+  case 1:
+    memcpy(out + at, text.ptr + from, end - from);
+    memcpy(out + at + end - from, text.ptr + from, end - from);
+    at += 2 * (end - from);
+    break;
+  default:
+    if (colon == SIZE_MAX) break;
+    memcpy(out + at, text.ptr + from, colon + 3 - from);
+    at += colon + 3 - from;
+    memcpy(out + at, piece, strlen(piece));
+    at += strlen(piece);
+    memcpy(out + at, "\\n(\",\n", 6);
+    at += 6;
+  }
+  memcpy(out + at, text.ptr + end, text.len - end);
+  return str_make(out, at + text.len - end);
+}
+
+static void damage_resource(struct golden *golden) {
+  uint32_t random = (uint32_t)str_hash(str_of(golden->name));
+  struct arena *arena = new_arena();
+  struct str source = golden_read(golden, "source.json");
+  damaged_text = golden_read(golden, "map.fml");
+  struct str json = damaged_text.ptr ? try_convert("map.fml") : (struct str){0};
+  if (json.len) json = arena_str(arena, json);
+  for (size_t i = 0; i < MUTATIONS && json.len; i++) {
+    struct arena_mark mark = arena_mark(arena);
+    damaged_text = damage_lines(json, &random, arena);
+    load_and_run("map.json", source);
+    struct str text = try_convert("map.json");
+    if (text.len) {
+      damaged_text = arena_str(arena, text);
+      assert_true(damaged_text.ptr != NULL);
+      load_and_run("map.fml", source);
+    }
+    arena_rewind(arena, mark);
+  }
+  arena_free(arena);
+}
+
+static void test_damaged_resources(void **state) {
+  (void)state;
+  assert_int_equal(golden_run(SOURCE_DIR "/tests/golden/mapping", damage_resource), 0);
+}
+
 static void damage_case(struct golden *golden) {
   uint32_t random = (uint32_t)str_hash(str_of(golden->name));
   struct str text = golden_read(golden, "map.fml"), source = golden_read(golden, "source.json");
@@ -200,7 +282,8 @@ static void damage_case(struct golden *golden) {
     struct arena *arena = new_arena();
     damaged_text = damage(text, &random, arena);
     if (next_random(&random) % 2) damaged_text = damage(damaged_text, &random, arena);
-    load_and_run(source);
+    load_and_run("map.fml", source);
+    (void)try_convert("map.fml");
     arena_free(arena);
   }
 }
@@ -217,9 +300,9 @@ int main(void) {
   struct arena *arena = new_arena();
   diag_list_init(&diags, arena);
   if (!overlay(definitions, GOLDEN "model.json", arena, &diags)) return 1;
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_load_without_memory),
-                                     cmocka_unit_test(test_run_without_memory),
-                                     cmocka_unit_test(test_damaged_maps)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_load_without_memory), cmocka_unit_test(test_run_without_memory),
+      cmocka_unit_test(test_damaged_maps), cmocka_unit_test(test_damaged_resources)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   definitions_close(definitions);
   arena_free(arena);

@@ -1,5 +1,5 @@
 /*
- * test_golden.c - tests/golden/mapping/<case>/: map.fml (and other *.fml, *.json it needs in maps/),
+ * test_golden.c - tests/golden/mapping/<case>/: map.fml or map.json (and other files it needs),
  * source.json, expected.json and expected.diagnostics. model.json of a case, or of the folder, is laid over
  * the definitions.
  */
@@ -14,7 +14,7 @@ static const char *add_file(const struct golden *golden, const char *name) {
 }
 
 static size_t list_maps(const struct golden *golden, const char **files) {
-  static const char *const names[] = {"map.fml", "library.fml", "other.fml", "conceptmap.json"};
+  static const char *const names[] = {"map.fml", "map.json", "library.fml", "other.fml", "conceptmap.json"};
   size_t count = 0;
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     const char *path = add_file(golden, names[i]);
