@@ -64,7 +64,7 @@ enum status def_builder_init(struct builder *b, struct definitions *below, struc
   *b = (struct builder){.below = below, .diags = diags, .arena = arena_new(DEF_BUILD_ARENA)};
   if (!b->arena) return STATUS_NOMEM;
   struct map *maps[] = {&b->type_names, &b->constraints, &b->constraint_lists, &b->thawed, &b->symbols,
-                        &b->systems,    &b->sets,        &b->searches};
+                        &b->systems,    &b->sets,        &b->searches,         &b->units,  &b->prefixes};
   for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
     map_init(maps[i], b->arena);
   def_image_init(&b->image, b->arena);
@@ -106,6 +106,7 @@ bool def_builder_add(struct builder *b, const struct tree_node *resource, const 
 enum status def_builder_finish(struct builder *b) {
   if (!b->error) def_resolve(b);
   if (!b->error) def_expand(b);
+  if (!b->error) def_unit_values(b);
   if (!b->error) def_emit(b);
   return b->error;
 }
@@ -153,6 +154,10 @@ static void read_text(void *context, struct str name, struct str text, struct ar
   struct source source = source_make(name, text);
   struct tree_node *root = NULL;
   if (b->error) return;
+  if (str_ends(name, STR("/" DEF_UNIT_TABLE))) {
+    def_extract_units(b, &source, arena);
+    return;
+  }
   enum status status = tree_read(&source, NULL, arena, b->diags, &root);
   if (status == STATUS_NOMEM) b->error = status;
   if (status) return; /* the diagnostic stands in the list */

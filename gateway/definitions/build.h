@@ -4,7 +4,8 @@
  *   sources.c  packages -> JSON texts            extract.c   StructureDefinition -> struct b_structure
  *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
  *   resolve.c  structures -> types, inheritance, slices, snapshots of differentials
- *   expand.c   value sets -> their codes         emit.c, emit_terms.c  everything -> image
+ *   expand.c   value sets -> their codes         emit.c, emit_terms.c, emit_units.c  everything -> image
+ *   units_in.c the UCUM table                unit_values.c  its definitions -> exact ratios
  *   build.c    the three ways in: definitions_build, definitions_overlay, definitions_refresh_models
  *
  * Everything lives in the builder's arena; the texts of a source file are copied out of its tree.
@@ -17,6 +18,9 @@
 
 /* Memory for one source text and its tree, and for the builder. */
 #define DEF_BUILD_ARENA ((size_t)2 << 30)
+
+/* In an npm package of the Lister Hill Center: the table of UCUM units. */
+#define DEF_UNIT_TABLE "data/ucumDefs.min.json"
 
 struct b_type;
 
@@ -173,7 +177,19 @@ struct b_current {
 struct b_package {
   struct b_package *next;
   struct str id, version;
-  size_t structures, value_sets, code_systems;
+  size_t structures, value_sets, code_systems, units;
+};
+
+/* A row of the table of units, or a prefix. */
+struct b_unit {
+  struct str code;
+  struct str factor, definition; /* of an atom: so many of these */
+  struct str function;
+  bool inverse; /* one divided by factor and definition */
+  bool base, known;
+  enum b_progress progress;
+  struct def_unit unit;
+  struct image_place place;
 };
 
 struct builder {
@@ -190,6 +206,7 @@ struct builder {
   struct b_system *first_system, *last_system;
   struct b_set *first_set, *last_set;
   struct map searches;
+  struct map units, prefixes; /* struct b_unit */
   struct b_package *packages, *last_package;
   uint64_t models;
   enum status error;
@@ -211,6 +228,10 @@ struct b_constraint *def_builder_constraint(struct builder *b, const struct b_co
 void def_extract_system(struct builder *b, const struct tree_node *node);
 void def_extract_set(struct builder *b, const struct tree_node *node);
 void def_extract_search(struct builder *b, const struct tree_node *node);
+/* units_in.c: the text of ucumDefs.min.json; the other arena is for what is dropped after it. */
+void def_extract_units(struct builder *b, const struct source *source, struct arena *arena);
+/* unit_values.c: definitions of units -> exact ratios */
+void def_unit_values(struct builder *b);
 /* resolve.c */
 void def_resolve(struct builder *b);
 /* By name or URL, here or below; NULL. */
@@ -227,6 +248,7 @@ void def_expand(struct builder *b);
 struct image_place def_emit_texts(struct builder *b, enum pack_part part, const struct b_texts *texts);
 void def_emit(struct builder *b);
 void def_emit_terms(struct builder *b);
+void def_emit_units(struct builder *b);
 /* A table of names for the header: open addressing, keys in `part`. */
 struct emit_name {
   struct str key;

