@@ -19,11 +19,11 @@ static struct fp_quantity as_quantity(const struct fp_value *value) {
 
 /* --- order */
 
-static int compare_quantities(const struct fp_value *a, const struct fp_value *b) {
+static int compare_quantities(const struct fp_eval *e, const struct fp_value *a, const struct fp_value *b) {
   struct fp_quantity x = as_quantity(a), y = as_quantity(b);
   struct decimal left, right;
   int finer;
-  if (!fp_quantity_align(&x, &y, false, &left, &right, &finer)) return FP_ORDER_UNKNOWN;
+  if (!fp_quantity_align(e->program->units, &x, &y, false, &left, &right, &finer)) return FP_ORDER_UNKNOWN;
   return decimal_compare(left, right);
 }
 
@@ -45,7 +45,7 @@ int fp_compare(struct fp_eval *e, const struct fp_ins *ins, const struct fp_valu
     struct decimal left, right;
     if (fp_value_decimal(a, &left) && fp_value_decimal(b, &right)) return decimal_compare(left, right);
   }
-  if (is_measure(a->kind) && is_measure(b->kind)) return compare_quantities(a, b);
+  if (is_measure(a->kind) && is_measure(b->kind)) return compare_quantities(e, a, b);
   if (a->kind == FP_STRING && b->kind == FP_STRING) return sign(str_cmp(a->string, b->string));
   bool dates = fp_is_date_kind(a->kind) && fp_is_date_kind(b->kind);
   if (dates && (a->kind == FP_TIME) == (b->kind == FP_TIME)) return compare_dates(a, b);
@@ -127,10 +127,10 @@ static bool quantities(struct fp_eval *e, enum fp_op op, const struct fp_value *
   int finer;
   out->kind = FP_QUANTITY;
   if (op == FP_OP_MUL || op == FP_OP_DIV)
-    return fp_quantity_multiply(e->arena, &x, &y, op == FP_OP_DIV, &out->quantity);
+    return fp_quantity_multiply(e, &x, &y, op == FP_OP_DIV, &out->quantity);
   if (op != FP_OP_ADD && op != FP_OP_SUB) return false;
-  if (!x.calendar && fp_unit_parse(x.unit, &unit) && unit.special) return false;
-  if (!fp_quantity_align(&x, &y, false, &left, &right, &finer)) return false;
+  if (!x.calendar && fp_unit_parse(e->program->units, x.unit, &unit) && unit.special) return false;
+  if (!fp_quantity_align(e->program->units, &x, &y, false, &left, &right, &finer)) return false;
   out->quantity = finer ? y : x;
   out->quantity.text = (struct str){0};
   return op == FP_OP_ADD ? decimal_add(left, right, &out->quantity.value)
@@ -157,7 +157,7 @@ static bool fit_amount(const struct datetime *date, struct fp_quantity *amount, 
     static const char *const words[] = {"year", "month",  "week",   "day",
                                         "hour", "minute", "second", "millisecond"};
     struct fp_quantity calendar = {.value = amount->value, .unit = str_of(words[*unit]), .calendar = true};
-    if (!fp_quantity_convert(&calendar, str_of(words[least]), true, &amount->value)) return false;
+    if (!fp_quantity_convert(NULL, &calendar, str_of(words[least]), true, &amount->value)) return false;
     *unit = least;
   }
   if (*unit < DATETIME_UNIT_SECOND) amount->value = decimal_truncate(amount->value);

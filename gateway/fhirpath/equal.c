@@ -108,16 +108,16 @@ static bool is_calendar_clash(const struct fp_quantity *a, const struct fp_quant
          fp_datetime_unit(other, &unit, &definite);
 }
 
-static enum fp_truth quantities_equal(const struct fp_value *a, const struct fp_value *b) {
+static enum fp_truth quantities_equal(struct fp_eval *e, const struct fp_value *a, const struct fp_value *b) {
   struct decimal left, right;
   struct fp_quantity x = as_quantity(a), y = as_quantity(b);
   int finer;
-  if (fp_quantity_align(&x, &y, false, &left, &right, &finer))
+  if (fp_quantity_align(e->program->units, &x, &y, false, &left, &right, &finer))
     return truth(decimal_compare(left, right) == 0);
   return is_calendar_clash(&x, &y) ? FP_UNKNOWN : FP_FALSE;
 }
 
-static enum fp_truth values_equal(const struct fp_value *a, const struct fp_value *b) {
+static enum fp_truth values_equal(struct fp_eval *e, const struct fp_value *a, const struct fp_value *b) {
   if (is_number(a->kind) && is_number(b->kind)) {
     struct decimal left, right;
     if (a->kind == FP_INTEGER && b->kind == FP_INTEGER) return truth(a->integer == b->integer);
@@ -127,7 +127,7 @@ static enum fp_truth values_equal(const struct fp_value *a, const struct fp_valu
   if (a->kind == FP_QUANTITY || b->kind == FP_QUANTITY) {
     bool fit =
         (a->kind == FP_QUANTITY || is_number(a->kind)) && (b->kind == FP_QUANTITY || is_number(b->kind));
-    return fit ? quantities_equal(a, b) : FP_FALSE;
+    return fit ? quantities_equal(e, a, b) : FP_FALSE;
   }
   if (fp_is_date_kind(a->kind) && fp_is_date_kind(b->kind)) return dates_equal(a, b);
   if (a->kind != b->kind) return FP_FALSE;
@@ -142,7 +142,7 @@ enum fp_truth fp_equal(struct fp_eval *e, const struct fp_item *a, const struct 
   if (a->kind == FP_NODE && b->kind == FP_NODE && a->node == b->node) return FP_TRUE;
   fp_load(a, &left);
   fp_load(b, &right);
-  if (left.kind != FP_NODE && right.kind != FP_NODE) return values_equal(&left, &right);
+  if (left.kind != FP_NODE && right.kind != FP_NODE) return values_equal(e, &left, &right);
   if (left.kind != FP_NODE || right.kind != FP_NODE || a->kind != FP_NODE || b->kind != FP_NODE)
     return FP_FALSE;
   if (!str_eq(a->node->text, b->node->text)) return FP_FALSE;
@@ -191,30 +191,30 @@ static bool texts_equivalent(struct fp_eval *e, struct str a, struct str b) {
 }
 
 /* The least step that the digits of a quantity tell apart, in the unit of the other one. */
-static bool step_in(const struct fp_quantity *quantity, const struct fp_quantity *other,
+static bool step_in(struct fp_eval *e, const struct fp_quantity *quantity, const struct fp_quantity *other,
                     struct decimal *out) {
   struct fp_quantity step = *quantity;
   step.value = (struct decimal){.coefficient = 1, .scale = digits_of(quantity->value)};
-  return fp_quantity_convert(&step, other->unit, other->calendar, out);
+  return fp_quantity_convert(e->program->units, &step, other->unit, other->calendar, out);
 }
 
 /* Rounded to the precision of the less precise one, which is known once both are in one unit. */
-static bool quantities_equivalent(const struct fp_value *a, const struct fp_value *b) {
+static bool quantities_equivalent(struct fp_eval *e, const struct fp_value *a, const struct fp_value *b) {
   struct fp_quantity x = as_quantity(a), y = as_quantity(b);
   struct decimal left, right, step;
   struct fp_unit unit;
   int finer;
-  bool linear = !x.calendar && !y.calendar && fp_unit_parse(x.unit, &unit) && !unit.special &&
-                fp_unit_parse(y.unit, &unit) && !unit.special;
-  if (linear && step_in(&x, &y, &step)) {
+  bool linear = !x.calendar && !y.calendar && fp_unit_parse(e->program->units, x.unit, &unit) &&
+                !unit.special && fp_unit_parse(e->program->units, y.unit, &unit) && !unit.special;
+  if (linear && step_in(e, &x, &y, &step)) {
     struct decimal own = {.coefficient = 1, .scale = digits_of(y.value)};
     bool x_coarser = decimal_compare(step, own) > 0;
     const struct fp_quantity *coarse = x_coarser ? &x : &y, *fine = x_coarser ? &y : &x;
     int32_t scale = digits_of(coarse->value);
-    return fp_quantity_convert(fine, coarse->unit, false, &left) &&
+    return fp_quantity_convert(e->program->units, fine, coarse->unit, false, &left) &&
            decimal_compare(decimal_round(left, scale), coarse->value) == 0;
   }
-  if (!fp_quantity_align(&x, &y, true, &left, &right, &finer)) return false;
+  if (!fp_quantity_align(e->program->units, &x, &y, true, &left, &right, &finer)) return false;
   return decimals_equivalent(left, right);
 }
 
@@ -225,11 +225,11 @@ static bool values_equivalent(struct fp_eval *e, const struct fp_value *a, const
   if (a->kind == FP_QUANTITY || b->kind == FP_QUANTITY) {
     bool fit =
         (a->kind == FP_QUANTITY || is_number(a->kind)) && (b->kind == FP_QUANTITY || is_number(b->kind));
-    return fit && quantities_equivalent(a, b);
+    return fit && quantities_equivalent(e, a, b);
   }
   if (fp_is_date_kind(a->kind) && fp_is_date_kind(b->kind)) return dates_equivalent(a, b);
   if (a->kind == FP_STRING && b->kind == FP_STRING) return texts_equivalent(e, a->string, b->string);
-  return values_equal(a, b) == FP_TRUE;
+  return values_equal(e, a, b) == FP_TRUE;
 }
 
 static enum fp_truth children_equivalent(struct fp_eval *e, const struct tree_node *a,

@@ -82,6 +82,8 @@ struct fp_variable {
 
 struct fp_compile {
   const struct definitions *definitions;
+  const struct definitions *units; /* where the units of measure stand, when definitions is NULL; both NULL: a
+                                      few common ones are known */
   const struct def_type *input;    /* type of the focus, or NULL */
   const struct def_type *resource; /* type of %resource, or NULL */
   const struct fp_variable *variables;
@@ -153,6 +155,10 @@ struct str fhirpath_type_name(const struct fp_item *item, struct arena *arena);
 void fhirpath_print(const struct fp_item *item, struct buf *out);
 /* The compiled program, one instruction a line (map dump, tests). */
 void fhirpath_dump(const struct fp_program *program, struct buf *out);
+
+/* Whether the code is a UCUM unit of measure, by its grammar and the pack's table of units (case-sensitive).
+   True as well when there is no table to tell. */
+bool fhirpath_ucum_valid(const struct definitions *definitions, struct str code);
 
 /* One row of the table of functions, for documentation and completeness tests. */
 struct fp_function_info {

@@ -162,7 +162,7 @@ static int to_unit(struct fp_eval *e, const struct fp_ins *call, struct fp_value
   if (has <= 0) return has;
   if (unit.len > 2 && unit.ptr[0] == '\'') unit = str_slice(unit, 1, unit.len - 1);
   bool calendar = fp_calendar_unit(unit) >= 0;
-  *fits = fp_quantity_convert(&value->quantity, unit, calendar, &converted);
+  *fits = fp_quantity_convert(e->program->units, &value->quantity, unit, calendar, &converted);
   if (!*fits) return 1;
   value->quantity =
       (struct fp_quantity){.value = decimal_normalize(converted), .unit = unit, .calendar = calendar};

@@ -203,5 +203,5 @@ bool fp_fn_comparable(struct fp_eval *e, const struct fp_ins *call, const struct
   int given = fp_argument(e, call, 0, &right);
   if (given <= 0) return given == 0;
   bool both = as_quantity(&left, &a) && as_quantity(&right, &b);
-  return fp_push_boolean(e, out, both && fp_quantity_align(&a, &b, false, &x, &y, &finer));
+  return fp_push_boolean(e, out, both && fp_quantity_align(e->program->units, &a, &b, false, &x, &y, &finer));
 }

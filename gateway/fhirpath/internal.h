@@ -161,7 +161,7 @@ struct fp_ins {
 
 struct fp_program {
   const struct fp_ins *root;
-  const struct definitions *definitions;
+  const struct definitions *definitions, *units;
   const struct def_type *result;
   struct source source; /* must outlive the program when positions are wanted */
   struct str text;
@@ -435,41 +435,42 @@ bool fp_decimal_quotient(struct decimal a, struct decimal b, struct decimal *out
 /* quantity.c */
 bool fp_quantity_parse(struct str text, struct fp_quantity *out);
 /* The value in another unit; false when they do not fit. */
-bool fp_quantity_convert(const struct fp_quantity *from, struct str unit, bool calendar, struct decimal *out);
+bool fp_quantity_convert(const struct definitions *units, const struct fp_quantity *from, struct str unit,
+                         bool calendar, struct decimal *out);
 /* Both values in the finer of both units (*finer is 0 or 1), for comparing and adding; false when they do not
    fit. Equivalence lets 1 year and 1 'a' fit. */
-bool fp_quantity_align(const struct fp_quantity *a, const struct fp_quantity *b, bool equivalence,
-                       struct decimal *left, struct decimal *right, int *finer);
+bool fp_quantity_align(const struct definitions *units, const struct fp_quantity *a,
+                       const struct fp_quantity *b, bool equivalence, struct decimal *left,
+                       struct decimal *right, int *finer);
 /* Product or quotient; false when the units do not allow it. */
-bool fp_quantity_multiply(struct arena *arena, const struct fp_quantity *a, const struct fp_quantity *b,
+bool fp_quantity_multiply(const struct fp_eval *e, const struct fp_quantity *a, const struct fp_quantity *b,
                           bool divide, struct fp_quantity *out);
 void fp_quantity_print(const struct fp_quantity *quantity, struct buf *out);
 /* Unit of time of a quantity; *definite: a UCUM unit, not a calendar word. */
 bool fp_datetime_unit(const struct fp_quantity *quantity, enum datetime_unit *out, bool *definite);
 
-/* ucum.c: a unit as factor (num / den) and dimensions; special units (Celsius …) have an offset or a scale of
- * their own. */
-enum fp_dimension {
-  FP_DIM_M,
-  FP_DIM_S,
-  FP_DIM_G,
-  FP_DIM_RAD,
-  FP_DIM_K,
-  FP_DIM_C,
-  FP_DIM_CD,
-  FP_DIM_ARBITRARY,
-  FP_DIMENSIONS
+/* ucum.c: a unit as ratio and dimensions; special units have a scale of their own. */
+enum fp_special {
+  FP_SPECIAL_NONE,
+  FP_SPECIAL_CEL,
+  FP_SPECIAL_DEGF,
+  FP_SPECIAL_DEGRE,
+  FP_SPECIAL_OTHER /* logarithms and the like: fit only themselves */
 };
-enum fp_special { FP_SPECIAL_NONE, FP_SPECIAL_CEL, FP_SPECIAL_DEGF, FP_SPECIAL_LOG };
 struct fp_unit {
-  struct decimal num, den;
-  int16_t dimension[FP_DIMENSIONS];
-  uint64_t arbitrary; /* which arbitrary unit it is of, as hash of its name */
+  struct def_ratio ratio; /* of a special unit: in its own scale */
+  int16_t dimension[DEF_DIMENSIONS];
+  uint64_t arbitrary; /* 0, or which arbitrary or special units it is made of */
   enum fp_special special;
 };
-bool fp_unit_parse(struct str code, struct fp_unit *out);
+/* False when the code is not UCUM. units NULL or without a table: the few units of units.def are known. */
+bool fp_unit_parse(const struct definitions *units, struct str code, struct fp_unit *out);
 bool fp_units_fit(const struct fp_unit *a, const struct fp_unit *b);
 bool fp_unit_is_one(const struct fp_unit *unit);
+/* ucum_common.c: in the pack's table, or without one in units.def */
+bool fp_unit_find(const struct definitions *units, struct str code, struct def_unit *out);
+bool fp_prefix_find(const struct definitions *units, struct str code, struct def_ratio *out);
+/* ucum_convert.c */
 bool fp_unit_convert(struct decimal value, const struct fp_unit *from, const struct fp_unit *to,
                      struct decimal *out);
 

@@ -104,8 +104,8 @@ static bool to_calendar(const struct fp_quantity *from, int to, struct decimal *
   return calendar_convert(from->value, unit, to, out);
 }
 
-bool fp_quantity_convert(const struct fp_quantity *from, struct str unit, bool calendar,
-                         struct decimal *out) {
+bool fp_quantity_convert(const struct definitions *units, const struct fp_quantity *from, struct str unit,
+                         bool calendar, struct decimal *out) {
   struct fp_unit a, b;
   if (calendar) return to_calendar(from, fp_calendar_unit(unit), out);
   if (!from->calendar && str_eq(from->unit, unit)) {
@@ -118,7 +118,7 @@ bool fp_quantity_convert(const struct fp_quantity *from, struct str unit, bool c
     if (!is_fixed(word) || (target >= 0 && !is_fixed(target))) return false;
     code = str_of(ucum_times[word]);
   }
-  if (!fp_unit_parse(code, &a) || !fp_unit_parse(unit, &b)) return false;
+  if (!fp_unit_parse(units, code, &a) || !fp_unit_parse(units, unit, &b)) return false;
   return fp_unit_convert(from->value, &a, &b, out);
 }
 
@@ -133,26 +133,28 @@ static bool align_loosely(const struct fp_quantity *a, const struct fp_quantity 
 }
 
 /* The unit of which more make up the same: its values are the exact ones. */
-static bool is_finer(const struct fp_quantity *a, const struct fp_quantity *b) {
+static bool is_finer(const struct definitions *units, const struct fp_quantity *a,
+                     const struct fp_quantity *b) {
   struct fp_quantity unit = *a;
   struct decimal in_b;
   unit.value = decimal_from_int(1);
-  return fp_quantity_convert(&unit, b->unit, b->calendar, &in_b) &&
+  return fp_quantity_convert(units, &unit, b->unit, b->calendar, &in_b) &&
          decimal_compare(in_b, decimal_from_int(1)) < 0;
 }
 
-bool fp_quantity_align(const struct fp_quantity *a, const struct fp_quantity *b, bool equivalence,
-                       struct decimal *left, struct decimal *right, int *finer) {
+bool fp_quantity_align(const struct definitions *units, const struct fp_quantity *a,
+                       const struct fp_quantity *b, bool equivalence, struct decimal *left,
+                       struct decimal *right, int *finer) {
   *left = a->value;
   *right = b->value;
   *finer = 0;
   if (a->calendar == b->calendar && str_eq(a->unit, b->unit)) return true;
-  if (is_finer(a, b)) return fp_quantity_convert(b, a->unit, a->calendar, right);
+  if (is_finer(units, a, b)) return fp_quantity_convert(units, b, a->unit, a->calendar, right);
   *finer = 1;
-  if (fp_quantity_convert(a, b->unit, b->calendar, left)) return true;
+  if (fp_quantity_convert(units, a, b->unit, b->calendar, left)) return true;
   *left = a->value;
   *finer = 0;
-  if (fp_quantity_convert(b, a->unit, a->calendar, right)) return true;
+  if (fp_quantity_convert(units, b, a->unit, a->calendar, right)) return true;
   return equivalence && a->calendar != b->calendar && align_loosely(a, b, left, right);
 }
 
@@ -170,32 +172,35 @@ static struct str join(struct arena *arena, struct str a, struct str b, bool div
 }
 
 /* A quantity without dimension is a number: its unit's factor goes into the value. */
-static bool as_number(const struct fp_quantity *quantity, struct decimal *out) {
+static bool as_number(const struct definitions *units, const struct fp_quantity *quantity,
+                      struct decimal *out) {
   struct fp_unit unit, none;
-  if (quantity->calendar || !fp_unit_parse(quantity->unit, &unit) || !fp_unit_is_one(&unit)) return false;
-  return fp_unit_parse(STR("1"), &none) && fp_unit_convert(quantity->value, &unit, &none, out);
+  if (quantity->calendar || !fp_unit_parse(units, quantity->unit, &unit) || !fp_unit_is_one(&unit))
+    return false;
+  return fp_unit_parse(units, STR("1"), &none) && fp_unit_convert(quantity->value, &unit, &none, out);
 }
 
 static bool combine(struct decimal a, struct decimal b, bool divide, struct decimal *out) {
   return divide ? decimal_divide(a, b, out) : decimal_multiply(a, b, out);
 }
 
-bool fp_quantity_multiply(struct arena *arena, const struct fp_quantity *a, const struct fp_quantity *b,
+bool fp_quantity_multiply(const struct fp_eval *e, const struct fp_quantity *a, const struct fp_quantity *b,
                           bool divide, struct fp_quantity *out) {
   struct decimal number;
   struct fp_unit x, y;
-  bool known_a = fp_unit_parse(a->unit, &x), known_b = fp_unit_parse(b->unit, &y);
+  const struct definitions *units = e->program->units;
+  bool known_a = fp_unit_parse(units, a->unit, &x), known_b = fp_unit_parse(units, b->unit, &y);
   *out = *a;
   out->text = (struct str){0};
   if ((!a->calendar && known_a && x.special) || (!b->calendar && known_b && y.special)) return false;
-  if (as_number(b, &number)) return combine(a->value, number, divide, &out->value);
-  if (!divide && as_number(a, &number)) {
+  if (as_number(units, b, &number)) return combine(a->value, number, divide, &out->value);
+  if (!divide && as_number(units, a, &number)) {
     *out = *b;
     out->text = (struct str){0};
     return combine(number, b->value, false, &out->value);
   }
   if (a->calendar || b->calendar || !known_a || !known_b) return false;
   out->either = false;
-  out->unit = divide && str_eq(a->unit, b->unit) ? STR("1") : join(arena, a->unit, b->unit, divide);
+  out->unit = divide && str_eq(a->unit, b->unit) ? STR("1") : join(e->arena, a->unit, b->unit, divide);
   return out->unit.ptr && combine(a->value, b->value, divide, &out->value);
 }

@@ -356,6 +356,7 @@ enum status fhirpath_compile(const struct fp_compile *compile, struct arena *are
   struct fp_ast *ast = fp_parse(compile, arena, diags, &end);
   if (!ast) return diag_errors(diags) > errors ? STATUS_INVALID : STATUS_NOMEM;
   program->definitions = compile->definitions;
+  program->units = compile->definitions ? compile->definitions : compile->units;
   program->source = *compile->source;
   program->text = arena_str(arena, str_trim(str_slice(compile->source->text, compile->from, end)));
   program->variable_count = compile->variable_count;

@@ -1,134 +1,111 @@
-/* ucum.c - UCUM unit codes to factor and dimensions: the grammar of UCUM section 2, atoms in units.def. */
+/*
+ * ucum.c - UCUM unit expressions (UCUM section 2) to a ratio and dimensions. Units and prefixes come from
+ * the table of the definition pack.
+ */
 #include "fhirpath/internal.h"
 
-enum { NESTING = 12, EXPONENT = 40 };
+enum { NESTING = 12, EXPONENT = 40, CODE_BYTES = 256, COMPONENTS = 200 };
 
-struct atom {
-  const char *code;
-  bool metric;
-  const char *value, *unit;
-};
-static const struct atom atoms[] = {
-#define UNIT(code, metric, value, unit) {code, metric, value, unit},
-#include "fhirpath/units.def"
-#undef UNIT
+struct parser {
+  const struct definitions *units;
+  size_t components; /* read so far: bounds the work */
 };
 
-static const struct {
-  const char *code;
-  enum fp_dimension dimension;
-} bases[] = {{"m", FP_DIM_M}, {"s", FP_DIM_S}, {"g", FP_DIM_G},  {"rad", FP_DIM_RAD},
-             {"K", FP_DIM_K}, {"C", FP_DIM_C}, {"cd", FP_DIM_CD}};
+static bool parse_term(struct parser *p, struct str code, int nesting, struct fp_unit *out);
 
-static const struct {
-  const char *code;
-  int exponent;
-} prefixes[] = {{"Y", 24}, {"Z", 21},  {"E", 18},  {"P", 15},  {"T", 12},  {"G", 9},  {"M", 6},
-                {"k", 3},  {"h", 2},   {"da", 1},  {"d", -1},  {"c", -2},  {"m", -3}, {"u", -6},
-                {"n", -9}, {"p", -12}, {"f", -15}, {"a", -18}, {"z", -21}, {"y", -24}};
-
-static const struct {
-  const char *code;
-  enum fp_special special;
-} specials[] = {{"Cel", FP_SPECIAL_CEL},    {"[degF]", FP_SPECIAL_DEGF}, {"B", FP_SPECIAL_LOG},
-                {"Np", FP_SPECIAL_LOG},     {"dB", FP_SPECIAL_LOG},      {"[pH]", FP_SPECIAL_LOG},
-                {"B[SPL]", FP_SPECIAL_LOG}, {"bit_s", FP_SPECIAL_LOG}};
-
-static bool parse(struct str code, int nesting, struct fp_unit *out);
-
-static const struct fp_unit *one(void) {
-  static const struct fp_unit unit = {.num = {.coefficient = 1}, .den = {.coefficient = 1}};
-  return &unit;
+static struct fp_unit one(void) {
+  return (struct fp_unit){.ratio = {1, 1, 0}};
 }
 
+static bool is_number(const struct fp_unit *unit) {
+  static const int16_t none[DEF_DIMENSIONS];
+  return !unit->special && !unit->arbitrary && memcmp(unit->dimension, none, sizeof none) == 0;
+}
+
+/* A special unit may be multiplied by a number, and by nothing else. Arbitrary units count by the sum of
+ * their hashes, so that [iU]/[iU] is a number. */
 static bool multiply(struct fp_unit *unit, const struct fp_unit *by, int sign) {
-  const struct decimal *num = sign > 0 ? &by->num : &by->den, *den = sign > 0 ? &by->den : &by->num;
-  if (!decimal_multiply(unit->num, *num, &unit->num) || !decimal_multiply(unit->den, *den, &unit->den))
+  if (unit->special && !is_number(by)) return false;
+  if (by->special && (sign < 0 || !is_number(unit))) return false;
+  if (!(sign > 0 ? def_ratio_multiply(&unit->ratio, &by->ratio) : def_ratio_divide(&unit->ratio, &by->ratio)))
     return false;
-  for (int i = 0; i < FP_DIMENSIONS; i++)
-    unit->dimension[i] = (int16_t)(unit->dimension[i] + sign * by->dimension[i]);
-  if (by->arbitrary)
-    unit->arbitrary = unit->arbitrary && unit->arbitrary != by->arbitrary ? ~by->arbitrary : by->arbitrary;
-  if (by->special) unit->special = FP_SPECIAL_LOG; /* cannot be multiplied */
-  unit->num = decimal_normalize(unit->num);
-  unit->den = decimal_normalize(unit->den);
-  return true;
-}
-
-static bool scale(struct fp_unit *unit, int exponent) {
-  struct fp_unit ten = *one();
-  ten.num.coefficient = 10;
-  for (int i = 0; i < (exponent < 0 ? -exponent : exponent); i++) {
-    if (!multiply(unit, &ten, exponent < 0 ? -1 : 1)) return false;
+  for (int i = 0; i < DEF_DIMENSIONS; i++) {
+    int sum = unit->dimension[i] + sign * by->dimension[i];
+    if (sum > INT16_MAX || sum < INT16_MIN) return false;
+    unit->dimension[i] = (int16_t)sum;
   }
+  unit->arbitrary = sign > 0 ? unit->arbitrary + by->arbitrary : unit->arbitrary - by->arbitrary;
+  if (by->special) unit->special = by->special;
   return true;
 }
 
-/* --- atoms */
+/* --- units of the table ---------------------------------------------------------------------- */
 
-static bool special_atom(struct str code, struct fp_unit *out) {
-  for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
-    if (!str_is(code, specials[i].code)) continue;
-    *out = *one();
-    out->special = specials[i].special;
-    out->dimension[out->special == FP_SPECIAL_LOG ? FP_DIM_ARBITRARY : FP_DIM_K] = 1;
-    if (out->special == FP_SPECIAL_LOG) out->arbitrary = str_hash(code);
-    return true;
+static const struct {
+  const char *function;
+  enum fp_special special;
+} scales[] = {{"Cel", FP_SPECIAL_CEL}, {"degF", FP_SPECIAL_DEGF}, {"degRe", FP_SPECIAL_DEGRE}};
+
+static enum fp_special special_of(struct str function) {
+  if (!function.len) return FP_SPECIAL_NONE;
+  for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+    if (str_is(function, scales[i].function)) return scales[i].special;
+  }
+  return FP_SPECIAL_OTHER;
+}
+
+/* Special units without a linear scale fit only themselves, like arbitrary ones. */
+static void take_unit(const struct def_unit *from, struct fp_unit *out) {
+  *out = (struct fp_unit){.ratio = from->ratio, .special = special_of(from->function)};
+  for (int i = 0; i < DEF_DIMENSIONS; i++)
+    out->dimension[i] = from->dimension[i];
+  if (from->arbitrary) out->arbitrary = str_hash(from->root);
+  if (out->special == FP_SPECIAL_OTHER) out->arbitrary = str_hash(from->code);
+}
+
+static bool atom(const struct parser *p, struct str code, bool prefixed, struct fp_unit *out) {
+  struct def_unit unit;
+  if (!fp_unit_find(p->units, code, &unit) || !unit.atom || !unit.exact || (prefixed && !unit.metric))
+    return false;
+  take_unit(&unit, out);
+  return true;
+}
+
+/* A prefix has one or two letters. */
+static bool symbol(const struct parser *p, struct str code, struct fp_unit *out) {
+  struct def_ratio prefix;
+  if (atom(p, code, false, out)) return true;
+  for (size_t len = 1; len <= 2 && len < code.len; len++) {
+    if (fp_prefix_find(p->units, str_slice(code, 0, len), &prefix) &&
+        atom(p, str_slice(code, len, code.len), true, out))
+      return def_ratio_multiply(&out->ratio, &prefix);
   }
   return false;
 }
 
-static bool define(const struct atom *atom, int nesting, struct fp_unit *out) {
-  if (strcmp(atom->unit, "?") == 0) {
-    *out = *one();
-    out->dimension[FP_DIM_ARBITRARY] = 1;
-    out->arbitrary = str_hash(str_of(atom->code));
-    return true;
-  }
-  struct fp_unit value = *one();
-  if (!parse(str_of(atom->unit), nesting + 1, out) || !decimal_parse(str_of(atom->value), &value.num))
-    return false;
-  return multiply(out, &value, 1);
-}
-
-static bool whole_atom(struct str code, bool prefixed, int nesting, struct fp_unit *out) {
-  for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-    if (!str_is(code, bases[i].code)) continue;
-    *out = *one();
-    out->dimension[bases[i].dimension] = 1;
-    return true;
-  }
-  for (size_t i = 0; i < sizeof atoms / sizeof *atoms; i++) {
-    if (str_is(code, atoms[i].code)) return (!prefixed || atoms[i].metric) && define(&atoms[i], nesting, out);
-  }
-  return !prefixed && special_atom(code, out);
-}
-
-static bool symbol(struct str code, int nesting, struct fp_unit *out) {
-  if (whole_atom(code, false, nesting, out)) return true;
-  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-    struct str prefix = str_of(prefixes[i].code);
-    if (code.len <= prefix.len || !str_starts(code, prefix)) continue;
-    if (whole_atom(str_slice(code, prefix.len, code.len), true, nesting, out))
-      return scale(out, prefixes[i].exponent);
-  }
-  return false;
-}
-
-/* --- terms */
+/* --- terms ----------------------------------------------------------------------------------- */
 
 static bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/* Where the component that begins at `at` ends: at . or / outside brackets. */
+/* Where the component that begins at `at` ends: at . or / outside brackets and annotations. */
 static size_t component_end(struct str code, size_t at) {
-  int open = 0;
+  size_t open = 0;
+  char closing = 0;
   for (; at < code.len; at++) {
     char c = code.ptr[at];
-    if (c == '(' || c == '[' || c == '{') open++;
-    if (c == ')' || c == ']' || c == '}') open--;
-    if (open == 0 && (c == '.' || c == '/')) break;
+    if (closing) {
+      if (c == closing) closing = 0;
+    } else if (c == '[' || c == '{') {
+      closing = c == '[' ? ']' : '}';
+    } else if (c == '(') {
+      open++;
+    } else if (c == ')' && open) {
+      open--;
+    } else if (open == 0 && (c == '.' || c == '/')) {
+      break;
+    }
   }
   return at;
 }
@@ -139,7 +116,7 @@ static bool split_exponent(struct str *code, int *exponent) {
   *exponent = 1;
   while (at > 0 && is_digit(code->ptr[at - 1]))
     at--;
-  if (at == code->len || at == 0) return true;
+  if (at == code->len || at == 0) return false;
   int value = 0;
   for (size_t i = at; i < code->len; i++) {
     value = value * 10 + (code->ptr[i] - '0');
@@ -153,7 +130,7 @@ static bool split_exponent(struct str *code, int *exponent) {
 }
 
 static bool power(const struct fp_unit *unit, int exponent, struct fp_unit *out) {
-  *out = *one();
+  *out = one();
   if (unit->special) {
     *out = *unit;
     return exponent == 1;
@@ -165,60 +142,77 @@ static bool power(const struct fp_unit *unit, int exponent, struct fp_unit *out)
 }
 
 static bool number(struct str code, struct fp_unit *out) {
+  struct decimal value;
   for (size_t i = 0; i < code.len; i++) {
     if (!is_digit(code.ptr[i])) return false;
   }
-  *out = *one();
-  return code.len > 0 && decimal_parse(code, &out->num) && !decimal_is_zero(out->num);
+  *out = one();
+  return code.len > 0 && decimal_parse(code, &value) && def_ratio_of(value, &out->ratio);
 }
 
-static bool component(struct str code, int nesting, struct fp_unit *out) {
+/* Cuts the annotation {…} off the end; false when braces stand elsewhere. */
+static bool cut_annotation(struct str *code) {
+  size_t open = str_find_char(*code, '{', 0), close = str_find_char(*code, '}', 0);
+  if (open == SIZE_MAX && close == SIZE_MAX) return true;
+  if (open == SIZE_MAX || close != code->len - 1 || str_find_char(*code, '{', open + 1) != SIZE_MAX)
+    return false;
+  code->len = open;
+  return true;
+}
+
+static bool component(struct parser *p, struct str code, int nesting, struct fp_unit *out) {
   struct fp_unit unit;
   int exponent;
-  if (code.len && code.ptr[code.len - 1] == '}') {
-    size_t open = str_find_char(code, '{', 0);
-    if (open == SIZE_MAX) return false;
-    code.len = open;
-    if (open == 0) {
-      *out = *one();
-      return true;
-    }
+  if (code.len == 0 || ++p->components > COMPONENTS) return false;
+  if (code.len > 2 && code.ptr[0] == '(' && code.ptr[code.len - 1] == ')')
+    return parse_term(p, str_slice(code, 1, code.len - 1), nesting + 1, out);
+  if (!cut_annotation(&code)) return false;
+  if (code.len == 0) {
+    *out = one();
+    return true;
   }
-  if (code.len > 1 && code.ptr[0] == '(' && code.ptr[code.len - 1] == ')')
-    return parse(str_slice(code, 1, code.len - 1), nesting + 1, out);
-  if (number(code, out)) return true;
-  if (symbol(code, nesting, &unit)) return power(&unit, 1, out);
-  if (!split_exponent(&code, &exponent)) return false;
-  if (code.len > 1 && code.ptr[0] == '(') return false;
-  return symbol(code, nesting, &unit) && power(&unit, exponent, out);
+  if (number(code, out) || symbol(p, code, out)) return true;
+  return split_exponent(&code, &exponent) && symbol(p, code, &unit) && power(&unit, exponent, out);
 }
 
-static bool parse(struct str code, int nesting, struct fp_unit *out) {
+static bool parse_term(struct parser *p, struct str code, int nesting, struct fp_unit *out) {
   struct fp_unit unit;
-  int sign = 1;
-  size_t at = 0;
-  *out = *one();
-  if (nesting > NESTING || code.len == 0 || code.len > 256) return false;
-  if (code.ptr[0] == '/') {
-    sign = -1;
-    at = 1;
-  }
-  for (bool first = true;; first = false) {
+  size_t at = code.len && code.ptr[0] == '/';
+  int sign = at ? -1 : 1;
+  *out = one();
+  if (nesting > NESTING) return false;
+  for (;;) {
     size_t end = component_end(code, at);
-    if (!component(str_slice(code, at, end), nesting, &unit)) return false;
-    if (first && sign > 0 && end == code.len) {
-      *out = unit;
-      return true;
-    }
-    if (unit.special || !multiply(out, &unit, sign)) return false;
-    if (end == code.len) return true;
+    if (!component(p, str_slice(code, at, end), nesting, &unit) || !multiply(out, &unit, sign)) return false;
+    if (end >= code.len) return true;
     sign = code.ptr[end] == '/' ? -1 : 1;
     at = end + 1;
   }
 }
 
-bool fp_unit_parse(struct str code, struct fp_unit *out) {
-  return parse(code, 0, out);
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static bool is_printable(struct str code) {
+  for (size_t i = 0; i < code.len; i++) {
+    if (code.ptr[i] < '!' || code.ptr[i] > '~') return false;
+  }
+  return code.len > 0 && code.len <= CODE_BYTES;
+}
+
+/* Most codes stand in the table as they are. */
+bool fp_unit_parse(const struct definitions *units, struct str code, struct fp_unit *out) {
+  struct parser parser = {.units = units};
+  struct def_unit unit;
+  if (str_is(code, "1")) {
+    *out = one();
+    return true;
+  }
+  if (!is_printable(code)) return false;
+  if (fp_unit_find(units, code, &unit) && unit.exact) {
+    take_unit(&unit, out);
+    return true;
+  }
+  return parse_term(&parser, code, 0, out);
 }
 
 bool fp_units_fit(const struct fp_unit *a, const struct fp_unit *b) {
@@ -226,51 +220,11 @@ bool fp_units_fit(const struct fp_unit *a, const struct fp_unit *b) {
 }
 
 bool fp_unit_is_one(const struct fp_unit *unit) {
-  return !unit->special && !unit->arbitrary && fp_units_fit(unit, one());
+  return is_number(unit);
 }
 
-/* --- conversion */
-
-static bool constant(const char *text, struct decimal *out) {
-  return decimal_parse(str_of(text), out);
-}
-
-static bool to_kelvin(struct decimal value, const struct fp_unit *unit, struct decimal *out) {
-  struct decimal offset, nine, five;
-  if (!constant("273.15", &offset) || !constant("9", &nine) || !constant("5", &five)) return false;
-  if (unit->special == FP_SPECIAL_CEL) return decimal_add(value, offset, out);
-  if (!constant("459.67", &offset)) return false;
-  return decimal_add(value, offset, &value) && decimal_multiply(value, five, &value) &&
-         decimal_divide(value, nine, out);
-}
-
-static bool from_kelvin(struct decimal value, const struct fp_unit *unit, struct decimal *out) {
-  struct decimal offset, nine, five;
-  if (!constant("273.15", &offset) || !constant("9", &nine) || !constant("5", &five)) return false;
-  if (unit->special == FP_SPECIAL_CEL) return decimal_subtract(value, offset, out);
-  if (!constant("459.67", &offset)) return false;
-  return decimal_multiply(value, nine, &value) && decimal_divide(value, five, &value) &&
-         decimal_subtract(value, offset, out);
-}
-
-bool fp_unit_convert(struct decimal value, const struct fp_unit *from, const struct fp_unit *to,
-                     struct decimal *out) {
-  struct decimal num, den;
-  if (!fp_units_fit(from, to)) return false;
-  if (from->special && from->special == to->special) {
-    *out = value;
-    return true;
-  }
-  if (from->special == FP_SPECIAL_LOG || to->special == FP_SPECIAL_LOG) return false;
-  if (from->special && !to_kelvin(value, from, &value)) return false;
-  if (!decimal_multiply(from->num, to->den, &num) || !decimal_multiply(from->den, to->num, &den))
-    return false;
-  num = decimal_normalize(num);
-  den = decimal_normalize(den);
-  if (decimal_compare(num, den) != 0 &&
-      (!decimal_multiply(value, num, &value) || !decimal_divide(value, den, &value)))
-    return false;
-  if (to->special) return from_kelvin(value, to, out);
-  *out = value;
-  return true;
+bool fhirpath_ucum_valid(const struct definitions *definitions, struct str code) {
+  struct fp_unit unit;
+  if (!definitions || definitions_unit_count(definitions) == 0) return true;
+  return fp_unit_parse(definitions, code, &unit);
 }
