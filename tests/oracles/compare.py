@@ -13,6 +13,7 @@ The differences that are known and right stand in `known()`, each with its reaso
 """
 import copy
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ORACLE = HERE / "hapi" / "run.sh"
 SKIPPED = 77
-NO_DEFINITIONS = 78
+BAD_CONFIGURATION = 78
 MOST_SHOWN = 50
 
 
@@ -50,6 +51,10 @@ def main(arguments):
     if len(names) != 3:
         sys.exit(__doc__)
     ketlink, mappings, fixtures = names[0], pathlib.Path(names[1]), pathlib.Path(names[2])
+    pack = os.environ.get("KETLINK_DEFINITIONS")
+    if pack and not os.path.exists(pack):
+        print(f"skipped: no definition pack: {pack}")
+        sys.exit(SKIPPED)
     build = subprocess.run([ORACLE, "--build"], check=False)
     if build.returncode != 0:
         sys.exit(build.returncode)
@@ -141,9 +146,8 @@ def run(ketlink, mappings, chart, text):
     """(result, nothing) or (None, why not)."""
     done = subprocess.run([ketlink, "map", "run", "-q", "--mappings", mappings, chart, "-"], input=text, capture_output=True,
                           text=True, check=False)
-    if done.returncode == NO_DEFINITIONS:
-        print(f"skipped: {done.stderr.strip()}")
-        sys.exit(SKIPPED)
+    if done.returncode == BAD_CONFIGURATION:
+        sys.exit(done.stderr.strip())
     return (read(done.stdout), "") if done.stdout else (None, done.stderr.strip())
 
 
