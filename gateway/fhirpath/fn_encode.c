@@ -175,7 +175,7 @@ static bool recode(struct fp_eval *e, const struct fp_ins *call, const struct fp
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     if (strcmp(rows[i].function, call->function->name) != 0 || !str_is(form, rows[i].form)) continue;
     buf_init(&buf, TEXT_MAX);
-    if (rows[i].run(text, &buf) && utf8_invalid_at(buf_str(&buf)) == SIZE_MAX)
+    if (rows[i].run(text, &buf) && fp_is_text(buf_str(&buf)))
       return fp_take_buf(e, &buf, &result) && fp_push_string(e, out, result);
     buf_release(&buf);
     return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "the text is not %s", rows[i].form);

@@ -43,6 +43,8 @@ struct fp_lexer {
   bool double_quotes;
 };
 struct fp_token fp_lex(struct fp_lexer *lexer);
+/* UTF-8 without U+0000: what may stand in a string of FHIR. */
+bool fp_is_text(struct str text);
 
 /* --- tokens to syntax tree --------------------------------------------------------------------------- */
 

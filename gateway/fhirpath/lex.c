@@ -118,6 +118,10 @@ static bool decode(struct fp_lexer *lexer, struct str raw, struct str *out) {
   return text != NULL;
 }
 
+bool fp_is_text(struct str text) {
+  return str_find_char(text, '\0', 0) == SIZE_MAX && utf8_invalid_at(text) == SIZE_MAX;
+}
+
 static struct fp_token quoted(struct fp_lexer *lexer, size_t offset, enum fp_token_kind kind) {
   int quote = peek(lexer, 0);
   size_t from = ++lexer->at;
@@ -127,9 +131,9 @@ static struct fp_token quoted(struct fp_lexer *lexer, size_t offset, enum fp_tok
     lexer->at = lexer->text.len;
     return fault(lexer, offset, "the quote has no end");
   }
-  struct str text;
-  if (!decode(lexer, str_slice(lexer->text, from, lexer->at), &text))
-    return fault(lexer, offset, "an escape names no character");
+  struct str text, raw = str_slice(lexer->text, from, lexer->at);
+  if (!fp_is_text(raw)) return fault(lexer, offset, "the text is not UTF-8 without U+0000");
+  if (!decode(lexer, raw, &text)) return fault(lexer, offset, "an escape names no character");
   lexer->at++;
   return (struct fp_token){.kind = kind, .offset = offset, .end = lexer->at, .text = text};
 }

@@ -75,10 +75,11 @@ static enum status load_map(struct loader *l, const char *path) {
   if (!map) return STATUS_NOMEM;
   map->source = source;
   map->file = base_name(source.name);
-  size_t invalid = utf8_invalid_at(source.text);
-  if (invalid != SIZE_MAX) {
-    struct diag_at at = {.source = &map->source, .offset = invalid};
-    diag_error(l->diags, DIAG_MAP_SYNTAX, &at, "the text is not UTF-8");
+  size_t invalid = utf8_invalid_at(source.text), nul = str_find_char(source.text, '\0', 0);
+  if (invalid != SIZE_MAX || nul != SIZE_MAX) {
+    struct diag_at at = {.source = &map->source, .offset = invalid < nul ? invalid : nul};
+    diag_error(l->diags, DIAG_MAP_SYNTAX, &at,
+               invalid < nul ? "the text is not UTF-8" : "the character U+0000 is not allowed");
     return STATUS_OK;
   }
   status = fml_parse(l->set, map, l->diags);

@@ -204,7 +204,7 @@ static enum status descend(struct fml_run *run, size_t base, const struct prog_s
     if (status != STATUS_OK) return status;
   }
   size_t found = run->stack_count - end;
-  memmove(run->stack + base, run->stack + end, found * sizeof *run->stack);
+  if (found) memmove(run->stack + base, run->stack + end, found * sizeof *run->stack);
   run->stack_count = base + found;
   return STATUS_OK;
 }
