@@ -12,7 +12,7 @@ cp "$work/destinations/hospital.json" "$work/mappings/destinations/hospital.json
 export KETLINK_MAPPINGS=$work/mappings
 
 mkdir "$work/run"
-ln -s "$root/fixtures" "$work/run/fixtures"
+ln -s "$root/fixtures" "$root/mappings" "$work/run/"
 program=$(realpath "$ketlink")
 commands=0
 while read -r line; do
