@@ -26,10 +26,21 @@ static int32_t strip_tens(decimal_coefficient *value) {
   return count;
 }
 
+/* 1/8 is 125 * 10^-3: what ends as a decimal has no denominator. */
+static void clear_factor(struct def_ratio *ratio, unsigned factor, unsigned other) {
+  const decimal_coefficient room = (decimal_coefficient)10000000000u * 10000000000u * 10000000000u;
+  while (ratio->den % factor == 0 && ratio->num < room) {
+    ratio->den /= factor;
+    ratio->num *= other;
+    ratio->exponent--;
+  }
+}
+
 void def_ratio_reduce(struct def_ratio *ratio) {
   cancel(&ratio->num, &ratio->den);
+  clear_factor(ratio, 2, 5);
+  clear_factor(ratio, 5, 2);
   ratio->exponent += strip_tens(&ratio->num);
-  ratio->exponent -= strip_tens(&ratio->den);
 }
 
 bool def_ratio_of(struct decimal value, struct def_ratio *out) {

