@@ -7,7 +7,7 @@
  */
 #include "fhirpath/internal.h"
 
-enum { SCALE_MAX = 900, SIGNIFICANT = 28 };
+enum { SCALE_MAX = 900, SIGNIFICANT = 28, SPARE = 6 };
 
 /* value * 10^exponent */
 static bool shift(struct decimal value, int32_t exponent, struct decimal *out) {
@@ -31,18 +31,20 @@ static int32_t digit_count(decimal_coefficient value) {
   return count;
 }
 
-/* The division keeps 28 digits after the point: it is made with a quotient between 0.1 and 10. */
+/* The division keeps 28 digits after the point: it is made with a quotient above a million, which gives more
+ * digits than are kept. A very long divisor has no room for that. */
 static bool divide(struct decimal value, decimal_coefficient divisor, struct decimal *out) {
-  struct decimal by = {.coefficient = divisor};
+  struct decimal by = {.coefficient = divisor}, large, quotient;
   *out = value;
   if (decimal_is_zero(value)) return true;
-  int32_t lead = digit_count(value.coefficient) - value.scale - digit_count(divisor);
-  value.scale += lead;
-  if (value.scale < 0) {
-    lead -= value.scale;
-    value.scale = 0;
+  int32_t lead = digit_count(value.coefficient) - value.scale - digit_count(divisor) - 1 - SPARE;
+  if (!shift(value, -lead, &large)) {
+    lead += SPARE;
+    if (!shift(value, -lead, &large)) return false;
   }
-  return decimal_divide(value, by, &value) && shift(value, lead, out);
+  if (!decimal_divide(large, by, &quotient)) return false;
+  int32_t whole = quotient.scale ? digit_count(quotient.coefficient) - quotient.scale : 0;
+  return shift(decimal_round(quotient, SIGNIFICANT - whole), lead, out);
 }
 
 /* value * from / to */
