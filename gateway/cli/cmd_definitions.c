@@ -114,22 +114,24 @@ static void list_json(struct cli *cli, const struct definitions *definitions) {
   json_t *list = json_array();
   for (size_t i = 0; i < definitions_package_count(definitions); i++) {
     struct def_package package = definitions_package(definitions, i);
-    json_array_append_new(
-        list, json_pack("{s:o, s:o, s:I, s:I, s:I}", "id", json_text(package.id), "version",
-                        json_text(package.version), "structures", (json_int_t)package.structures, "valueSets",
-                        (json_int_t)package.value_sets, "codeSystems", (json_int_t)package.code_systems));
+    json_array_append_new(list,
+                          json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "id", json_text(package.id), "version",
+                                    json_text(package.version), "structures", (json_int_t)package.structures,
+                                    "valueSets", (json_int_t)package.value_sets, "codeSystems",
+                                    (json_int_t)package.code_systems, "units", (json_int_t)package.units));
   }
   print_json(cli, list);
 }
 
 static void list_text(struct cli *cli, const struct definitions *definitions) {
-  cli_printf(cli, "%-40s %10s %10s %12s\n", "package", "structures", "value sets", "code systems");
+  cli_printf(cli, "%-40s %10s %10s %12s %6s\n", "package", "structures", "value sets", "code systems",
+             "units");
   for (size_t i = 0; i < definitions_package_count(definitions); i++) {
     struct def_package package = definitions_package(definitions, i);
     struct str name = arena_printf(cli->arena, "%.*s%s%.*s", STR_ARG(package.id),
                                    package.version.len ? "#" : "", STR_ARG(package.version));
-    cli_printf(cli, "%-40.*s %10zu %10zu %12zu\n", STR_ARG(name), package.structures, package.value_sets,
-               package.code_systems);
+    cli_printf(cli, "%-40.*s %10zu %10zu %12zu %6zu\n", STR_ARG(name), package.structures, package.value_sets,
+               package.code_systems, package.units);
   }
   cli_printf(cli, "%zu types and profiles\n", definitions_type_count(definitions));
 }

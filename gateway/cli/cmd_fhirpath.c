@@ -5,13 +5,14 @@ enum { OUTPUT_BYTES = 256 << 20, RECORD_ARENA = LIMIT_ARENA_BYTES };
 
 static const struct cli_option options[] = {
     {"type", 't', "TYPE", "the file's type, where it has no resourceType: a FHIR type or a logical model"},
-    {"plain", 0, NULL, "navigate by member names, without definitions"},
+    {"plain", 0, NULL, "navigate by member names, without definitions; only common units are known"},
     {"dump", 0, NULL, "print the compiled program instead of running it"},
 };
 
 struct evaluation {
   struct cli *cli;
   const struct definitions *definitions; /* NULL: plain */
+  const struct definitions *units;       /* for quantities; NULL: only common ones */
   struct arena *arena;
   struct diag_list *diags;
   struct source file, expression;
@@ -117,6 +118,7 @@ static enum status evaluate(struct evaluation *e, struct buf *out) {
   e->expression = source_make(STR("expression"), str_of(e->cli->arguments[0]));
   const struct def_type *type = e->definitions ? node_type(e->root) : NULL;
   struct fp_compile compile = {.definitions = e->definitions,
+                               .units = e->units,
                                .input = type,
                                .resource = type,
                                .source = &e->expression,
@@ -132,7 +134,7 @@ static int run(struct cli *cli) {
   struct evaluation e = {.cli = cli, .arena = arena_new(RECORD_ARENA), .diags = &cli->diags};
   struct buf out;
   buf_init(&out, OUTPUT_BYTES);
-  if (pipeline) e.definitions = pipeline_definitions(pipeline);
+  if (pipeline) e.units = e.definitions = pipeline_definitions(pipeline);
   enum status status = e.arena ? evaluate(&e, &out) : STATUS_NOMEM;
   if (status == STATUS_OK) cli_print(cli, buf_str(&out));
   cli_report(cli, &cli->diags);
