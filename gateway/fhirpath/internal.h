@@ -113,7 +113,9 @@ struct fp_spec {
 };
 
 bool fp_spec_matches(const struct fp_spec *spec, const struct fp_item *item);
-bool fp_spec_selects(const struct fp_spec *spec, const struct fp_item *item);
+/* For as and ofType: the item, or its system value in *slot, or NULL. */
+const struct fp_item *fp_spec_take(const struct fp_spec *spec, const struct fp_item *item, struct arena *arena,
+                                   struct fp_item *slot);
 /* The system kind of that name ("String"); false if there is none. */
 bool fp_kind_named(struct str name, enum fp_kind *out);
 const char *fp_kind_name(enum fp_kind kind);

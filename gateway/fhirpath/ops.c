@@ -227,10 +227,11 @@ enum fp_truth fp_test_is(struct fp_eval *e, const struct fp_ins *ins) {
 }
 
 bool fp_exec_as(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
-  struct fp_item item;
+  struct fp_item item, slot;
   int has = fp_single(e, ins->input, &item);
   if (has <= 0) return has == 0;
-  return !fp_spec_selects(ins->spec, &item) || fp_push(e, out, item);
+  const struct fp_item *taken = fp_spec_take(ins->spec, &item, e->arena, &slot);
+  return !taken || fp_push(e, out, *taken);
 }
 
 /* --- arithmetic */

@@ -90,6 +90,7 @@ static enum walked step_child(struct walk *w, const struct fp_step *step, const 
 }
 
 static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
+  struct fp_item slot;
   for (; step < w->end; step++) {
     if (step->kind == FP_STEP_FILTER) {
       struct fp_mark mark = fp_mark(w->e);
@@ -98,7 +99,8 @@ static enum walked step_item(struct walk *w, const struct fp_step *step, const s
       fp_release(w->e, mark);
       if (truth != FP_TRUE) return GO_ON;
     } else if (step->kind == FP_STEP_TYPE) {
-      if (!fp_spec_selects(step->spec, item)) return GO_ON;
+      item = fp_spec_take(step->spec, item, w->e->arena, &slot);
+      if (!item) return GO_ON;
     } else {
       return step_child(w, step, item);
     }

@@ -79,11 +79,22 @@ bool fp_spec_matches(const struct fp_spec *spec, const struct fp_item *item) {
 }
 
 /* For as and ofType: of FHIR's primitives only the very type, so that a code is not taken out as a string. */
-bool fp_spec_selects(const struct fp_spec *spec, const struct fp_item *item) {
+static bool selects(const struct fp_spec *spec, const struct fp_item *item) {
   if (!fp_spec_matches(spec, item)) return false;
   const struct def_type *type = item->kind == FP_NODE ? node_type(item->node) : NULL;
   return !type || type == spec->type || def_type_kind(type) != DEF_PRIMITIVE || !spec->type ||
          def_type_kind(spec->type) != DEF_PRIMITIVE;
+}
+
+/* as and ofType also take the value out of FHIR's primitives: name.given.as(System.String) ("Using FHIR
+ * types", FHIR R4 section 2.9.1.2). */
+const struct fp_item *fp_spec_take(const struct fp_spec *spec, const struct fp_item *item,
+                                   struct arena *arena, struct fp_item *slot) {
+  if (selects(spec, item)) return item;
+  if (!spec->system || spec->type || item->kind != FP_NODE || !node_type(item->node)) return NULL;
+  if (def_type_kind(node_type(item->node)) != DEF_PRIMITIVE || item->node->kind == TREE_NULL) return NULL;
+  *slot = fhirpath_value(item, arena);
+  return slot->kind == spec->kind ? slot : NULL;
 }
 
 /* --- what an expression may give */
