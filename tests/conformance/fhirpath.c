@@ -1,26 +1,32 @@
 /*
- * fhirpath.c - runs the public FHIRPath suites: fhirpath-conformance SUITE FOLDER PACK [-v]
+ * fhirpath.c - runs the public FHIRPath suites: conformance_fhirpath SUITE FOLDER PACK [-v]
  *
- * SUITE is fhirpath-r4 or fhirpath-js, FOLDER the data's fhirpath folder, PACK a definition pack. Prints one
- * line a suite and the ids that failed; -v also what was expected and found. Exit status 1 when a case failed
- * that must pass.
+ * SUITE is fhirpath-r4 or fhirpath-js, FOLDER the data's fhirpath folder, PACK a definition pack. Prints the ids that
+ * failed, the kinds of cases apart, and a line for the suite; -v also what was expected and found. Exit status 1 when
+ * less passed than must (is_good), 77 when there is nothing to run.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include "fhirpath/fhirpath.h"
 
 enum { MEMORY = 256 << 20, NAME = 512, GROUPS = 64 };
+enum kind { CONSENSUS, OTHER, RESOURCE, PLAIN, FACTORY, KINDS };
+static const char *const kind_names[] = {"consensus", "other", "resource", "plain", "%factory"};
 
+struct count {
+  size_t passed, failed, skipped;
+};
 struct group {
   struct str name;
-  size_t passed, failed;
+  struct count count;
 };
 struct suite {
   const char *name, *folder;
   bool verbose;
   struct definitions *definitions;
   struct group groups[GROUPS];
-  size_t group_count, passed, failed, skipped, must_failed, must_passed;
+  size_t group_count;
+  struct count all, kinds[KINDS];
 };
 
 /* One case while it runs. */
@@ -55,12 +61,30 @@ static bool load(const char *path, struct arena *arena, struct diag_list *diags,
   return tree_read_json(source, NULL, arena, diags, out) == STATUS_OK;
 }
 
+/* A text that is one primitive becomes the only child of an object. */
+static bool load_subject(const char *path, struct run *run) {
+  const struct host *host = host_system();
+  struct str text, trimmed;
+  if (load(path, run->arena, &run->diags, &run->input)) return true;
+  if (host->read_file(host->context, path, LIMIT_TEXT_BYTES, run->arena, &text) != STATUS_OK) return false;
+  trimmed = str_trim(text);
+  if (!trimmed.len || trimmed.ptr[0] == '{' || trimmed.ptr[0] == '[') return false;
+  struct source *source = ARENA_NEW(run->arena, struct source);
+  struct tree_node *around = NULL;
+  if (!source) return false;
+  *source = source_make(STR("subject"), arena_printf(run->arena, "{\"subject\":%.*s}", STR_ARG(trimmed)));
+  diag_list_init(&run->diags, run->arena);
+  if (tree_read_json(source, NULL, run->arena, &run->diags, &around) != STATUS_OK) return false;
+  run->input = tree_find(around, "subject");
+  return run->input != NULL;
+}
+
 static bool load_input(const struct suite *suite, struct run *run, const char *folder) {
   char path[NAME];
   struct str file = text_of(run->test, "input");
   if (!file.len) return true;
   snprintf(path, sizeof path, "%s/%s/%.*s", suite->folder, folder, STR_ARG(file));
-  if (!load(path, run->arena, &run->diags, &run->input)) return false;
+  if (!load_subject(path, run)) return false;
   fhirpath_fold_raw(run->input);
   if (!run->model) return true;
   struct source source = source_make(file, (struct str){0});
@@ -285,30 +309,60 @@ static struct group *group_of(struct suite *suite, struct str id) {
   return &suite->groups[suite->group_count++];
 }
 
+static enum kind kind_of(const struct tree_node *test, bool r4) {
+  if (r4) return is_true(test, "consensus") ? CONSENSUS : OTHER;
+  if (str_find(text_of(test, "expression"), STR("%factory"), 0) != SIZE_MAX) return FACTORY;
+  return str_is(text_of(test, "inputKind"), "resource") ? RESOURCE : PLAIN;
+}
+
+static void add(struct count *count, bool skipped, bool passed) {
+  count->skipped += skipped;
+  count->passed += passed;
+  count->failed += !skipped && !passed;
+}
+
+/* %factory makes FHIR values by functions of one engine; no specification has it. */
 static void run_case(struct suite *suite, struct tree_node *test, bool r4) {
   struct run run = {.test = test, .arena = arena_new(MEMORY)};
   struct str id = text_of(test, "id");
   if (!run.arena) exit(2);
   diag_list_init(&run.diags, run.arena);
-  bool factory = str_find(text_of(test, "expression"), STR("%factory"), 0) != SIZE_MAX;
-  bool passed = !factory && (r4 ? r4_case(suite, &run) : js_case(suite, &run));
-  struct group *group = group_of(suite, id);
-  bool must = r4 && is_true(test, "consensus");
-  suite->skipped += factory;
-  suite->passed += passed;
-  suite->must_passed += must && passed;
-  group->passed += passed;
-  if (!passed && !factory) {
-    suite->failed++;
-    group->failed++;
-    suite->must_failed += must;
-    printf("  %s %.*s\n", must ? "FAILED" : "failed", STR_ARG(id));
+  enum kind kind = kind_of(test, r4);
+  bool skipped = kind == FACTORY, passed = !skipped && (r4 ? r4_case(suite, &run) : js_case(suite, &run));
+  add(&suite->all, skipped, passed);
+  add(&suite->kinds[kind], skipped, passed);
+  add(&group_of(suite, id)->count, skipped, passed);
+  if (!passed && !skipped) {
+    printf("  %s %.*s\n", kind == CONSENSUS ? "FAILED" : "failed", STR_ARG(id));
     if (suite->verbose) explain(&run);
   }
   arena_free(run.arena);
 }
 
+static void show_count(const char *before, struct str name, const struct count *count) {
+  printf("%s%.*s: %zu passed, %zu failed, %zu skipped\n", before, STR_ARG(name), count->passed, count->failed,
+         count->skipped);
+}
+
+static void show_counts(const struct suite *suite) {
+  for (size_t i = 0; suite->verbose && i < suite->group_count; i++)
+    show_count("  ", suite->groups[i].name, &suite->groups[i].count);
+  for (size_t i = 0; i < KINDS; i++) {
+    const struct count *count = &suite->kinds[i];
+    if (count->passed + count->failed + count->skipped) show_count("  ", str_of(kind_names[i]), count);
+  }
+  show_count("", str_of(suite->name), &suite->all);
+}
+
+/* All consensus cases, of the others at least nine in ten; of fhirpath.js at least 97 in a hundred. */
+static bool is_good(const struct suite *suite, bool r4) {
+  const struct count *other = &suite->kinds[OTHER], *all = &suite->all;
+  if (r4) return suite->kinds[CONSENSUS].failed == 0 && other->passed >= other->failed * 9;
+  return all->passed * 3 >= all->failed * 97;
+}
+
 int main(int argc, char **argv) {
+  enum { SKIPPED = 77 };
   struct arena *arena = arena_new(MEMORY);
   struct diag_list diags;
   char path[NAME];
@@ -318,20 +372,17 @@ int main(int argc, char **argv) {
   struct suite suite = {.name = argv[1], .folder = argv[2], .verbose = argc > 4};
   diag_list_init(&diags, arena);
   snprintf(path, sizeof path, "%s/%s", argv[2], r4 ? "r4-open.json" : "fhirpath-js-open.json");
-  if (definitions_open(argv[3], &diags, &suite.definitions) != STATUS_OK ||
-      !load(path, arena, &diags, &index)) {
-    printf("%s: skipped, no data or definitions\n", argv[1]);
-    return 77;
+  bool pack = definitions_open(argv[3], &diags, &suite.definitions) == STATUS_OK;
+  if (!pack || !load(path, arena, &diags, &index)) {
+    printf("%s: skipped, %s\n", argv[1], pack ? "the data is not there" : "there is no definition pack");
+    definitions_close(suite.definitions);
+    arena_free(arena);
+    return SKIPPED;
   }
   for (struct tree_node *test = index->child; test; test = test->next)
     run_case(&suite, test, r4);
-  if (suite.verbose)
-    for (size_t i = 0; i < suite.group_count; i++)
-      printf("  %-32.*s %zu of %zu\n", STR_ARG(suite.groups[i].name), suite.groups[i].passed,
-             suite.groups[i].passed + suite.groups[i].failed);
-  printf("%s: %zu passed, %zu failed, %zu skipped\n", argv[1], suite.passed, suite.failed, suite.skipped);
-  if (r4) printf("%s: consensus %zu passed, %zu failed\n", argv[1], suite.must_passed, suite.must_failed);
+  show_counts(&suite);
   definitions_close(suite.definitions);
   arena_free(arena);
-  return suite.must_failed ? 1 : 0;
+  return is_good(&suite, r4) ? 0 : 1;
 }
