@@ -48,6 +48,7 @@ const struct cli_command cli_map_check = {
 
 static const struct cli_option run_options[] = {
     {"trace", 't', NULL, "show each rule: what it read, what it wrote, why it did not fire"},
+    {"values", 'v', NULL, "with --trace: show values too; they may be a patient's data"},
     {"model", 'm', "URL", "type of the source (default: the map's)"},
 };
 
@@ -59,24 +60,39 @@ struct runner {
   struct tree_node *root, *target;
 };
 
+/* The value of a leaf, when --values asks for it. */
+static void trace_value(const struct runner *runner, const struct tree_node *node) {
+  if (!cli_flag(runner->cli, "values") || node->kind == TREE_OBJECT || node->text.len == 0) return;
+  fprintf(stderr, " = %.*s", STR_ARG(diag_quote(runner->cli->arena, node->text)));
+}
+
+/* `reads Observation.status (3:14)`: a place in the source has its position, one in the target has none. */
+static void trace_node(const struct runner *runner, const char *word, const struct tree_node *node,
+                       bool in_source) {
+  struct str path = definitions_path(node, runner->cli->arena);
+  fprintf(stderr, " %s %.*s", word, STR_ARG(path));
+  trace_value(runner, node);
+  if (!in_source || !node->offset) return;
+  struct source_position p = source_locate(&runner->source, tree_offset(node));
+  fprintf(stderr, " (%u:%u)", p.line, p.col);
+}
+
 static void trace_line(void *context, const struct mapping_trace *t) {
-  static const char *const words[] = {"group", "rule", "skipped", "write", "log"};
+  static const char *const words[] = {"group", "rule", "rule", "write", "log", "nothing"};
   struct runner *runner = context;
-  struct arena *arena = runner->cli->arena;
-  struct arena_mark mark = arena_mark(arena);
-  struct str where = STR("");
-  const struct tree_node *node = t->event == MAPPING_WRITE ? t->target : t->source;
-  if (node && t->event != MAPPING_GROUP) where = definitions_path(node, arena);
-  fprintf(stderr, "%*s%-7s %.*s  (%.*s:%u:%u)", (int)(t->depth > 40 ? 40 : t->depth) * 2, "", words[t->event],
-          STR_ARG(t->name), STR_ARG(t->file), t->position.line, t->position.col);
-  if (where.len) fprintf(stderr, "  %.*s", STR_ARG(where));
-  if (t->source && t->source->offset && t->event != MAPPING_GROUP) {
-    struct source_position p = source_locate(&runner->source, tree_offset(t->source));
-    fprintf(stderr, "  from %u:%u", p.line, p.col);
-  }
-  if (t->detail.len) fprintf(stderr, "  %.*s", STR_ARG(t->detail));
-  fputc('\n', stderr);
-  arena_rewind(arena, mark);
+  struct arena_mark mark = arena_mark(runner->cli->arena);
+  bool of_rule = t->event != MAPPING_WRITE && t->event != MAPPING_EMPTY;
+  unsigned depth = t->event == MAPPING_GROUP ? t->depth - 1 : t->depth; /* its rules stand below a group */
+  fprintf(stderr, "%*s%s", (int)(depth > 60 ? 60 : depth) * 2, "", words[t->event]);
+  if (of_rule) fprintf(stderr, " %.*s", STR_ARG(t->name));
+  if (t->event == MAPPING_RULE && t->source) trace_node(runner, "reads", t->source, true);
+  if (t->event == MAPPING_SKIPPED && t->source) trace_node(runner, "does not fire for", t->source, true);
+  if (t->event == MAPPING_SKIPPED) fprintf(stderr, ": %.*s", STR_ARG(t->detail));
+  if (t->event == MAPPING_WRITE && t->target) trace_node(runner, "to", t->target, false);
+  if (t->event == MAPPING_WRITE && t->detail.len) fprintf(stderr, " by %.*s", STR_ARG(t->detail));
+  if (t->event == MAPPING_EMPTY || t->event == MAPPING_LOG) fprintf(stderr, ": %.*s", STR_ARG(t->detail));
+  fprintf(stderr, "  [%.*s:%u:%u]\n", STR_ARG(t->file), t->position.line, t->position.col);
+  arena_rewind(runner->cli->arena, mark);
 }
 
 static const struct def_type *source_type(const struct runner *runner) {

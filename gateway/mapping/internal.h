@@ -546,6 +546,7 @@ struct fml_run {
   struct diag_at at;
   struct fml_slots *slots;
   size_t depth, max_depth;
+  size_t nesting; /* of rules, for the trace */
   size_t steps, max_steps;
   struct fp_item *stack; /* items of the sources being worked on */
   size_t stack_count, stack_room;

@@ -49,14 +49,22 @@ const struct def_type *mapping_source_type(const struct mapping_map *map);
 const struct def_type *mapping_target_type(const struct mapping_map *map);
 
 /* One step of a run, for --trace and coverage. Texts are views of the map's source. */
-enum mapping_event { MAPPING_GROUP, MAPPING_RULE, MAPPING_SKIPPED, MAPPING_WRITE, MAPPING_LOG };
+enum mapping_event {
+  MAPPING_GROUP,
+  MAPPING_RULE,    /* fires for `source` */
+  MAPPING_SKIPPED, /* a rule that does not fire; `source` is what it looked into */
+  MAPPING_WRITE,
+  MAPPING_LOG,
+  MAPPING_EMPTY /* a target that wrote nothing, or a group that was not called */
+};
 struct mapping_trace {
   enum mapping_event event;
-  unsigned depth;
+  unsigned depth; /* of groups and rules in one another */
   struct str file;
   struct source_position position;
-  struct str name;   /* group or rule */
-  struct str detail; /* why a rule did not fire; what was written; the log text */
+  struct str name; /* group or rule */
+  struct str
+      detail; /* why a rule did not fire or a target wrote nothing; which transform wrote; the log text */
   const struct tree_node *source, *target;
 };
 

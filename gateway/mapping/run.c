@@ -61,7 +61,7 @@ static void trace(const struct fml_run *run, enum mapping_event event, const str
                   uint32_t at, struct str name, struct str detail, const struct tree_node *target) {
   if (!run->params->trace) return;
   struct mapping_trace t = {.event = event,
-                            .depth = (unsigned)run->depth,
+                            .depth = (unsigned)(run->depth + run->nesting),
                             .file = map->file,
                             .position = source_locate(&map->source, at),
                             .name = name,
@@ -76,9 +76,38 @@ void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at,
   if (run->rule) trace(run, event, run->rule->map, at, run->rule->ast->name.text, detail, target);
 }
 
-static void skipped(const struct fml_run *run, const struct prog_rule *rule, const char *why) {
-  if (run->params->trace)
-    trace(run, MAPPING_SKIPPED, rule->map, rule->ast->at, rule->ast->name.text, str_of(why), NULL);
+/* What was left of a source's items after each clause. */
+struct selection {
+  size_t found, typed, wanted, checked;
+};
+
+static struct str why_none(const struct fml_run *run, const struct prog_source *source,
+                           const struct selection *s) {
+  struct arena *arena = run->arena;
+  const struct ast_step *step = source->ast->path;
+  if (s->found == 0) {
+    struct str path = step ? step->name.text : STR("value");
+    for (step = step ? step->next : NULL; step; step = step->next)
+      path = arena_printf(arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(step->name.text));
+    return arena_printf(arena, "there is no %.*s", STR_ARG(path));
+  }
+  if (s->typed == 0)
+    return arena_printf(arena, "%s no %.*s", s->found == 1 ? "the item is" : "the items are",
+                        STR_ARG(source->ast->type.text));
+  if (s->wanted == 0)
+    return arena_printf(arena, "its condition is false%s: %.*s", s->typed == 1 ? "" : " for every item",
+                        STR_ARG(source->where->text));
+  if (s->checked == 0) return arena_printf(arena, "its check fails: %.*s", STR_ARG(source->check->text));
+  return STR("the list mode leaves no item");
+}
+
+/* `context`: what the rule looked into. */
+static void skipped(struct fml_run *run, const struct prog_rule *rule, struct fp_item *context,
+                    struct str why) {
+  struct tree_node *focus = run->focus;
+  if (context && context->kind == FP_NODE) run->focus = context->node;
+  trace(run, MAPPING_SKIPPED, rule->map, rule->ast->at, rule->ast->name.text, why, NULL);
+  run->focus = focus;
 }
 
 /* --- frames ----------------------------------------------------------------------------------------------
@@ -330,7 +359,7 @@ static void check_cardinality(struct fml_run *run, const struct prog_source *sou
 
 /* The items a source stands for: on the stack from `base` on. */
 static enum status select_items(struct fml_run *run, struct fml_frame *frame,
-                                const struct prog_source *source, size_t base) {
+                                const struct prog_source *source, size_t base, struct selection *left) {
   struct fp_item context = frame->items[source->context];
   enum status status = gather(run, &context, source);
   if (status != STATUS_OK) return status;
@@ -339,10 +368,14 @@ static enum status select_items(struct fml_run *run, struct fml_frame *frame,
     fml_hit(run, source->ast->mark + (used ? FML_DEFAULT_USED : FML_DEFAULT_UNUSED));
     if (used) status = use_fallback(run, frame, source, &context);
   }
+  left->found = run->stack_count - base;
   if (source->type) keep_type(run, base, source->type);
-  check_cardinality(run, source, run->stack_count - base);
+  left->typed = run->stack_count - base;
+  check_cardinality(run, source, left->typed);
   if (status == STATUS_OK && source->where) status = keep_true(run, frame, source, base);
+  left->wanted = run->stack_count - base;
   if (status == STATUS_OK && source->check) status = check_items(run, frame, source, base);
+  left->checked = run->stack_count - base;
   if (status == STATUS_OK && source->log) status = log_items(run, frame, source, base);
   if (status == STATUS_OK) list_mode(run, source, base);
   return status;
@@ -363,13 +396,16 @@ static enum status fire(struct fml_run *run, struct fml_frame *frame, const stru
   fml_hit(run, rule->ast->mark + FML_FIRED);
   if (run->params->trace)
     trace(run, MAPPING_RULE, rule->map, rule->ast->at, rule->ast->name.text, STR(""), NULL);
+  run->nesting++;
   for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
     status = fml_run_target(run, frame, &rule->targets[i]);
   for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
     status = fml_run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
     run->rule = rule;
   }
-  return status == STATUS_OK && rule->rules.count ? run_rules(run, frame, &rule->rules) : status;
+  if (status == STATUS_OK && rule->rules.count) status = run_rules(run, frame, &rule->rules);
+  run->nesting--;
+  return status;
 }
 
 static void mark_item(const struct fp_item *item) {
@@ -382,13 +418,18 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
   struct tree_node *outer = run->focus;
   size_t base = run->stack_count;
   if (frame->lists[source->context].count == 0) {
-    skipped(run, rule, "its variable has no value");
+    if (run->params->trace)
+      skipped(
+          run, rule, NULL,
+          arena_printf(run->arena, "the variable '%.*s' has no value", STR_ARG(source->ast->context.text)));
     return STATUS_OK;
   }
   if (index == 0) fml_hit(run, rule->ast->mark + FML_REACHED);
-  enum status status = select_items(run, frame, source, base);
+  struct selection left;
+  enum status status = select_items(run, frame, source, base, &left);
   size_t end = run->stack_count;
-  if (end == base && status == STATUS_OK) skipped(run, rule, "no item");
+  if (end == base && status == STATUS_OK && run->params->trace)
+    skipped(run, rule, &frame->items[source->context], why_none(run, source, &left));
   for (size_t k = base; k < end && status == STATUS_OK; k++) {
     struct fp_item item = run->stack[k];
     run->rule = rule;
@@ -481,7 +522,13 @@ enum status fml_run_group(struct fml_run *run, const struct prog_group *group, s
   if (!piece) return STATUS_NOMEM;
   struct fml_frame frame = open_frame(piece, group->slot_count);
   enum status status = STATUS_OK;
-  if (pass_arguments(group, &frame, caller, args, direct)) status = run_in_frame(run, group, &frame);
+  if (pass_arguments(group, &frame, caller, args, direct))
+    status = run_in_frame(run, group, &frame);
+  else if (run->params->trace && run->rule)
+    fml_trace(run, MAPPING_EMPTY, run->rule->ast->at,
+              arena_printf(run->arena, "the group %.*s is not called: what it should write to has no value",
+                           STR_ARG(group->ast->name.text)),
+              NULL);
   piece->used -= group->slot_count;
   return status;
 }

@@ -353,12 +353,34 @@ static bool builds(const struct prog_target *target) {
   return target->op >= PROG_CC;
 }
 
+static struct str transform_name(const struct fml_run *run, const struct prog_target *target) {
+  if (target->op == PROG_MAKE) return STR("");
+  if (target->op == PROG_LITERAL)
+    return arena_printf(run->arena, "literal '%.*s'", STR_ARG(target->args[0].text));
+  return target->op == PROG_AUTO ? STR("copy") : target->ast->transform.text;
+}
+
+/* A target that wrote nothing: its variable is empty, or its transform gave no value. */
+static void trace_empty(const struct fml_run *run, const struct prog_target *target, const char *variable) {
+  if (!run->params->trace) return;
+  const struct ast_step *step = target->ast->path;
+  struct str context = target->ast->context.text;
+  while (step && step->next)
+    step = step->next;
+  struct str name = step ? step->name.text : target->ast->alias.text;
+  struct str why = variable ? arena_printf(run->arena, "%.*s is not written: the variable '%.*s' %s",
+                                           STR_ARG(name), STR_ARG(context), variable)
+                            : arena_printf(run->arena, "%.*s is not written: %.*s gives nothing",
+                                           STR_ARG(name), STR_ARG(transform_name(run, target)));
+  fml_trace(run, MAPPING_EMPTY, target->ast->at, why, NULL);
+}
+
 enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
   struct tree_node *parent = NULL, *node = NULL;
   enum status status = STATUS_OK;
   if (target->context >= 0) {
     bool set = frame->lists[target->context].count && frame->items[target->context].kind == FP_NODE;
-    if (!set) fml_trace(run, MAPPING_SKIPPED, target->ast->at, STR("the target variable has no value"), NULL);
+    if (!set) trace_empty(run, target, "has no value");
     if (set) parent = frame->items[target->context].node;
     if (set) status = walk(run, target, &parent);
     if (!set || status != STATUS_OK) fml_set_slot(frame, target->out, NULL);
@@ -372,9 +394,13 @@ enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const s
   else
     status = run_transform(run, frame, target, parent, &node);
   if (node || (target->out >= 0 && frame->lists[target->out].count)) fml_hit(run, target->ast->mark);
-  if (!node) return status;
+  if (!node) {
+    bool named = target->out >= 0 && frame->lists[target->out].count;
+    if (!named) trace_empty(run, target, NULL);
+    return status;
+  }
   struct fp_item item = {.kind = FP_NODE, .node = node};
   fml_set_slot(frame, target->out, &item);
-  if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, STR(""), node);
+  if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, transform_name(run, target), node);
   return status;
 }

@@ -39,7 +39,14 @@ expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity\.
 # one map by itself, with a trace
 expect 0 "$ketlink" map run session fixtures/clinic/minimal/record.json --trace
 jq -e '.resourceType == "Bundle"' "$work/out" > /dev/null || fail "map run printed no Bundle"
-expect_text "$work/err" "\.fml:[0-9]+"
+expect_text "$work/err" "rule clinic-name reads SessionRecord\.clinic\.name \([0-9]+:[0-9]+\)  \[clinic\.fml:[0-9]+:[0-9]+\]"
+expect_text "$work/err" "write to Bundle\.entry\[0\]\.resource\.name by copy"
+expect_text "$work/err" "rule clinic-npi does not fire for SessionRecord\.clinic \([0-9:]+\): there is no npi"
+expect_text "$work/err" "does not fire for .*: its condition is false: \("
+expect_no_text "$work/err" "$(jq -r .patient.name.family fixtures/clinic/minimal/record.json)"
+expect 0 "$ketlink" map run session fixtures/clinic/unmapped-adverse-event/record.json --trace --values
+expect_text "$work/err" "reads SessionRecord\.adverseEvents\[0\]\.event = metallic-echo-in-the-ears"
+expect_text "$work/err" "nothing: coding is not written: translate gives nothing  \[adverse-event\.fml"
 
 # what the fixtures leave untested, with a gate for CI
 expect 0 "$ketlink" map cover
@@ -80,4 +87,11 @@ expect 1 "$ketlink" map check --mappings "$work/json"
 expect_text "$work/err" "vitals\.json:[0-9]+:[0-9]+: .*map-unknown-element.*did you mean 'heartRate'"
 echo '{"resourceType": "Patient"}' > "$work/patient.json"
 expect 65 "$ketlink" map convert "$work/patient.json"
+# every point of docs/dialect.md is held by a case
+cases=0
+while read -r name; do
+  [ -d "tests/golden/mapping/$name" ] || fail "docs/dialect.md names a case '$name' that is not there"
+  cases=$((cases + 1))
+done < <(grep -E '^\| .*\|$' docs/dialect.md | sed -E 's/^.*\| ([^|]*) \|$/\1/' | grep -oE '`[a-z-]+`' | tr -d '`' | sort -u)
+[ "$cases" -ge 45 ] || fail "only $cases cases stand in docs/dialect.md"
 echo "maps: checked, tested, traced, covered, converted"

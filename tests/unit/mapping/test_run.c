@@ -119,6 +119,40 @@ static void test_trace(void **state) {
   assert_int_equal(counts[MAPPING_WRITE], 5);
 }
 
+/* Every reason why a rule does not fire, in words. */
+static void note_reason(void *context, const struct mapping_trace *t) {
+  struct buf *text = context;
+  if (t->event == MAPPING_SKIPPED || t->event == MAPPING_EMPTY)
+    buf_printf(text, "%.*s: %.*s\n", STR_ARG(t->name), STR_ARG(t->detail));
+}
+
+static void check_reasons(struct fixture *f, const char *name, const char *json, const char *want) {
+  struct buf text;
+  struct mapping_run run = {.trace = note_reason, .trace_context = &text};
+  buf_init(&text, 1 << 16);
+  (void)run_with(f, name, json, &run);
+  buf_add_char(&text, '\0');
+  assert_string_equal(text.ptr, want);
+  buf_release(&text);
+  mapping_free(f->set);
+  f->set = NULL;
+}
+
+static void test_trace_reasons(void **state) {
+  struct fixture *f = *state;
+  check_reasons(f, "where", "{\"text\":[\"ab\",\"cd\"],\"key\":\"k\"}",
+                "length: its condition is false for every item: t.length() > 3\n"
+                "focus: there is no item\n"
+                "round brackets: its condition is false: (flag.exists())\n");
+  check_reasons(f, "source-not-first", "{\"text\":[\"ab\"]}", "some: the list mode leaves no item\n");
+  check_reasons(f, "check", "{\"text\":[\"abcdef\"]}", "short: its check fails: t.length() < 4\n");
+  check_reasons(f, "target-unset", "{\"key\":\"k\"}",
+                "nothing to write to: maritalStatus is not written: evaluate gives nothing\n"
+                "nothing to write to: text is not written: the variable 'status' has no value\n");
+  check_reasons(f, "translate-unmapped", "{\"word\":[\"mauve\"]}",
+                "coding: coding is not written: translate gives nothing\n");
+}
+
 static void test_log_trace(void **state) {
   struct fixture *f = *state;
   size_t counts[5] = {0};
@@ -230,8 +264,10 @@ int main(void) {
   definitions_close(definitions);
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
   const struct CMUnitTest tests[] = {
-      CASE(test_read_marks), CASE(test_read_by_expression), CASE(test_lineage),      CASE(test_trace),
-      CASE(test_log_trace),  CASE(test_step_cap),           CASE(test_depth_cap),    CASE(test_equal_runs),
-      CASE(test_find),       CASE(test_translate),          CASE(test_missing_file), CASE(test_folder)};
+      CASE(test_read_marks), CASE(test_read_by_expression), CASE(test_lineage),
+      CASE(test_trace),      CASE(test_log_trace),          CASE(test_trace_reasons),
+      CASE(test_step_cap),   CASE(test_depth_cap),          CASE(test_equal_runs),
+      CASE(test_find),       CASE(test_translate),          CASE(test_missing_file),
+      CASE(test_folder)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
