@@ -142,6 +142,21 @@ static bool is_finer(const struct definitions *units, const struct fp_quantity *
          decimal_compare(in_b, decimal_from_int(1)) < 0;
 }
 
+/* Two units of UCUM: as below, with each read once. */
+static bool align_units(const struct definitions *units, const struct fp_quantity *a,
+                        const struct fp_quantity *b, struct decimal *left, struct decimal *right,
+                        int *finer) {
+  struct fp_unit x, y;
+  struct decimal one = decimal_from_int(1), in_y;
+  if (!fp_unit_parse(units, a->unit, &x) || !fp_unit_parse(units, b->unit, &y) || !fp_units_fit(&x, &y))
+    return false;
+  bool a_finer = fp_unit_convert(one, &x, &y, &in_y) && decimal_compare(in_y, one) < 0;
+  *finer = !a_finer && fp_unit_convert(a->value, &x, &y, left);
+  if (*finer) return true;
+  *left = a->value;
+  return fp_unit_convert(b->value, &y, &x, right);
+}
+
 bool fp_quantity_align(const struct definitions *units, const struct fp_quantity *a,
                        const struct fp_quantity *b, bool equivalence, struct decimal *left,
                        struct decimal *right, int *finer) {
@@ -149,6 +164,7 @@ bool fp_quantity_align(const struct definitions *units, const struct fp_quantity
   *right = b->value;
   *finer = 0;
   if (a->calendar == b->calendar && str_eq(a->unit, b->unit)) return true;
+  if (!a->calendar && !b->calendar) return align_units(units, a, b, left, right, finer);
   if (is_finer(units, a, b)) return fp_quantity_convert(units, b, a->unit, a->calendar, right);
   *finer = 1;
   if (fp_quantity_convert(units, a, b->unit, b->calendar, left)) return true;
