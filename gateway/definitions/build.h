@@ -34,6 +34,7 @@ struct b_type_ref {
   struct b_type *type;  /* resolve.c; NULL: unknown */
   struct str json_name; /* only when thawed; else made of name and code */
   struct b_texts targets, profiles;
+  unsigned aggregation; /* enum def_aggregation */
 };
 
 struct b_constraint {
@@ -73,7 +74,7 @@ struct b_element {
   struct b_constraint **constraints;
   size_t constraint_count;
   enum def_strength strength;
-  struct str value_set;
+  struct str value_set, max_set;
   struct str fixed, min_value, max_value;
   struct str xml_name, xml_space;
   struct b_slicing *slicing;
@@ -91,6 +92,7 @@ struct b_type {
   bool abstract, profile, named;
   struct b_type *base, *constrained;
   struct str base_url, fhir_type;
+  struct b_texts context_types, context_paths, context_rules; /* the first two go together */
   struct str xml_name, xml_space;
   struct b_element *root;      /* of a structure */
   struct b_element **elements; /* when done */

@@ -162,6 +162,17 @@ bool def_type_is_profile(const struct def_type *type);
 const struct def_type *def_type_constrained(const struct def_type *type);
 /* True when `type` is `ancestor` or derives from it. */
 bool def_type_is(const struct def_type *type, const struct def_type *ancestor);
+/* A modifier extension, which stands in modifierExtension only. */
+bool def_type_is_modifier(const struct def_type *type);
+/* Where an extension may stand, and FHIRPath rules on the element it stands in (context, contextInvariant). */
+struct def_context {
+  struct str type; /* element, extension, fhirpath */
+  struct str expression;
+};
+size_t def_type_context_count(const struct def_type *type);
+struct def_context def_type_context(const struct def_type *type, size_t index);
+size_t def_type_context_rule_count(const struct def_type *type);
+struct str def_type_context_rule(const struct def_type *type, size_t index);
 size_t def_type_constraint_count(const struct def_type *type);
 struct def_constraint def_type_constraint(const struct def_type *type, size_t index);
 
@@ -200,10 +211,15 @@ struct str def_element_target(const struct def_element *element, size_t type_ind
 /* Profiles named for that type choice. */
 size_t def_element_profile_count(const struct def_element *element, size_t type_index);
 struct str def_element_profile(const struct def_element *element, size_t type_index, size_t index);
+/* How what is referred to may stand: bits; 0: any way. */
+enum def_aggregation { DEF_CONTAINED = 1, DEF_REFERENCED = 2, DEF_BUNDLED = 4 };
+unsigned def_element_aggregation(const struct def_element *element, size_t type_index);
 bool def_element_binding(const struct def_element *element, struct def_binding *out);
+/* The value set that codes must be of although the binding is weaker (elementdefinition-maxValueSet). */
+bool def_element_max_binding(const struct def_element *element, struct def_binding *out);
 /* JSON text of fixed[x] or pattern[x]; empty if neither. */
 struct str def_element_fixed(const struct def_element *element, bool *is_pattern);
-/* Text of minValue[x] and maxValue[x]; empty if absent. */
+/* Text of minValue[x] and maxValue[x], JSON of a Quantity; empty if absent. */
 struct str def_element_min_value(const struct def_element *element);
 struct str def_element_max_value(const struct def_element *element);
 uint32_t def_element_max_length(const struct def_element *element); /* 0: none */

@@ -149,6 +149,7 @@ static struct image_place emit_types(struct builder *b, enum pack_part part, str
          ref->targets.count);
     LIST(b, at, struct pack_type_ref, profiles, def_emit_texts(b, PART_WARM, &ref->profiles),
          ref->profiles.count);
+    PUT(b, at, struct pack_type_ref, aggregation, ref->aggregation);
   }
   return list;
 }
@@ -178,17 +179,22 @@ static void emit_slicing(struct builder *b, struct image_place at, const struct 
   LIST(b, at, struct pack_detail, discriminators, list, paths);
 }
 
-static void emit_binding(struct builder *b, struct image_place at, const struct b_element *e) {
-  if (!(e->flags & PACK_BOUND)) return;
-  PUT(b, at, struct pack_detail, strength, (uint8_t)e->strength);
-  TEXT(b, at, struct pack_detail, value_set, PART_WARM, e->value_set);
-  const struct b_set *set = e->value_set.len ? def_builder_set(b, e->value_set) : NULL;
+static void point_to_set(struct builder *b, struct image_place field, struct str url) {
+  const struct b_set *set = url.len ? def_builder_set(b, url) : NULL;
   if (!set) return;
-  struct image_place field = IMAGE_FIELD(at, struct pack_detail, members);
   if (set->frozen)
     def_image_ptr_out(&b->image, field, set->frozen);
   else
     def_image_ptr(&b->image, field, set->place);
+}
+
+static void emit_binding(struct builder *b, struct image_place at, const struct b_element *e) {
+  if (!(e->flags & PACK_BOUND)) return;
+  PUT(b, at, struct pack_detail, strength, (uint8_t)e->strength);
+  TEXT(b, at, struct pack_detail, value_set, PART_WARM, e->value_set);
+  TEXT(b, at, struct pack_detail, max_set, PART_WARM, e->max_set);
+  point_to_set(b, IMAGE_FIELD(at, struct pack_detail, members), e->value_set);
+  point_to_set(b, IMAGE_FIELD(at, struct pack_detail, max_members), e->max_set);
 }
 
 static struct image_place emit_detail(struct builder *b, struct b_element *e, unsigned depth) {
@@ -297,6 +303,19 @@ static void emit_symbol_index(struct builder *b, enum pack_part part, const stru
   LIST(b, type->place, struct def_type, symbols, table, size);
 }
 
+static void emit_contexts(struct builder *b, const struct b_type *type) {
+  size_t count = type->context_types.count;
+  struct image_place list = def_image_alloc(&b->image, PART_WARM, count, sizeof(struct pack_context));
+  for (size_t i = 0; i < count && i < type->context_paths.count; i++) {
+    struct image_place one = item(list, i, sizeof(struct pack_context));
+    TEXT(b, one, struct pack_context, type, PART_WARM, type->context_types.items[i]);
+    TEXT(b, one, struct pack_context, expression, PART_WARM, type->context_paths.items[i]);
+  }
+  LIST(b, type->place, struct def_type, contexts, list, count);
+  LIST(b, type->place, struct def_type, context_rules, def_emit_texts(b, PART_WARM, &type->context_rules),
+       type->context_rules.count);
+}
+
 static void emit_type(struct builder *b, struct b_type *type) {
   enum pack_part part = type->profile ? PART_WARM : PART_HOT;
   struct image_place at = type->place;
@@ -305,6 +324,7 @@ static void emit_type(struct builder *b, struct b_type *type) {
   pod->primitive = (uint8_t)type->primitive;
   pod->flags = (uint8_t)((type->abstract ? PACK_ABSTRACT : 0) | (type->profile ? PACK_PROFILE : 0));
   if (resolves(type)) pod->flags |= PACK_RESOLVES;
+  if (type->root && (type->root->flags & PACK_MODIFIER)) pod->flags |= PACK_TYPE_MODIFIER;
   TEXT(b, at, struct def_type, name, PART_HOT, type->name);
   TEXT(b, at, struct def_type, url, PART_HOT, type->url);
   TEXT(b, at, struct def_type, version, PART_HOT, type->version);
@@ -315,6 +335,7 @@ static void emit_type(struct builder *b, struct b_type *type) {
   LIST(b, at, struct def_type, elements, emit_elements(b, part, type->elements, type->element_count, 0),
        type->element_count);
   emit_xml(b, IMAGE_FIELD(at, struct def_type, xml), type->xml_name, type->xml_space);
+  emit_contexts(b, type);
   emit_json(b, part, type);
   emit_symbol_index(b, part, type);
 }

@@ -1,6 +1,7 @@
 /* extract.c - StructureDefinition trees -> struct b_structure: one table of ElementDefinition's members. */
 #include "definitions/build.h"
 
+#define MAX_VALUE_SET "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 #define FHIR_TYPE "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 enum { ELEMENTS_MAX = 8000 /* of one structure; the largest of R4 has under 1000 */ };
 
@@ -123,6 +124,16 @@ static struct b_type_ref *same_type(struct b_element *e, struct str code) {
   return NULL;
 }
 
+static unsigned aggregation_of(const struct tree_node *node) {
+  unsigned bits = 0;
+  for (const struct tree_node *at = tree_find(node, "aggregation"); at; at = tree_next_same(at)) {
+    bits |= str_is(at->text, "contained") ? DEF_CONTAINED : 0;
+    bits |= str_is(at->text, "referenced") ? DEF_REFERENCED : 0;
+    bits |= str_is(at->text, "bundled") ? DEF_BUNDLED : 0;
+  }
+  return bits;
+}
+
 static void take_type(struct builder *b, struct b_element *e, const struct tree_node *node) {
   struct str code = type_code(b, node);
   struct b_type_ref *ref = same_type(e, code);
@@ -131,7 +142,10 @@ static void take_type(struct builder *b, struct b_element *e, const struct tree_
     if (!types) return;
     e->types = types;
     ref = &types[e->type_count++];
-    *ref = (struct b_type_ref){.code = code};
+    *ref = (struct b_type_ref){.code = code, .aggregation = aggregation_of(node)};
+  } else { /* what one of two allows is allowed */
+    unsigned also = aggregation_of(node);
+    ref->aggregation = ref->aggregation && also ? ref->aggregation | also : 0;
   }
   take_texts(b, &ref->targets, node, "targetProfile");
   take_texts(b, &ref->profiles, node, "profile");
@@ -180,6 +194,10 @@ static void take_binding(struct builder *b, struct b_element *e, const struct tr
   for (unsigned i = 0; i < 4; i++)
     if (str_is(strength, strength_names[i])) e->strength = (enum def_strength)i;
   e->value_set = def_builder_str(b, tree_text(node, "valueSet"));
+  for (const struct tree_node *at = tree_find(node, "extension"); at; at = tree_next_same(at))
+    if (str_is(tree_text(at, "url"), MAX_VALUE_SET))
+      for (const struct tree_node *value = tree_first(at); value; value = tree_next(value))
+        if (str_starts(value->name, STR("value"))) e->max_set = def_builder_str(b, value->text);
   e->flags |= PACK_BOUND;
 }
 
@@ -205,37 +223,39 @@ static void take_slicing(struct builder *b, struct b_element *e, const struct tr
   e->flags |= PACK_SLICED;
 }
 
-static void take_value(struct builder *b, struct b_element *e, const struct tree_node *node) {
+static struct str json_of(struct builder *b, const struct tree_node *node) {
+  struct str text = {0};
   struct buf out;
   buf_init(&out, LIMIT_TEXT_BYTES);
   tree_write_json(node, &(struct tree_write){0}, &out);
   if (out.error)
     b->error = out.error;
   else
-    e->fixed = def_builder_str(b, buf_str(&out));
+    text = def_builder_str(b, buf_str(&out));
   buf_release(&out);
+  return text;
 }
 
 static void take_fixed(struct builder *b, struct b_element *e, const struct tree_node *node) {
-  take_value(b, e, node);
+  e->fixed = json_of(b, node);
   e->flags &= (uint16_t)~PACK_PATTERN;
 }
 
 static void take_pattern(struct builder *b, struct b_element *e, const struct tree_node *node) {
-  take_value(b, e, node);
+  e->fixed = json_of(b, node);
   e->flags |= PACK_PATTERN;
 }
 
-static struct str value_text(const struct tree_node *node) {
-  return node->kind == TREE_OBJECT ? tree_text(node, "value") : node->text;
+static struct str limit_text(struct builder *b, const struct tree_node *node) {
+  return node->kind == TREE_OBJECT ? json_of(b, node) : def_builder_str(b, node->text);
 }
 
 static void take_min_value(struct builder *b, struct b_element *e, const struct tree_node *node) {
-  e->min_value = def_builder_str(b, value_text(node));
+  e->min_value = limit_text(b, node);
 }
 
 static void take_max_value(struct builder *b, struct b_element *e, const struct tree_node *node) {
-  e->max_value = def_builder_str(b, value_text(node));
+  e->max_value = limit_text(b, node);
 }
 
 /* Names and namespaces in XML; the first two are those of newer versions. */
@@ -487,6 +507,15 @@ static void add_names(struct builder *b, struct b_type *type, struct str fhir_ty
   if (type->root) def_builder_name(b, type->root->path, type, 2);
 }
 
+static void read_contexts(struct builder *b, struct b_type *type, const struct tree_node *node) {
+  for (const struct tree_node *at = tree_find(node, "context"); at; at = tree_next_same(at)) {
+    (void)def_texts_add(b, &type->context_types, def_builder_str(b, tree_text(at, "type")));
+    (void)def_texts_add(b, &type->context_paths, def_builder_str(b, tree_text(at, "expression")));
+  }
+  for (const struct tree_node *at = tree_find(node, "contextInvariant"); at; at = tree_next_same(at))
+    (void)def_texts_add(b, &type->context_rules, def_builder_str(b, at->text));
+}
+
 static void read_structure(struct builder *b, struct b_type *type, const struct tree_node *node,
                            const struct source *source) {
   struct str fhir_type = tree_text(node, "type"), name = tree_text(node, "name");
@@ -503,6 +532,7 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
   type->named = true;
   for (const struct tree_node *at = tree_find(node, "extension"); at; at = tree_next_same(at))
     take_xml(b, at, &type->xml_name, &type->xml_space);
+  read_contexts(b, type, node);
   const struct tree_node *list = tree_find(node, "snapshot");
   if (!list) {
     list = tree_find(node, "differential");

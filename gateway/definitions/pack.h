@@ -27,7 +27,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 3, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 4, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -64,7 +64,12 @@ static inline const void *rel_get(const struct rel_ptr *ptr) {
 
 /* --- types and elements ---------------------------------------------------------------------- */
 
-enum pack_type_flag { PACK_ABSTRACT = 1, PACK_PROFILE = 2, PACK_RESOLVES = 4 /* stands for any resource */ };
+enum pack_type_flag {
+  PACK_ABSTRACT = 1,
+  PACK_PROFILE = 2,
+  PACK_RESOLVES = 4,     /* stands for any resource */
+  PACK_TYPE_MODIFIER = 8 /* a modifier extension */
+};
 
 struct def_type {
   struct rel_str name, url, version;
@@ -74,7 +79,13 @@ struct def_type {
   struct rel_list symbols;          /* uint16_t: index + 1, a power of two */
   struct rel_list constraints;      /* int32_t, each from its own place to a pack_constraint */
   uint8_t kind, primitive, flags, spare;
-  int32_t xml; /* from this field to a pack_xml; 0: none */
+  int32_t xml;                   /* from this field to a pack_xml; 0: none */
+  struct rel_list contexts;      /* of an extension: struct pack_context */
+  struct rel_list context_rules; /* struct rel_str, FHIRPath */
+};
+
+struct pack_context {
+  struct rel_str type, expression;
 };
 
 /* All that binding wants of an element, so that it need not look further. */
@@ -121,11 +132,12 @@ struct pack_type_ref {
   struct rel_ptr type;
   struct rel_str json_name;
   struct rel_list targets, profiles; /* struct rel_str */
+  uint32_t aggregation, spare;
 };
 
 struct pack_detail {
-  struct rel_str path, text /* short */, slice_name, fixed, min_value, max_value, value_set;
-  struct rel_ptr members;      /* struct def_value_set */
+  struct rel_str path, text /* short */, slice_name, fixed, min_value, max_value, value_set, max_set;
+  struct rel_ptr members, max_members; /* struct def_value_set */
   struct rel_list constraints; /* as in def_type */
   struct rel_list slices;      /* struct def_element */
   struct rel_list discriminators;

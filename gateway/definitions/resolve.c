@@ -115,6 +115,7 @@ static void inherit(struct builder *b, struct b_element *e, const struct b_eleme
     e->flags |= PACK_BOUND;
     e->strength = from->strength;
     e->value_set = from->value_set;
+    if (!e->max_set.len) e->max_set = from->max_set;
   }
   if (!e->fixed.len && from->fixed.len) {
     e->fixed = from->fixed;

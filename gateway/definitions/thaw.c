@@ -52,6 +52,7 @@ static void thaw_types(struct builder *b, struct b_element *e, const struct def_
     to->type = def_thaw(b, ref.type);
     to->code = to->type ? def_type_name(def_type_constrained(ref.type)) : (struct str){0};
     to->json_name = ref.json_name;
+    to->aggregation = def_element_aggregation(from, i);
     for (size_t k = 0; k < def_element_target_count(from, i); k++)
       (void)def_texts_add(b, &to->targets, def_element_target(from, i, k));
     for (size_t k = 0; k < def_element_profile_count(from, i); k++)
@@ -90,8 +91,9 @@ static struct b_element *thaw_element(struct builder *b, const struct def_elemen
   struct b_element *e = def_builder_alloc(b, 1, sizeof *e);
   if (!e) return NULL;
   bool pattern;
-  struct def_binding binding = {0};
+  struct def_binding binding = {0}, max = {0};
   bool bound = def_element_binding(from, &binding);
+  (void)def_element_max_binding(from, &max);
   *e = (struct b_element){.frozen = from,
                           .path = def_element_path(from),
                           .name = def_element_name(from),
@@ -107,6 +109,7 @@ static struct b_element *thaw_element(struct builder *b, const struct def_elemen
                           .resolved = true,
                           .strength = bound ? binding.strength : DEF_EXAMPLE,
                           .value_set = binding.value_set,
+                          .max_set = max.value_set,
                           .fixed = def_element_fixed(from, &pattern),
                           .min_value = def_element_min_value(from),
                           .max_value = def_element_max_value(from),

@@ -46,6 +46,32 @@ bool def_type_is(const struct def_type *type, const struct def_type *ancestor) {
   return false;
 }
 
+bool def_type_is_modifier(const struct def_type *type) {
+  return (type->flags & PACK_TYPE_MODIFIER) != 0;
+}
+
+size_t def_type_context_count(const struct def_type *type) {
+  return type->contexts.count;
+}
+
+struct def_context def_type_context(const struct def_type *type, size_t index) {
+  if (index >= type->contexts.count) return (struct def_context){0};
+  const struct pack_context *at = (const struct pack_context *)rel_items(&type->contexts) + index;
+  return (struct def_context){rel_text(&at->type), rel_text(&at->expression)};
+}
+
+size_t def_type_context_rule_count(const struct def_type *type) {
+  return type->context_rules.count;
+}
+
+static struct str text_at(const struct rel_list *list, size_t index) {
+  return index < list->count ? rel_text((const struct rel_str *)rel_items(list) + index) : (struct str){0};
+}
+
+struct str def_type_context_rule(const struct def_type *type, size_t index) {
+  return text_at(&type->context_rules, index);
+}
+
 static struct def_constraint constraint_at(const struct rel_list *list, size_t index) {
   if (index >= list->count) return (struct def_constraint){0};
   const int32_t *links = rel_items(list);
@@ -119,10 +145,6 @@ static const struct pack_detail *detail(const struct def_element *element) {
 static const struct pack_type_ref *ref_at(const struct def_element *element, size_t index) {
   return index < element->types.count ? (const struct pack_type_ref *)rel_items(&element->types) + index
                                       : NULL;
-}
-
-static struct str text_at(const struct rel_list *list, size_t index) {
-  return index < list->count ? rel_text((const struct rel_str *)rel_items(list) + index) : (struct str){0};
 }
 
 struct str def_element_name(const struct def_element *element) {
@@ -213,6 +235,18 @@ bool def_element_binding(const struct def_element *element, struct def_binding *
   if (out)
     *out =
         (struct def_binding){(enum def_strength)d->strength, rel_text(&d->value_set), rel_get(&d->members)};
+  return true;
+}
+
+unsigned def_element_aggregation(const struct def_element *element, size_t type_index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? ref->aggregation : 0;
+}
+
+bool def_element_max_binding(const struct def_element *element, struct def_binding *out) {
+  const struct pack_detail *d = detail(element);
+  if (!d->max_set.len) return false;
+  *out = (struct def_binding){DEF_REQUIRED, rel_text(&d->max_set), rel_get(&d->max_members)};
   return true;
 }
 
