@@ -79,10 +79,49 @@ static struct str keep(struct reader *r, struct str text) {
   return copy;
 }
 
+/* A member with a slip in its name would be passed over, and its code lost. Names of R4 and of R5. */
+static void check_members(const struct reader *r, const struct tree_node *node, const char *const *names) {
+  for (const struct tree_node *member = node->child; member; member = member->next) {
+    struct str name = member->name, near = {0};
+    bool known = str_starts(name, STR("_")) || str_is(name, "id") || str_is(name, "extension");
+    for (size_t i = 0; names[i] && !known; i++) {
+      known = str_is(name, names[i]);
+      if (!known && str_distance(name, str_of(names[i]), 3) < 3) near = str_of(names[i]);
+    }
+    struct diag_at at = {.source = r->source, .offset = tree_offset(member)};
+    if (!known)
+      diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "no member '%.*s' is known here%.*s",
+                 STR_ARG(diag_quote(r->arena, name)), STR_ARG(fml_hint(r->arena, near)));
+  }
+}
+
+static void check_equivalence(const struct reader *r, const struct tree_node *node, struct str word) {
+  static const char *const words[] = {"equivalent",     "equal",
+                                      "wider",          "narrower",
+                                      "subsumes",       "specializes",
+                                      "relatedto",      "inexact",
+                                      "unmatched",      "disjoint",
+                                      "related-to",     "source-is-narrower-than-target",
+                                      "not-related-to", "source-is-broader-than-target"};
+  struct str near = {0};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (str_is(word, words[i])) return;
+    if (str_distance(word, str_of(words[i]), 3) < 3) near = str_of(words[i]);
+  }
+  struct diag_at at = {.source = r->source, .offset = tree_offset(node)};
+  if (word.len)
+    diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "'%.*s' is no equivalence%.*s",
+               STR_ARG(diag_quote(r->arena, word)), STR_ARG(fml_hint(r->arena, near)));
+}
+
 static void read_target(struct reader *r, const struct concept_group *group, struct str code,
                         const struct tree_node *node) {
   struct str equivalence = tree_text(node, "equivalence");
   if (equivalence.len == 0) equivalence = tree_text(node, "relationship");
+  static const char *const members[] = {"code",      "display",   "equivalence", "relationship", "comment",
+                                        "dependsOn", "product", "property",    "valueSet",     NULL};
+  check_members(r, node, members);
+  check_equivalence(r, node, equivalence);
   bool none = str_is(equivalence, "unmatched") || str_is(equivalence, "disjoint");
   struct concept_target *target = ARENA_NEW(r->arena, struct concept_target);
   if (!target) {
@@ -100,6 +139,8 @@ static void read_target(struct reader *r, const struct concept_group *group, str
 }
 
 static void read_element(struct reader *r, const struct concept_group *group, const struct tree_node *node) {
+  static const char *const members[] = {"code", "display", "target", "noMap", "property", "valueSet", NULL};
+  check_members(r, node, members);
   struct str code = keep(r, tree_text(node, "code"));
   if (code.len == 0) {
     fault(r, node, "this element has no code");
