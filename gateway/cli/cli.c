@@ -119,7 +119,10 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
                                         [STATUS_LIMIT] = "larger than 64 MiB",
                                         [STATUS_IO] = "cannot be read",
                                         [STATUS_NOMEM] = "not enough memory"};
-  if (status != STATUS_OK)
+  struct stat info;
+  if (status == STATUS_IO && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "a folder, not a file");
+  else if (status != STATUS_OK)
     diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE, &at, "%s",
                (size_t)status < sizeof reasons / sizeof reasons[0] && reasons[status] ? reasons[status]
                                                                                       : status_name(status));

@@ -102,7 +102,7 @@ static unsigned tenths(const struct mapping_cover_part *part) {
 
 static void print_text(struct coverer *c) {
   struct cli *cli = c->cli;
-  cli_printf(cli, "%zu fixtures\n", c->ran);
+  cli_printf(cli, "%zu fixture%s\n", c->ran, c->ran == 1 ? "" : "s");
   for (size_t i = 0; i < MAPPING_COVER_KINDS; i++) {
     const struct mapping_cover_part *part = &c->report.parts[i];
     cli_printf(cli, "  %-24s %5zu of %5zu  %3u.%u %%\n", parts[i].title, part->covered, part->total,

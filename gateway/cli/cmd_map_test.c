@@ -270,6 +270,7 @@ static void print_json(struct tester *t) {
 }
 
 static void summarize(struct tester *t) {
+  const char *many = t->fixtures.count == 1 ? "" : "s";
   if (t->cli->json) {
     print_json(t);
     return;
@@ -277,9 +278,10 @@ static void summarize(struct tester *t) {
   for (const struct cli_fixture *f = t->fixtures.first; f; f = f->next)
     if (f->failed) cli_printf(t->cli, "%s\n%.*s", f->folder, STR_ARG(f->report));
   if (cli_flag(t->cli, "update"))
-    cli_printf(t->cli, "%zu fixtures: %zu files written\n", t->fixtures.count, t->updated);
+    cli_printf(t->cli, "%zu fixture%s: %zu file%s written\n", t->fixtures.count, many, t->updated,
+               t->updated == 1 ? "" : "s");
   else
-    cli_printf(t->cli, "%zu fixtures: %zu passed, %zu failed\n", t->fixtures.count,
+    cli_printf(t->cli, "%zu fixture%s: %zu passed, %zu failed\n", t->fixtures.count, many,
                t->fixtures.count - t->failed, t->failed);
 }
 

@@ -33,15 +33,23 @@ static enum status find(struct cli *cli, const char *folder, unsigned depth, str
   return status;
 }
 
+/* A fixture's record names its folder. */
+static const char *folder_of(const struct cli *cli, const char *path) {
+  struct str name = str_of(path), tail = STR("/record.json");
+  if (!str_ends(name, tail)) return path;
+  struct str folder = arena_str(cli->arena, str_slice(name, 0, name.len - tail.len));
+  return folder.ptr ? folder.ptr : path;
+}
+
 enum status cli_fixtures_find(struct cli *cli, struct str mappings, struct cli_fixtures *out) {
   enum status status = STATUS_OK;
   out->end = &out->first;
   for (size_t i = 0; i < cli->argument_count && status == STATUS_OK; i++) {
     size_t before = out->count;
-    status = find(cli, cli->arguments[i], 0, out);
+    status = find(cli, folder_of(cli, cli->arguments[i]), 0, out);
     if (status == STATUS_OK && out->count == before) status = STATUS_NOT_FOUND;
     if (status != STATUS_OK)
-      fprintf(stderr, "ketlink map %s: no fixture in %s\n", cli->command->verb, cli->arguments[i]);
+      fprintf(stderr, "ketlink map %s: no fixture in %s: a fixture is a folder with a record.json\n", cli->command->verb, cli->arguments[i]);
   }
   if (cli->argument_count) return status;
   struct str beside = arena_printf(cli->arena, "%.*s/../fixtures", STR_ARG(mappings));

@@ -121,7 +121,10 @@ static int no_command(int argc, char **argv) {
     return CLI_DONE;
   }
   bool help = argc > 2 && (strcmp(argv[2], "-h") == 0 || strcmp(argv[2], "--help") == 0);
-  if (print_group(argv[1], help ? stdout : stderr)) return help ? CLI_DONE : CLI_USAGE;
+  if (print_group(argv[1], help ? stdout : stderr)) {
+    if (argc > 2 && !help) fprintf(stderr, "ketlink: there is no command '%s %s'\n", argv[1], argv[2]);
+    return help ? CLI_DONE : CLI_USAGE;
+  }
   const char *near = cli_suggest(argv[1]);
   fprintf(stderr, "ketlink: unknown command '%s'%s%s%s\nTry: ketlink -h\n", argv[1],
           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

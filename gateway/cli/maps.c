@@ -27,7 +27,11 @@ int cli_map_open(struct cli *cli, const char *name, struct cli_map *out) {
   int result = cli_pipeline(cli, false, &out->pipeline);
   if (result != CLI_DONE) return result;
   enum status status = load(cli, name, out);
-  if (status == STATUS_NOT_FOUND) return cli_usage(cli, "no map '%s' in the mappings folder", name);
+  if (status == STATUS_NOT_FOUND) {
+    struct str near = mapping_nearest(out->set, str_of(name));
+    return cli_usage(cli, "no map '%s' in the mappings folder%s%.*s%s", name,
+                     near.len ? "; did you mean '" : "", STR_ARG(near), near.len ? "'?" : "");
+  }
   if (status != STATUS_INVALID) return cli_exit_of(status);
   cli_report(cli, &cli->diags);
   return CLI_CONFIG;

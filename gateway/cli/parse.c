@@ -73,13 +73,31 @@ static bool take_value(struct cli *cli, const struct cli_option *option, const c
   return store(cli, option, inline_value ? inline_value : argv[++*at]);
 }
 
+/* Of the command's own options and of those that every command has. */
+static const char *nearest_long(const struct cli_command *command, struct str word) {
+  const size_t common = sizeof common_options / sizeof common_options[0];
+  const char *best = NULL;
+  unsigned least = 3;
+  for (size_t i = 0; i < command->option_count + common; i++) {
+    const char *name = i < command->option_count ? command->options[i].name
+                                                 : common_options[i - command->option_count].name;
+    unsigned distance = str_distance(word, str_of(name), least);
+    if (distance >= least) continue;
+    least = distance;
+    best = name;
+  }
+  return best;
+}
+
 static bool parse_long(struct cli *cli, int argc, char **argv, int *at) {
   const char *word = argv[*at] + 2;
   const char *equals = strchr(word, '=');
   size_t len = equals ? (size_t)(equals - word) : strlen(word);
   const struct cli_option *option = find_long(cli->command, word, len);
   if (!option) {
-    cli_usage(cli, "unknown option --%.*s", (int)len, word);
+    const char *near = nearest_long(cli->command, str_make(word, len));
+    cli_usage(cli, "unknown option --%.*s%s%s%s", (int)len, word, near ? "; did you mean --" : "",
+              near ? near : "", near ? "?" : "");
     return false;
   }
   return take_value(cli, option, equals ? equals + 1 : NULL, argc, argv, at);

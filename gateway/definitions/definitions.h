@@ -144,7 +144,7 @@ struct def_package definitions_package(const struct definitions *definitions, si
 const struct def_type *definitions_type(const struct definitions *definitions, struct str name_or_url);
 size_t definitions_type_count(const struct definitions *definitions); /* named ones, profiles included */
 const struct def_type *definitions_type_at(const struct definitions *definitions, size_t index);
-/* Nearest type name, for "did you mean"; empty if none. */
+/* Nearest type name, or end of a type's URL, for "did you mean"; empty if none. */
 struct str definitions_nearest_type(const struct definitions *definitions, struct str name);
 
 struct str def_type_name(

@@ -210,11 +210,20 @@ const struct def_type *definitions_type_at(const struct definitions *definitions
   return index < definitions->type_count ? definitions->types[index] : NULL;
 }
 
+static struct str last_part(struct str url) {
+  size_t at = url.len;
+  while (at > 0 && url.ptr[at - 1] != '/')
+    at--;
+  return str_slice(url, at, url.len);
+}
+
+/* A model is named by its URL, whose end need not be its name: "session-record" of SessionRecord. */
 struct str definitions_nearest_type(const struct definitions *definitions, struct str name) {
   struct str best = {0};
   unsigned least = 4;
-  for (size_t i = 0; i < definitions->type_count; i++) {
-    struct str known = def_type_name(definitions->types[i]);
+  for (size_t i = 0; i < 2 * definitions->type_count; i++) {
+    const struct def_type *type = definitions->types[i / 2];
+    struct str known = i % 2 ? last_part(def_type_url(type)) : def_type_name(type);
     unsigned distance = str_distance(known, name, least);
     if (distance >= least || distance * 2 >= name.len) continue;
     least = distance;

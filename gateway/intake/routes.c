@@ -27,6 +27,17 @@ static enum status complain(const struct reading *reading, const char *what, str
   return STATUS_CONFIG;
 }
 
+static enum status no_model(const struct reading *reading, const struct intake_route *route) {
+  size_t at = route->model.len;
+  while (at > 0 && route->model.ptr[at - 1] != '/')
+    at--;
+  struct str near = definitions_nearest_type(reading->definitions, str_slice(route->model, at, SIZE_MAX));
+  struct str message = arena_printf(
+      reading->arena, "format %.*s: there is no model %.*s%s%.*s%s", STR_ARG(route->format),
+      STR_ARG(route->model), near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+  return message.ptr ? complain(reading, "", message) : STATUS_NOMEM;
+}
+
 static enum status read_route(const struct reading *reading, const json_t *object,
                               struct intake_routes *out) {
   struct intake_route *route = &out->routes[out->count];
@@ -40,9 +51,7 @@ static enum status read_route(const struct reading *reading, const json_t *objec
   if (!route->format.ptr || !route->model.ptr || !route->map.ptr || !route->clinic_id.ptr)
     return STATUS_NOMEM;
   route->type = definitions_type(reading->definitions, route->model);
-  if (!route->type)
-    return complain(reading, "build the definitions again, or correct the URL: they have no model ",
-                    route->model);
+  if (!route->type) return no_model(reading, route);
   if (intake_route_find(out, route->format))
     return complain(reading, "two routes of the same format: ", route->format);
   out->count++;

@@ -294,6 +294,12 @@ const struct mapping_map *mapping_find(const struct mapping_set *set, struct str
   return map ? map : map_get(&set->by_file, base_name(url_or_name));
 }
 
+struct str mapping_nearest(const struct mapping_set *set, struct str url_or_name) {
+  struct str nearest = map_nearest(&set->by_name, url_or_name);
+  if (!nearest.len) nearest = map_nearest(&set->by_url, url_or_name);
+  return nearest;
+}
+
 struct str mapping_url(const struct mapping_map *map) {
   return map->url;
 }

@@ -41,6 +41,8 @@ size_t mapping_concept_map_count(const struct mapping_set *set);
 const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index);
 /* By canonical URL, by name, or by file name. */
 const struct mapping_map *mapping_find(const struct mapping_set *set, struct str url_or_name);
+/* The URL or name most like it, for "did you mean"; empty if none. */
+struct str mapping_nearest(const struct mapping_set *set, struct str url_or_name);
 struct str mapping_url(const struct mapping_map *map);
 struct str mapping_name(const struct mapping_map *map);
 struct str mapping_file(const struct mapping_map *map);

@@ -31,8 +31,10 @@ static enum status find_map(struct pipeline *pipeline, size_t index, struct diag
   const struct intake_route *route = &pipeline->routes.routes[index];
   pipeline->ways[index].map = mapping_find(pipeline->maps, route->map);
   if (pipeline->ways[index].map) return STATUS_OK;
-  diag_error(diags, DIAG_CONFIG_INVALID, NULL, "routes.json: format %.*s: there is no map %.*s",
-             STR_ARG(route->format), STR_ARG(route->map));
+  struct str near = mapping_nearest(pipeline->maps, route->map);
+  diag_error(diags, DIAG_CONFIG_INVALID, NULL, "routes.json: format %.*s: there is no map %.*s%s%.*s%s",
+             STR_ARG(route->format), STR_ARG(route->map), near.len ? "; did you mean " : "", STR_ARG(near),
+             near.len ? "?" : "");
   return STATUS_CONFIG;
 }
 

@@ -29,6 +29,20 @@ for line in "7:.*map-unknown-element" "8:.*map-unknown-type" "9:.*map-unknown-gr
 done
 rm "$work/mappings/clinic/faulty.fml"
 
+# slips of the hand on the command line
+expect 2 "$ketlink" map run sesion fixtures/clinic/minimal/record.json
+expect_text "$work/err" "no map 'sesion' .*did you mean 'session'"
+expect 74 "$ketlink" map test fixtures/clinic/minmal
+expect_text "$work/err" "a fixture is a folder with a record.json"
+expect 0 "$ketlink" map test fixtures/clinic/minimal/record.json
+expect_text "$work/out" "^1 fixture: 1 passed"
+expect 2 "$ketlink" map test --udpate
+expect_text "$work/err" "did you mean --update"
+expect 2 "$ketlink" map chek
+expect_text "$work/err" "no command 'map chek'"
+expect 74 "$ketlink" export fixtures/clinic/minimal
+expect_text "$work/err" "a folder, not a file"
+
 # one rule of a map is changed: map test fails and names the element
 sed -i "s/'mm\[Hg\]'/'mmHg'/" "$work/mappings/clinic/common.fml"
 cmp -s mappings/clinic/common.fml "$work/mappings/clinic/common.fml" && fail "the map was not changed"
