@@ -4,6 +4,26 @@
 /* --- map check -------------------------------------------------------------------------------------------
  */
 
+/* A route that leads to no map, or to one of another model, is found here and not by the first record. */
+static void check_routes(struct cli *cli, const struct pipeline *pipeline, const struct mapping_set *set) {
+  const struct intake_routes *routes = pipeline_routes(pipeline);
+  for (size_t i = 0; i < routes->count; i++) {
+    const struct intake_route *route = &routes->routes[i];
+    const struct mapping_map *map = mapping_find(set, route->map);
+    struct str near = map ? (struct str){0} : mapping_nearest(set, route->map);
+    const struct def_type *type = map ? mapping_source_type(map) : NULL;
+    if (!map)
+      diag_error(&cli->diags, DIAG_CONFIG_INVALID, NULL,
+                 "routes.json: format %.*s: there is no map %.*s%s%.*s%s", STR_ARG(route->format),
+                 STR_ARG(route->map), near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+    else if (type && type != route->type)
+      diag_error(&cli->diags, DIAG_CONFIG_INVALID, NULL,
+                 "routes.json: format %.*s: the map %.*s reads %.*s, the model is %.*s",
+                 STR_ARG(route->format), STR_ARG(mapping_name(map)), STR_ARG(def_type_name(type)),
+                 STR_ARG(def_type_name(route->type)));
+  }
+}
+
 static int check(struct cli *cli) {
   struct pipeline *pipeline = NULL;
   struct mapping_set *set = NULL;
@@ -20,12 +40,18 @@ static int check(struct cli *cli) {
     pipeline_close(pipeline);
     return CLI_CONFIG;
   }
-  enum status status = mapping_load(&load, &cli->diags, &set);
+  enum status status = STATUS_OK;
+  if (load.folder)
+    status = mapping_check_models(load.definitions, cli->host, load.folder, cli->arena, &cli->diags);
+  if (status == STATUS_OK) status = mapping_load(&load, &cli->diags, &set);
+  if (status == STATUS_OK && load.folder) check_routes(cli, pipeline, set);
+  if (status == STATUS_OK && diag_failed(&cli->diags)) status = STATUS_INVALID;
   cli_report(cli, &cli->diags);
   if (status == STATUS_OK && !cli->quiet)
     cli_printf(cli, "%zu maps, %zu ConceptMaps: no faults\n", mapping_count(set),
                mapping_concept_map_count(set));
-  if (status == STATUS_INVALID) cli_note(cli, "%zu faults", diag_errors(&cli->diags));
+  size_t faults = diag_errors(&cli->diags);
+  if (status == STATUS_INVALID) cli_note(cli, "%zu fault%s", faults, faults == 1 ? "" : "s");
   mapping_free(set);
   pipeline_close(pipeline);
   return status == STATUS_INVALID ? CLI_FINDINGS : cli_exit_of(status);
@@ -35,7 +61,7 @@ const struct cli_command cli_map_check = {
     .name = "map",
     .verb = "check",
     .arguments = "[FILE…]",
-    .summary = "check all maps and ConceptMaps; every fault in one run",
+    .summary = "check models, maps, ConceptMaps and routes; every fault in one run",
     .examples = "  ketlink map check                      all of the mappings folder\n"
                 "  ketlink map check --mappings DIR       of another folder\n"
                 "  ketlink map check new.fml              and this map beside them\n",

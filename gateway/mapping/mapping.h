@@ -36,6 +36,11 @@ enum status mapping_load(const struct mapping_load *load, struct diag_list *diag
                          struct mapping_set **out) MUST_USE;
 void mapping_free(struct mapping_set *set);
 
+/* The logical models of <folder>/models, element by element: paths, types, value sets, members, rules. What is
+   wrong is an error with its place in the file. For map check; the arena keeps what the errors speak of. */
+enum status mapping_check_models(const struct definitions *definitions, const struct host *host,
+                                 const char *folder, struct arena *arena, struct diag_list *diags) MUST_USE;
+
 size_t mapping_count(const struct mapping_set *set);
 size_t mapping_concept_map_count(const struct mapping_set *set);
 const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index);

@@ -29,6 +29,37 @@ for line in "7:.*map-unknown-element" "8:.*map-unknown-type" "9:.*map-unknown-gr
 done
 rm "$work/mappings/clinic/faulty.fml"
 
+# slips in a model, each at its place
+cp mappings/models/session-record.json "$work/model.json"
+slip() {
+  sed -E "$1" "$work/model.json" > "$work/mappings/models/session-record.json"
+  cmp -s "$work/model.json" "$work/mappings/models/session-record.json" && fail "the model was not changed: $1"
+  expect 1 "$ketlink" map check --mappings "$work/mappings"
+  expect_text "$work/err" "models/session-record\.json:[0-9]+:[0-9]+: error $2"
+}
+slip '/vitals.heartRate"/,+2s/"integer"/"intger"/' "definition-invalid: no type .* 'intger'; did you mean 'integer'"
+slip '/"id": "SessionRecord.vitals.heartRate"/s/vitals/vitls/g' "definition-invalid: .*'SessionRecord.vitls'; did you mean 'SessionRecord.vitals'"
+slip '/"id": "SessionRecord.vitals.heartRate"/s/"path": "SessionRecord/"path": "Session/' "definition-invalid: the id is not the path"
+slip '/"id": "SessionRecord.vitals.heartRate"/s/heartRate/spo2/g' "definition-invalid: two elements"
+slip '/"id": "SessionRecord.vitals.heartRate"/s/"path"/"pth"/' "definition-invalid: an element has no member 'pth'; did you mean 'path'"
+slip '/vitals.heartRate"/,+2s/minValueInteger/minValueDecimal/' "definition-invalid: .* type 'integer'"
+slip 's#ValueSet/absent-reason#ValueSet/absent-reson#' "definition-invalid: .*absent-reson"
+slip 's/systolic.empty\(\) and systolicAbsent/systolic.empty() and systolcAbsent/' "fhirpath-unknown-name: .*did you mean systolicAbsent"
+cp "$work/model.json" "$work/mappings/models/session-record.json"
+
+# slips in routes.json: found by map check, not by the first record
+slip_route() {
+  sed "$1" mappings/routes.json > "$work/mappings/routes.json"
+  expect "$2" "$ketlink" map check --mappings "$work/mappings"
+  expect_text "$work/err" "$3"
+}
+slip_route 's#StructureMap/session#StructureMap/sesion#' 1 "no map .*sesion; did you mean .*/StructureMap/session\?"
+expect 78 "$ketlink" export --mappings "$work/mappings" fixtures/clinic/minimal/record.json
+expect_text "$work/err" "did you mean .*/StructureMap/session\?"
+slip_route 's#Definition/session-record#Definition/sesion-record#' 78 "no model .*sesion-record; did you mean session-record\?"
+slip_route 's#http://ketlink.dev/fhir/StructureDefinition/session-record#http://hl7.org/fhir/StructureDefinition/Patient#; s/clinic.id/id/' 1 "the map session reads SessionRecord, the model is Patient"
+cp mappings/routes.json "$work/mappings/routes.json"
+
 # slips of the hand on the command line
 expect 2 "$ketlink" map run sesion fixtures/clinic/minimal/record.json
 expect_text "$work/err" "no map 'sesion' .*did you mean 'session'"
