@@ -274,6 +274,7 @@ enum status definitions_build(const struct definitions_build *build, struct diag
   struct builder b;
   size_t errors = diag_errors(diags);
   enum status status = def_builder_init(&b, NULL, diags);
+  b.regenerate = build->regenerate;
   if (!status) status = read_packages(&b, build);
   if (!status && build->models) status = add_models(&b, build->host, build->models);
   if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;

@@ -3,7 +3,7 @@
  *
  *   sources.c  packages -> JSON texts            extract.c   StructureDefinition -> struct b_structure
  *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
- *   resolve.c  structures -> types, inheritance, slices, snapshots of differentials
+ *   resolve.c  structures -> types, slices       snapshot.c  differential + base -> the whole structure
  *   expand.c   value sets -> their codes         emit.c, emit_terms.c, emit_units.c  everything -> image
  *   units_in.c the UCUM table                unit_values.c  its definitions -> exact ratios
  *   build.c    the three ways in: definitions_build, definitions_overlay, definitions_refresh_models
@@ -67,6 +67,7 @@ struct b_element {
   bool based;     /* has ElementDefinition.base */
   bool own_types; /* the source states types */
   bool resolved;
+  bool walked; /* its children come from its type: the base does not go as deep */
   bool resource_id; /* the id of a resource: of type id, which R4's snapshots do not say */
   size_t offset;
   struct b_type_ref *types;
@@ -99,7 +100,7 @@ struct b_type {
   size_t element_count;
   struct b_constraint **constraints;
   size_t constraint_count;
-  bool differential; /* made of a differential: inherits what it does not say */
+  bool differential; /* states only what differs from its base */
   enum b_progress progress;
   struct str file;
   const struct source *source;   /* while its file is open */
@@ -211,6 +212,7 @@ struct builder {
   struct map units, prefixes; /* struct b_unit */
   struct b_package *packages, *last_package;
   uint64_t models;
+  bool regenerate; /* snapshots of profiles are made anew */
   enum status error;
 };
 
@@ -234,8 +236,18 @@ void def_extract_search(struct builder *b, const struct tree_node *node);
 void def_extract_units(struct builder *b, const struct source *source, struct arena *arena);
 /* unit_values.c: definitions of units -> exact ratios */
 void def_unit_values(struct builder *b);
+void def_append_child(struct b_element *parent, struct b_element *e);
+void def_append_slice(struct b_element *of, struct b_element *e);
 /* resolve.c */
 void def_resolve(struct builder *b);
+void def_resolve_type(struct builder *b, struct b_type *type, unsigned depth);
+/* What a content reference leads to, at or below `first`; NULL. */
+struct b_element *def_referred(struct b_element *first, struct str reference);
+/* A warning: "NAME: what SUBJECT". */
+void def_complain(struct builder *b, const struct b_type *type, const struct b_element *e, const char *what,
+                  struct str subject);
+/* snapshot.c: the tree of a type that has a base and a differential */
+void def_snapshot(struct builder *b, struct b_type *type, unsigned depth);
 /* By name or URL, here or below; NULL. */
 struct b_type *def_builder_type(struct builder *b, struct str name);
 void def_builder_name(struct builder *b, struct str key, struct b_type *type, unsigned rank);

@@ -15,7 +15,9 @@
  * comparing numbers
  *
  * Sources of truth: FHIR R4 4.0.1 StructureDefinition, ValueSet, CodeSystem, SearchParameter; snapshots as
- * published; a logical model may have a differential only, if it names each element.
+ * published, or made of a profile's differential and its base after the rules of HL7's tools (snapshot.c); a
+ * logical model may have a differential only, if it names each element. A profile whose base is not present, or
+ * leads back to it, is reported and refines the type that it constrains.
  */
 #ifndef KETLINK_DEFINITIONS_DEFINITIONS_H
 #define KETLINK_DEFINITIONS_DEFINITIONS_H
@@ -89,6 +91,7 @@ struct definitions_build {
   const char *const *packages; /* package folders, .tgz files, npm folders; later ones win */
   size_t package_count;
   const char *models; /* folder of logical models, value sets and code systems (JSON or XML), or NULL */
+  bool regenerate;    /* make the snapshots of profiles anew, also where they are given: to compare (tests) */
   void (*progress)(void *context, const char *what, size_t done, size_t total); /* may be NULL */
   void *context;
 };

@@ -368,7 +368,7 @@ static struct b_element *read_element(struct builder *b, const struct tree_node 
 
 /* --- the flat list becomes a tree ------------------------------------------------------------ */
 
-static void append(struct b_element *parent, struct b_element *e) {
+void def_append_child(struct b_element *parent, struct b_element *e) {
   e->parent = parent;
   if (parent->last)
     parent->last->next = e;
@@ -377,7 +377,7 @@ static void append(struct b_element *parent, struct b_element *e) {
   parent->last = e;
 }
 
-static void append_slice(struct b_element *of, struct b_element *e) {
+void def_append_slice(struct b_element *of, struct b_element *e) {
   e->parent = of->parent;
   if (of->last_slice)
     of->last_slice->next = e;
@@ -406,12 +406,12 @@ static struct b_element *sliced_child(struct b_element *parent, struct str name)
 }
 
 /* A slice "a/b" is a slice of slice "a". */
-static struct b_element *slice_owner(struct b_element *sliced, struct str slice_name) {
-  size_t slash = str_find_char(slice_name, '/', 0);
+static struct b_element *slice_owner(struct b_element *sliced, struct str slice_name, size_t from) {
+  size_t slash = str_find_char(slice_name, '/', from);
   if (slash == SIZE_MAX) return sliced;
   for (struct b_element *at = sliced->slices; at; at = at->next)
     if (str_eq(at->slice_name, str_slice(slice_name, 0, slash)))
-      return slice_owner(at, str_slice(slice_name, slash + 1, slice_name.len));
+      return slice_owner(at, slice_name, slash + 1);
   return sliced;
 }
 
@@ -426,31 +426,42 @@ static struct b_element *fill_gap(struct builder *b, struct b_element *parent, s
     if (there)
       between = there;
     else
-      append(parent, between);
+      def_append_child(parent, between);
     parent = between;
   }
 }
 
-static void place_element(struct builder *b, struct b_element **at, struct b_element *e) {
+/* A differential may name a slice and not what is sliced. */
+static struct b_element *sliced_element(struct builder *b, struct b_element *parent,
+                                        const struct b_element *e) {
+  struct b_element *sliced = sliced_child(parent, e->name);
+  if (sliced || !e->slice_name.len) return sliced;
+  sliced = new_element(b, e->path);
+  if (sliced) def_append_child(parent, sliced);
+  return sliced;
+}
+
+static void place_element(struct builder *b, struct b_element **at, struct b_element *e, bool differential) {
   struct b_element *parent = *at;
   while (parent && !is_below(e->path, parent->path))
     parent = parent->parent;
   if (!parent) return;
   parent = fill_gap(b, parent, e->path);
-  struct b_element *sliced = sliced_child(parent, e->name);
+  struct b_element *sliced = differential ? sliced_element(b, parent, e) : sliced_child(parent, e->name);
   if (!sliced) {
-    append(parent, e);
+    def_append_child(parent, e);
   } else {
     if (!e->slice_name.len) e->slice_name = e->name; /* "valueQuantity" of value[x] */
     e->name = sliced->name;
     e->flags |= sliced->flags & PACK_CHOICE;
-    append_slice(slice_owner(sliced, e->slice_name), e);
+    def_append_slice(slice_owner(sliced, e->slice_name, 0), e);
   }
   *at = e;
 }
 
 static struct b_element *read_elements(struct builder *b, const struct tree_node *list,
                                        const struct source *source) {
+  bool differential = str_is(list->name, "differential");
   struct b_element *root = NULL, *at = NULL;
   size_t count = 0;
   for (const struct tree_node *node = tree_find(list, "element"); node; node = tree_next_same(node)) {
@@ -472,7 +483,7 @@ static struct b_element *read_elements(struct builder *b, const struct tree_node
       root = at = new_element(b, str_slice(e->path, 0, str_find_char(e->path, '.', 0)));
       if (!root) return NULL;
     }
-    place_element(b, &at, e);
+    place_element(b, &at, e, differential);
   }
   return root;
 }
@@ -533,9 +544,9 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
   for (const struct tree_node *at = tree_find(node, "extension"); at; at = tree_next_same(at))
     take_xml(b, at, &type->xml_name, &type->xml_space);
   read_contexts(b, type, node);
-  const struct tree_node *list = tree_find(node, "snapshot");
-  if (!list) {
-    list = tree_find(node, "differential");
+  const struct tree_node *list = tree_find(node, "snapshot"), *changes = tree_find(node, "differential");
+  if (!list || (b->regenerate && type->profile && changes)) {
+    list = changes;
     type->differential = true;
   }
   type->root = list ? read_elements(b, list, source) : NULL;

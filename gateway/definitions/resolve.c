@@ -1,6 +1,6 @@
 /*
- * resolve.c - structures become types: names are looked up, nested parts get types of their own, profiles and
- * differentials inherit what they do not say from the type below them.
+ * resolve.c - structures become types: names are looked up, nested parts get types of their own, profiles
+ * take the elements that they do not list from the type below them.
  */
 #include "definitions/build.h"
 
@@ -61,8 +61,8 @@ struct b_type *def_builder_type(struct builder *b, struct str name) {
   return below ? def_thaw(b, below) : NULL;
 }
 
-static void complain(struct builder *b, const struct b_type *type, const struct b_element *e,
-                     const char *what, struct str name) {
+void def_complain(struct builder *b, const struct b_type *type, const struct b_element *e, const char *what,
+                  struct str name) {
   struct source source = source_make(type->file, (struct str){0});
   struct diag_at at = {.source = type->file.len ? &source : NULL, .path = e ? e->path : type->name};
   diag_warning(b->diags, DIAG_DEFINITION_INVALID, &at, "%.*s: %s %.*s", STR_ARG(type->name), what,
@@ -70,67 +70,6 @@ static void complain(struct builder *b, const struct b_type *type, const struct 
 }
 
 /* --- inheritance ----------------------------------------------------------------------------- */
-
-static void inherit_types(struct builder *b, struct b_element *e, const struct b_element *from) {
-  if (e->own_types || e->content_reference.len) return;
-  e->content_reference = from->content_reference;
-  e->resource_id = from->resource_id;
-  if (!from->type_count) return;
-  struct b_type_ref *types = def_builder_alloc(b, from->type_count, sizeof *types);
-  if (!types) return;
-  memcpy(types, from->types, from->type_count * sizeof *types);
-  e->types = types;
-  e->type_count = from->type_count;
-}
-
-/* What is inherited stands first. */
-static void inherit_constraints(struct builder *b, struct b_element *e, struct b_constraint *const *from,
-                                size_t from_count) {
-  size_t total = e->constraint_count + from_count;
-  struct b_constraint **all = total ? def_builder_alloc(b, total, sizeof *all) : NULL;
-  if (!all) return;
-  size_t count = 0;
-  for (size_t i = 0; i < from_count; i++)
-    all[count++] = from[i];
-  for (size_t i = 0; i < e->constraint_count; i++)
-    all[count++] = e->constraints[i];
-  e->constraints = all;
-  e->constraint_count = count;
-}
-
-/* What a differential leaves out comes from the element below it. A slice need not occur unless it says so.
- */
-static void inherit(struct builder *b, struct b_element *e, const struct b_element *from, bool slice) {
-  if (!(e->has & B_MIN)) e->min = slice ? 0 : from->min;
-  if (!(e->has & B_MAX)) e->max = from->max;
-  if (!e->based) e->base_max = from->base_max;
-  e->based = true;
-  if (!(e->has & B_SHORT)) e->text = from->text;
-  e->flags |= from->flags & (PACK_MUST_SUPPORT | PACK_MODIFIER | PACK_SUMMARY | PACK_CHOICE |
-                             PACK_XML_ATTRIBUTE | PACK_XML_TEXT | PACK_XML_TYPE);
-  if (!e->xml_name.len) e->xml_name = from->xml_name;
-  if (!e->xml_space.len) e->xml_space = from->xml_space;
-  inherit_types(b, e, from);
-  if (!(e->flags & PACK_BOUND) && (from->flags & PACK_BOUND)) {
-    e->flags |= PACK_BOUND;
-    e->strength = from->strength;
-    e->value_set = from->value_set;
-    if (!e->max_set.len) e->max_set = from->max_set;
-  }
-  if (!e->fixed.len && from->fixed.len) {
-    e->fixed = from->fixed;
-    e->flags |= from->flags & PACK_PATTERN;
-  }
-  if (!e->min_value.len) e->min_value = from->min_value;
-  if (!e->max_value.len) e->max_value = from->max_value;
-  if (!e->max_length) e->max_length = from->max_length;
-  if (!slice && !e->slicing && from->slicing) {
-    e->slicing = from->slicing;
-    e->flags |= PACK_SLICED;
-    if (!e->slices) e->slices = from->slices;
-  }
-  inherit_constraints(b, e, from->constraints, from->constraint_count);
-}
 
 static bool matches(const struct b_element *child, const struct b_element *below) {
   return str_eq(child->name, below->name) || def_names_choice(below, child->name);
@@ -166,7 +105,6 @@ static void fill(struct builder *b, struct b_type *owner, struct b_type *type, s
     mine->base = below->elements[i];
     mine->name = mine->base->name;
     mine->flags |= mine->base->flags & PACK_CHOICE;
-    if (owner->differential) inherit(b, mine, mine->base, false);
     type->elements[count++] = mine;
   }
   const struct b_element *foreign = NULL;
@@ -178,7 +116,8 @@ static void fill(struct builder *b, struct b_type *owner, struct b_type *type, s
   }
   type->element_count = count;
   if (foreign && owner->profile && below_count)
-    complain(b, owner, foreign, "the base type lacks elements that the profile has, such as", foreign->name);
+    def_complain(b, owner, foreign, "the base type lacks elements that the profile has, such as",
+                 foreign->name);
 }
 
 /* As listed; the value of a primitive is the node's own text and no child. */
@@ -197,7 +136,6 @@ static bool inherits(const struct b_type *owner) {
 
 /* --- nested parts ---------------------------------------------------------------------------- */
 
-static void resolve_type(struct builder *b, struct b_type *type, unsigned depth);
 static void nest_all(struct builder *b, struct b_type *owner, struct b_type *type, unsigned depth);
 
 static bool is_backbone(struct str code) {
@@ -210,7 +148,7 @@ static struct b_type *refined(struct builder *b, const struct b_element *e, unsi
   struct b_type *type = NULL;
   if (is_backbone(code) && e->base && e->base->type_count == 1) type = e->base->types[0].type;
   if (!type) type = def_builder_type(b, code.len ? code : STR("Element"));
-  if (type) resolve_type(b, type, depth + 1);
+  if (type) def_resolve_type(b, type, depth + 1);
   return type;
 }
 
@@ -241,7 +179,6 @@ static void nest_slices(struct builder *b, struct b_type *owner, struct b_elemen
   for (struct b_element *slice = sliced->slices; slice; slice = slice->next) {
     if (slice->base) continue; /* inherited, or done */
     slice->base = sliced->base ? sliced->base : sliced;
-    if (owner->differential) inherit(b, slice, sliced, true);
     if (slice->child) nest(b, owner, slice, depth);
     if (depth < CHAIN_MAX) nest_slices(b, owner, slice, depth + 1);
   }
@@ -258,22 +195,26 @@ static void nest_all(struct builder *b, struct b_type *owner, struct b_type *typ
 
 /* --- types of elements ----------------------------------------------------------------------- */
 
-/* "#Observation.referenceRange", with or without a URL before it: by id, else by path. */
-static struct b_element *referred(struct b_element *at, struct str id, bool by_id) {
+static struct b_element *find_element(struct b_element *at, struct str id, bool by_id) {
   for (; at; at = at->next) {
     if (str_eq(by_id ? at->id : at->path, id)) return at;
-    struct b_element *found = referred(at->child, id, by_id);
-    if (!found) found = referred(at->slices, id, by_id);
+    struct b_element *found = find_element(at->child, id, by_id);
+    if (!found) found = find_element(at->slices, id, by_id);
     if (found) return found;
   }
   return NULL;
 }
 
+/* "#Observation.referenceRange", with or without a URL before it: by id, else by path. */
+struct b_element *def_referred(struct b_element *first, struct str reference) {
+  size_t hash = str_find_char(reference, '#', 0);
+  struct str id = str_slice(reference, hash == SIZE_MAX ? 0 : hash + 1, reference.len);
+  struct b_element *found = find_element(first, id, true);
+  return found ? found : find_element(first, id, false);
+}
+
 static bool resolve_reference(struct builder *b, struct b_type *owner, struct b_element *e) {
-  size_t hash = str_find_char(e->content_reference, '#', 0);
-  struct str id = str_slice(e->content_reference, hash == SIZE_MAX ? 0 : hash + 1, e->content_reference.len);
-  struct b_element *target = owner->root ? referred(owner->root->child, id, true) : NULL;
-  if (!target && owner->root) target = referred(owner->root->child, id, false);
+  struct b_element *target = owner->root ? def_referred(owner->root->child, e->content_reference) : NULL;
   struct b_type *type = target ? target->nested : NULL;
   if (!type && e->base && e->base->type_count) type = e->base->types[0].type;
   if (!type) return false;
@@ -306,7 +247,7 @@ static void resolve_code(struct builder *b, struct b_type *owner, struct b_eleme
   if (is_backbone(ref->code) && e->base && e->base->type_count == 1)
     ref->type = e->base->types[0].type; /* the part is not spelt out again */
   if (!ref->type) ref->type = def_builder_type(b, ref->code);
-  if (!ref->type) complain(b, owner, e, "unknown type", ref->code);
+  if (!ref->type) def_complain(b, owner, e, "unknown type", ref->code);
 }
 
 static void resolve_element(struct builder *b, struct b_type *owner, struct b_element *e) {
@@ -314,7 +255,7 @@ static void resolve_element(struct builder *b, struct b_type *owner, struct b_el
   e->resolved = true;
   if (!e->based) e->base_max = e->max;
   if (e->content_reference.len && !e->nested && !e->type_count && !resolve_reference(b, owner, e))
-    complain(b, owner, e, "nothing stands at", e->content_reference);
+    def_complain(b, owner, e, "nothing stands at", e->content_reference);
   if (e->nested && e->type_count <= 1) {
     struct b_type_ref *own = def_builder_alloc(b, 1, sizeof *own);
     if (!own) return;
@@ -341,28 +282,29 @@ static void resolve_tree(struct builder *b, struct b_type *owner, struct b_eleme
 
 /* --- one structure --------------------------------------------------------------------------- */
 
-static void take_base(struct builder *b, struct b_type *type, unsigned depth) {
-  if (!type->base_url.len) return;
-  type->base = def_builder_type(b, type->base_url);
-  if (type->base == type) type->base = NULL;
-  if (!type->base) {
-    bool abstract_root = str_ends(type->base_url, STR("/StructureDefinition/Base"));
-    if (!abstract_root) complain(b, type, NULL, "unknown base", type->base_url);
-    /* A profile of a profile that is not present still constrains its type. */
-    if (type->profile) type->base = def_builder_type(b, type->fhir_type);
-    if (!type->base || type->base->profile || type->base == type) {
-      type->base = NULL;
-      return;
-    }
-  }
-  resolve_type(b, type->base, depth + 1);
-  if (type->base->progress != B_DONE) {
-    complain(b, type, NULL, "a circle of bases through", type->base_url);
-    type->base = NULL;
-  }
+/* A profile whose base is of no use still constrains its type. */
+static struct b_type *constrained_type(struct builder *b, struct b_type *type, unsigned depth) {
+  struct b_type *base = type->profile ? def_builder_type(b, type->fhir_type) : NULL;
+  if (!base || base->profile || base == type) return NULL;
+  def_resolve_type(b, base, depth + 1);
+  return base->progress == B_DONE ? base : NULL;
 }
 
-static void resolve_type(struct builder *b, struct b_type *type, unsigned depth) {
+static void take_base(struct builder *b, struct b_type *type, unsigned depth) {
+  if (!type->base_url.len) return;
+  struct b_type *base = def_builder_type(b, type->base_url);
+  if (base == type) base = NULL;
+  if (!base && !str_ends(type->base_url, STR("/StructureDefinition/Base")))
+    def_complain(b, type, NULL, "unknown base", type->base_url);
+  if (base) def_resolve_type(b, base, depth + 1);
+  if (base && base->progress != B_DONE) {
+    def_complain(b, type, NULL, "a circle of bases through", type->base_url);
+    base = NULL;
+  }
+  type->base = base ? base : constrained_type(b, type, depth);
+}
+
+void def_resolve_type(struct builder *b, struct b_type *type, unsigned depth) {
   if (type->progress != B_RAW || depth > CHAIN_MAX || b->error) return;
   if (type->frozen) {
     type->progress = B_DONE;
@@ -377,8 +319,7 @@ static void resolve_type(struct builder *b, struct b_type *type, unsigned depth)
                     : type->constrained         ? type->constrained->primitive
                                                 : primitive_of(type->name);
   if (type->kind == DEF_PRIMITIVE && !type->primitive && type->base) type->primitive = type->base->primitive;
-  if (type->root && type->differential && type->base && inherits(type))
-    inherit_constraints(b, type->root, type->base->constraints, type->base->constraint_count);
+  if (type->root && type->differential && type->base && inherits(type)) def_snapshot(b, type, depth);
   if (type->root) {
     type->constraints = type->root->constraints;
     type->constraint_count = type->root->constraint_count;
@@ -394,5 +335,5 @@ static void resolve_type(struct builder *b, struct b_type *type, unsigned depth)
 
 void def_resolve(struct builder *b) {
   for (struct b_type *type = b->types; type && !b->error; type = type->next)
-    resolve_type(b, type, 0);
+    def_resolve_type(b, type, 0);
 }

@@ -41,6 +41,13 @@ static void thaw_constraints(struct builder *b, struct b_element *e, const struc
   }
 }
 
+/* What a definition would call the type: of a part that is spelt out, what it is made of. */
+static struct str code_of(const struct def_type *type) {
+  while (def_type_kind(type) == DEF_NESTED && def_type_base(type))
+    type = def_type_base(type);
+  return def_type_name(def_type_constrained(type));
+}
+
 static void thaw_types(struct builder *b, struct b_element *e, const struct def_element *from) {
   size_t count = def_element_type_count(from);
   e->types = count ? def_builder_alloc(b, count, sizeof *e->types) : NULL;
@@ -50,7 +57,7 @@ static void thaw_types(struct builder *b, struct b_element *e, const struct def_
     struct def_type_ref ref = def_element_type(from, i);
     struct b_type_ref *to = &e->types[i];
     to->type = def_thaw(b, ref.type);
-    to->code = to->type ? def_type_name(def_type_constrained(ref.type)) : (struct str){0};
+    to->code = to->type ? code_of(ref.type) : (struct str){0};
     to->json_name = ref.json_name;
     to->aggregation = def_element_aggregation(from, i);
     for (size_t k = 0; k < def_element_target_count(from, i); k++)

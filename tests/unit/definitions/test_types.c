@@ -207,10 +207,12 @@ static void test_differential(void **state) {
   assert_text(def_element_short(alias), "at least one");
   assert_int_equal(def_element_max(code), 1); /* from the profile below */
   assert_int_equal(def_type_constraint_count(profile), 1);
-  const struct def_element *value = need_element(profile, "value");
+  const struct def_element *value = def_element_slice(need_element(profile, "value"), 0);
+  assert_text(def_element_slice_name(value), "valueQuantity"); /* the slice of the profile below */
   assert_int_equal(def_element_min(value), 1);
   assert_int_equal(def_element_constraint_count(value), 1);
   assert_false(def_element_constraint(value, 0).is_error);
+  assert_text(def_element_constraint(value, 0).source, EXAMPLE "StructureDefinition/thing-diff");
   const struct def_type *part = def_element_type(need_element(profile, "part"), 0).type;
   const struct def_type *kind = def_element_type(need_element(part, "kind"), 0).type;
   const struct def_element *coding = need_element(kind, "coding");
