@@ -116,9 +116,12 @@ final class Jobs {
     answer.add("issues", timed(job, answer, () -> validation.issues(text, profiles)));
   }
 
-  /** With "repeat" the work is done so often and the answer tells its median time. */
+  /** With "repeat" the work is done so often and the answer tells its median and least time; "warm" times before that do not count. */
   private static <T> T timed(JsonObject job, JsonObject answer, Work<T> work) throws Exception {
-    int count = job.has("repeat") ? job.get("repeat").getAsInt() : 1;
+    for (int i = number(job, "warm", 0); i > 0; i--) {
+      work.run();
+    }
+    int count = number(job, "repeat", 1);
     long[] times = new long[count];
     T result = null;
     for (int i = 0; i < count; i++) {
@@ -128,7 +131,12 @@ final class Jobs {
     }
     Arrays.sort(times);
     answer.addProperty("microseconds", times[count / 2] / 1000.0);
+    answer.addProperty("least", times[0] / 1000.0);
     return result;
+  }
+
+  private static int number(JsonObject job, String name, int otherwise) {
+    return job.has(name) ? job.get(name).getAsInt() : otherwise;
   }
 
   private Mappings mappings(JsonObject job) throws Exception {
