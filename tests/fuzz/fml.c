@@ -2,8 +2,8 @@
  * fml.c - fuzz target: a map's text to a compiled set, and the set run on a source.
  *
  * Input: the map; then, each after a line `=== name`, map.json (a StructureMap), other.fml,
- * conceptmap.json, source.json. What must hold: all texts are loaded or refused with a diagnostic; a run ends within its caps with a target or a
- * diagnostic; the target is JSON.
+ * conceptmap.json, source.json. What must hold: all texts are loaded or refused with a diagnostic; a run ends
+ * within its caps with a target or a diagnostic; the target is JSON.
  */
 #include <stdio.h>
 #include "fuzz.h"
