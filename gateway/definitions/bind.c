@@ -152,12 +152,17 @@ static inline bool same_view(struct str a, struct str b) {
   return a.ptr == b.ptr && a.len == b.len;
 }
 
+/* One text; a list of them, or anything else, is an element that nobody knows. */
+static bool is_type_name(const struct tree_node *node) {
+  return node->kind == TREE_STRING && !(node->flags & TREE_IN_ARRAY) && str_is(node->name, RESOURCE_TYPE);
+}
+
 /* What has no slot: the type's name, a partner of a primitive, or nothing that is known. */
 static void bind_other(const struct def_type *type, struct tree_node *node, bool *shadows) {
   node->element = NULL; /* it may have been bound to another type before */
   node->type = NULL;
   node->symbol = 0;
-  if (type->kind == DEF_RESOURCE && str_is(node->name, RESOURCE_TYPE)) {
+  if (type->kind == DEF_RESOURCE && is_type_name(node)) {
     node->flags |= TREE_META;
     node->order = 0;
   } else if (node->name.len > 1 && node->name.ptr[0] == '_') {

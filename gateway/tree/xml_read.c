@@ -205,6 +205,8 @@ static void check_place(struct xml_reader *reader, const struct frame *parent, c
     misplaced(reader, "the element", name->local, " is not in the namespace " XML_FHIR);
   else if (!parent->resource && (url || str_is(name->local, "id")))
     misplaced(reader, "the element", name->local, " is an attribute here");
+  else if (parent->resource && str_is(name->local, "resourceType"))
+    misplaced(reader, "the element", name->local, " does not belong into XML");
 }
 
 static void open_fhir(struct xml_reader *reader, const struct qname *name, const XML_Char **attributes) {
