@@ -74,6 +74,7 @@ static void check_values(const struct model *m, const struct tree_node *node) {
   static const char *const names[] = {"minValue", "maxValue", "fixed", "pattern"};
   const struct tree_node *type = tree_find(node, "type");
   struct str code = type && !tree_next_same(type) ? tree_text(type, "code") : STR("");
+  if (!definitions_type(m->definitions, code)) return;
   for (const struct tree_node *member = node->child; code.len && member; member = member->next)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
       if (!str_starts(member->name, str_of(names[i]))) continue;

@@ -132,8 +132,8 @@ struct fml_type fml_type_of(const struct def_type *type) {
 struct str fml_type_label(struct arena *arena, struct fml_type type) {
   if (type.type) return def_type_name(type.type);
   if (!type.choice) return STR("a type not known before it runs");
-  struct str label = STR("");
   size_t count = def_element_type_count(type.choice);
+  struct str label = STR("an unknown type"); /* of a model with a slip */
   for (size_t i = 0; i < count && i < 8; i++) {
     struct str name = def_type_name(def_element_type(type.choice, i).type);
     label = i == 0 ? name : arena_printf(arena, "%.*s | %.*s", STR_ARG(label), STR_ARG(name));

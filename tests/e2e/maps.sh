@@ -38,6 +38,7 @@ slip() {
   expect_text "$work/err" "models/session-record\.json:[0-9]+:[0-9]+: error $2"
 }
 slip '/vitals.heartRate"/,+2s/"integer"/"intger"/' "definition-invalid: no type .* 'intger'; did you mean 'integer'"
+expect_text "$work/err" "common\.fml:[0-9:]+ error map-type: an unknown type does not fit decimal"
 slip '/"id": "SessionRecord.vitals.heartRate"/s/vitals/vitls/g' "definition-invalid: .*'SessionRecord.vitls'; did you mean 'SessionRecord.vitals'"
 slip '/"id": "SessionRecord.vitals.heartRate"/s/"path": "SessionRecord/"path": "Session/' "definition-invalid: the id is not the path"
 slip '/"id": "SessionRecord.vitals.heartRate"/s/heartRate/spo2/g' "definition-invalid: two elements"
