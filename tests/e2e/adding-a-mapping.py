@@ -6,7 +6,8 @@ Usage: adding-a-mapping.py [--page FILE] [--update]      KETLINK names the progr
 The page's fenced blocks are its steps, in order, in a scratch copy of the project:
 
   ```LANGUAGE file=PATH   the file, whole; it must not be there yet
-  ```diff                 changes of files that are there: the old lines must stand in the file exactly once
+  ```diff                 changes of files that are there: the old lines must stand in the file exactly once; the line
+                          that a hunk begins with may have moved, as it may for patch(1)
   ```sh                   commands, run by bash in one go, in the folder where the block before ended
   ```text [exit=N]        what the commands before print (stdout and stderr) and their exit status, 0 when not said;
                           commands without such a block print nothing
@@ -26,6 +27,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/adding-a-mapping.md"
 FENCE = re.compile(r"^```(.*)$")
+HUNK = re.compile(r"^@@ -\d+,(\d+) \+\d+,(\d+) @@")
 SHELL = r"""
 set +e
 [ -e "$STATE/environment" ] && . "$STATE/environment"
@@ -111,13 +113,15 @@ class Walk:
             if line.startswith("+++ "):
                 name = line[4:].removeprefix("b/")
             elif line.startswith("@@"):
-                hunks.append((name, [], []))
+                hunks.append((name, [], [], HUNK.match(line)))
             elif not line.startswith("--- "):
                 if not hunks or line[:1] not in (" ", "+", "-"):
                     raise Fault(f"this is no line of a diff: {line}")
                 hunks[-1][1].extend([line[1:]] * (line[0] in " -"))
                 hunks[-1][2].extend([line[1:]] * (line[0] in " +"))
-        for name, old, new in hunks:
+        for name, old, new, head in hunks:
+            if not head or (int(head[1]), int(head[2])) != (len(old), len(new)):
+                raise Fault(f"a hunk of {name} takes {len(old)} lines and gives {len(new)}; its head says otherwise")
             path = self.path(name)
             text = path.read_text()
             old, new = ("".join(line + "\n" for line in part) for part in (old, new))
