@@ -63,13 +63,6 @@ static const char *check_id(struct str text) {
   return NULL;
 }
 
-/* \S* and, as every value in FHIR JSON, not empty */
-static const char *check_uri(struct str text) {
-  if (text.len == 0) return "must not be empty";
-  if (!has_below(text, ' ' + 1)) return NULL;
-  return has_control(text) ? "must not hold control characters" : "must not hold spaces";
-}
-
 /* urn:oid:[0-2](\.(0|[1-9][0-9]*))+ */
 static const char *check_oid(struct str text) {
   static const char why[] = "must be urn:oid: and numbers with dots between them";
@@ -96,6 +89,43 @@ static const char *check_uuid(struct str text) {
     if (dash ? c != '-' : !is_digit(c) && !(c >= 'a' && c <= 'f')) return why;
   }
   return NULL;
+}
+
+/* \S* and, as every value in FHIR JSON, not empty */
+static const char *check_characters(struct str text) {
+  if (text.len == 0) return "must not be empty";
+  if (!has_below(text, ' ' + 1)) return NULL;
+  return has_control(text) ? "must not hold control characters" : "must not hold spaces";
+}
+
+/* A UUID or OID is written as such in any uri; `oid:` and `uuid:` are the beginnings of no scheme. */
+static const char *check_uri(struct str text) {
+  const char *why = check_characters(text);
+  if (why) return why;
+  if (str_starts(text, STR("urn:uuid:"))) return check_uuid(text);
+  if (str_starts(text, STR("urn:oid:"))) return check_oid(text);
+  if (str_starts(text, STR("oid:")) || str_starts(text, STR("uuid:")))
+    return "must begin with urn: before oid: or uuid:";
+  return NULL;
+}
+
+static struct str before_version(struct str text) {
+  size_t at = 1;
+  while (at < text.len && text.ptr[at] != '|' && text.ptr[at] != '#')
+    at++;
+  return str_slice(text, 0, at);
+}
+
+/* "The canonical URL is always an absolute URI" (references.html#canonical), or a #fragment. */
+static const char *check_canonical(struct str text) {
+  const char *why = check_characters(text);
+  size_t at = 0;
+  if (!why) why = check_uri(before_version(text));
+  if (why || text.ptr[0] == '#') return why;
+  while (at < text.len && (is_letter(text.ptr[at]) || (at && (is_digit(text.ptr[at]) || text.ptr[at] == '+' ||
+                                                             text.ptr[at] == '-' || text.ptr[at] == '.'))))
+    at++;
+  return at && at < text.len && text.ptr[at] == ':' ? NULL : "must be an absolute URL, or begin with #";
 }
 
 /* (\s*([0-9a-zA-Z\+\/=]){4}\s*)+ with `=` where RFC 4648 has it: at the very end. */
@@ -146,9 +176,30 @@ static const char *check_boolean(struct str text) {
   return str_is(text, "true") || str_is(text, "false") ? NULL : "must be true or false";
 }
 
+static size_t skip_digits(struct str text, size_t at) {
+  while (at < text.len && is_digit(text.ptr[at]))
+    at++;
+  return at;
+}
+
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? of any size: what cannot be calculated with is carried. */
 static const char *check_decimal(struct str text) {
-  struct decimal value;
-  return decimal_parse(text, &value) ? NULL : "must be a number of at most 38 digits";
+  static const char why[] = "must be a number";
+  size_t from = text.len > 0 && text.ptr[0] == '-';
+  size_t at = skip_digits(text, from);
+  if (at == from || (at > from + 1 && text.ptr[from] == '0')) return why;
+  if (at < text.len && text.ptr[at] == '.') {
+    from = at + 1;
+    at = skip_digits(text, from);
+    if (at == from) return why;
+  }
+  if (at < text.len && (text.ptr[at] == 'e' || text.ptr[at] == 'E')) {
+    from = at + 1;
+    if (from < text.len && (text.ptr[from] == '+' || text.ptr[from] == '-')) from++;
+    at = skip_digits(text, from);
+    if (at == from) return why;
+  }
+  return at == text.len ? NULL : why;
 }
 
 static const char *check_time_kind(struct str text, enum datetime_kind kind) {
@@ -197,7 +248,7 @@ static const struct primitive_row {
     [DEF_P_UUID] = {TREE_STRING, check_uuid},
     [DEF_P_URI] = {TREE_STRING, check_uri},
     [DEF_P_URL] = {TREE_STRING, check_uri},
-    [DEF_P_CANONICAL] = {TREE_STRING, check_uri},
+    [DEF_P_CANONICAL] = {TREE_STRING, check_canonical},
     [DEF_P_BASE64] = {TREE_STRING, check_base64},
     [DEF_P_DATE] = {TREE_STRING, check_date},
     [DEF_P_DATETIME] = {TREE_STRING, check_datetime},

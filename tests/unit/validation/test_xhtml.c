@@ -14,13 +14,33 @@ static const struct {
   bool good;
 } rows[] = {
     {DIV "a</div>", true},
-    {DIV "</div>", true},
     {"  " DIV "a</div>\n", true},
-    {"<div xmlns='http://www.w3.org/1999/xhtml'/>", true},
-    {DIV "<p class=\"x\">a &lt; b &amp; c &#160; &nbsp;</p><br/></div>", true},
+    {"<div xmlns='http://www.w3.org/1999/xhtml'>a</div>", true},
+    {DIV "<p class=\"x\">a &lt; b &amp; c &#160; &#xA0;</p><br/></div>", true},
     {DIV "<!-- a comment --><table><tbody><tr><td colspan=\"2\">a</td></tr></tbody></table></div>", true},
     {DIV "<a href=\"https://example.org\">x</a><img src=\"#p1\" alt=\"y\"/></div>", true},
+    {DIV "<img src=\"#p1\"/></div>", true},
+    {DIV "<ul><li>a<ul><li>b</li></ul></li></ul><dl><dt>a</dt><dd><p>b</p></dd></dl></div>", true},
+    {DIV "<p>a</p><p>b <a href=\"#\">c</a> <a href=\"#\">d</a></p><div>e</div></div>", true},
+    {DIV "<table border=\"1\"><thead><tr><th>a</th></tr></thead></table></div>", true},
     {"", false},
+    {DIV "</div>", false},
+    {DIV " \n<p> </p><br/><!-- a --></div>", false},
+    {"<div xmlns='http://www.w3.org/1999/xhtml'/>", false},
+    {DIV "<p border=\"1\">a</p></div>", false},
+    {DIV "<p wrong=\"1\">a</p></div>", false},
+    {DIV "<a target=\"x\">a</a></div>", false},
+    {DIV "a&nbsp;b</div>", false},
+    {DIV "&#xZZ;</div>", false},
+    {DIV "&#;</div>", false},
+    {DIV "<p>a<p>b</p></p></div>", false},
+    {DIV "<p>a<b><ul><li>b</li></ul></b></p></div>", false},
+    {DIV "<a href=\"#\">a<b><a href=\"#\">b</a></b></a></div>", false},
+    {DIV "<li>a</li></div>", false},
+    {DIV "<td>a</td></div>", false},
+    {DIV "<ul><tr><td>a</td></tr></ul></div>", false},
+    {DIV "<font>a</font></div>", false},
+    {DIV "<del>a</del></div>", false},
     {"plain text", false},
     {"<div>no namespace</div>", false},
     {"<div xmlns=\"http://www.w3.org/1999/html\">a</div>", false},
@@ -68,6 +88,7 @@ static void test_depth(void **state) {
     buf_add_text(&text, DIV);
     for (size_t i = 0; i < depth; i++)
       buf_add_text(&text, "<b>");
+    buf_add_text(&text, "a");
     for (size_t i = 0; i < depth; i++)
       buf_add_text(&text, "</b>");
     buf_add_text(&text, "</div>");
