@@ -88,11 +88,7 @@ enum status mapping_convert(const struct source *source, bool r5, struct arena *
   struct fml_writer w = {.map = &map, .arena = arena, .diags = diags, .r5 = r5};
   bool json = is_json(source->text);
   size_t errors = diag_errors(diags);
-  struct diag_at at = {.source = source, .offset = utf8_invalid_at(source->text)};
-  if (at.offset != SIZE_MAX) {
-    diag_error(diags, DIAG_MAP_SYNTAX, &at, "the text is not UTF-8");
-    return STATUS_INVALID;
-  }
+  if (!fml_check_bytes(source, diags)) return STATUS_INVALID;
   enum status status = json ? read_json(&set, &map, diags) : fml_parse(&set, &map, diags);
   if (status == STATUS_OK && diag_errors(diags) > errors) status = STATUS_INVALID;
   if (status != STATUS_OK) return status;

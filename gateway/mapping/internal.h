@@ -275,6 +275,8 @@ struct mapping_set {
   uint32_t mark_count;
 };
 
+/* False, and a diagnostic, for a map's text that is not UTF-8 or has U+0000. */
+bool fml_check_bytes(const struct source *source, struct diag_list *diags);
 /* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
 enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags);
 /* The same of a StructureMap resource; `root` is raw, its text is the map's. */

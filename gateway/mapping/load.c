@@ -66,6 +66,15 @@ static enum status register_map(struct loader *l, struct mapping_map *map) {
   return map_put(&set->by_file, map->file, map) == STATUS_NOMEM ? STATUS_NOMEM : STATUS_OK;
 }
 
+bool fml_check_bytes(const struct source *source, struct diag_list *diags) {
+  size_t invalid = utf8_invalid_at(source->text), nul = str_find_char(source->text, '\0', 0);
+  if (invalid == SIZE_MAX && nul == SIZE_MAX) return true;
+  struct diag_at at = {.source = source, .offset = invalid < nul ? invalid : nul};
+  diag_error(diags, DIAG_MAP_SYNTAX, &at,
+             invalid < nul ? "the text is not UTF-8" : "the character U+0000 is not allowed");
+  return false;
+}
+
 static enum status load_map(struct loader *l, const char *path) {
   struct source source;
   bool done;
@@ -75,13 +84,7 @@ static enum status load_map(struct loader *l, const char *path) {
   if (!map) return STATUS_NOMEM;
   map->source = source;
   map->file = base_name(source.name);
-  size_t invalid = utf8_invalid_at(source.text), nul = str_find_char(source.text, '\0', 0);
-  if (invalid != SIZE_MAX || nul != SIZE_MAX) {
-    struct diag_at at = {.source = &map->source, .offset = invalid < nul ? invalid : nul};
-    diag_error(l->diags, DIAG_MAP_SYNTAX, &at,
-               invalid < nul ? "the text is not UTF-8" : "the character U+0000 is not allowed");
-    return STATUS_OK;
-  }
+  if (!fml_check_bytes(&map->source, l->diags)) return STATUS_OK;
   status = fml_parse(l->set, map, l->diags);
   return status == STATUS_OK ? register_map(l, map) : status;
 }

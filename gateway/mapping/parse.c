@@ -101,8 +101,10 @@ static struct str meta_value(struct fml_parser *p, struct str text) {
   text = str_trim(text);
   if (text.len >= 6 && str_starts(text, STR("\"\"\""))) return str_trim(str_slice(text, 3, text.len - 3));
   if (text.len < 2 || (text.ptr[0] != '"' && text.ptr[0] != '\'')) return text;
-  size_t close = str_find_char(text, text.ptr[0], 1);
-  return close == SIZE_MAX ? text : fml_plain(p, str_slice(text, 1, close));
+  size_t close = 1;
+  while (close < text.len && text.ptr[close] != text.ptr[0])
+    close += text.ptr[close] == '\\' ? 2u : 1u;
+  return close >= text.len ? text : fml_plain(p, str_slice(text, 1, close));
 }
 
 /* `/// key = value`; other lines of three slashes are comments. */

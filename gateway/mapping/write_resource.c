@@ -161,7 +161,8 @@ static void add_target(struct fml_writer *w, struct tree_node *rule, const struc
                        bool simple) {
   static const char *const modes[] = {"", "first", "last", "share", "single"};
   struct tree_node *node = item(w, rule, "target");
-  bool date = !w->r5 && str_is(target->transform.text, "copy") && target->args->kind == AST_DATE;
+  bool copy = str_is(target->transform.text, "copy") && target->args; /* copy() is refused later */
+  bool date = !w->r5 && copy && target->args->kind == AST_DATE;
   text(w, node, "context", target->context.text);
   if (target->context.text.len && !w->r5) text(w, node, "contextType", STR("variable"));
   text(w, node, "element", path_text(w, target->path));
