@@ -2,8 +2,8 @@
  * fhirpath.c - fuzz target: FHIRPath text to program, program on a few documents.
  *
  * The text is compiled without types, against the R4 definitions, and as an expression at the begin of a
- * map's text. What must hold: a refusal has a diagnostic; a program ends within its step, item and memory
- * caps, and says the same twice.
+ * map's text, where `src` is a variable. What must hold: a refusal has a diagnostic; a program ends within
+ * its step, item and memory caps, and says the same twice.
  */
 #include "fhirpath/fhirpath.h"
 #include "fuzz.h"
@@ -102,6 +102,7 @@ static void one(struct str text, struct fp_compile options, const struct documen
   if (status == STATUS_OK) {
     FUZZ_REQUIRE(used <= text.len && (options.prefix || str_trim(str_slice(text, used, text.len)).len == 0 ||
                                       str_find_char(text, '/', used) != SIZE_MAX));
+    (void)fhirpath_result_type(program);
     status = evaluate(program, document->root, &first);
     bool same = evaluate(program, document->root, &second) == status && first == second;
     FUZZ_REQUIRE(same || fuzz_memory_fails());
@@ -115,7 +116,10 @@ void fuzz_one(struct str input) {
   one(input, (struct fp_compile){0}, &documents[0]);
   one(input, (struct fp_compile){.definitions = definitions, .input = type, .resource = type}, document);
   one(input,
-      (struct fp_compile){
-          .definitions = definitions, .prefix = true, .bare_variables = true, .double_quotes = true},
+      (struct fp_compile){.definitions = definitions,
+                          .input = type,
+                          .prefix = true,
+                          .bare_variables = true,
+                          .double_quotes = true},
       document);
 }
