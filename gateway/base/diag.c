@@ -112,7 +112,9 @@ static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at
   }
   diag->path = clean(list->arena, at->path);
   diag->expression = clean(list->arena, at->expression);
-  return diag->path.ptr && diag->expression.ptr;
+  diag->profile = clean(list->arena, at->profile);
+  diag->rule = clean(list->arena, at->rule);
+  return diag->path.ptr && diag->expression.ptr && diag->profile.ptr && diag->rule.ptr;
 }
 
 static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args)

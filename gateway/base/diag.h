@@ -36,6 +36,8 @@ struct diag_at {
   size_t offset;               /* byte offset in source */
   struct str path;             /* element path with indices, e.g. Patient.name[0].given[1] */
   struct str expression;       /* the FHIRPath, rule or constraint it came from */
+  struct str profile;          /* canonical of the profile that asks for it */
+  struct str rule;             /* key of the constraint: obs-6 */
 };
 
 struct diag {
@@ -47,6 +49,7 @@ struct diag {
   uint32_t line, col; /* 0: unknown */
   struct str path;
   struct str expression;
+  struct str profile, rule;
 };
 
 struct diag_list {
@@ -87,7 +90,7 @@ void diag_render_text(const struct diag *diag, struct buf *out);
 /* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message`. */
 void diag_render_validator(const struct diag *diag, struct buf *out);
 /* The whole list as a JSON array of objects with severity, code, message, file, line, column, path,
- * expression. */
+ * expression, profile, rule. */
 void diag_render_json(const struct diag_list *list, struct buf *out);
 /* The whole list as a FHIR OperationOutcome (JSON text) with line and column extensions as HL7's validator
  * writes them. */

@@ -16,6 +16,8 @@ static void render_object(const struct diag *diag, struct buf *out) {
   if (diag->line) buf_printf(out, ",\"line\":%u,\"column\":%u", diag->line, diag->col);
   member(out, "path", diag->path);
   member(out, "expression", diag->expression);
+  member(out, "profile", diag->profile);
+  member(out, "rule", diag->rule);
   member(out, "help", str_of(diag_code_help(diag->code)));
   buf_add_char(out, '}');
 }
