@@ -504,11 +504,17 @@ static struct str last_part(struct str url) {
   return str_slice(url, from, url.len);
 }
 
+/* A profile called Patient does not hide the type of that name, here or below. */
+static void name_profile(struct builder *b, struct str name, struct b_type *type, unsigned rank) {
+  const struct def_type *below = b->below ? definitions_type(b->below, name) : NULL;
+  if (!below || def_type_is_profile(below)) def_builder_name(b, name, type, rank);
+}
+
 static void add_names(struct builder *b, struct b_type *type, struct str fhir_type) {
   def_builder_name(b, type->url, type, 3);
   if (type->profile) {
-    def_builder_name(b, type->name, type, 1);
-    def_builder_name(b, last_part(type->url), type, 0);
+    name_profile(b, type->name, type, 1);
+    name_profile(b, last_part(type->url), type, 0);
     return;
   }
   def_builder_name(b, type->name, type, 3);
@@ -527,6 +533,13 @@ static void read_contexts(struct builder *b, struct b_type *type, const struct t
     (void)def_texts_add(b, &type->context_rules, def_builder_str(b, at->text));
 }
 
+/* Called a specialization, but of the very type that it describes: that can only be a constraint. */
+static bool narrows_itself(const struct tree_node *node) {
+  struct str type = tree_text(node, "type"), base = tree_text(node, "baseDefinition");
+  return type.len && !str_is(tree_text(node, "kind"), "logical") && str_eq(last_part(base), type) &&
+         str_starts(base, STR("http://hl7.org/fhir/StructureDefinition/"));
+}
+
 static void read_structure(struct builder *b, struct b_type *type, const struct tree_node *node,
                            const struct source *source) {
   struct str fhir_type = tree_text(node, "type"), name = tree_text(node, "name");
@@ -535,7 +548,7 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
   type->url = def_builder_str(b, tree_text(node, "url"));
   type->version = def_builder_str(b, tree_text(node, "version"));
   type->abstract = str_is(tree_text(node, "abstract"), "true");
-  type->profile = str_is(derivation, "constraint");
+  type->profile = str_is(derivation, "constraint") || narrows_itself(node);
   type->base_url = def_builder_str(b, tree_text(node, "baseDefinition"));
   type->fhir_type = def_builder_str(b, fhir_type);
   if (type->kind != DEF_LOGICAL && !type->profile && fhir_type.len) name = fhir_type;
