@@ -149,7 +149,9 @@ static enum status check_record(struct validate *validate, struct intake_input *
   struct intake_record record = {0};
   enum status status = intake_next(input, pipeline_definitions(validate->pipeline),
                                    pipeline_routes(validate->pipeline), arena, diags, &record);
-  struct validation_run run = {.host = validate->cli->host,
+  struct validation_run run = {.advice = true,
+                               .vital_signs = true,
+                               .host = validate->cli->host,
                                .arena = arena,
                                .diags = diags,
                                .source = &record.source,

@@ -159,6 +159,9 @@ void fhirpath_dump(const struct fp_program *program, struct buf *out);
 /* Whether the code is a UCUM unit of measure, by its grammar and the pack's table of units (case-sensitive).
    True as well when there is no table to tell. */
 bool fhirpath_ucum_valid(const struct definitions *definitions, struct str code);
+/* Which of two quantities in units of UCUM is more; false when they cannot be compared. */
+bool fhirpath_ucum_compare(const struct definitions *definitions, struct str a, struct str a_unit,
+                           struct str b, struct str b_unit, int *order);
 
 /* One row of the table of functions, for documentation and completeness tests. */
 struct fp_function_info {

@@ -93,3 +93,14 @@ bool fp_unit_convert(struct decimal value, const struct fp_unit *from, const str
   if (from->special == FP_SPECIAL_OTHER || to->special == FP_SPECIAL_OTHER) return false;
   return to_kelvin(value, from, &value) && from_kelvin(value, to, out);
 }
+
+bool fhirpath_ucum_compare(const struct definitions *definitions, struct str a, struct str a_unit,
+                           struct str b, struct str b_unit, int *order) {
+  struct decimal left, right;
+  struct fp_unit from, to;
+  if (!decimal_parse(a, &left) || !decimal_parse(b, &right)) return false;
+  if (!fp_unit_parse(definitions, a_unit, &from) || !fp_unit_parse(definitions, b_unit, &to)) return false;
+  if (!fp_unit_convert(left, &from, &to, &left)) return false;
+  *order = decimal_compare(left, right);
+  return true;
+}

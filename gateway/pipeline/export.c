@@ -17,7 +17,8 @@ static enum status settled(const struct passage *passage, enum status status) {
 }
 
 static enum status check(const struct passage *passage, struct tree_node *root) {
-  struct validation_run run = {.host = passage->pipeline->host,
+  struct validation_run run = {.any_extensions = true,
+                               .host = passage->pipeline->host,
                                .arena = passage->run->arena,
                                .diags = passage->run->diags,
                                .source = &passage->record->source};

@@ -1,71 +1,133 @@
-/* binding.c - required bindings: code, Coding, CodeableConcept, Quantity and the strings that carry codes. */
+/*
+ * binding.c - bindings to value sets (R4 terminologies.html#strength): code, Coding, CodeableConcept,
+ * Quantity and the strings that carry codes. A required one, or a maximum value set, must be met; an
+ * extensible one should be; a preferred one is worth a note. What cannot be told counts as met, with a note.
+ */
 #include "validation/internal.h"
 
-static void note_unchecked(const struct validation_visit *visit, struct str what) {
-  if (!validation_note_once(visit->walk, what)) return;
-  validation_report(visit->walk, DIAG_INFORMATION, DIAG_TERMINOLOGY_UNCHECKED, visit->node,
+static void note_unchecked(struct validation_walk *walk, const struct tree_node *node, struct str what) {
+  if (walk->quiet || !walk->run->advice || !validation_note_once(walk, what)) return;
+  validation_advise(walk, DIAG_INFORMATION, DIAG_TERMINOLOGY_UNCHECKED, node,
                     "codes of %.*s are not present; they were not checked", STR_ARG(what));
 }
 
-/* Whether the code is a member; what cannot be told counts as one, with a note. */
-static bool is_member(const struct validation_visit *visit, struct str system, struct str code) {
-  const struct def_binding *binding = &visit->element->binding;
-  if (!binding->members) {
-    note_unchecked(visit, binding->value_set);
-    return true;
+/* --- membership --- */
+
+static enum def_membership code_in(const struct def_binding *binding, struct str system, struct str code) {
+  return binding->members ? def_value_set_has(binding->members, system, code, NULL) : DEF_MEMBER_UNKNOWN;
+}
+
+/* A code without a system has no meaning that could be in a value set. */
+static enum def_membership coding_in(const struct def_binding *binding, const struct tree_node *coding) {
+  struct str code = tree_text(coding, "code"), system = tree_text(coding, "system");
+  if (!binding->members) return DEF_MEMBER_UNKNOWN;
+  if (!code.len || !system.len) return DEF_NOT_MEMBER;
+  return code_in(binding, system, code);
+}
+
+static enum def_membership concept_in(const struct def_binding *binding, const struct tree_node *concept) {
+  enum def_membership answer = DEF_NOT_MEMBER;
+  for (const struct tree_node *coding = tree_find(concept, "coding"); coding;
+       coding = tree_next_same(coding)) {
+    enum def_membership one = coding_in(binding, coding);
+    if (one == DEF_MEMBER) return one;
+    if (one == DEF_MEMBER_UNKNOWN) answer = one;
   }
-  switch (def_value_set_has(binding->members, system, code, NULL)) {
+  return answer;
+}
+
+enum def_membership validation_membership(const struct validation_walk *walk, const struct tree_node *node,
+                                          const struct def_binding *binding) {
+  const struct def_type *type = node_type(node) ? def_type_constrained(node_type(node)) : NULL;
+  if (node->kind != TREE_OBJECT) return code_in(binding, (struct str){0}, node->text);
+  return type == walk->validation->known.concept ? concept_in(binding, node) : coding_in(binding, node);
+}
+
+/* --- findings --- */
+
+/* The first code of a node. */
+static struct str code_of(const struct tree_node *node) {
+  if (node->kind != TREE_OBJECT) return node->text;
+  for (const struct tree_node *coding = tree_find(node, "coding"); coding; coding = tree_next_same(coding)) {
+    struct str code = tree_text(coding, "code");
+    if (code.len) return code;
+  }
+  return tree_text(node, "code");
+}
+
+/* All code systems that the set draws on are present. */
+static bool is_decidable(const struct def_value_set *set) {
+  for (size_t i = 0; i < def_value_set_system_count(set); i++) {
+    const struct def_code_system *system = def_value_set_system(set, i).system;
+    if (!system || def_code_system_size(system) == 0) return false;
+  }
+  return true;
+}
+
+/* A set that lists codes of a system that is not present (UCUM, LOINC) is what it lists; but nobody has
+   claimed a profile that is implied by a code, so there such a list is taken as advice. */
+static enum diag_severity severity_of(const struct validation_walk *walk, const struct def_binding *binding) {
+  if (binding->strength == DEF_REQUIRED && (!walk->implied || is_decidable(binding->members)))
+    return DIAG_ERROR;
+  return binding->strength <= DEF_EXTENSIBLE ? DIAG_WARNING : DIAG_INFORMATION;
+}
+
+static void report_code(const struct validation_visit *visit, const struct def_binding *binding) {
+  struct arena *arena = visit->walk->run->arena;
+  struct str code = code_of(visit->node), shown = diag_quote(arena, code);
+  struct str near = code.len ? def_value_set_nearest(binding->members, code) : (struct str){0};
+  struct str hint =
+      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
+  enum diag_severity severity = severity_of(visit->walk, binding);
+  if (code.len)
+    validation_report(visit->walk, severity, DIAG_CODE_NOT_IN_VALUE_SET, visit->node,
+                      "%.*s: the code \"%.*s\" is not in the value set %.*s%.*s",
+                      STR_ARG(validation_name_of(visit)), STR_ARG(shown), STR_ARG(binding->value_set),
+                      STR_ARG(hint));
+  else
+    validation_report(visit->walk, severity, DIAG_CODE_NOT_IN_VALUE_SET, visit->node,
+                      "%.*s must have a code of the value set %.*s", STR_ARG(validation_name_of(visit)),
+                      STR_ARG(binding->value_set));
+}
+
+/* The system of the first code that could not be told, or the value set. */
+static struct str unknown_of(const struct def_binding *binding, const struct tree_node *node) {
+  const struct tree_node *coding = tree_find(node, "coding");
+  if (!binding->members) return binding->value_set;
+  for (; coding; coding = tree_next_same(coding))
+    if (coding_in(binding, coding) == DEF_MEMBER_UNKNOWN) return tree_text(coding, "system");
+  struct str system = tree_text(node, "system");
+  return system.len ? system : binding->value_set;
+}
+
+static bool check(const struct validation_visit *visit, const struct def_binding *binding) {
+  switch (validation_membership(visit->walk, visit->node, binding)) {
   case DEF_MEMBER:
     return true;
   case DEF_NOT_MEMBER:
+    if (binding->strength != DEF_REQUIRED && (visit->walk->quiet || !visit->walk->run->advice)) return false;
+    report_code(visit, binding);
     return false;
   case DEF_MEMBER_UNKNOWN:
     break;
   }
-  note_unchecked(visit, system.len ? system : binding->value_set);
+  note_unchecked(visit->walk, visit->node, unknown_of(binding, visit->node));
   return true;
 }
 
-static void report_code(const struct validation_visit *visit, const struct tree_node *node, struct str code) {
-  struct arena *arena = visit->walk->run->arena;
-  const struct def_binding *binding = &visit->element->binding;
-  struct str shown = diag_quote(arena, code);
-  struct str near = binding->members ? def_value_set_nearest(binding->members, code) : (struct str){0};
-  struct str hint =
-      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
-  validation_report(visit->walk, DIAG_ERROR, DIAG_CODE_NOT_IN_VALUE_SET, node,
-                    "%.*s: the code \"%.*s\" is not in the value set %.*s%.*s",
-                    STR_ARG(validation_name_of(visit)), STR_ARG(shown), STR_ARG(binding->value_set),
-                    STR_ARG(hint));
-}
-
-/* Coding, and Quantity with its unit: system and code. */
-static void check_coding(const struct validation_visit *visit) {
-  const struct tree_node *code = tree_find(visit->node, "code");
-  if (code && !is_member(visit, tree_text(visit->node, "system"), code->text))
-    report_code(visit, code, code->text);
-}
-
-/* One coding in the value set is enough. */
-static void check_concept(const struct validation_visit *visit) {
-  const struct tree_node *first = tree_find(visit->node, "coding");
-  struct str code = {0};
-  for (const struct tree_node *coding = first; coding; coding = tree_next_same(coding)) {
-    code = tree_text(coding, "code");
-    if (code.len && is_member(visit, tree_text(coding, "system"), code)) return;
-  }
-  if (first) report_code(visit, first, code);
+/* Text alone is enough where the binding is not required, and a Quantity need not have a unit. */
+static bool has_code(const struct validation_visit *visit, const struct def_binding *binding) {
+  const struct tree_node *node = visit->node;
+  const struct def_type *type = def_type_constrained(visit->plan->type);
+  if (node->kind != TREE_OBJECT) return node->kind == TREE_STRING && visit->plan->primitive != DEF_P_NONE;
+  if (type == visit->walk->validation->known.concept)
+    return binding->strength == DEF_REQUIRED || tree_find(node, "coding");
+  return tree_find(node, "code") != NULL;
 }
 
 void validation_check_binding(const struct validation_visit *visit) {
-  const struct validation *validation = visit->walk->validation;
-  const struct def_type *type = def_type_constrained(visit->plan->type);
-  if (visit->plan->primitive != DEF_P_NONE) {
-    if (!is_member(visit, (struct str){0}, visit->node->text))
-      report_code(visit, visit->node, visit->node->text);
-  } else if (type == validation->concept) {
-    check_concept(visit);
-  } else if (type == validation->coding || def_type_is(type, validation->quantity)) {
-    check_coding(visit);
-  }
+  const struct validation_element *element = visit->element;
+  if (element->bound_max && has_code(visit, &element->max_binding) && !check(visit, &element->max_binding))
+    return;
+  if (element->bound && has_code(visit, &element->binding)) check(visit, &element->binding);
 }

@@ -38,6 +38,7 @@ static const struct fp_program *program_of(const struct validation *validation,
 static void report_broken(const struct validation_visit *visit, const struct validation_rule *rule,
                           struct str why) {
   const struct def_constraint *constraint = &rule->constraint;
+  if (visit->walk->quiet) return;
   struct str note = arena_concat(visit->walk->run->arena, STR("rule "), constraint->key);
   if (!validation_note_once(visit->walk, note)) return;
   validation_report(visit->walk, rule->logical ? DIAG_ERROR : DIAG_INFORMATION, DIAG_CONSTRAINT_BROKEN,
@@ -64,47 +65,66 @@ void validation_report_broken(struct validation_walk *walk) {
     report_broken(&broken->visit, broken->rule, broken->why);
 }
 
-static void report_failed(const struct validation_visit *visit, const struct def_constraint *constraint) {
-  struct validation_walk *walk = visit->walk;
-  struct diag_at at = {.source = walk->run->source,
-                       .offset = validation_offset_of(visit->node),
-                       .path = validation_path(walk, visit->node),
-                       .expression = constraint->expression};
-  diag_add(walk->run->diags, constraint->is_error ? DIAG_ERROR : DIAG_WARNING, DIAG_CONSTRAINT_FAILED, &at,
-           "%.*s: %.*s", STR_ARG(constraint->key), STR_ARG(constraint->human));
-}
-
 static bool has_child(const struct tree_node *node, uint32_t symbol) {
   for (const struct tree_node *child = node->child; child; child = child->next)
     if (child->symbol == symbol) return true;
   return false;
 }
 
-/* A snapshot repeats the rules of what the profile constrains; those have been checked. */
-static bool is_own(const struct def_type *profile, const struct def_constraint *constraint) {
-  return constraint->source.len == 0 || str_eq(constraint->source, def_type_url(profile));
+static int conforms(void *context, struct tree_node *node, const struct def_type *profile) {
+  struct validation_walk *walk = context;
+  return validation_conforms(walk, node, profile);
 }
 
+static struct fp_run run_of(struct validation_walk *walk, struct diag_list *diags) {
+  diag_list_init(diags, walk->run->arena);
+  return (struct fp_run){.host = walk->run->host,
+                         .arena = walk->run->arena,
+                         .diags = diags,
+                         .resource = walk->resource,
+                         .root_resource = walk->container,
+                         .conforms = conforms,
+                         .conforms_context = walk,
+                         .resolve = walk->run->resolve ? validation_fetch : NULL,
+                         .resolve_context = walk};
+}
+
+bool validation_evaluate(struct validation_walk *walk, const struct validation_rule *rule,
+                         struct tree_node *node, struct fp_list *out) {
+  struct diag_list diags;
+  struct fp_item slot;
+  struct fp_run run = run_of(walk, &diags);
+  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule);
+  return program && fhirpath_eval(program, &run, fp_one_node(&slot, node), out) == STATUS_OK;
+}
+
+bool validation_rule_holds(struct validation_walk *walk, const struct validation_rule *rule,
+                           struct tree_node *node) {
+  struct diag_list diags;
+  struct fp_run run = run_of(walk, &diags);
+  bool holds = true;
+  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule);
+  if (program && fhirpath_truth(program, &run, node, &holds) != STATUS_OK) holds = true;
+  return holds;
+}
+
+/* What was put into the arena meanwhile to stay must not be thrown away. */
 static void check_rule(const struct validation_visit *visit, struct validation_rule *rule) {
   struct validation_walk *walk = visit->walk;
   bool holds = false;
   if (rule->needs && !has_child(visit->node, rule->needs)) return;
   if (rule->best_practice && (!walk->run->best_practice || walk->resource != walk->container)) return;
-  if (walk->profile && !is_own(walk->profile, &rule->constraint)) return;
   if (rule->logical && visit->malformed) return;
+  if (walk->quiet && !rule->constraint.is_error) return;
   const struct fp_program *program = program_of(walk->validation, rule);
   if (!program) {
     report_broken(visit, rule, rule->why);
     return;
   }
   struct diag_list diags;
+  size_t kept = walk->kept;
   struct arena_mark mark = arena_mark(walk->run->arena);
-  diag_list_init(&diags, walk->run->arena);
-  struct fp_run run = {.host = walk->run->host,
-                       .arena = walk->run->arena,
-                       .diags = &diags,
-                       .resource = walk->resource,
-                       .root_resource = walk->container};
+  struct fp_run run = run_of(walk, &diags);
   enum status status = fhirpath_truth(program, &run, visit->node, &holds);
   if (status == STATUS_NOMEM) walk->status = status;
   if (status != STATUS_OK) { /* the reason lives in the arena: no rewinding */
@@ -112,8 +132,8 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
     rule->logical ? defer_broken(visit, rule, why) : report_broken(visit, rule, why);
     return;
   }
-  arena_rewind(walk->run->arena, mark);
-  if (!holds) report_failed(visit, &rule->constraint);
+  if (walk->kept == kept) arena_rewind(walk->run->arena, mark);
+  if (!holds) validation_report_rule(walk, visit->node, &rule->constraint);
 }
 
 static void check_rules(const struct validation_visit *visit, const struct validation_rules *rules) {

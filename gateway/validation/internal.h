@@ -2,7 +2,16 @@
  * internal.h - private to validation.
  *
  * What the definitions say about a type is laid out flat once, as a *plan*, so that the walk costs a few
- * instructions a node. Plans are made when a type is first met and then shared by all threads.
+ * instructions a node. Plans are made when a type is first met and then shared by all threads. The plan of a
+ * profile holds only what it adds to the type that it constrains; an element about which it says nothing new
+ * does not stand there.
+ *
+ *   walk.c      the one walk: everything that types say      profile.c    what a profile adds
+ *   plan.c      plans of types    plan_profile.c  of profiles    plan_slices.c   of slicing
+ *   slices.c    which slice an item is of          extension.c  extensions and where they may stand
+ *   value.c     fixed, pattern, ranges             binding.c    value sets    coding.c  codes and displays
+ *   reference.c references    bundle.c   Bundles   constraint.c rules in FHIRPath
+ *   primitive.c, xhtml.c  texts                    report.c     findings
  */
 #ifndef KETLINK_VALIDATION_INTERNAL_H
 #define KETLINK_VALIDATION_INTERNAL_H
@@ -10,6 +19,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "validation/validation.h"
+
+struct validation_walk;
+struct validation_slicing;
 
 /* --- plans --- */
 
@@ -37,10 +49,33 @@ enum validation_check_bit {
   VALIDATION_RANGE,
   VALIDATION_FIXED,
   VALIDATION_BINDING,
+  VALIDATION_CODES, /* codes and displays of what is bound to nothing */
   VALIDATION_REFERENCE,
+  VALIDATION_PROFILES, /* of the element's type */
+  VALIDATION_EXTENSION,
+  VALIDATION_SPECIAL,    /* of the type: what no definition says in words that can be run */
   VALIDATION_RULES,      /* of the element */
   VALIDATION_TYPE_RULES, /* of the type */
   VALIDATION_CHECKS
+};
+
+/* What a Reference or canonical may lead to. */
+struct validation_target {
+  const struct def_type *type;    /* NULL: the canonical is not known */
+  const struct def_type *profile; /* NULL: any of the type */
+  struct str url;
+};
+
+/* One of the types of an element. */
+struct validation_option {
+  const struct def_type *type;      /* as nodes have it */
+  const struct def_type *inner;     /* its children as a profile spells them out; NULL: nothing new */
+  const struct def_type **profiles; /* one of which it must conform to; none: any value of the type */
+  size_t profile_count;
+  bool profile_unknown; /* one of the profiles is not present: it cannot be told */
+  struct validation_target *targets;
+  size_t target_count;
+  unsigned aggregation; /* enum def_aggregation */
 };
 
 struct validation_element {
@@ -48,12 +83,79 @@ struct validation_element {
   uint32_t symbol, min, max;
   uint32_t checks; /* bits */
   bool is_list, is_choice;
+  bool counts; /* of a profile: min or max is narrower than the type's */
+  bool types;  /* of a profile: fewer types */
   uint32_t max_length;
   struct str min_value, max_value;
+  const struct tree_node *min_quantity, *max_quantity;
   const struct tree_node *fixed; /* read from its JSON text */
   bool is_pattern;
-  struct def_binding binding;
+  bool bound, bound_max;
+  struct def_binding binding, max_binding;
+  struct validation_option *options;
+  size_t option_count;
+  const struct validation_slicing *slicing; /* NULL: none, or it cannot be told what is of which slice */
   struct validation_rules rules;
+};
+
+/* --- slicing --- */
+
+enum validation_step_kind {
+  VALIDATION_STEP_CHILD,
+  VALIDATION_STEP_EXTENSION, /* by url */
+  VALIDATION_STEP_RESOLVE,
+  VALIDATION_STEP_TYPE /* ofType(), as() */
+};
+struct validation_step {
+  enum validation_step_kind kind;
+  uint32_t symbol;
+  const struct def_type *type;
+  struct str url;
+};
+
+/* What a slice asks for where a discriminator leads to. */
+enum validation_wants {
+  VALIDATION_WANTS_NOTHING, /* the profile does not say: it cannot be told */
+  VALIDATION_WANTS_VALUE,   /* fixed or pattern */
+  VALIDATION_WANTS_MEMBER,  /* of a value set */
+  VALIDATION_WANTS_TYPE,
+  VALIDATION_WANTS_PROFILE,
+  VALIDATION_WANTS_SOME,
+  VALIDATION_WANTS_NONE
+};
+struct validation_criterion {
+  enum validation_wants wants;
+  const struct tree_node *value;
+  bool is_pattern;
+  struct def_binding binding;
+  const struct def_type **types; /* or profiles */
+  size_t type_count;
+};
+struct validation_discriminator {
+  struct def_discriminator said;
+  struct validation_step *steps;
+  size_t step_count;
+  struct validation_criterion *criteria; /* one of which must hold */
+  size_t count;
+};
+struct validation_slice {
+  struct validation_element element; /* re-sliced: its own slicing */
+  struct str name;
+  struct validation_discriminator *discriminators;
+  size_t count;
+};
+struct validation_slicing {
+  enum def_slicing_rules rules;
+  bool ordered;
+  struct validation_slice *slices;
+  size_t count;
+  const struct validation_slice *otherwise; /* @default */
+};
+
+/* Where an extension may stand. */
+struct validation_context {
+  struct def_context said;
+  struct validation_rule rule; /* of a context by FHIRPath */
 };
 
 struct validation_plan {
@@ -64,33 +166,70 @@ struct validation_plan {
   bool is_resource, is_profile;
   struct validation_element *elements;
   size_t count;
-  uint16_t *by_order; /* order in the definition -> index + 1 */
+  uint16_t *by_order; /* order in the definition -> index + 1; not of a profile */
   size_t orders;
   const struct validation_element **required;
   size_t required_count;
   struct validation_rules rules;
+  struct validation_context *contexts; /* of an extension */
+  size_t context_count;
+  struct validation_rules context_rules;
+  void (*special)(struct validation_walk *walk, struct tree_node *node);
 };
 
 enum { VALIDATION_SLOTS = 1 << 13 }; /* more than all types of R4 and several editions of US Core */
+
+/* Types and names that the checks speak of. */
+struct validation_known {
+  const struct def_type *reference, *coding, *concept, *quantity, *bundle, *extension, *attachment,
+      *identifier, *narrative, *parameters, *observation;
+  uint32_t contained, extension_symbol, modifier_symbol, value, meta, profile, resource;
+};
+
+struct validation_making; /* a plan in the making */
 
 struct validation {
   const struct definitions *definitions;
   enum validation_constraints constraints;
   bool internal_references;
+  struct validation_known known;
   struct arena *arena; /* plans and programs, under the lock */
   pthread_mutex_t lock;
   size_t plan_count;
-  const struct def_type *reference, *coding, *concept, *quantity, *bundle;
-  uint32_t contained;                                              /* symbol */
+  const struct validation_making *making;
   _Atomic(const struct validation_plan *) slots[VALIDATION_SLOTS]; /* by type */
 };
 
 /* The plan of a type; NULL when there is no memory. */
 const struct validation_plan *validation_plan_of(const struct validation *validation,
                                                  const struct def_type *type);
-/* By its place in the definition, or by symbol in a profile. NULL: the type has no such element. */
+/* By its place in the definition. NULL: the type has no such element. */
 const struct validation_element *validation_element_of(const struct validation_plan *plan,
                                                        const struct tree_node *child);
+/* Making plans, under the lock; false or NULL when there is no memory. */
+bool validation_plan_element(struct validation *validation, const struct def_type *type,
+                             const struct def_element *element, const struct def_element *base,
+                             struct validation_element *out);
+/* What a profile or slice narrows of `base`, the same element of the type. */
+bool validation_plan_narrow(struct validation *validation, const struct def_type *type,
+                            const struct def_element *element, const struct def_element *base,
+                            struct validation_element *out);
+bool validation_plan_profile(struct validation *validation, struct validation_plan *plan);
+bool validation_plan_slicing(struct validation *validation, const struct def_type *type,
+                             const struct def_element *element, const struct def_element *base,
+                             struct validation_element *out);
+/* The plan says something that the type does not say; one in the making may. */
+bool validation_plan_says(struct validation *validation, const struct def_type *type);
+/* The rules that the base (may be NULL) does not have. */
+bool validation_plan_element_rules(struct validation *validation, const struct def_type *type,
+                                   const struct def_element *base, struct validation_element *out);
+bool validation_plan_type_rules(struct validation *validation, const struct def_type *type,
+                                const struct def_type *base, struct validation_rules *out);
+typedef void validation_special_fn(struct validation_walk *walk, struct tree_node *node);
+/* What no definition says in words that can be run, of the type; NULL: nothing. */
+validation_special_fn *validation_special_of(const struct validation *validation,
+                                             const struct def_type *type);
+const struct tree_node *validation_read_fixed(struct validation *validation, struct str text);
 
 /* --- the walk --- */
 
@@ -101,9 +240,18 @@ struct validation_walk {
   struct tree_node *resource;     /* the nearest resource, contained or not */
   struct tree_node *container;    /* the nearest resource that is not contained */
   struct map urls;                /* fullUrl -> resource, for a Bundle */
+  struct map ids;                 /* Type/id -> the first such resource of a Bundle */
   struct map noted;               /* systems and rules of which a note has been given */
+  struct map judged;              /* node and profile -> int: 1 conforms, 0 does not */
+  struct map applied;             /* node and profile: findings have been given */
+  struct map fetched;             /* reference -> what it leads to outside, the root for nothing */
   const struct def_type *profile; /* whose own rules are being checked; NULL: the types' */
-  bool is_bundle;
+  bool is_bundle, is_parameters;
+  bool is_record; /* of a logical model: findings name the element itself; of FHIR: as HL7's validator has
+                     them */
+  bool implied;   /* a profile is being checked that only a code implies */
+  size_t quiet, quiet_errors; /* only to tell whether something conforms */
+  size_t kept;                /* counts what was put into the arena to stay */
   size_t malformed; /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
   struct validation_broken *broken; /* rules that could not be evaluated, latest first */
   enum status status;               /* NOMEM, LIMIT */
@@ -131,19 +279,85 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
                           size_t depth);
 
 void validation_run_checks(const struct validation_visit *visit, uint32_t bits);
-/* Against a profile by URL; NOT_FOUND with a finding. The tree has been walked before. */
-enum status validation_check_profile(struct validation_walk *walk, const char *url) MUST_USE;
 bool validation_check_format(const struct validation_visit *visit);
 void validation_check_length(const struct validation_visit *visit);
 void validation_check_range(const struct validation_visit *visit);
 void validation_check_fixed(const struct validation_visit *visit);
 void validation_check_binding(const struct validation_visit *visit);
+void validation_check_codes(const struct validation_visit *visit);
 void validation_check_reference(const struct validation_visit *visit);
+void validation_check_profiles(const struct validation_visit *visit);
+void validation_check_extension(const struct validation_visit *visit);
+void validation_check_special(const struct validation_visit *visit);
 void validation_check_rules(const struct validation_visit *visit);
 void validation_check_type_rules(const struct validation_visit *visit);
 
+/* The resource that a node is, if it is one, becomes the nearest; a contained one keeps its container. */
+void validation_enter(struct validation_walk *walk, struct tree_node *node,
+                      const struct validation_plan *plan);
+/* The same for a node anywhere. */
+void validation_locate(struct validation_walk *walk, struct tree_node *node);
+/* What a rule gives on a node; false: it cannot be evaluated. */
+bool validation_evaluate(struct validation_walk *walk, const struct validation_rule *rule,
+                         struct tree_node *node, struct fp_list *out);
+/* True as well when it cannot be told. */
+bool validation_rule_holds(struct validation_walk *walk, const struct validation_rule *rule,
+                           struct tree_node *node);
+
+/* --- profiles --- */
+
+/* The option that a node of this type takes; NULL: the type is not allowed. */
+const struct validation_option *validation_option_of(const struct validation_element *element,
+                                                     const struct def_type *type);
+/* Whether the node, which the walk has checked against its type or will, has what the profile asks for. */
+bool validation_conforms(struct validation_walk *walk, struct tree_node *node,
+                         const struct def_type *profile);
+/* The same with findings, once for each node and profile. */
+void validation_apply(struct validation_walk *walk, struct tree_node *node, const struct def_type *profile);
+/* The children of a node against a plan of a profile. */
+void validation_walk_profile(struct validation_walk *walk, struct tree_node *node,
+                             const struct validation_plan *plan, size_t depth);
+/* One child against an element of a profile, or a slice. */
+void validation_check_item(struct validation_walk *walk, struct tree_node *child,
+                           const struct validation_element *element, size_t depth);
+void validation_check_slices(struct validation_walk *walk, struct tree_node *node,
+                             const struct validation_element *element, size_t depth);
+/* The item is of one of the slices. */
+bool validation_is_of_slice(struct validation_walk *walk, struct tree_node *item,
+                            const struct validation_slicing *slicing);
+/* Profiles that the resource claims. */
+void validation_check_claims(struct validation_walk *walk, struct tree_node *resource);
+/* Against a profile that the run names; NOT_FOUND with a finding. The tree has been walked before. */
+enum status validation_check_profile(struct validation_walk *walk, const char *url) MUST_USE;
+
+/* --- values, codes, references --- */
+
+bool validation_same_value(const struct tree_node *node, const struct tree_node *rule, bool pattern);
+enum def_membership validation_membership(const struct validation_walk *walk, const struct tree_node *node,
+                                          const struct def_binding *binding);
+/* The codes of a Coding: present in their system, with their display. */
+void validation_check_coding(struct validation_walk *walk, const struct tree_node *coding);
+/* The resource that a Reference leads to, without findings; NULL: it is not known. */
+struct tree_node *validation_resolve(struct validation_walk *walk, struct tree_node *from,
+                                     struct str reference);
+/* The resource inside the text that it leads to. */
+struct tree_node *validation_find_inside(struct validation_walk *walk, struct tree_node *from,
+                                         struct str reference);
+/* The same as documents have it: a relative reference counts only from a resource whose fullUrl is a REST URL
+   that ends in its own type and id. */
+struct tree_node *validation_find_linked(struct validation_walk *walk, struct tree_node *from,
+                                         struct str reference);
+/* What lies outside the text; the walk is the context. */
+struct tree_node *validation_fetch(void *context, struct tree_node *from, struct str text);
+
 /* fullUrls of a Bundle. */
 void validation_index_bundle(struct validation_walk *walk);
+/* What R4 says of Bundles in words. */
+void validation_check_bundle(struct validation_walk *walk, struct tree_node *bundle);
+/* Every resource of a document is reached from the first one; in a message it should be. */
+void validation_check_linked(struct validation_walk *walk, struct tree_node *bundle, bool document);
+/* Where a narrative links to. */
+void validation_check_narrative(struct validation_walk *walk, struct tree_node *narrative);
 /* dom-3: what is contained is referred to, or refers to its container. */
 void validation_check_contained(struct validation_walk *walk, struct tree_node *container);
 /* Well-formed XHTML of a narrative: balanced, a div in its namespace, no active content. */
@@ -157,6 +371,16 @@ size_t validation_offset_of(const struct tree_node *node);
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Advice: left out unless the run asks for it. */
+void validation_advise(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                       const struct tree_node *node, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The path of one node, the place in the text of another. */
+void validation_report_at(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                          const struct tree_node *node, const struct tree_node *place, const char *format,
+                          ...) __attribute__((format(printf, 6, 7)));
+void validation_report_rule(struct validation_walk *walk, const struct tree_node *node,
+                            const struct def_constraint *constraint);
 void validation_report_missing(struct validation_walk *walk, const struct tree_node *node,
                                const struct validation_element *element, size_t count);
 /* Puts what was added after `last` (NULL: all) in the order of the text. */
@@ -166,6 +390,10 @@ bool validation_note_once(struct validation_walk *walk, struct str key);
 /* Path of the definition, e.g. Observation.value[x], for messages. */
 static inline struct str validation_name_of(const struct validation_visit *visit) {
   return visit->element ? def_element_path(visit->element->element) : def_type_name(visit->plan->type);
+}
+/* Nothing more can be learnt: the walk is over, or it was only asked whether something conforms. */
+static inline bool validation_done(const struct validation_walk *walk) {
+  return walk->status != STATUS_OK || (walk->quiet && walk->quiet_errors);
 }
 
 #endif

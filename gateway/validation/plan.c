@@ -3,7 +3,7 @@
 #include "validation/internal.h"
 
 /* Wraps the JSON text of fixed[x] or pattern[x], which may be a bare value, in an object and reads it. */
-static const struct tree_node *read_fixed(struct validation *validation, struct str text) {
+const struct tree_node *validation_read_fixed(struct validation *validation, struct str text) {
   struct diag_list diags;
   struct tree_node *root = NULL;
   struct source *source = ARENA_NEW(validation->arena, struct source);
@@ -15,138 +15,71 @@ static const struct tree_node *read_fixed(struct validation *validation, struct 
   return root->child;
 }
 
-/* --- rules --- */
+/* --- options --- */
 
-/* Rules that the walk checks by itself, at a fraction of the cost, or that hold where a child is absent:
-   ele-1 by refusing empty values, ref-1 and dom-3 in reference.c, txt-1 and txt-2 in xhtml.c. */
-static const struct known_rule {
-  struct str key;
-  const char *needs; /* NULL: never evaluated */
-} known_rules[] = {
-    {{"ele-1", 5}, NULL},        {{"ref-1", 5}, NULL},        {{"txt-1", 5}, NULL},
-    {{"txt-2", 5}, NULL},        {{"dom-3", 5}, NULL},        {{"dom-2", 5}, "contained"},
-    {{"dom-4", 5}, "contained"}, {{"dom-5", 5}, "contained"},
-};
-
-static bool is_wanted(const struct validation *validation, const struct def_constraint *constraint,
-                      bool logical, uint32_t *needs) {
-  *needs = 0;
-  if (!logical && validation->constraints != VALIDATION_CONSTRAINTS_ALL) return false;
-  if (constraint->expression.len == 0) return false;
-  for (size_t i = 0; i < sizeof known_rules / sizeof known_rules[0]; i++) {
-    if (!str_eq(constraint->key, known_rules[i].key)) continue;
-    if (!known_rules[i].needs) return false;
-    *needs = definitions_symbol(validation->definitions, str_of(known_rules[i].needs));
-  }
-  return true;
-}
-
-static bool has_rule(const struct validation_rules *rules, const struct def_constraint *constraint) {
-  for (size_t i = 0; i < rules->count; i++)
-    if (str_eq(rules->items[i].constraint.key, constraint->key) &&
-        str_eq(rules->items[i].constraint.expression, constraint->expression))
-      return true;
-  return false;
-}
-
-/* Where static types come from. */
-struct rule_scope {
-  const struct def_type *input, *resource;
-  bool logical;
-};
-
-static void add_rule(struct validation *validation, struct validation_rules *rules,
-                     const struct def_constraint *constraint, const struct rule_scope *scope) {
-  uint32_t needs;
-  if (!is_wanted(validation, constraint, scope->logical, &needs) || has_rule(rules, constraint)) return;
-  struct validation_rule *rule = &rules->items[rules->count++];
-  rule->constraint = *constraint;
-  rule->needs = needs;
-  rule->input = scope->input;
-  rule->resource = scope->resource;
-  rule->logical = scope->logical;
-  rule->best_practice = str_is(constraint->key, "dom-6");
-}
-
-static bool type_has_rule(const struct def_type *type, const struct def_constraint *constraint) {
-  for (size_t i = 0; type && i < def_type_constraint_count(type); i++)
-    if (str_eq(def_type_constraint(type, i).key, constraint->key)) return true;
-  return false;
-}
-
-/* The outermost type that a nested part stands in: "Patient" for "Patient.contact.name". */
-static const struct def_type *outer_type(const struct validation *validation, const struct def_type *type) {
-  struct str name = def_type_name(type);
-  if (def_type_kind(type) != DEF_NESTED) return type;
-  return definitions_type(validation->definitions, str_slice(name, 0, str_find_char(name, '.', 0)));
-}
-
-static bool is_logical(const struct def_type *type) {
-  return type && def_type_kind(type) == DEF_LOGICAL;
-}
-
-static struct rule_scope scope_of(const struct validation *validation, const struct def_type *type,
-                                  const struct def_type *input) {
-  const struct def_type *outer = outer_type(validation, type);
-  bool whole = outer && (def_type_kind(outer) == DEF_RESOURCE || is_logical(outer));
-  return (struct rule_scope){input, whole ? outer : NULL, is_logical(outer)};
-}
-
-/* Room for the wanted ones only: nearly every element of a snapshot repeats ele-1. */
-static bool make_room(struct validation *validation, struct validation_rules *rules, size_t wanted) {
-  if (wanted == 0) return true;
-  rules->items = ARENA_ARRAY(validation->arena, struct validation_rule, wanted);
-  return rules->items != NULL;
-}
-
-static bool is_wanted_at(const struct validation *validation, const struct def_constraint *constraint,
-                         const struct def_type *only, bool logical) {
-  uint32_t needs;
-  return is_wanted(validation, constraint, logical, &needs) && !type_has_rule(only, constraint);
-}
-
-static bool plan_element_rules(struct validation *validation, const struct rule_scope *whole,
-                               struct validation_element *out) {
-  size_t count = def_element_constraint_count(out->element), wanted = 0;
+static bool plan_targets(struct validation *validation, const struct def_element *element, size_t index,
+                         struct validation_option *out) {
+  size_t count = def_element_target_count(element, index);
   if (count == 0) return true;
-  const struct def_type *only =
-      def_element_type_count(out->element) == 1 ? def_element_type(out->element, 0).type : NULL;
-  struct rule_scope scope = {only, whole->resource, whole->logical};
-  for (size_t i = 0; i < count; i++) {
-    struct def_constraint constraint = def_element_constraint(out->element, i);
-    wanted += is_wanted_at(validation, &constraint, only, scope.logical);
+  out->targets = ARENA_ARRAY(validation->arena, struct validation_target, count);
+  for (size_t i = 0; i < count && out->targets; i++) {
+    struct validation_target *target = &out->targets[out->target_count++];
+    target->url = def_element_target(element, index, i);
+    const struct def_type *type = definitions_type(validation->definitions, target->url);
+    target->type = type ? def_type_constrained(type) : NULL;
+    target->profile = type && def_type_is_profile(type) ? type : NULL;
   }
-  if (!make_room(validation, &out->rules, wanted)) return false;
-  for (size_t i = 0; i < count && wanted; i++) {
-    struct def_constraint constraint = def_element_constraint(out->element, i);
-    if (!type_has_rule(only, &constraint)) add_rule(validation, &out->rules, &constraint, &scope);
-  }
-  if (out->rules.count) out->checks |= 1u << VALIDATION_RULES;
-  return true;
+  return out->targets != NULL;
 }
 
-static bool plan_type_rules(struct validation *validation, struct validation_plan *plan) {
-  size_t count = def_type_constraint_count(plan->type), wanted = 0;
-  struct rule_scope scope = scope_of(validation, plan->type, plan->type);
-  for (size_t i = 0; i < count; i++) {
-    struct def_constraint constraint = def_type_constraint(plan->type, i);
-    wanted += is_wanted_at(validation, &constraint, NULL, scope.logical);
+static bool plan_profiles(struct validation *validation, const struct def_element *element, size_t index,
+                          struct validation_option *out) {
+  size_t count = def_element_profile_count(element, index);
+  if (count == 0) return true;
+  out->profiles = ARENA_ARRAY(validation->arena, const struct def_type *, count);
+  for (size_t i = 0; i < count && out->profiles; i++) {
+    struct str url = def_element_profile(element, index, i);
+    const struct def_type *profile = definitions_type(validation->definitions, url);
+    if (profile && def_type_is_profile(profile))
+      out->profiles[out->profile_count++] = profile;
+    else if (!profile)
+      out->profile_unknown = true;
   }
-  if (!make_room(validation, &plan->rules, wanted)) return false;
-  for (size_t i = 0; i < count && wanted; i++) {
-    struct def_constraint constraint = def_type_constraint(plan->type, i);
-    add_rule(validation, &plan->rules, &constraint, &scope);
-  }
-  if (plan->rules.count) plan->checks |= 1u << VALIDATION_TYPE_RULES;
-  return true;
+  return out->profiles != NULL;
+}
+
+static bool plan_option(struct validation *validation, const struct def_element *element, size_t index,
+                        struct validation_option *out) {
+  const struct def_type *type = def_element_type(element, index).type;
+  out->type = def_type_constrained(type);
+  if (type != out->type && validation_plan_says(validation, type)) out->inner = type;
+  out->aggregation = def_element_aggregation(element, index);
+  return plan_targets(validation, element, index, out) && plan_profiles(validation, element, index, out);
+}
+
+static bool plan_options(struct validation *validation, struct validation_element *out) {
+  size_t count = def_element_type_count(out->element);
+  if (count == 0) return true;
+  out->options = ARENA_ARRAY(validation->arena, struct validation_option, count);
+  for (size_t i = 0; i < count && out->options; i++)
+    if (!plan_option(validation, out->element, i, &out->options[out->option_count++])) return false;
+  return out->options != NULL;
+}
+
+const struct validation_option *validation_option_of(const struct validation_element *element,
+                                                     const struct def_type *type) {
+  for (size_t i = 0; i < element->option_count; i++)
+    if (element->options[i].type == type) return &element->options[i];
+  for (size_t i = 0; i < element->option_count; i++)
+    if (def_type_is(type, element->options[i].type)) return &element->options[i];
+  return NULL;
 }
 
 /* --- elements --- */
 
-static bool plan_element(struct validation *validation, const struct rule_scope *scope,
-                         const struct def_element *element, struct validation_element *out) {
+static void plan_values(struct validation *validation, struct validation_element *out) {
+  const struct def_element *element = out->element;
   struct str fixed = def_element_fixed(element, &out->is_pattern);
-  out->element = element;
   out->symbol = def_element_symbol(element);
   out->min = def_element_min(element);
   out->max = def_element_max(element);
@@ -155,25 +88,51 @@ static bool plan_element(struct validation *validation, const struct rule_scope 
   out->max_length = def_element_max_length(element);
   out->min_value = def_element_min_value(element);
   out->max_value = def_element_max_value(element);
-  if (fixed.len) out->fixed = read_fixed(validation, fixed);
-  bool bound = def_element_binding(element, &out->binding) && out->binding.strength == DEF_REQUIRED;
-  out->checks |= (uint32_t)(out->max_length != 0) << VALIDATION_LENGTH;
-  out->checks |= (uint32_t)(out->min_value.len || out->max_value.len) << VALIDATION_RANGE;
-  out->checks |= (uint32_t)(out->fixed != NULL) << VALIDATION_FIXED;
-  out->checks |= (uint32_t)bound << VALIDATION_BINDING;
-  return plan_element_rules(validation, scope, out);
+  out->bound = def_element_binding(element, &out->binding) && out->binding.strength != DEF_EXAMPLE;
+  out->bound_max = def_element_max_binding(element, &out->max_binding);
+  if (str_starts(out->min_value, STR("{")))
+    out->min_quantity = validation_read_fixed(validation, out->min_value);
+  if (str_starts(out->max_value, STR("{")))
+    out->max_quantity = validation_read_fixed(validation, out->max_value);
+  if (fixed.len) out->fixed = validation_read_fixed(validation, fixed);
+}
+
+static uint32_t bit(bool condition, enum validation_check_bit check) {
+  return (uint32_t)condition << check;
+}
+
+static void plan_checks(struct validation_element *out) {
+  bool profiles = false;
+  for (size_t i = 0; i < out->option_count; i++)
+    profiles |= out->options[i].profile_count != 0;
+  out->checks |= bit(out->max_length != 0, VALIDATION_LENGTH);
+  out->checks |= bit(out->min_value.len || out->max_value.len, VALIDATION_RANGE);
+  out->checks |= bit(out->fixed != NULL, VALIDATION_FIXED);
+  out->checks |= bit(out->bound || out->bound_max, VALIDATION_BINDING);
+  out->checks |= bit(profiles, VALIDATION_PROFILES);
+  out->checks |= bit(out->rules.count != 0, VALIDATION_RULES);
+}
+
+bool validation_plan_element(struct validation *validation, const struct def_type *type,
+                             const struct def_element *element, const struct def_element *base,
+                             struct validation_element *out) {
+  out->element = element;
+  plan_values(validation, out);
+  if (!plan_options(validation, out)) return false;
+  if (!validation_plan_element_rules(validation, type, base, out)) return false;
+  plan_checks(out);
+  return true;
 }
 
 static bool plan_elements(struct validation *validation, struct validation_plan *plan) {
   size_t count = def_type_element_count(plan->type);
   plan->elements = ARENA_ARRAY(validation->arena, struct validation_element, count + 1);
   plan->required = ARENA_ARRAY(validation->arena, const struct validation_element *, count + 1);
-  struct rule_scope scope = scope_of(validation, plan->type, NULL);
   if (!plan->elements || !plan->required) return false;
   for (size_t i = 0; i < count; i++) {
     const struct def_element *element = def_type_element_at(plan->type, i);
     struct validation_element *out = &plan->elements[i];
-    if (!plan_element(validation, &scope, element, out)) return false;
+    if (!validation_plan_element(validation, plan->type, element, NULL, out)) return false;
     if (out->min) plan->required[plan->required_count++] = out;
     size_t order = def_element_order(element);
     if (order >= plan->orders) plan->orders = order + 1;
@@ -212,16 +171,45 @@ static enum def_primitive primitive_of(const struct def_type *type) {
   return DEF_P_NONE;
 }
 
+/* What the walk checks of every node of the type. */
+static void plan_type_checks(const struct validation *validation, struct validation_plan *plan) {
+  const struct validation_known *known = &validation->known;
+  const struct def_type *type = def_type_constrained(plan->type);
+  plan->checks |= bit(type == known->reference, VALIDATION_REFERENCE);
+  plan->checks |= bit(type == known->extension, VALIDATION_EXTENSION);
+  plan->checks |= bit(type == known->coding || def_type_is(type, known->quantity), VALIDATION_CODES);
+  plan->special = validation_special_of(validation, type);
+  plan->checks |= bit(plan->special != NULL, VALIDATION_SPECIAL);
+}
+
+static bool plan_type(struct validation *validation, struct validation_plan *plan) {
+  plan_type_checks(validation, plan);
+  if (!plan_elements(validation, plan)) return false;
+  if (!validation_plan_type_rules(validation, plan->type, NULL, &plan->rules)) return false;
+  plan->checks |= bit(plan->rules.count != 0, VALIDATION_TYPE_RULES);
+  return true;
+}
+
+/* --- making one --- */
+
+struct validation_making {
+  const struct validation_making *next;
+  const struct def_type *type;
+};
+
 static struct validation_plan *make_plan(struct validation *validation, const struct def_type *type) {
   struct validation_plan *plan = ARENA_NEW(validation->arena, struct validation_plan);
+  struct validation_making making = {validation->making, type};
   if (!plan) return NULL;
   plan->type = type;
   plan->kind = def_type_kind(type);
   plan->primitive = primitive_of(type);
-  plan->is_profile = def_type_is_profile(type);
+  plan->is_profile = def_type_constrained(type) != type;
   plan->is_resource = plan->kind == DEF_RESOURCE;
-  plan->checks |= (uint32_t)(def_type_constrained(type) == validation->reference) << VALIDATION_REFERENCE;
-  return plan_elements(validation, plan) && plan_type_rules(validation, plan) ? plan : NULL;
+  validation->making = &making;
+  bool made = plan->is_profile ? validation_plan_profile(validation, plan) : plan_type(validation, plan);
+  validation->making = making.next;
+  return made ? plan : NULL;
 }
 
 static size_t slot_of(const struct def_type *type) {
@@ -229,20 +217,34 @@ static size_t slot_of(const struct def_type *type) {
   return (size_t)(bits >> 32) & (VALIDATION_SLOTS - 1);
 }
 
-/* Under the lock: another thread may have been first. */
-static const struct validation_plan *add_plan(struct validation *validation, const struct def_type *type) {
+/* The slot of the type, or the free one where it belongs. */
+static size_t find_slot(const struct validation *validation, const struct def_type *type) {
   size_t at = slot_of(type);
   const struct validation_plan *plan;
-  while ((plan = atomic_load_explicit(&validation->slots[at], memory_order_relaxed))) {
-    if (plan->type == type) return plan;
+  while ((plan = atomic_load_explicit(&validation->slots[at], memory_order_relaxed)) && plan->type != type)
     at = (at + 1) & (VALIDATION_SLOTS - 1);
-  }
+  return at;
+}
+
+/* Under the lock: another thread may have been first. Making a plan may make others. */
+static const struct validation_plan *add_plan(struct validation *validation, const struct def_type *type) {
+  size_t at = find_slot(validation, type);
+  const struct validation_plan *plan = atomic_load_explicit(&validation->slots[at], memory_order_relaxed);
+  if (plan) return plan;
   if (validation->plan_count >= VALIDATION_SLOTS / 4 * 3) return NULL;
   plan = make_plan(validation, type);
   if (!plan) return NULL;
   validation->plan_count++;
+  at = find_slot(validation, type);
   atomic_store_explicit(&validation->slots[at], plan, memory_order_release);
   return plan;
+}
+
+bool validation_plan_says(struct validation *validation, const struct def_type *type) {
+  for (const struct validation_making *making = validation->making; making; making = making->next)
+    if (making->type == type) return true;
+  const struct validation_plan *plan = add_plan(validation, type);
+  return !plan || plan->count || plan->rules.count;
 }
 
 const struct validation_plan *validation_plan_of(const struct validation *validation,

@@ -1,25 +1,48 @@
-/* reference.c - references: their form, whether they resolve, and to what type. */
+/* reference.c - references: their form, whether they resolve, to what type, and what profiles ask of the
+ * target. */
 #include "validation/internal.h"
 
 /* --- fullUrls of a Bundle --- */
 
-void validation_index_bundle(struct validation_walk *walk) {
-  struct tree_node *entry = tree_find(walk->root, "entry");
-  map_init(&walk->urls, walk->run->arena);
+/* `Type/id`; two of them in one Bundle are of no use. */
+static void index_id(struct validation_walk *walk, struct tree_node *resource) {
+  struct str id = tree_text(resource, "id");
+  if (!id.len || !node_type(resource)) return;
+  struct str key =
+      arena_printf(walk->run->arena, "%.*s/%.*s", STR_ARG(def_type_name(node_type(resource))), STR_ARG(id));
+  enum status status = key.ptr ? map_put(&walk->ids, key, resource) : STATUS_NOMEM;
+  if (status == STATUS_NOMEM) walk->status = status;
+}
+
+static void index_entries(struct validation_walk *walk, const struct tree_node *bundle) {
+  struct tree_node *entry = tree_find(bundle, "entry");
   for (; entry; entry = tree_next_same(entry)) {
     struct tree_node *url = tree_find(entry, "fullUrl"), *resource = tree_find(entry, "resource");
-    if (!url || !url->text.len || !resource) continue;
+    if (!resource) continue;
+    index_id(walk, resource);
+    if (!url || !url->text.len) continue;
     enum status status = map_put(&walk->urls, url->text, resource);
     if (status == STATUS_NOMEM) walk->status = status;
   }
 }
 
+void validation_index_bundle(struct validation_walk *walk) {
+  map_init(&walk->urls, walk->run->arena);
+  map_init(&walk->ids, walk->run->arena);
+  if (walk->is_bundle) index_entries(walk, walk->root);
+}
+
 /* --- what a reference says --- */
 
-/* The type before the id in `…/Type/id` or `…/Type/id/_history/v`; NULL when the text has another form. */
+static struct str before_fragment(struct str text) {
+  return str_slice(text, 0, str_find_char(text, '#', 0));
+}
+
+/* The type before the id in `…/Type/id` or `…/Type/id/_history/v`, or before the `?` of a search; NULL when
+   the text has another form. */
 static const struct def_type *type_in_text(const struct validation *validation, struct str text) {
   size_t history = str_find(text, STR("/_history/"), 0);
-  struct str rest = str_slice(text, 0, history);
+  struct str rest = before_fragment(str_slice(text, 0, history));
   size_t query = str_find_char(rest, '?', 0);
   size_t end = query;
   if (query == SIZE_MAX) {
@@ -40,23 +63,139 @@ static bool is_absolute(struct str text) {
   return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
 }
 
+static bool is_search(struct str text) {
+  return str_find_char(text, '?', 0) != SIZE_MAX;
+}
+
+/* --- where it leads to --- */
+
 static struct tree_node *find_contained(const struct validation_walk *walk, struct str id) {
-  struct tree_node *node = tree_find(walk->container, "contained");
-  for (; node; node = tree_next_same(node))
-    if (str_eq(tree_text(node, "id"), id)) return node;
+  struct tree_node *node = walk->container ? walk->container->child : NULL;
+  for (; node; node = node->next)
+    if (node->symbol == walk->validation->known.contained && str_eq(tree_text(node, "id"), id)) return node;
   return NULL;
 }
 
-/* `Type/id` in a Bundle: relative to the base of the entry's own fullUrl. */
+/* The base of a URL `base/Type/id`, or of `urn:uuid:id`; false: it has another form. */
+static bool base_of(struct str url, struct str *base, bool *urn) {
+  size_t end = url.len;
+  *urn = str_starts(url, STR("urn:"));
+  for (int parts = 0; end > 0; end--)
+    if (url.ptr[end - 1] == (*urn ? ':' : '/') && ++parts == (*urn ? 1 : 2)) break;
+  *base = str_slice(url, 0, end);
+  return end > 0;
+}
+
+static struct str after_type(struct str text) {
+  size_t slash = str_find_char(text, '/', 0);
+  return slash == SIZE_MAX ? text : str_slice(text, slash + 1, text.len);
+}
+
+/* `Type/id` in a Bundle (R4 bundle.html#references): relative to the base of the entry's own fullUrl. Without
+   a fullUrl (transactions) the resource of that type and id. */
 static struct tree_node *find_relative(struct validation_walk *walk, struct str text) {
   const struct tree_node *entry = walk->container ? walk->container->parent : NULL;
-  struct str own = entry ? tree_text(entry, "fullUrl") : (struct str){0};
-  size_t end = own.len;
-  for (int slashes = 0; end > 0; end--)
-    if (own.ptr[end - 1] == '/' && ++slashes == 2) break;
-  if (end == 0 || str_starts(own, STR("urn:"))) return NULL;
-  struct str url = arena_concat(walk->run->arena, str_slice(own, 0, end), text);
-  return url.ptr ? map_get(&walk->urls, url) : NULL;
+  struct str own = entry ? tree_text(entry, "fullUrl") : (struct str){0}, base;
+  size_t history = str_find(text, STR("/_history/"), 0);
+  bool urn;
+  text = before_fragment(str_slice(text, 0, history));
+  if (!own.len || !base_of(own, &base, &urn)) return map_get(&walk->ids, text);
+  struct arena_mark mark = arena_mark(walk->run->arena);
+  struct str url = arena_concat(walk->run->arena, base, urn ? after_type(text) : text);
+  struct tree_node *found = url.ptr ? map_get(&walk->urls, url) : NULL;
+  arena_rewind(walk->run->arena, mark);
+  return found;
+}
+
+static struct tree_node *find_in_bundle(struct validation_walk *walk, struct str text) {
+  if (!is_absolute(text)) return find_relative(walk, text);
+  struct tree_node *found = map_get(&walk->urls, text);
+  return found ? found : map_get(&walk->urls, before_fragment(text));
+}
+
+/* A resource that is a parameter beside it. */
+static struct tree_node *find_parameter(const struct tree_node *at, struct str text) {
+  for (struct tree_node *child = at->child; child; child = child->next) {
+    if (str_is(child->name, "resource") && node_type(child)) {
+      struct str type = def_type_name(node_type(child)), id = tree_text(child, "id");
+      if (text.len == type.len + id.len + 1 && id.len && str_starts(text, type) && str_ends(text, id) &&
+          text.ptr[type.len] == '/')
+        return child;
+    } else if (str_is(child->name, "parameter") || str_is(child->name, "part")) {
+      struct tree_node *found = find_parameter(child, text);
+      if (found) return found;
+    }
+  }
+  return NULL;
+}
+
+static struct tree_node *find_inside(struct validation_walk *walk, struct str text) {
+  if (text.len && text.ptr[0] == '#')
+    return text.len == 1 ? walk->container : find_contained(walk, str_slice(text, 1, text.len));
+  struct tree_node *found = walk->is_bundle ? find_in_bundle(walk, text) : NULL;
+  if (!found && walk->is_parameters && !is_absolute(text)) found = find_parameter(walk->root, text);
+  return found;
+}
+
+/* A circle leads back to what is being checked. */
+static bool is_root(const struct validation_walk *walk, struct str text) {
+  struct str type = node_type(walk->root) ? def_type_name(node_type(walk->root)) : (struct str){0};
+  struct str id = tree_text(walk->root, "id");
+  return id.len && text.len == type.len + id.len + 1 && str_starts(text, type) && str_ends(text, id) &&
+         text.ptr[type.len] == '/';
+}
+
+/* Outside the text: asked for once. */
+struct tree_node *validation_fetch(void *context, struct tree_node *from, struct str text) {
+  struct validation_walk *walk = context;
+  if (!walk->run->resolve) return NULL;
+  if (is_root(walk, text)) return walk->root;
+  struct tree_node *found = map_get(&walk->fetched, text);
+  if (found) return found == walk->root ? NULL : found;
+  found = walk->run->resolve(walk->run->resolve_context, from, text);
+  walk->kept++;
+  if (map_put(&walk->fetched, text, found ? found : walk->root) == STATUS_NOMEM) walk->status = STATUS_NOMEM;
+  return found;
+}
+
+struct tree_node *validation_find_inside(struct validation_walk *walk, struct tree_node *from,
+                                         struct str reference) {
+  struct tree_node *resource = walk->resource, *container = walk->container;
+  validation_locate(walk, from);
+  struct tree_node *found = find_inside(walk, reference);
+  walk->resource = resource;
+  walk->container = container;
+  return found;
+}
+
+static bool ends_in_own_id(struct str url, const struct tree_node *resource) {
+  struct str type = node_type(resource) ? def_type_name(node_type(resource)) : (struct str){0};
+  struct str id = tree_text(resource, "id");
+  size_t tail = type.len + id.len + 1;
+  if (!type.len || !id.len || url.len <= tail || !str_starts(url, STR("http")) || !str_ends(url, id))
+    return false;
+  struct str before = str_slice(url, url.len - tail, url.len - id.len - 1);
+  return url.ptr[url.len - id.len - 1] == '/' && str_eq(before, type);
+}
+
+struct tree_node *validation_find_linked(struct validation_walk *walk, struct tree_node *from,
+                                         struct str reference) {
+  if (is_absolute(reference)) return validation_find_inside(walk, from, reference);
+  struct tree_node *resource = walk->resource, *container = walk->container, *found = NULL;
+  validation_locate(walk, from);
+  const struct tree_node *entry = walk->container ? walk->container->parent : NULL;
+  if (entry && ends_in_own_id(tree_text(entry, "fullUrl"), walk->container))
+    found = find_relative(walk, reference);
+  walk->resource = resource;
+  walk->container = container;
+  return found;
+}
+
+struct tree_node *validation_resolve(struct validation_walk *walk, struct tree_node *from,
+                                     struct str reference) {
+  struct tree_node *found = validation_find_inside(walk, from, reference);
+  if (!found && reference.len && reference.ptr[0] != '#') found = validation_fetch(walk, from, reference);
+  return found;
 }
 
 /* --- dom-3 --- */
@@ -79,90 +218,174 @@ static bool has_fragment(const struct tree_node *root, struct str id) {
 }
 
 void validation_check_contained(struct validation_walk *walk, struct tree_node *container) {
-  struct tree_node *node = tree_find(container, "contained");
-  for (; node; node = tree_next_same(node)) {
+  struct tree_node *node = container->child;
+  static const struct def_constraint rule = {
+      .key = {"dom-3", 5},
+      .human = {"a contained resource must be referred to from the resource that contains it, or refer to it",
+                91},
+      .is_error = true};
+  for (; node; node = node->next) {
+    if (node->symbol != walk->validation->known.contained || !node->symbol) continue;
     struct str id = tree_text(node, "id");
     if (has_fragment(container, id) || has_fragment(node, (struct str){0})) continue;
-    validation_report(
-        walk, DIAG_ERROR, DIAG_CONSTRAINT_FAILED, node,
-        "dom-3: a contained resource must be referred to from the resource that contains it, or "
-        "refer to it");
+    validation_report_rule(walk, container, &rule);
   }
 }
 
 /* --- the checks --- */
 
-static bool is_target(const struct validation *validation, const struct def_type *type,
-                      struct str canonical) {
-  const struct def_type *allowed = definitions_type(validation->definitions, canonical);
-  return !allowed || def_type_is(type, def_type_constrained(allowed));
+enum place { INSIDE_RESOURCE, INSIDE_BUNDLE, OUTSIDE };
+
+struct lead {
+  const struct validation_visit *visit;
+  const struct tree_node *text;
+  struct tree_node *found;
+  const struct def_type *type; /* of what was found, or as the text says */
+  enum place place;
+  bool known; /* a urn: of nothing that is here leads nowhere */
+};
+
+static const struct validation_option *option_of(const struct validation_visit *visit) {
+  return visit->element ? validation_option_of(visit->element, node_type(visit->node)) : NULL;
 }
 
-static void check_target(const struct validation_visit *visit, const struct tree_node *text,
-                         const struct def_type *type) {
-  const struct def_element *element = visit->element ? visit->element->element : NULL;
-  for (size_t t = 0; element && t < def_element_type_count(element); t++) {
-    if (def_element_type(element, t).type != visit->plan->type) continue;
-    size_t count = def_element_target_count(element, t);
-    for (size_t i = 0; i < count; i++)
-      if (is_target(visit->walk->validation, type, def_element_target(element, t, i))) return;
-    if (count == 0) return;
-    validation_report(visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, text, "%.*s may not refer to %.*s",
-                      STR_ARG(validation_name_of(visit)), STR_ARG(def_type_name(type)));
-    return;
-  }
-}
-
-static void report_unresolved(const struct validation_visit *visit, const struct tree_node *text,
-                              enum diag_severity severity, const char *what) {
-  validation_report(visit->walk, severity, DIAG_REFERENCE_UNRESOLVED, text, "%.*s refers to %s",
+static void report_unresolved(const struct validation_visit *visit, enum diag_severity severity,
+                              const char *what) {
+  validation_report(visit->walk, severity, DIAG_REFERENCE_UNRESOLVED, visit->node, "%.*s refers to %s",
                     STR_ARG(validation_name_of(visit)), what);
 }
 
-/* A Bundle that must hold all that its resources call urn:. */
+/* A Bundle that must hold all that its resources call urn:, for a server is to replace it. */
 static bool is_closed(const struct validation_walk *walk) {
-  static const char *const words[] = {"transaction", "batch", "document", "message"};
   struct str type = tree_text(walk->root, "type");
-  bool closed = walk->validation->internal_references;
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-    closed |= str_is(type, words[i]);
-  return closed;
+  return walk->validation->internal_references || str_is(type, "transaction") || str_is(type, "batch");
 }
 
-/* The resource in this text that is meant; *known false: something outside, which cannot be looked at. */
-static struct tree_node *resolve(const struct validation_visit *visit, const struct tree_node *text,
-                                 bool *known) {
+static void find(struct lead *lead) {
+  const struct validation_visit *visit = lead->visit;
   struct validation_walk *walk = visit->walk;
-  struct tree_node *found = NULL;
-  *known = true;
-  if (text->text.len && text->text.ptr[0] == '#') {
-    if (text->text.len == 1) return walk->container;
-    found = find_contained(walk, str_slice(text->text, 1, text->text.len));
-    if (!found) report_unresolved(visit, text, DIAG_ERROR, "a contained resource that is not there");
-    return found;
-  }
-  if (walk->is_bundle)
-    found = is_absolute(text->text) ? map_get(&walk->urls, text->text) : find_relative(walk, text->text);
-  bool urn = str_starts(text->text, STR("urn:uuid:")) || str_starts(text->text, STR("urn:oid:"));
-  if (!found && urn && walk->is_bundle)
-    report_unresolved(visit, text, is_closed(walk) ? DIAG_ERROR : DIAG_WARNING,
+  struct str text = lead->text->text;
+  bool fragment = text.ptr[0] == '#';
+  lead->found = find_inside(walk, text);
+  lead->place = fragment ? INSIDE_RESOURCE : lead->found ? INSIDE_BUNDLE : OUTSIDE;
+  bool urn = str_starts(text, STR("urn:uuid:")) || str_starts(text, STR("urn:oid:"));
+  lead->known = fragment || lead->found || (urn && walk->is_bundle);
+  if (!lead->found && walk->run->follow != VALIDATION_FOLLOW_NOT && !fragment && !is_search(text))
+    lead->found = validation_fetch(walk, visit->node, text);
+  lead->type = lead->found   ? node_type(lead->found)
+               : lead->known ? NULL
+                             : type_in_text(walk->validation, text);
+}
+
+static size_t count_slashes(struct str text) {
+  size_t count = 0;
+  for (size_t i = 0; i < text.len; i++)
+    count += text.ptr[i] == '/';
+  return count;
+}
+
+/* `Practitioner/1` found by the id of a urn: may be something else. */
+static void check_found_type(const struct lead *lead) {
+  struct str text = lead->text->text;
+  if (!lead->found || lead->place != INSIDE_BUNDLE || is_absolute(text)) return;
+  const struct def_type *said = type_in_text(lead->visit->walk->validation, text);
+  if (said && said != node_type(lead->found))
+    validation_report(lead->visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, lead->visit->node,
+                      "%.*s says %.*s, but leads to %.*s", STR_ARG(validation_name_of(lead->visit)),
+                      STR_ARG(def_type_name(said)), STR_ARG(def_type_name(node_type(lead->found))));
+}
+
+static void check_found(const struct lead *lead) {
+  const struct validation_visit *visit = lead->visit;
+  struct validation_walk *walk = visit->walk;
+  struct str text = lead->text->text;
+  if (lead->found) return;
+  if (lead->place == INSIDE_RESOURCE)
+    report_unresolved(visit, DIAG_ERROR, "a contained resource that is not there");
+  else if (lead->known)
+    report_unresolved(visit, is_closed(walk) ? DIAG_ERROR : DIAG_WARNING,
                       "a resource that is not in the Bundle");
-  *known = found || urn;
-  return found;
+  else if (walk->is_bundle && !is_absolute(text) && !is_search(text) && count_slashes(text) != 1 &&
+           count_slashes(text) != 3)
+    validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, visit->node,
+                      "in a Bundle a relative reference has the form Type/id or Type/id/_history/version");
+  else if (walk->run->follow != VALIDATION_FOLLOW_NOT && !is_search(text) &&
+           str_find(text, STR("example.org"), 0) == SIZE_MAX)
+    report_unresolved(visit, DIAG_ERROR, "a resource that cannot be found");
+  else if (!lead->type && !is_absolute(text))
+    validation_report(walk, DIAG_WARNING, DIAG_VALUE_FORMAT, visit->node,
+                      "a relative reference has the form Type/id, with a resource type of FHIR R4");
+}
+
+static void report_target(const struct lead *lead) {
+  validation_report(lead->visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, lead->visit->node,
+                    "%.*s may not refer to %.*s", STR_ARG(validation_name_of(lead->visit)),
+                    STR_ARG(def_type_name(lead->type)));
+}
+
+/* What is found in the text is checked against profiles; what is outside only when the run says so. */
+static bool looks_inside(const struct lead *lead) {
+  return lead->found && (lead->place != OUTSIDE || lead->visit->walk->run->follow == VALIDATION_FOLLOW_VALID);
+}
+
+static void check_targets(const struct lead *lead, const struct validation_option *option) {
+  struct validation_walk *walk = lead->visit->walk;
+  const struct validation_target *wanted = NULL;
+  bool allowed = option->target_count == 0;
+  for (size_t i = 0; i < option->target_count; i++) {
+    const struct validation_target *target = &option->targets[i];
+    if (!target->type) return; /* it cannot be told */
+    if (!def_type_is(lead->type, target->type)) continue;
+    allowed = true;
+    if (!target->profile || !looks_inside(lead)) return;
+    wanted = target;
+    if (validation_conforms(walk, lead->found, target->profile)) return;
+  }
+  if (!allowed)
+    report_target(lead);
+  else if (wanted)
+    validation_report(
+        walk, DIAG_ERROR, DIAG_PROFILE_MISMATCH, lead->visit->node,
+        "%.*s refers to a resource that conforms to none of the profiles that are allowed, such as "
+        "%.*s",
+        STR_ARG(validation_name_of(lead->visit)), STR_ARG(wanted->url));
+}
+
+static void check_aggregation(const struct lead *lead, const struct validation_option *option) {
+  static const unsigned modes[] = {[INSIDE_RESOURCE] = DEF_CONTAINED,
+                                   [INSIDE_BUNDLE] = DEF_BUNDLED | DEF_REFERENCED,
+                                   [OUTSIDE] = DEF_REFERENCED};
+  static const char *const names[] = {
+      [INSIDE_RESOURCE] = "contained", [INSIDE_BUNDLE] = "bundled", [OUTSIDE] = "referenced"};
+  if (option->aggregation == 0 || option->aggregation & modes[lead->place]) return;
+  validation_report(lead->visit->walk, DIAG_ERROR, DIAG_REFERENCE_AGGREGATION, lead->visit->node,
+                    "%.*s refers to a resource that is %s, which its definition does not allow",
+                    STR_ARG(validation_name_of(lead->visit)), names[lead->place]);
+}
+
+/* Reference.type says the same as the reference. */
+static void check_said_type(const struct lead *lead) {
+  struct str said = tree_text(lead->visit->node, "type");
+  if (!said.len || !lead->type) return;
+  const struct def_type *type = definitions_type(lead->visit->walk->validation->definitions, said);
+  if (type == lead->type) return;
+  validation_report(lead->visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, lead->visit->node,
+                    "Reference.type is not %.*s, to which the reference leads",
+                    STR_ARG(def_type_name(lead->type)));
 }
 
 void validation_check_reference(const struct validation_visit *visit) {
-  const struct tree_node *text = tree_find(visit->node, "reference");
-  const struct validation *validation = visit->walk->validation;
-  bool known;
-  if (!text || text->kind != TREE_STRING || text->text.len == 0) return;
-  const struct tree_node *found = resolve(visit, text, &known);
-  const struct def_type *type = found ? node_type(found) : NULL;
-  if (!known) {
-    type = type_in_text(validation, text->text);
-    if (!type && !is_absolute(text->text))
-      validation_report(visit->walk, DIAG_ERROR, DIAG_VALUE_FORMAT, text,
-                        "a relative reference has the form Type/id, with a resource type of FHIR R4");
+  const struct validation_option *option = option_of(visit);
+  struct lead lead = {.visit = visit, .text = visit->node};
+  lead.text = tree_find(visit->node, "reference");
+  if (!lead.text || lead.text->kind != TREE_STRING || lead.text->text.len == 0) return;
+  find(&lead);
+  if (!visit->walk->profile) {
+    check_found(&lead);
+    check_found_type(&lead);
+    check_said_type(&lead);
   }
-  if (type) check_target(visit, text, type);
+  if (!option) return;
+  if (lead.type) check_targets(&lead, option);
+  check_aggregation(&lead, option);
 }

@@ -26,34 +26,93 @@ struct str validation_path(const struct validation_walk *walk, const struct tree
   return definitions_path(node, walk->run->arena);
 }
 
-void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
-                       const struct tree_node *node, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  struct str message = arena_vprintf(walk->run->arena, format, args);
-  va_end(args);
-  struct diag_at at = {
-      .source = walk->run->source, .offset = validation_offset_of(node), .path = validation_path(walk, node)};
-  if (code == DIAG_NOT_AN_ARRAY && at.path.len && at.path.ptr[at.path.len - 1] == ']')
-    at.path = without_index(at.path);
-  diag_add(walk->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
-  walk->malformed += is_malformed(code);
+static struct diag_at place_of(const struct validation_walk *walk, const struct tree_node *node) {
+  return (struct diag_at){.source = walk->run->source,
+                          .offset = validation_offset_of(node),
+                          .path = validation_path(walk, node),
+                          .profile = walk->profile ? def_type_url(walk->profile) : (struct str){0}};
 }
 
-/* The finding stands at the element that is not there: its path, its parent's place in the text. */
+/* Only whether there is an error is asked; or it is advice that nobody asked for. */
+static bool is_quiet(struct validation_walk *walk, enum diag_severity severity) {
+  if (walk->quiet && severity >= DIAG_ERROR) walk->quiet_errors++;
+  return walk->quiet != 0;
+}
+
+static void report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                   struct diag_at *at, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
+
+static void report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                   struct diag_at *at, const char *format, va_list args) {
+  struct str message = arena_vprintf(walk->run->arena, format, args);
+  if (code == DIAG_NOT_AN_ARRAY && at->path.len && at->path.ptr[at->path.len - 1] == ']')
+    at->path = without_index(at->path);
+  diag_add(walk->run->diags, severity, code, at, "%.*s", STR_ARG(message));
+  walk->malformed += is_malformed(code);
+  walk->kept++;
+}
+
+void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                       const struct tree_node *node, const char *format, ...) {
+  if (is_quiet(walk, severity)) return;
+  va_list args;
+  va_start(args, format);
+  struct diag_at at = place_of(walk, node);
+  report(walk, severity, code, &at, format, args);
+  va_end(args);
+}
+
+void validation_advise(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                       const struct tree_node *node, const char *format, ...) {
+  if (walk->quiet || !walk->run->advice) return;
+  va_list args;
+  va_start(args, format);
+  struct diag_at at = place_of(walk, node);
+  report(walk, severity, code, &at, format, args);
+  va_end(args);
+}
+
+void validation_report_at(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
+                          const struct tree_node *node, const struct tree_node *place, const char *format,
+                          ...) {
+  if (is_quiet(walk, severity)) return;
+  va_list args;
+  va_start(args, format);
+  struct diag_at at = place_of(walk, walk->is_record ? place : node);
+  at.offset = validation_offset_of(place);
+  report(walk, severity, code, &at, format, args);
+  va_end(args);
+}
+
+void validation_report_rule(struct validation_walk *walk, const struct tree_node *node,
+                            const struct def_constraint *constraint) {
+  enum diag_severity severity = constraint->is_error ? DIAG_ERROR : DIAG_WARNING;
+  if (is_quiet(walk, severity)) return;
+  struct diag_at at = place_of(walk, node);
+  at.expression = constraint->expression;
+  at.rule = constraint->key;
+  diag_add(walk->run->diags, severity, DIAG_CONSTRAINT_FAILED, &at, "%.*s: %.*s", STR_ARG(constraint->key),
+           STR_ARG(constraint->human));
+  walk->kept++;
+}
+
+/* The finding stands at the element that lacks it, as in HL7's validator; in a record at what is not there.
+ */
 void validation_report_missing(struct validation_walk *walk, const struct tree_node *node,
                                const struct validation_element *element, size_t count) {
-  struct arena *arena = walk->run->arena;
   struct str name = def_element_path(element->element);
-  struct diag_at at = {.source = walk->run->source,
-                       .offset = validation_offset_of(node),
-                       .path = arena_printf(arena, "%.*s.%.*s", STR_ARG(definitions_path(node, arena)),
-                                            STR_ARG(def_element_name(element->element)))};
+  if (is_quiet(walk, DIAG_ERROR)) return;
+  struct diag_at at = place_of(walk, node);
+  if (walk->is_record)
+    at.path = arena_printf(walk->run->arena, "%.*s.%.*s", STR_ARG(at.path),
+                           STR_ARG(def_element_name(element->element)));
   if (count == 0)
     diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is missing", STR_ARG(name));
   else
     diag_error(walk->run->diags, DIAG_REQUIRED_MISSING, &at, "%.*s is needed %u times, found %zu",
                STR_ARG(name), element->min, count);
+  walk->kept++;
 }
 
 /* --- order --- */
@@ -104,5 +163,6 @@ void validation_sort(struct diag_list *list, struct diag *last) {
 }
 
 bool validation_note_once(struct validation_walk *walk, struct str key) {
+  walk->kept++;
   return map_put(&walk->noted, key, walk) == STATUS_OK;
 }

@@ -4,6 +4,29 @@
 
 enum { PLAN_BYTES = 128 << 20 };
 
+static void find_known(struct validation *validation) {
+  const struct definitions *definitions = validation->definitions;
+  struct validation_known *known = &validation->known;
+  known->reference = definitions_type(definitions, STR("Reference"));
+  known->coding = definitions_type(definitions, STR("Coding"));
+  known->concept = definitions_type(definitions, STR("CodeableConcept"));
+  known->quantity = definitions_type(definitions, STR("Quantity"));
+  known->bundle = definitions_type(definitions, STR("Bundle"));
+  known->extension = definitions_type(definitions, STR("Extension"));
+  known->attachment = definitions_type(definitions, STR("Attachment"));
+  known->identifier = definitions_type(definitions, STR("Identifier"));
+  known->narrative = definitions_type(definitions, STR("Narrative"));
+  known->observation = definitions_type(definitions, STR("Observation"));
+  known->parameters = definitions_type(definitions, STR("Parameters"));
+  known->contained = definitions_symbol(definitions, STR("contained"));
+  known->extension_symbol = definitions_symbol(definitions, STR("extension"));
+  known->modifier_symbol = definitions_symbol(definitions, STR("modifierExtension"));
+  known->value = definitions_symbol(definitions, STR("value"));
+  known->meta = definitions_symbol(definitions, STR("meta"));
+  known->profile = definitions_symbol(definitions, STR("profile"));
+  known->resource = definitions_symbol(definitions, STR("resource"));
+}
+
 enum status validation_new(const struct validation_params *params, struct diag_list *diags,
                            struct validation **out) {
   const struct definitions *definitions = params->definitions;
@@ -20,12 +43,7 @@ enum status validation_new(const struct validation_params *params, struct diag_l
   validation->definitions = definitions;
   validation->constraints = params->constraints;
   validation->internal_references = params->internal_references;
-  validation->reference = definitions_type(definitions, STR("Reference"));
-  validation->coding = definitions_type(definitions, STR("Coding"));
-  validation->concept = definitions_type(definitions, STR("CodeableConcept"));
-  validation->quantity = definitions_type(definitions, STR("Quantity"));
-  validation->bundle = definitions_type(definitions, STR("Bundle"));
-  validation->contained = definitions_symbol(definitions, STR("contained"));
+  find_known(validation);
   *out = validation;
   return STATUS_OK;
 }
@@ -51,9 +69,14 @@ enum status validation_check(const struct validation *validation, const struct v
   struct validation_walk walk = {.validation = validation, .run = run, .root = root};
   struct diag *last = run->diags->last;
   map_init(&walk.noted, run->arena);
+  map_init(&walk.judged, run->arena);
+  map_init(&walk.applied, run->arena);
+  map_init(&walk.fetched, run->arena);
   if (!node_type(root)) return STATUS_OK; /* binding has said why */
-  walk.is_bundle = node_type(root) == validation->bundle;
-  if (walk.is_bundle) validation_index_bundle(&walk);
+  walk.is_bundle = node_type(root) == validation->known.bundle;
+  walk.is_record = def_type_kind(node_type(root)) == DEF_LOGICAL;
+  walk.is_parameters = node_type(root) == validation->known.parameters;
+  validation_index_bundle(&walk);
   check_against(&walk, node_type(root));
   bool found = true;
   for (size_t i = 0; i < run->profile_count && walk.status == STATUS_OK; i++)

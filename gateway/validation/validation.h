@@ -2,9 +2,15 @@
  * validation.h - is a tree what its definitions say? One walk over the tree, every check at its node.
  *
  * Works alike on resources, Bundles and clinic records (logical models): unknown elements, types,
- * cardinality, arrays, primitive formats, ranges and lengths, fixed and pattern values, required bindings,
- * references inside a Bundle, and constraints (FHIRPath invariants). Findings are diagnostics with element
- * path and, where the tree came from a text, line and column; never values of the patient.
+ * cardinality, arrays, primitive formats, ranges and lengths, fixed and pattern values, bindings, codes,
+ * references, extensions, narratives, Bundles, and constraints (FHIRPath invariants); then what profiles ask
+ * for: those that the run names, those that a resource claims in meta.profile, and those that types, slices,
+ * references and extensions name. A profile is checked as a narrowing of its type: what the type asks for as
+ * well is not said twice.
+ *
+ * Findings are diagnostics with element path (where something is missing or too much: the element it should
+ * stand in), the profile and the key of the rule, and, where the tree came from a text, line and column;
+ * never values of the patient.
  *
  * A validator is made once per set of definitions: constraints are compiled when it is made (or first needed)
  * and it is then immutable. validation_check allocates only in the run's arena.
@@ -34,6 +40,14 @@ enum status validation_new(const struct validation_params *params, struct diag_l
                            struct validation **out) MUST_USE;
 void validation_free(struct validation *validation);
 
+/* What is done about a reference that leads out of the text. Targets inside it (contained, in the same
+   Bundle) are always looked at. */
+enum validation_follow {
+  VALIDATION_FOLLOW_NOT,
+  VALIDATION_FOLLOW_TYPE, /* resolve() must find it; its type is checked */
+  VALIDATION_FOLLOW_VALID /* and the profiles that the reference asks for */
+};
+
 struct validation_run {
   const struct host *host;
   struct arena *arena;
@@ -41,7 +55,15 @@ struct validation_run {
   const struct source *source; /* text the tree came from, or NULL */
   const char *const *profiles; /* canonicals to check against besides the type; may be NULL */
   size_t profile_count;
-  bool best_practice; /* also what is only good practice: that a resource should have a narrative (dom-6) */
+  /* What a reference leads to, bound; NULL result: not found. May be NULL. */
+  struct tree_node *(*resolve)(void *context, struct tree_node *from, struct str reference);
+  void *resolve_context;
+  enum validation_follow follow;
+  bool advice;         /* also what is only advised or could not be checked: bindings that are extensible or
+                          preferred,         displays, profiles and code systems that are not present */
+  bool vital_signs;    /* an Observation with the code of a vital sign must have its profile */
+  bool any_extensions; /* an extension that the definitions do not have is worth a note only */
+  bool best_practice;  /* also what is only good practice: that a resource should have a narrative (dom-6) */
 };
 /* STATUS_OK when the walk was done, whatever it found: look at the list. NOT_FOUND for an unknown profile;
  * NOMEM, LIMIT. */

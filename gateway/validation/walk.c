@@ -4,9 +4,16 @@
 
 /* By the bits of a plan. */
 static void (*const checks[VALIDATION_CHECKS])(const struct validation_visit *) = {
-    [VALIDATION_LENGTH] = validation_check_length,         [VALIDATION_RANGE] = validation_check_range,
-    [VALIDATION_FIXED] = validation_check_fixed,           [VALIDATION_BINDING] = validation_check_binding,
-    [VALIDATION_REFERENCE] = validation_check_reference,   [VALIDATION_RULES] = validation_check_rules,
+    [VALIDATION_LENGTH] = validation_check_length,
+    [VALIDATION_RANGE] = validation_check_range,
+    [VALIDATION_FIXED] = validation_check_fixed,
+    [VALIDATION_BINDING] = validation_check_binding,
+    [VALIDATION_CODES] = validation_check_codes,
+    [VALIDATION_REFERENCE] = validation_check_reference,
+    [VALIDATION_PROFILES] = validation_check_profiles,
+    [VALIDATION_EXTENSION] = validation_check_extension,
+    [VALIDATION_SPECIAL] = validation_check_special,
+    [VALIDATION_RULES] = validation_check_rules,
     [VALIDATION_TYPE_RULES] = validation_check_type_rules,
 };
 
@@ -24,8 +31,9 @@ static void report_unknown(struct validation_walk *walk, const struct validation
   struct str near = def_type_nearest_element(plan->type, child->name);
   struct str hint =
       near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
-  validation_report(walk, DIAG_ERROR, DIAG_UNKNOWN_ELEMENT, child, "%.*s has no element \"%.*s\"%.*s",
-                    STR_ARG(def_type_name(plan->type)), STR_ARG(name), STR_ARG(hint));
+  validation_report_at(walk, DIAG_ERROR, DIAG_UNKNOWN_ELEMENT, child->parent, child,
+                       "%.*s has no element \"%.*s\"%.*s", STR_ARG(def_type_name(plan->type)), STR_ARG(name),
+                       STR_ARG(hint));
 }
 
 static size_t count_of(const struct tree_node *node, const struct validation_element *element) {
@@ -70,9 +78,9 @@ static void check_repeat(struct validation_walk *walk, struct run *run, const st
     check_form(walk, element, child);
   }
   if (run->count == (size_t)element->max + 1 && element->max != DEF_UNBOUNDED)
-    validation_report(walk, DIAG_ERROR, DIAG_TOO_MANY, child, "%.*s may be given %u time%s at most",
-                      STR_ARG(def_element_path(element->element)), element->max,
-                      element->max == 1 ? "" : "s");
+    validation_report_at(walk, DIAG_ERROR, DIAG_TOO_MANY, child->parent, child,
+                         "%.*s may be given %u time%s at most", STR_ARG(def_element_path(element->element)),
+                         element->max, element->max == 1 ? "" : "s");
 }
 
 /* valueString beside valueQuantity: the second name of a choice. */
@@ -150,10 +158,31 @@ static bool check_primitive(const struct validation_visit *visit) {
   return false;
 }
 
+static bool is_contained(const struct validation_walk *walk, const struct tree_node *node) {
+  return node->symbol && node->symbol == walk->validation->known.contained;
+}
+
 /* Contained resources refer to what their container contains. */
-static void enter_resource(struct validation_walk *walk, struct tree_node *node) {
+void validation_enter(struct validation_walk *walk, struct tree_node *node,
+                      const struct validation_plan *plan) {
+  if (!plan->is_resource) return;
   walk->resource = node;
-  if (node->symbol == 0 || node->symbol != walk->validation->contained) walk->container = node;
+  if (!is_contained(walk, node)) walk->container = node;
+}
+
+void validation_locate(struct validation_walk *walk, struct tree_node *node) {
+  walk->resource = walk->container = NULL;
+  for (; node && !walk->container; node = node->parent) {
+    if (!node_type(node) || def_type_kind(node_type(node)) != DEF_RESOURCE) continue;
+    if (!walk->resource) walk->resource = node;
+    if (!is_contained(walk, node)) walk->container = node;
+  }
+  if (!walk->container) walk->container = walk->resource ? walk->resource : walk->root;
+  if (!walk->resource) walk->resource = walk->root;
+}
+
+void validation_check_special(const struct validation_visit *visit) {
+  visit->plan->special(visit->walk, visit->node);
 }
 
 void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
@@ -170,11 +199,12 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
   bool primitive = plan->primitive != DEF_P_NONE;
   bool good = primitive ? check_primitive(&visit) : check_object(&visit);
   if (plan->is_resource && def_type_abstract(plan->type)) return; /* of unknown type: binding has said so */
-  if (plan->is_resource) enter_resource(walk, node);
+  validation_enter(walk, node, plan);
   if (good || (primitive && node->kind != TREE_OBJECT)) walk_children(walk, node, plan, depth);
   if (good && !primitive) check_required(walk, node, plan);
   if (plan->is_resource && node == walk->container) validation_check_contained(walk, node);
   visit.malformed = walk->malformed != malformed;
+  if (good && plan->is_resource) validation_check_claims(walk, node);
   if (good) validation_run_checks(&visit, bits);
   walk->resource = resource;
   walk->container = container;

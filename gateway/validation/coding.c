@@ -1,0 +1,123 @@
+/*
+ * coding.c - codes by themselves: a code that its code system does not have, a display that is not the
+ * code's, a system that cannot be one, a unit that is not UCUM (R4 datatypes.html#Coding, #Quantity). Systems
+ * that are not present are noted once each.
+ */
+#include "validation/internal.h"
+
+static bool is_absolute(struct str uri) {
+  size_t colon = str_find_char(uri, ':', 0), slash = str_find_char(uri, '/', 0);
+  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
+}
+
+/* --- displays --- */
+
+static bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static char folded(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Case and the number of spaces do not matter. */
+static bool same_display(struct str a, struct str b) {
+  size_t i = 0, j = 0;
+  a = str_trim(a);
+  b = str_trim(b);
+  while (i < a.len && j < b.len) {
+    if (is_space(a.ptr[i]) && is_space(b.ptr[j])) {
+      while (i < a.len && is_space(a.ptr[i]))
+        i++;
+      while (j < b.len && is_space(b.ptr[j]))
+        j++;
+    } else if (folded(a.ptr[i++]) != folded(b.ptr[j++])) {
+      return false;
+    }
+  }
+  return i == a.len && j == b.len;
+}
+
+static void check_display(struct validation_walk *walk, const struct tree_node *coding, struct str display) {
+  struct str said = tree_text(coding, "display");
+  if (!said.len || !display.len || same_display(said, display)) return;
+  validation_advise(walk, DIAG_WARNING, DIAG_DISPLAY_DIFFERS, coding,
+                    "the code's display in its code system is \"%.*s\"", STR_ARG(display));
+}
+
+/* --- units --- */
+
+static void check_unit(struct validation_walk *walk, const struct tree_node *node, struct str code) {
+  struct arena *arena = walk->run->arena;
+  if (fhirpath_ucum_valid(walk->validation->definitions, code)) return;
+  struct str shown = diag_quote(arena, code);
+  validation_report(walk, DIAG_ERROR, DIAG_UNIT_UNKNOWN, node, "\"%.*s\" is not a unit of UCUM",
+                    STR_ARG(shown));
+}
+
+/* --- codes --- */
+
+/* Where other codes may be used as well the binding has said what is to be said. */
+static bool is_bound_loosely(const struct tree_node *coding) {
+  struct def_binding binding;
+  const struct tree_node *node = coding;
+  if (node->parent && node_element(node) &&
+      str_is(def_element_path(node_element(node)), "CodeableConcept.coding"))
+    node = node->parent;
+  const struct def_element *element = node_element(node);
+  return element && def_element_binding(element, &binding) &&
+         (binding.strength == DEF_EXTENSIBLE || binding.strength == DEF_PREFERRED);
+}
+
+/* HL7's terminology changes apart from FHIR: R4's own examples use codes that later versions have renamed. */
+static bool is_versioned_apart(struct str system) {
+  return str_starts(system, STR("http://terminology.hl7.org/"));
+}
+
+static void report_unknown(struct validation_walk *walk, const struct tree_node *coding,
+                           const struct def_code_system *system, struct str code) {
+  struct str url = def_code_system_url(system), version = def_code_system_version(system);
+  struct str shown = diag_quote(walk->run->arena, code);
+  if (is_bound_loosely(coding) || is_versioned_apart(url))
+    validation_advise(walk, DIAG_WARNING, DIAG_CODE_UNKNOWN, coding,
+                      "the code system %.*s (version %.*s) has no code \"%.*s\"", STR_ARG(url),
+                      STR_ARG(version), STR_ARG(shown));
+  else
+    validation_report(walk, DIAG_ERROR, DIAG_CODE_UNKNOWN, coding,
+                      "the code system %.*s has no code \"%.*s\"", STR_ARG(url), STR_ARG(shown));
+}
+
+static void check_system(struct validation_walk *walk, const struct tree_node *coding, struct str system) {
+  if (!is_absolute(system))
+    validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, coding,
+                      "the system of a code must be an absolute URI");
+  else if (definitions_value_set(walk->validation->definitions, system))
+    validation_report(walk, DIAG_ERROR, DIAG_CODE_UNKNOWN, coding,
+                      "the system of a code is a value set, %.*s; it must be a code system", STR_ARG(system));
+  else if (!walk->quiet && walk->run->advice && validation_note_once(walk, system))
+    validation_advise(walk, DIAG_INFORMATION, DIAG_TERMINOLOGY_UNCHECKED, coding,
+                      "codes of %.*s are not present; they were not checked", STR_ARG(system));
+}
+
+void validation_check_coding(struct validation_walk *walk, const struct tree_node *coding) {
+  struct str system = tree_text(coding, "system"), code = tree_text(coding, "code"), display = {0};
+  if (!system.len) return;
+  if (str_is(system, "http://unitsofmeasure.org")) {
+    if (code.len) check_unit(walk, coding, code);
+    return;
+  }
+  const struct def_code_system *known = definitions_code_system(walk->validation->definitions, system);
+  if (!known || def_code_system_size(known) == 0) {
+    check_system(walk, coding, system);
+    return;
+  }
+  if (!code.len) return;
+  if (def_code_system_has(known, code, &display))
+    check_display(walk, coding, display);
+  else if (def_code_system_complete(known))
+    report_unknown(walk, coding, known, code);
+}
+
+void validation_check_codes(const struct validation_visit *visit) {
+  validation_check_coding(visit->walk, visit->node);
+}
