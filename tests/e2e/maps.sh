@@ -76,11 +76,11 @@ expect 74 "$ketlink" export fixtures/clinic/minimal
 expect_text "$work/err" "a folder, not a file"
 
 # one rule of a map is changed: map test fails and names the element
-sed -i "s/'mm\[Hg\]'/'mmHg'/" "$work/mappings/clinic/common.fml"
+sed -i "s/'mm\[Hg\]'/'kPa'/" "$work/mappings/clinic/common.fml"
 cmp -s mappings/clinic/common.fml "$work/mappings/clinic/common.fml" && fail "the map was not changed"
 expect 1 "$ketlink" map test --mappings "$work/mappings" fixtures/clinic/iv-trd
 cat "$work/err" "$work/out" > "$work/findings"
-expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity.*mm\[Hg\].*mmHg"
+expect_text "$work/findings" "Bundle\.entry\[[0-9]+\]\.resource.*valueQuantity\.code.*mm\[Hg\].*kPa"
 
 # one map by itself, with a trace
 expect 0 "$ketlink" map run session fixtures/clinic/minimal/record.json --trace
