@@ -46,7 +46,7 @@ if(KETLINK_COVERAGE)
   target_link_options(ketlink_options INTERFACE -fprofile-instr-generate)
 endif()
 target_link_options(ketlink_options INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen)
-set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g1")
 
 # ketlink_stage(NAME SOURCES a.c b.c DEPENDS stage… LIBRARIES external…)
 function(ketlink_stage name)

@@ -258,8 +258,12 @@ static enum tree_kind kind_of(const struct def_type *type) {
   }
 }
 
+static bool brings_name(const struct def_type *type) {
+  return type->kind == DEF_RESOURCE && !(type->flags & PACK_ABSTRACT);
+}
+
 static bool add_resource_type(struct arena *arena, struct tree_node *node, const struct def_type *type) {
-  if (type->kind != DEF_RESOURCE || (type->flags & PACK_ABSTRACT)) return true;
+  if (!brings_name(type)) return true;
   struct tree_node *meta = tree_new(arena, TREE_STRING, STR(RESOURCE_TYPE));
   if (!meta) return false;
   meta->flags = TREE_META | TREE_BOUND;
@@ -278,6 +282,21 @@ static const struct pack_type_ref *choose(const struct def_element *element, con
   for (uint32_t i = 0; i < element->types.count; i++)
     if (def_type_constrained(rel_get(&refs[i].type)) == def_type_constrained(type)) return &refs[i];
   return NULL;
+}
+
+bool definitions_stamp(const struct def_element *element, const struct def_type *type,
+                       struct tree_node *stamp) {
+  const struct pack_type_ref *ref = choose(element, type);
+  const struct def_type *plain = def_type_constrained(type);
+  if (!ref || brings_name(plain)) return false;
+  *stamp = (struct tree_node){.name = rel_text(&ref->json_name),
+                              .element = element,
+                              .type = plain,
+                              .symbol = element->symbol,
+                              .order = element->order,
+                              .kind = (uint8_t)kind_of(plain),
+                              .flags = (uint8_t)(TREE_BOUND | (element->flags & PACK_LIST ? TREE_IN_ARRAY : 0))};
+  return true;
 }
 
 struct tree_node *definitions_make(const struct definitions *definitions, struct arena *arena,

@@ -366,6 +366,9 @@ void definitions_write_xml(struct tree_node *root, bool pretty, struct buf *out)
 struct tree_node *definitions_make(const struct definitions *definitions, struct arena *arena,
                                    struct tree_node *parent, const struct def_element *element,
                                    const struct def_type *type) MUST_USE;
+/* What definitions_make makes there, not attached to anything: made once, copied often. False where it cannot be
+   copied: a resource brings its resourceType, or the type is none of the element's. */
+bool definitions_stamp(const struct def_element *element, const struct def_type *type, struct tree_node *stamp);
 /* A bound root of a resource, or of any type. */
 struct tree_node *definitions_make_root(const struct definitions *definitions, struct arena *arena,
                                         const struct def_type *type) MUST_USE;

@@ -126,21 +126,21 @@ static bool real_input(struct fp_eval *e, const struct fp_ins *call, const struc
 }
 
 bool fp_fn_exp(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct fp_list *out) {
-  long double real;
+  long double real = 0;
   bool has;
   if (!real_input(e, call, in, &real, &has)) return false;
   return !has || push_real(e, expl(real), out);
 }
 
 bool fp_fn_ln(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct fp_list *out) {
-  long double real;
+  long double real = 0;
   bool has;
   if (!real_input(e, call, in, &real, &has)) return false;
   return !has || real <= 0 || push_real(e, logl(real), out);
 }
 
 bool fp_fn_sqrt(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct fp_list *out) {
-  long double real;
+  long double real = 0;
   bool has;
   if (!real_input(e, call, in, &real, &has)) return false;
   return !has || real < 0 || push_real(e, sqrtl(real), out);
@@ -158,7 +158,7 @@ static int real_argument(struct fp_eval *e, const struct fp_ins *call, struct de
 
 bool fp_fn_log(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct fp_list *out) {
   struct decimal base;
-  long double real;
+  long double real = 0;
   bool has;
   if (!real_input(e, call, in, &real, &has)) return false;
   int given = real_argument(e, call, &base);

@@ -303,6 +303,8 @@ static void compile_source(struct fml_compiler *c, const struct ast_source *ast,
   out->where = fml_expr(c, ast->where, &type);
   out->check = fml_expr(c, ast->check, &type);
   out->log = fml_expr(c, ast->log, &type);
+  out->plain = !out->type && !out->fallback && !out->where && !out->check && !out->log &&
+               !ast->has_cardinality && ast->mode == AST_ALL;
 }
 
 /* --- calls -----------------------------------------------------------------------------------------------

@@ -484,6 +484,39 @@ static void bind_share(struct place *p) {
   if (p->out->share >= 0) c->bindings[p->out->share].is_shared = true;
 }
 
+/* What is made at each step, where it is known: the last one has the type of the value. */
+static void stamp_steps(struct fml_compiler *c, struct prog_target *out) {
+  if (!out->steps) return;
+  for (size_t i = 0; i < out->step_count; i++) {
+    struct prog_step *step = &out->steps[i];
+    const struct def_element *element = step->element;
+    if (!element || step->is_value) continue;
+    const struct def_type *type = i + 1 == out->step_count ? out->type : step->type;
+    if (!type && def_element_type_count(element) == 1) type = def_element_type(element, 0).type;
+    struct tree_node stamp;
+    if (!type || !definitions_stamp(element, type, &stamp)) continue;
+    struct tree_node *kept = arena_alloc(c->set->arena, sizeof *kept);
+    if (kept) *kept = stamp;
+    c->nomem |= !kept;
+    step->stamp = kept;
+  }
+}
+
+/* The commonest targets take a short way: a literal that needs no look while running has its text in the stamp; a
+   text copied to a primitive needs a look at its type only. */
+static void shorten(struct fml_compiler *c, struct prog_target *out) {
+  const struct tree_node *stamp = out->steps ? out->steps[out->step_count - 1].stamp : NULL;
+  if (!stamp || !out->args || !out->type || out->primitive == DEF_P_NONE || out->cast) return;
+  out->direct = (out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count;
+  if (out->op != PROG_LITERAL || out->args[0].text.len == 0) return;
+  struct tree_node *ready = arena_alloc(c->set->arena, sizeof *ready);
+  c->nomem |= !ready;
+  if (!ready) return;
+  *ready = *stamp;
+  ready->text = out->args[0].text;
+  out->ready = ready;
+}
+
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
                         const struct ast_target *ast, struct prog_target *out) {
   struct place p = {.c = c, .ast = ast, .rule = rule, .out = out};
@@ -496,6 +529,8 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
   else if (ok)
     compile_make(&p);
   out->primitive = fml_primitive_of(out->type);
+  stamp_steps(c, out);
+  shorten(c, out);
   bind_share(&p);
   if (!ast->alias.text.len) return;
   struct fml_type type = out->type ? fml_type_of(out->type) : p.type;

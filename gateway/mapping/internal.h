@@ -312,7 +312,8 @@ struct prog_step {
   const struct def_type *only;       /* name like valueQuantity: items of this type */
   uint32_t symbol;
   bool is_list;
-  bool is_value; /* the value of a primitive */
+  bool is_value;                 /* the value of a primitive */
+  const struct tree_node *stamp; /* of a target: what is made there, when that is known and can be copied */
 };
 
 struct prog_source {
@@ -322,6 +323,7 @@ struct prog_source {
   const struct def_type *type;
   struct prog_expr *fallback, *where, *check, *log;
   int context, out; /* slots; out -1: not named */
+  bool plain;       /* every item of the path counts: no type, condition, default, list mode … */
 };
 
 enum prog_op {
@@ -368,8 +370,10 @@ struct prog_target {
   int context, out, share; /* slots, -1: none */
   struct prog_step *steps;
   size_t step_count;
-  const struct def_type *type;  /* of the value made, when known */
-  enum def_primitive primitive; /* of that type */
+  const struct def_type *type;   /* of the value made, when known */
+  enum def_primitive primitive;  /* of that type */
+  const struct tree_node *ready; /* a literal that fits: the whole node */
+  bool direct;                   /* copies a variable to a primitive of a known type */
   const struct def_type *cast;  /* checked against, when it is not the type written */
   struct prog_arg *args;
   size_t arg_count;
@@ -584,6 +588,13 @@ static inline void fml_set_slot(struct fml_frame *frame, int slot, const struct 
   if (slot < 0) return;
   frame->lists[slot].count = item ? 1 : 0;
   if (item) frame->items[slot] = *item;
+}
+/* Member by member: copying an item that was just made waits for its stores. */
+static inline void fml_set_node(struct fml_frame *frame, int slot, struct tree_node *node) {
+  if (slot < 0) return;
+  frame->lists[slot].count = 1;
+  frame->items[slot].kind = FP_NODE;
+  frame->items[slot].node = node;
 }
 /* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,

@@ -141,16 +141,27 @@ static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
   return frame;
 }
 
-static bool push(struct fml_run *run, struct fp_item item) {
-  if (run->stack_count == run->stack_room) {
-    size_t room = run->stack_room ? run->stack_room * 2 : 64;
-    struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
-    if (!stack) return false;
-    if (run->stack_count) memcpy(stack, run->stack, run->stack_count * sizeof *stack);
-    run->stack = stack;
-    run->stack_room = room;
-  }
-  run->stack[run->stack_count++] = item;
+static bool grow_stack(struct fml_run *run) {
+  size_t room = run->stack_room ? run->stack_room * 2 : 64;
+  struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
+  if (!stack) return false;
+  if (run->stack_count) memcpy(stack, run->stack, run->stack_count * sizeof *stack);
+  run->stack = stack;
+  run->stack_room = room;
+  return true;
+}
+
+static bool push(struct fml_run *run, const struct fp_item *item) {
+  if (run->stack_count == run->stack_room && !grow_stack(run)) return false;
+  run->stack[run->stack_count++] = *item;
+  return true;
+}
+
+static bool push_node(struct fml_run *run, struct tree_node *node) {
+  if (run->stack_count == run->stack_room && !grow_stack(run)) return false;
+  struct fp_item *item = &run->stack[run->stack_count++];
+  item->kind = FP_NODE;
+  item->node = node;
   return true;
 }
 
@@ -205,21 +216,18 @@ static enum status push_children(struct fml_run *run, const struct fp_item *from
                                  const struct prog_step *step) {
   if (from->kind != FP_NODE) {
     if (step->is_value || step->symbol == run->set->kit.symbol_value)
-      return push(run, *from) ? STATUS_OK : STATUS_NOMEM;
+      return push(run, from) ? STATUS_OK : STATUS_NOMEM;
     return STATUS_OK;
   }
   struct tree_node *node = from->node;
   bool value = step->is_value;
   if (!step->element && step->symbol == run->set->kit.symbol_value && node->kind != TREE_OBJECT) value = true;
-  if (value && node->text.len) {
-    struct fp_item item = *from;
-    return push(run, item) ? STATUS_OK : STATUS_NOMEM;
-  }
+  if (value && node->text.len) return push(run, from) ? STATUS_OK : STATUS_NOMEM;
   for (struct tree_node *child = node->child; child; child = child->next) {
     if (child->symbol != step->symbol || tree_is_meta(child)) continue;
     if (child->kind == TREE_NULL && !child->child) continue; /* `[]` and null are no items */
     if (step->only && node_type(child) != step->only) continue;
-    if (!push(run, (struct fp_item){.kind = FP_NODE, .node = child})) return STATUS_NOMEM;
+    if (!push_node(run, child)) return STATUS_NOMEM;
   }
   return STATUS_OK;
 }
@@ -242,7 +250,7 @@ static enum status descend(struct fml_run *run, size_t base, const struct prog_s
 static enum status gather(struct fml_run *run, const struct fp_item *context,
                           const struct prog_source *source) {
   size_t base = run->stack_count;
-  if (source->step_count == 0) return push(run, *context) ? STATUS_OK : STATUS_NOMEM;
+  if (source->step_count == 0) return push(run, context) ? STATUS_OK : STATUS_NOMEM;
   enum status status = push_children(run, context, &source->steps[0]);
   for (size_t i = 1; i < source->step_count && status == STATUS_OK; i++)
     status = descend(run, base, &source->steps[i]);
@@ -346,7 +354,7 @@ static enum status use_fallback(struct fml_run *run, struct fml_frame *frame,
   enum status status = fml_eval(run, frame, source->fallback, context, &list);
   if (status == STATUS_INVALID) return STATUS_OK;
   for (size_t i = 0; i < list.count && status == STATUS_OK; i++)
-    if (!push(run, list.items[i])) status = STATUS_NOMEM;
+    if (!push(run, &list.items[i])) status = STATUS_NOMEM;
   return status;
 }
 
@@ -363,6 +371,8 @@ static enum status select_items(struct fml_run *run, struct fml_frame *frame,
   struct fp_item context = frame->items[source->context];
   enum status status = gather(run, &context, source);
   if (status != STATUS_OK) return status;
+  left->found = left->typed = left->wanted = left->checked = run->stack_count - base;
+  if (source->plain) return STATUS_OK;
   if (source->fallback) {
     bool used = run->stack_count == base;
     fml_hit(run, source->ast->mark + (used ? FML_DEFAULT_USED : FML_DEFAULT_UNUSED));
@@ -435,7 +445,10 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
     run->rule = rule;
     if (item.kind == FP_NODE) run->focus = item.node;
     mark_item(&item);
-    fml_set_slot(frame, source->out, &item);
+    if (item.kind == FP_NODE)
+      fml_set_node(frame, source->out, item.node);
+    else
+      fml_set_slot(frame, source->out, &item);
     status =
         index + 1 < rule->source_count ? run_sources(run, frame, rule, index + 1) : fire(run, frame, rule);
   }

@@ -37,15 +37,29 @@ static const struct def_type *only_type(const struct def_element *element) {
   return def_element_type_count(element) == 1 ? def_element_type(element, 0).type : NULL;
 }
 
+static void remove_existing(const struct tree_node *parent, uint32_t symbol) {
+  struct tree_node *old = existing(parent, symbol);
+  if (old) tree_remove(old);
+}
+
 /* A new node of `type` at the step; a single element that is there is replaced. */
 static struct tree_node *make_at(struct fml_run *run, struct tree_node *parent,
                                  const struct def_element *element, const struct def_type *type) {
-  if (!def_element_is_list(element)) {
-    struct tree_node *old = existing(parent, def_element_symbol(element));
-    if (old) tree_remove(old);
-  }
+  if (!def_element_is_list(element)) remove_existing(parent, def_element_symbol(element));
   struct tree_node *node = definitions_make(run->set->definitions, run->arena, parent, element, type);
   if (node) node->offset = lineage(run, NULL);
+  return node;
+}
+
+/* The same from what was prepared when the map was loaded. */
+static struct tree_node *stamp_at(struct fml_run *run, struct tree_node *parent,
+                                  const struct tree_node *stamp) {
+  if (!(stamp->flags & TREE_IN_ARRAY)) remove_existing(parent, stamp->symbol);
+  struct tree_node *node = arena_alloc(run->arena, sizeof *node);
+  if (!node) return NULL;
+  *node = *stamp;
+  node->offset = lineage(run, NULL);
+  tree_insert_ordered(parent, node);
   return node;
 }
 
@@ -169,6 +183,7 @@ static enum status copy_children(struct fml_run *run, struct tree_node *node, co
 static enum status write_text(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               const struct def_element *element, const struct fml_value *value,
                               struct tree_node **out) {
+  const struct tree_node *stamp = target->steps[target->step_count - 1].stamp;
   struct str text = STR("");
   enum def_primitive from = primitive_of_item(value);
   const struct def_type *type = written_type(target, element, value, from);
@@ -181,7 +196,8 @@ static enum status write_text(struct fml_run *run, const struct prog_target *tar
   bool empty = value->item.kind == FP_NODE && value->item.node->kind == TREE_NULL;
   if (!empty && text.len == 0) return STATUS_OK; /* FHIR has no empty values */
   if (!empty && !text_fits(run, target, value, from, type, text)) return STATUS_OK;
-  struct tree_node *node = make_at(run, parent, element, type);
+  struct tree_node *node =
+      stamp && (target->type || stamp->type == type) ? stamp_at(run, parent, stamp) : make_at(run, parent, element, type);
   if (!node) return STATUS_NOMEM;
   node->text = text;
   node->offset = lineage(run, value->origin);
@@ -272,16 +288,17 @@ static enum status write_item(struct fml_run *run, const struct prog_target *tar
 /* Steps before the last: single elements are used again, lists grow. */
 static enum status walk(struct fml_run *run, const struct prog_target *target, struct tree_node **parent) {
   for (size_t i = 0; i + 1 < target->step_count; i++) {
-    const struct def_element *element = element_of(run, *parent, &target->steps[i]);
+    const struct prog_step *step = &target->steps[i];
+    const struct def_element *element = element_of(run, *parent, step);
     if (!element) return STATUS_INVALID;
     struct tree_node *node =
         def_element_is_list(element) ? NULL : existing(*parent, def_element_symbol(element));
-    const struct def_type *type = target->steps[i].type ? target->steps[i].type : only_type(element);
+    const struct def_type *type = step->type ? step->type : only_type(element);
     if (!type) {
       fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
       return STATUS_INVALID;
     }
-    if (!node) node = make_at(run, *parent, element, type);
+    if (!node) node = step->stamp ? stamp_at(run, *parent, step->stamp) : make_at(run, *parent, element, type);
     if (!node) return STATUS_NOMEM;
     *parent = node;
   }
@@ -304,7 +321,8 @@ static enum status run_make(struct fml_run *run, struct fml_frame *frame, const 
     if (*out) (*out)->offset = lineage(run, NULL);
     return *out ? STATUS_OK : STATUS_NOMEM;
   }
-  const struct def_element *element = element_of(run, parent, &target->steps[target->step_count - 1]);
+  const struct prog_step *step = &target->steps[target->step_count - 1];
+  const struct def_element *element = element_of(run, parent, step);
   if (!element) return STATUS_OK;
   *out = reused(frame, target, parent, element);
   const struct def_type *type = target->type ? target->type : only_type(element);
@@ -312,12 +330,9 @@ static enum status run_make(struct fml_run *run, struct fml_frame *frame, const 
     fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
     return STATUS_OK;
   }
-  if (!*out) *out = make_at(run, parent, element, type);
+  if (!*out) *out = step->stamp ? stamp_at(run, parent, step->stamp) : make_at(run, parent, element, type);
   if (!*out) return STATUS_NOMEM;
-  if (target->share >= 0) {
-    struct fp_item item = {.kind = FP_NODE, .node = *out};
-    fml_set_slot(frame, target->share, &item);
-  }
+  fml_set_node(frame, target->share, *out);
   return STATUS_OK;
 }
 
@@ -345,6 +360,32 @@ static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
   if (parent) return write_item(run, target, parent, &target->steps[target->step_count - 1], &value, out);
   fml_set_slot(frame, target->out, &value.item);
   return STATUS_OK;
+}
+
+/* What `direct` targets copy; NULL: an item that has to be looked at more closely. */
+static struct tree_node *plain_text(const struct fml_frame *frame, const struct prog_target *target) {
+  int slot = target->args[0].slot;
+  if (frame->lists[slot].count == 0 || frame->items[slot].kind != FP_NODE) return NULL;
+  struct tree_node *node = frame->items[slot].node;
+  if (node->kind == TREE_OBJECT || node->kind == TREE_NULL || node->child || node->text.len == 0) return NULL;
+  enum def_primitive from = fml_primitive_of(node_type(node));
+  return from == target->primitive || fml_primitive_fit(from, target->primitive) == FML_FIT ? node : NULL;
+}
+
+static enum status run_direct(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+                              struct tree_node *from, struct tree_node **out) {
+  from->flags |= TREE_READ;
+  *out = stamp_at(run, parent, target->steps[target->step_count - 1].stamp);
+  if (!*out) return STATUS_NOMEM;
+  (*out)->text = from->text;
+  (*out)->offset = lineage(run, from);
+  return STATUS_OK;
+}
+
+static enum status run_ready(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+                             struct tree_node **out) {
+  *out = stamp_at(run, parent, target->ready);
+  return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
 static bool builds(const struct prog_target *target) {
@@ -376,7 +417,7 @@ static void trace_empty(const struct fml_run *run, const struct prog_target *tar
 }
 
 enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
-  struct tree_node *parent = NULL, *node = NULL;
+  struct tree_node *parent = NULL, *node = NULL, *text;
   enum status status = STATUS_OK;
   if (target->context >= 0) {
     bool set = frame->lists[target->context].count && frame->items[target->context].kind == FP_NODE;
@@ -387,7 +428,11 @@ enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const s
     if (!set || status != STATUS_OK) return status == STATUS_INVALID ? STATUS_OK : status;
   }
   fml_set_slot(frame, target->out, NULL);
-  if (target->op == PROG_MAKE || target->op == PROG_CREATE)
+  if (target->ready)
+    status = run_ready(run, target, parent, &node);
+  else if (target->direct && (text = plain_text(frame, target)))
+    status = run_direct(run, target, parent, text, &node);
+  else if (target->op == PROG_MAKE || target->op == PROG_CREATE)
     status = run_make(run, frame, target, parent, &node);
   else if (builds(target))
     status = run_build(run, frame, target, parent, &node);
@@ -399,8 +444,7 @@ enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const s
     if (!named) trace_empty(run, target, NULL);
     return status;
   }
-  struct fp_item item = {.kind = FP_NODE, .node = node};
-  fml_set_slot(frame, target->out, &item);
+  fml_set_node(frame, target->out, node);
   if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, transform_name(run, target), node);
   return status;
 }

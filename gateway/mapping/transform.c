@@ -54,19 +54,20 @@ static void give_text(struct fml_run *run, struct fml_value *out, struct str tex
 static enum status append(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                           struct fml_value *out) {
   struct tree_node *origin = NULL;
-  size_t len = 0;
-  struct str part;
-  for (size_t i = 0; i < target->arg_count; i++) {
-    if (!fml_argument(run, frame, &target->args[i], &part, &origin)) return STATUS_OK; /* nothing to append */
-    len += part.len;
+  struct str few[8], *parts = few;
+  size_t len = 0, count = target->arg_count;
+  if (count > sizeof few / sizeof *few) parts = ARENA_ARRAY(run->arena, struct str, count);
+  if (!parts) return STATUS_NOMEM;
+  for (size_t i = 0; i < count; i++) {
+    if (!fml_argument(run, frame, &target->args[i], &parts[i], &origin)) return STATUS_OK; /* nothing to append */
+    len += parts[i].len;
   }
   char *text = arena_alloc(run->arena, len + 1);
   if (!text) return STATUS_NOMEM;
   len = 0;
-  for (size_t i = 0; i < target->arg_count; i++) {
-    if (!fml_argument(run, frame, &target->args[i], &part, &origin)) return STATUS_OK;
-    if (part.len) memcpy(text + len, part.ptr, part.len);
-    len += part.len;
+  for (size_t i = 0; i < count; i++) {
+    if (parts[i].len) memcpy(text + len, parts[i].ptr, parts[i].len);
+    len += parts[i].len;
   }
   give_text(run, out, str_make(text, len), origin);
   return STATUS_OK;
