@@ -103,6 +103,17 @@ static struct tree_node *same_name_after(const struct tree_node *node) {
   return node->next && str_eq(node->next->name, node->name) ? node->next : NULL;
 }
 
+/* `_x` has the shape of `x`, and says something; only in an array may it be null. */
+static void check_shadow(struct bind *bind, const struct tree_node *shadow, const struct tree_node *value) {
+  bool listed = (shadow->flags & TREE_IN_ARRAY) != 0;
+  bool nothing = shadow->kind == TREE_NULL ? !listed : shadow->kind == TREE_OBJECT && !shadow->child;
+  if (nothing || shadow->flags & TREE_EMPTY_ARRAY)
+    complain(bind, DIAG_EMPTY_VALUE, shadow, "an empty partner of a primitive:", shadow->name);
+  else if (value && listed != ((value->flags & TREE_IN_ARRAY) != 0))
+    complain(bind, DIAG_NOT_AN_ARRAY, shadow, "must be an array where the values are one, and only there:",
+             shadow->name);
+}
+
 /* Folds one run of `_x` siblings that begins at `shadow`; returns what follows it. `*before` is the sibling
    before it. Values and shadows of arrays pair by position. */
 static struct tree_node *fold_run(struct bind *bind, struct tree_node *parent, struct tree_node **before,
@@ -117,6 +128,7 @@ static struct tree_node *fold_run(struct bind *bind, struct tree_node *parent, s
     complain(bind, DIAG_WRONG_TYPE, shadow, "only primitives have an underscore partner:", whole);
   while (shadow && str_eq(shadow->name, whole)) {
     bool usable = fits && (shadow->kind == TREE_OBJECT || shadow->kind == TREE_NULL);
+    if (usable) check_shadow(bind, shadow, value);
     if (usable && value && value->kind != TREE_OBJECT) {
       move_children(shadow, value);
       value = same_name_after(value);
