@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include "cli/cli.h"
 
+enum { IGS_MAX = 32 };
+
 const char *cli_value(const struct cli *cli, const char *name) {
   for (size_t i = cli->value_count; i > 0; i--)
     if (strcmp(cli->values[i - 1].name, name) == 0) return cli->values[i - 1].value;
@@ -98,13 +100,22 @@ int cli_exit_of(enum status status) {
 }
 
 int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out) {
+  const char *packages[IGS_MAX];
+  size_t count = 0;
+  while (count < IGS_MAX && cli_value_at(cli, "ig", count)) {
+    packages[count] = cli_value_at(cli, "ig", count);
+    count++;
+  }
   struct pipeline_params params = {.host = cli->host,
+                                   .packages = packages,
+                                   .package_count = count,
                                    .definitions = cli_value(cli, "definitions"),
                                    .mappings = cli_value(cli, "mappings"),
                                    .maps = maps};
   enum status status = pipeline_open(&params, &cli->diags, out);
+  if (status == STATUS_OK && !count) return CLI_DONE;
+  cli_report(cli, &cli->diags); /* of packages also what is merely amiss */
   if (status == STATUS_OK) return CLI_DONE;
-  cli_report(cli, &cli->diags);
   if (!diag_failed(&cli->diags)) fprintf(stderr, "ketlink: cannot start: %s\n", status_name(status));
   return status == STATUS_NOMEM || status == STATUS_IO ? cli_exit_of(status) : CLI_CONFIG;
 }

@@ -110,17 +110,40 @@ static void print_json(struct cli *cli, json_t *value) {
   json_decref(value);
 }
 
+static json_t *needs_json(const struct definitions *definitions, size_t package) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < definitions_need_count(definitions, package); i++) {
+    struct def_need need = definitions_need(definitions, package, i);
+    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "id", json_text(need.id), "version",
+                                          json_text(need.version), "present",
+                                          need.present.len ? json_text(need.present) : json_null()));
+  }
+  return list;
+}
+
 static void list_json(struct cli *cli, const struct definitions *definitions) {
   json_t *list = json_array();
   for (size_t i = 0; i < definitions_package_count(definitions); i++) {
     struct def_package package = definitions_package(definitions, i);
-    json_array_append_new(list,
-                          json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "id", json_text(package.id), "version",
-                                    json_text(package.version), "structures", (json_int_t)package.structures,
-                                    "valueSets", (json_int_t)package.value_sets, "codeSystems",
-                                    (json_int_t)package.code_systems, "units", (json_int_t)package.units));
+    json_array_append_new(
+        list, json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "id", json_text(package.id), "version",
+                        json_text(package.version), "structures", (json_int_t)package.structures, "valueSets",
+                        (json_int_t)package.value_sets, "codeSystems", (json_int_t)package.code_systems,
+                        "units", (json_int_t)package.units, "dependencies", needs_json(definitions, i)));
   }
   print_json(cli, list);
+}
+
+static void list_needs(struct cli *cli, const struct definitions *definitions, size_t package) {
+  for (size_t i = 0; i < definitions_need_count(definitions, package); i++) {
+    struct def_need need = definitions_need(definitions, package, i);
+    bool same = str_eq(need.present, need.version);
+    cli_printf(cli, "  needs %.*s#%.*s%s%.*s\n", STR_ARG(need.id), STR_ARG(need.version),
+               same               ? ""
+               : need.present.len ? ": present is "
+                                  : ": not present",
+               same ? 0 : (int)need.present.len, need.present.ptr ? need.present.ptr : "");
+  }
 }
 
 static void list_text(struct cli *cli, const struct definitions *definitions) {
@@ -132,15 +155,21 @@ static void list_text(struct cli *cli, const struct definitions *definitions) {
                                    package.version.len ? "#" : "", STR_ARG(package.version));
     cli_printf(cli, "%-40.*s %10zu %10zu %12zu %6zu\n", STR_ARG(name), package.structures, package.value_sets,
                package.code_systems, package.units);
+    list_needs(cli, definitions, i);
   }
   cli_printf(cli, "%zu types and profiles\n", definitions_type_count(definitions));
 }
 
 static int run_list(struct cli *cli) {
-  struct pipeline *pipeline = NULL;
-  int result = cli_pipeline(cli, false, &pipeline);
-  if (result != CLI_DONE) return result;
-  const struct definitions *definitions = pipeline_definitions(pipeline);
+  struct str path;
+  struct definitions *definitions = NULL;
+  int result = CLI_DONE;
+  enum status status = pipeline_find_pack(cli_value(cli, "definitions"), cli->arena, &cli->diags, &path);
+  if (status == STATUS_OK) status = definitions_open(path.ptr, &cli->diags, &definitions);
+  if (status != STATUS_OK) {
+    cli_report(cli, &cli->diags);
+    return CLI_CONFIG;
+  }
   if (!definitions_verify(definitions)) {
     fprintf(stderr, "ketlink: the pack is damaged; build it again: ketlink definitions build\n");
     result = CLI_CONFIG;
@@ -149,7 +178,7 @@ static int run_list(struct cli *cli) {
   } else {
     list_text(cli, definitions);
   }
-  pipeline_close(pipeline);
+  definitions_close(definitions);
   return result;
 }
 
@@ -157,7 +186,7 @@ const struct cli_command cli_definitions_list = {
     .name = "definitions",
     .verb = "list",
     .arguments = "",
-    .summary = "check the pack and list what it was made of",
+    .summary = "check the pack, list its packages and what they need",
     .examples = "  ketlink definitions list\n  ketlink definitions list --json\n",
     .run = run_list,
 };

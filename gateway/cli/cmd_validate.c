@@ -4,6 +4,7 @@
 
 static const struct cli_option options[] = {
     {"profile", 'p', "URL", "also check against this profile (repeatable)"},
+    {"ig", 0, "ID#VER|FILE.tgz", "load this package too (repeatable)"},
     {"fail-on", 0, "LEVEL", "exit 1 on error (default), warning or none"},
     {"format", 0, "FORMAT", "text (default), json, junit or github"},
 };
@@ -254,6 +255,7 @@ const struct cli_command cli_validate = {
     .summary = "check resources, Bundles, NDJSON and clinic records",
     .examples = "  ketlink validate patient.json                 findings with line and column\n"
                 "  ketlink validate --profile http://hl7.org/fhir/StructureDefinition/bp bp.json\n"
+                "  ketlink validate --ig hl7.fhir.us.core-6.1.0.tgz patient.json\n"
                 "  ketlink validate --format junit --fail-on warning *.json -o report.xml\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],

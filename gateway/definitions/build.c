@@ -63,8 +63,10 @@ static void add_system_types(struct builder *b) {
 enum status def_builder_init(struct builder *b, struct definitions *below, struct diag_list *diags) {
   *b = (struct builder){.below = below, .diags = diags, .arena = arena_new(DEF_BUILD_ARENA)};
   if (!b->arena) return STATUS_NOMEM;
-  struct map *maps[] = {&b->type_names, &b->constraints, &b->constraint_lists, &b->thawed, &b->symbols,
-                        &b->systems,    &b->sets,        &b->searches,         &b->units,  &b->prefixes};
+  struct map *maps[] = {&b->names[DEF_TYPES], &b->names[DEF_SETS],  &b->names[DEF_SYSTEMS],
+                        &b->constraints,      &b->constraint_lists, &b->thawed,
+                        &b->symbols,          &b->searches,         &b->units,
+                        &b->prefixes};
   for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
     map_init(maps[i], b->arena);
   def_image_init(&b->image, b->arena);
@@ -104,6 +106,7 @@ bool def_builder_add(struct builder *b, const struct tree_node *resource, const 
 }
 
 enum status def_builder_finish(struct builder *b) {
+  if (!b->error) def_claim_names(b);
   if (!b->error) def_resolve(b);
   if (!b->error) def_expand(b);
   if (!b->error) def_unit_values(b);
@@ -126,13 +129,30 @@ static struct b_package *begin_package(struct builder *b, struct str id) {
     b->last_package->next = package;
   else
     b->packages = package;
+  package->number = b->last_package && b->last_package->number < UINT8_MAX ? b->last_package->number + 1 : 1;
   b->last_package = package;
   return package;
+}
+
+/* Packages of npm that are no FHIR packages need programs. */
+static bool is_fhir_package(const struct tree_node *node) {
+  return tree_find(node, "fhirVersions") || tree_find(node, "fhir-version-list") ||
+         str_starts(tree_text(node, "type"), STR("fhir."));
+}
+
+void def_builder_needs(struct builder *b, const struct tree_node *node, struct b_texts *ids,
+                       struct b_texts *versions) {
+  const struct tree_node *needs = is_fhir_package(node) ? tree_find(node, "dependencies") : NULL;
+  for (const struct tree_node *at = needs ? tree_first(needs) : NULL; at; at = tree_next(at)) {
+    (void)def_texts_add(b, ids, def_builder_str(b, at->name));
+    (void)def_texts_add(b, versions, def_builder_str(b, at->text));
+  }
 }
 
 static void name_package(struct builder *b, const struct tree_node *node) {
   b->last_package->id = def_builder_str(b, tree_text(node, "name"));
   b->last_package->version = def_builder_str(b, tree_text(node, "version"));
+  def_builder_needs(b, node, &b->last_package->needs, &b->last_package->needs_versions);
 }
 
 static bool is_package_json(struct str name) {
@@ -159,7 +179,10 @@ static void read_text(void *context, struct str name, struct str text, struct ar
     return;
   }
   enum status status = tree_read(&source, NULL, arena, b->diags, &root);
-  if (status == STATUS_NOMEM) b->error = status;
+  if (status == STATUS_NOMEM) {
+    diag_error(b->diags, DIAG_INPUT_TOO_LARGE, &(struct diag_at){.source = &source}, "Needs too much memory");
+    b->error = status;
+  }
   if (status) return; /* the diagnostic stands in the list */
   bind_xml(b, root, &source, arena);
   if (is_package_json(name))
@@ -169,16 +192,21 @@ static void read_text(void *context, struct str name, struct str text, struct ar
                  "neither StructureDefinition, ValueSet nor CodeSystem: not used");
 }
 
-static enum status read_packages(struct builder *b, const struct definitions_build *build) {
+enum status def_builder_read_package(struct builder *b, const struct host *host, const char *path) {
   struct build_read read = {.b = b};
-  struct source_visit visit = {read_text, &read};
+  struct source_visit visit = {.each = read_text, .context = &read};
+  if (!begin_package(b, str_of(path))) return STATUS_NOMEM;
+  enum status status = def_sources_read(host, path, b->arena, b->diags, &visit);
+  return status ? status : b->error;
+}
+
+static enum status read_packages(struct builder *b, const struct definitions_build *build) {
   enum status status = STATUS_OK;
   for (size_t i = 0; i < build->package_count && !status; i++) {
     if (build->progress) build->progress(build->context, "packages", i, build->package_count + 1);
-    if (!begin_package(b, str_of(build->packages[i]))) return STATUS_NOMEM;
-    status = def_sources_read(build->host, build->packages[i], b->arena, b->diags, &visit);
+    status = def_builder_read_package(b, build->host, build->packages[i]);
   }
-  return status ? status : b->error;
+  return status;
 }
 
 /* --- models ---------------------------------------------------------------------------------- */
@@ -245,7 +273,8 @@ static void hash_text(void *context, struct str name, struct str text, struct ar
 static enum status add_models(struct builder *b, const struct host *host, const char *folder) {
   struct model_files files;
   struct build_read read = {.b = b, .models = true};
-  struct source_visit visit = {read_text, &read}, hashing = {hash_text, &b->models};
+  struct source_visit visit = {.each = read_text, .context = &read},
+                      hashing = {.each = hash_text, .context = &b->models};
   enum status status = list_models(host, folder, b->arena, &files);
   if (status) {
     struct source source = source_make(str_of(folder), (struct str){0});
@@ -264,7 +293,7 @@ static enum status add_models(struct builder *b, const struct host *host, const 
 static enum status write_image(struct builder *b, struct buf *out) {
   size_t size = def_image_size(&b->image);
   if (!buf_reserve(out, size)) return out->error ? out->error : STATUS_NOMEM;
-  def_image_finish(&b->image, out->ptr + out->len, PACK_UNCHECKED);
+  def_image_finish(&b->image, out->ptr + out->len, out->ptr + out->len, PACK_UNCHECKED);
   out->len += size;
   return STATUS_OK;
 }
@@ -288,14 +317,26 @@ enum status definitions_build(const struct definitions_build *build, struct diag
   return status;
 }
 
-/* The finished image of a builder becomes a layer. */
-static enum status lay_over(struct definitions *definitions, struct builder *b) {
+enum status def_builder_append(struct builder *b, struct str pack, struct buf *file) {
+  static const char zeros[PACK_PAGE];
+  enum status status = def_builder_finish(b);
+  if (status) return status;
+  size_t size = def_image_size(&b->image), padding = (PACK_PAGE - pack.len % PACK_PAGE) % PACK_PAGE;
+  buf_add_str(file, pack);
+  buf_add(file, zeros, padding);
+  if (!buf_reserve(file, size)) return file->error ? file->error : STATUS_NOMEM;
+  def_image_finish(&b->image, file->ptr + file->len, pack.ptr + pack.len + padding, PACK_UNCHECKED);
+  file->len += size;
+  return file->error;
+}
+
+enum status def_builder_lay_over(struct definitions *definitions, struct builder *b) {
   enum status status = def_builder_finish(b);
   if (status) return status;
   size_t size = def_image_size(&b->image);
   void *memory = NULL;
   if (posix_memalign(&memory, PACK_PAGE, size)) return STATUS_NOMEM;
-  def_image_finish(&b->image, memory, PACK_GOOD);
+  def_image_finish(&b->image, memory, memory, PACK_GOOD);
   status = def_layer_add(definitions, memory, size);
   if (status) free(memory);
   return status;
@@ -312,20 +353,7 @@ enum status definitions_overlay(struct definitions *definitions, struct tree_nod
     status = b.error;
   }
   if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;
-  if (!status) status = lay_over(definitions, &b);
-  def_builder_release(&b);
-  return status;
-}
-
-enum status definitions_add_package(struct definitions *definitions, const struct host *host,
-                                    const char *path, struct diag_list *diags) {
-  struct builder b;
-  const struct definitions_build build = {.host = host, .packages = &path, .package_count = 1};
-  size_t errors = diag_errors(diags);
-  enum status status = def_builder_init(&b, definitions, diags);
-  if (!status) status = read_packages(&b, &build);
-  if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;
-  if (!status) status = lay_over(definitions, &b);
+  if (!status) status = def_builder_lay_over(definitions, &b);
   def_builder_release(&b);
   return status;
 }
@@ -347,11 +375,12 @@ enum status definitions_refresh_models(struct definitions *definitions, const st
   if (!status) models = arena_printf(b.arena, "%s/models", folder);
   if (!status && !models.ptr) status = STATUS_NOMEM;
   if (!status) status = list_models(host, models.ptr, b.arena, &files);
-  if (!status) status = read_models(&files, diags, &(struct source_visit){hash_text, &hash});
+  if (!status)
+    status = read_models(&files, diags, &(struct source_visit){.each = hash_text, .context = &hash});
   if (!status && hash != known_models(definitions)) {
     status = add_models(&b, host, models.ptr);
     if (!status && diag_errors(diags) > errors) status = STATUS_INVALID;
-    if (!status) status = lay_over(definitions, &b);
+    if (!status) status = def_builder_lay_over(definitions, &b);
   }
   def_builder_release(&b);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* a folder without models has none */

@@ -1,8 +1,10 @@
 /*
  * build.h - private: conformance resources on their way into a pack.
  *
+ *   add.c      a package and what it depends on
  *   sources.c  packages -> JSON texts            extract.c   StructureDefinition -> struct b_structure
  *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
+ *   names.c    who holds a URL, versions side by side
  *   resolve.c  structures -> types, slices       snapshot.c  differential + base -> the whole structure
  *   expand.c   value sets -> their codes         emit.c, emit_terms.c, emit_units.c  everything -> image
  *   units_in.c the UCUM table                unit_values.c  its definitions -> exact ratios
@@ -90,7 +92,8 @@ struct b_type {
   struct str name, url, version;
   enum def_kind kind;
   enum def_primitive primitive;
-  bool abstract, profile, named;
+  bool abstract, profile, named, replaced;
+  const struct b_package *package;
   struct b_type *base, *constrained;
   struct str base_url, fhir_type;
   struct b_texts context_types, context_paths, context_rules; /* the first two go together */
@@ -109,8 +112,10 @@ struct b_type {
 };
 
 struct b_name {
-  struct b_type *type;
-  unsigned rank; /* 3 a type of its own, 2 a model's other names, 1 a profile's name, 0 last part of a
+  void *what; /* struct b_type, b_set or b_system */
+  struct str version;
+  const struct b_package *package;
+  unsigned rank; /* of a type: 3 its own, 2 a model's other names, 1 a profile's name, 0 last part of a
                     profile's URL */
 };
 
@@ -128,6 +133,7 @@ struct b_system {
   struct b_system *next;
   struct str url, version, name;
   bool complete, folds_case, replaced;
+  const struct b_package *package;
   struct b_concept *concepts; /* a parent by nesting stands before its children */
   size_t count, room;
   struct map index; /* code -> index + 1 */
@@ -165,6 +171,7 @@ struct b_set {
   struct b_set *next;
   struct str url, version, name;
   bool replaced;
+  const struct b_package *package;
   struct b_include *includes, *excludes, *expansion;
   struct b_members *members;
   enum b_progress progress;
@@ -172,15 +179,12 @@ struct b_set {
   struct image_place place;
 };
 
-/* The current holder of a URL: a later definition takes the place of an earlier one. */
-struct b_current {
-  void *current; /* struct b_system or struct b_set */
-};
-
 struct b_package {
   struct b_package *next;
   struct str id, version;
   size_t structures, value_sets, code_systems, units;
+  struct b_texts needs, needs_versions; /* other packages; the two go together */
+  uint8_t number;                       /* index + 1 */
 };
 
 /* A row of the table of units, or a prefix. */
@@ -201,11 +205,11 @@ struct builder {
   struct definitions *below; /* NULL when a pack is built from nothing */
   struct image image;
   struct b_type *types, *last_type;
-  struct map type_names;  /* struct b_name */
+  struct map names[DEF_NAMES]; /* struct b_name */
+  const struct b_package *from; /* the package in hand: its versions are meant */
   struct map constraints; /* struct b_constraint */
   struct map constraint_lists, thawed;
   struct map symbols;       /* index + 1, those that are new here */
-  struct map systems, sets; /* struct b_current */
   struct b_system *first_system, *last_system;
   struct b_set *first_set, *last_set;
   struct map searches;
@@ -220,6 +224,14 @@ enum status def_builder_init(struct builder *b, struct definitions *below, struc
 void def_builder_release(struct builder *b);
 /* Takes what it knows of a resource; Bundles are walked. True when it was one of ours. */
 bool def_builder_add(struct builder *b, const struct tree_node *resource, const struct source *source);
+/* What a package.json says it depends on. */
+void def_builder_needs(struct builder *b, const struct tree_node *node, struct b_texts *ids,
+                       struct b_texts *versions);
+/* A package's resources. */
+enum status def_builder_read_package(struct builder *b, const struct host *host, const char *path) MUST_USE;
+/* Finishes; the image becomes a layer of the definitions below, or a file: what `pack` has, then the image. */
+enum status def_builder_lay_over(struct definitions *definitions, struct builder *b) MUST_USE;
+enum status def_builder_append(struct builder *b, struct str pack, struct buf *file) MUST_USE;
 /* Resolves and emits; the image is then ready for def_image_size and def_image_finish. */
 enum status def_builder_finish(struct builder *b) MUST_USE;
 
@@ -248,6 +260,12 @@ void def_complain(struct builder *b, const struct b_type *type, const struct b_e
                   struct str subject);
 /* snapshot.c: the tree of a type that has a base and a differential */
 void def_snapshot(struct builder *b, struct b_type *type, unsigned depth);
+/* names.c: everything that was taken gets its names, in the order in which it was taken */
+void def_claim_names(struct builder *b);
+/* What follows the last slash. */
+struct str def_last_part(struct str url);
+/* What a URL means to the package in hand: here, or *frozen in the pack below; NULL and NULL: nothing. */
+void *def_look_up(struct builder *b, enum def_names kind, struct str url, const void **frozen);
 /* By name or URL, here or below; NULL. */
 struct b_type *def_builder_type(struct builder *b, struct str name);
 void def_builder_name(struct builder *b, struct str key, struct b_type *type, unsigned rank);
@@ -274,7 +292,10 @@ void def_emit_names(struct builder *b, size_t header_field, const struct emit_na
 struct source_visit {
   void (*each)(void *context, struct str name, struct str text, struct arena *arena);
   void *context;
+  bool manifest; /* package.json only */
 };
+/* node_modules folders that exist by name: at most four. */
+size_t def_module_folders(struct arena *arena, const char *folders[4]);
 enum status def_sources_read(const struct host *host, const char *path, struct arena *arena,
                              struct diag_list *diags, const struct source_visit *visit) MUST_USE;
 /* tgz.c: the same for a package file in memory. Caps: bytes unpacked, ratio, entries. */

@@ -122,9 +122,19 @@ enum status definitions_overlay(struct definitions *definitions, struct tree_nod
    with. What was removed from the folder stays until the pack is built again. */
 enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
                                        const char *folder, struct diag_list *diags) MUST_USE;
-/* The same for a whole package (folder, .tgz, npm folder): profiles of an implementation guide. */
+/* The same for a package (folder, .tgz, npm folder, ID#VERSION or ID@VERSION) and those it depends on, as far as
+   they are not present: profiles of an implementation guide. Each is looked for in
+     ~/.fhir/packages/ID#VERSION                      beside the package that needs it: ID-VERSION.tgz, ID#VERSION.tgz
+     the node_modules folders of definitions_find_packages
+   What is not found is one warning. From then on a URL without version means this version of the package.
+   Versions of one package stand side by side; of different packages the later one wins. */
 enum status definitions_add_package(struct definitions *definitions, const struct host *host,
-                                    const char *path, struct diag_list *diags) MUST_USE;
+                                    const char *spec, struct diag_list *diags) MUST_USE;
+/* The same for several, as a new file: all of the pack that `definitions` was opened from and nothing was laid
+   over, then what is new (empty: nothing is). */
+enum status definitions_extend(struct definitions *definitions, const struct host *host,
+                               const char *const *specs, size_t count, struct diag_list *diags,
+                               struct buf *file) MUST_USE;
 /* Checks every byte of the pack. Opening checks types and elements; a value set or code system is checked
    when it is first asked, and a damaged one knows nothing (DEF_MEMBER_UNKNOWN). */
 bool definitions_verify(const struct definitions *definitions);
@@ -137,13 +147,23 @@ struct def_package {
 };
 size_t definitions_package_count(const struct definitions *definitions);
 struct def_package definitions_package(const struct definitions *definitions, size_t index);
+/* What a package says it needs, and the version of it that is there. */
+struct def_need {
+  struct str id, version;
+  struct str present; /* empty: none */
+};
+size_t definitions_need_count(const struct definitions *definitions, size_t package);
+struct def_need definitions_need(const struct definitions *definitions, size_t package, size_t index);
+/* From now on a URL without version means that version of the package. NOT_FOUND: it is not present. */
+enum status definitions_prefer(struct definitions *definitions, struct str id, struct str version) MUST_USE;
 
 /* --- types
  * ----------------------------------------------------------------------------------------------------------
  */
 
 /* By name ("Patient", "System.String", the last part of a logical model's URL or its `name`), or canonical
- * URL with or without |version. */
+ * URL; with |version where it matters. Without it, and with one that is not present, the latest (or preferred)
+ * version is found: def_type_version tells. */
 const struct def_type *definitions_type(const struct definitions *definitions, struct str name_or_url);
 size_t definitions_type_count(const struct definitions *definitions); /* named ones, profiles included */
 const struct def_type *definitions_type_at(const struct definitions *definitions, size_t index);
@@ -217,6 +237,14 @@ struct str def_element_profile(const struct def_element *element, size_t type_in
 /* How what is referred to may stand: bits; 0: any way. */
 enum def_aggregation { DEF_CONTAINED = 1, DEF_REFERENCED = 2, DEF_BUNDLED = 4 };
 unsigned def_element_aggregation(const struct def_element *element, size_t type_index);
+/* The same as types: of several versions of a package the one that the element's package is made for. NULL: not
+   present. */
+const struct def_type *definitions_element_target(const struct definitions *definitions,
+                                                  const struct def_element *element, size_t type_index,
+                                                  size_t index);
+const struct def_type *definitions_element_profile(const struct definitions *definitions,
+                                                   const struct def_element *element, size_t type_index,
+                                                   size_t index);
 bool def_element_binding(const struct def_element *element, struct def_binding *out);
 /* The value set that codes must be of although the binding is weaker (elementdefinition-maxValueSet). */
 bool def_element_max_binding(const struct def_element *element, struct def_binding *out);

@@ -137,6 +137,21 @@ static struct str json_name(struct builder *b, const struct b_element *e, const 
   return name;
 }
 
+/* Canonicals, and what they mean to the package in hand. */
+static struct image_place emit_canonicals(struct builder *b, const struct b_texts *texts) {
+  struct image_place list =
+      def_image_alloc(&b->image, PART_WARM, texts->count, sizeof(struct pack_canonical));
+  for (size_t i = 0; i < texts->count; i++) {
+    struct image_place at = item(list, i, sizeof(struct pack_canonical));
+    TEXT(b, at, struct pack_canonical, url, PART_WARM, texts->items[i]);
+    const void *frozen;
+    const struct b_type *type = def_look_up(b, DEF_TYPES, texts->items[i], &frozen);
+    if (type) def_image_ptr(&b->image, IMAGE_FIELD(at, struct pack_canonical, type), type->place);
+    if (frozen) def_image_ptr_out(&b->image, IMAGE_FIELD(at, struct pack_canonical, type), frozen);
+  }
+  return list;
+}
+
 static struct image_place emit_types(struct builder *b, enum pack_part part, struct b_element *e) {
   struct image_place list = def_image_alloc(&b->image, part, e->type_count, sizeof(struct pack_type_ref));
   for (size_t i = 0; i < e->type_count && !b->error; i++) {
@@ -145,10 +160,8 @@ static struct image_place emit_types(struct builder *b, enum pack_part part, str
     point_to_type(b, IMAGE_FIELD(at, struct pack_type_ref, type), ref->type);
     ref->json_name = json_name(b, e, ref);
     TEXT(b, at, struct pack_type_ref, json_name, PART_HOT, ref->json_name);
-    LIST(b, at, struct pack_type_ref, targets, def_emit_texts(b, PART_WARM, &ref->targets),
-         ref->targets.count);
-    LIST(b, at, struct pack_type_ref, profiles, def_emit_texts(b, PART_WARM, &ref->profiles),
-         ref->profiles.count);
+    LIST(b, at, struct pack_type_ref, targets, emit_canonicals(b, &ref->targets), ref->targets.count);
+    LIST(b, at, struct pack_type_ref, profiles, emit_canonicals(b, &ref->profiles), ref->profiles.count);
     PUT(b, at, struct pack_type_ref, aggregation, ref->aggregation);
   }
   return list;
@@ -323,6 +336,8 @@ static void emit_type(struct builder *b, struct b_type *type) {
   pod->kind = (uint8_t)type->kind;
   pod->primitive = (uint8_t)type->primitive;
   pod->flags = (uint8_t)((type->abstract ? PACK_ABSTRACT : 0) | (type->profile ? PACK_PROFILE : 0));
+  pod->package = type->package ? type->package->number : 0;
+  b->from = type->package;
   if (resolves(type)) pod->flags |= PACK_RESOLVES;
   if (type->root && (type->root->flags & PACK_MODIFIER)) pod->flags |= PACK_TYPE_MODIFIER;
   TEXT(b, at, struct def_type, name, PART_HOT, type->name);
@@ -341,34 +356,38 @@ static void emit_type(struct builder *b, struct b_type *type) {
 }
 
 /* A type that a later one of the same URL replaced stands in no table and is left out. */
-static bool replaced(struct builder *b, const struct b_type *type) {
-  if (type->frozen) return true;
-  if (!type->named || !type->url.len) return false;
-  const struct b_name *name = map_get(&b->type_names, type->url);
-  return name && name->type != type;
+static bool left_out(const struct b_type *type) {
+  return type->frozen || type->replaced;
 }
 
 static void emit_type_list(struct builder *b) {
   size_t count = 0;
   for (struct b_type *type = b->types; type; type = type->next)
-    count += type->named && !replaced(b, type);
+    count += type->named && !left_out(type);
   struct image_place list = def_image_alloc(&b->image, PART_HOT, count, sizeof(int32_t));
   size_t at = 0;
   for (struct b_type *type = b->types; type; type = type->next)
-    if (type->named && !replaced(b, type))
+    if (type->named && !left_out(type))
       def_image_link(&b->image, item(list, at++, sizeof(int32_t)), type->place);
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, types)), list, count);
 }
 
-static void emit_type_names(struct builder *b) {
-  struct emit_name *names = def_builder_alloc(b, b->type_names.count + 1, sizeof *names);
+static struct image_place place_of(enum def_names kind, const void *what) {
+  if (kind == DEF_TYPES) return ((const struct b_type *)what)->place;
+  if (kind == DEF_SETS) return ((const struct b_set *)what)->place;
+  return ((const struct b_system *)what)->place;
+}
+
+static void emit_names(struct builder *b, enum def_names kind, size_t header_field) {
+  const struct map *map = &b->names[kind];
+  struct emit_name *names = def_builder_alloc(b, map->count + 1, sizeof *names);
   size_t count = 0;
-  for (size_t i = 0; names && i < b->type_names.count; i++) {
-    const struct b_name *name = b->type_names.entries[i].value;
-    if (name->type->place.at)
-      names[count++] = (struct emit_name){b->type_names.entries[i].key, name->type->place};
+  for (size_t i = 0; names && i < map->count; i++) {
+    const struct b_name *name = map->entries[i].value;
+    struct image_place place = place_of(kind, name->what);
+    if (place.at) names[count++] = (struct emit_name){map->entries[i].key, place};
   }
-  def_emit_names(b, offsetof(struct pack_header, type_names), names, count);
+  def_emit_names(b, header_field, names, count);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -390,6 +409,17 @@ static void emit_searches(struct builder *b) {
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, searches)), table, size);
 }
 
+static void emit_needs(struct builder *b, struct image_place package_place, const struct b_package *package) {
+  size_t count = package->needs.count;
+  struct image_place list = def_image_alloc(&b->image, PART_WARM, count, sizeof(struct pack_need));
+  for (size_t i = 0; i < count && i < package->needs_versions.count; i++) {
+    struct image_place at = item(list, i, sizeof(struct pack_need));
+    TEXT(b, at, struct pack_need, id, PART_WARM, package->needs.items[i]);
+    TEXT(b, at, struct pack_need, version, PART_WARM, package->needs_versions.items[i]);
+  }
+  LIST(b, package_place, struct pack_package, needs, list, count);
+}
+
 static void emit_packages(struct builder *b) {
   size_t count = 0;
   for (struct b_package *package = b->packages; package; package = package->next)
@@ -404,6 +434,7 @@ static void emit_packages(struct builder *b) {
     PUT(b, at, struct pack_package, value_sets, (uint32_t)package->value_sets);
     PUT(b, at, struct pack_package, code_systems, (uint32_t)package->code_systems);
     PUT(b, at, struct pack_package, units, (uint32_t)package->units);
+    emit_needs(b, at, package);
   }
   def_image_list(&b->image, def_image_header(offsetof(struct pack_header, packages)), list, count);
 }
@@ -413,13 +444,15 @@ void def_emit(struct builder *b) {
   b->image.header.models = b->models;
   def_emit_terms(b);
   for (struct b_type *type = b->types; type; type = type->next)
-    if (!replaced(b, type)) type->place = def_image_alloc(&b->image, PART_HOT, 1, sizeof(struct def_type));
+    if (!left_out(type)) type->place = def_image_alloc(&b->image, PART_HOT, 1, sizeof(struct def_type));
   for (int profiles = 0; profiles < 2; profiles++)
     for (struct b_type *type = b->types; type && !b->error; type = type->next)
       if (type->place.at && type->profile == (profiles == 1)) emit_type(b, type);
   emit_symbols(b);
   emit_type_list(b);
-  emit_type_names(b);
+  emit_names(b, DEF_TYPES, offsetof(struct pack_header, type_names));
+  emit_names(b, DEF_SETS, offsetof(struct pack_header, value_sets));
+  emit_names(b, DEF_SYSTEMS, offsetof(struct pack_header, code_systems));
   emit_searches(b);
   def_emit_units(b);
   emit_packages(b);

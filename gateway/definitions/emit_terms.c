@@ -63,13 +63,12 @@ static void emit_block(struct builder *b, struct image_place entry, const struct
 }
 
 static void emit_common(struct builder *b, struct image_place entry, struct str url, struct str version,
-                        struct str name, bool complete, bool folds_case) {
+                        struct str name, const struct b_package *package) {
   TEXT(b, entry, struct pack_terms, url, url);
   TEXT(b, entry, struct pack_terms, version, version);
   TEXT(b, entry, struct pack_terms, name, name);
   struct pack_terms *terms = def_image_at(&b->image, entry, sizeof *terms);
-  terms->complete = complete;
-  terms->folds_case = folds_case;
+  terms->package = package ? package->number : 0;
 }
 
 static void emit_system(struct builder *b, struct b_system *system, struct image_place state) {
@@ -81,8 +80,10 @@ static void emit_system(struct builder *b, struct b_system *system, struct image
   for (size_t i = 0; i < system->count; i++)
     add_row(&block, &system->concepts[i].self, system->folds_case);
   sort_rows(&block, 0);
-  emit_common(b, system->place, system->url, system->version, system->name, system->complete,
-              system->folds_case);
+  emit_common(b, system->place, system->url, system->version, system->name, system->package);
+  struct pack_terms *terms = def_image_at(&b->image, system->place, sizeof *terms);
+  terms->complete = system->complete;
+  terms->folds_case = system->folds_case;
   emit_block(b, system->place, &block, state);
   free(block.rows);
 }
@@ -130,22 +131,11 @@ static void emit_set(struct builder *b, struct b_set *set, struct image_place st
     emit_part(b, def_image_plus(list, i++ * sizeof(struct pack_set_system)), at, first, block.count - first);
   }
   def_image_list(&b->image, IMAGE_FIELD(set->place, struct def_value_set, systems), list, parts);
-  emit_common(b, set->place, set->url, set->version, set->name, is_complete(set), false);
+  emit_common(b, set->place, set->url, set->version, set->name, set->package);
+  ((struct pack_terms *)def_image_at(&b->image, set->place, sizeof(struct pack_terms)))->complete =
+      is_complete(set);
   emit_block(b, set->place, &block, state);
   free(block.rows);
-}
-
-/* --- the directory --------------------------------------------------------------------------- */
-
-static void emit_directory(struct builder *b, struct emit_name *names, size_t systems, size_t sets) {
-  size_t count = 0;
-  for (struct b_system *system = b->first_system; system; system = system->next)
-    if (!system->replaced) names[count++] = (struct emit_name){system->url, system->place};
-  def_emit_names(b, offsetof(struct pack_header, code_systems), names, systems);
-  count = 0;
-  for (struct b_set *set = b->first_set; set; set = set->next)
-    if (!set->replaced) names[count++] = (struct emit_name){set->url, set->place};
-  def_emit_names(b, offsetof(struct pack_header, value_sets), names, sets);
 }
 
 void def_emit_terms(struct builder *b) {
@@ -160,11 +150,9 @@ void def_emit_terms(struct builder *b) {
     set->place = def_image_alloc(&b->image, PART_WARM, 1, sizeof(struct def_value_set));
     sets++;
   }
-  struct emit_name *names = def_builder_alloc(b, systems + sets + 1, sizeof *names);
   struct image_place states = def_image_alloc(&b->image, PART_STATE, systems + sets, 1);
   for (struct b_system *system = b->first_system; system && !b->error; system = system->next)
     if (!system->replaced) emit_system(b, system, def_image_plus(states, at++));
   for (struct b_set *set = b->first_set; set && !b->error; set = set->next)
     if (!set->replaced) emit_set(b, set, def_image_plus(states, at++));
-  if (names && !b->error) emit_directory(b, names, systems, sets);
 }

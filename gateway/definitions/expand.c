@@ -10,36 +10,39 @@ enum { IMPORT_DEPTH = 32, HIERARCHY_DEPTH = 64 };
 
 /* --- look-up --------------------------------------------------------------------------------- */
 
+/* The builder's own copy of what stands below: one each. */
+static void *thawed(struct builder *b, const void *frozen, size_t size, bool *is_new) {
+  void *known = map_get(&b->thawed, str_make((const char *)&frozen, sizeof frozen));
+  *is_new = !known;
+  if (known) return known;
+  struct str key = arena_str(b->arena, str_make((const char *)&frozen, sizeof frozen));
+  known = def_builder_alloc(b, 1, size);
+  if (!known || !key.ptr || map_put(&b->thawed, key, known)) b->error = STATUS_NOMEM;
+  return b->error ? NULL : known;
+}
+
 struct b_system *def_builder_system(struct builder *b, struct str url) {
-  url = def_canonical(url);
-  struct b_current *known = map_get(&b->systems, url);
-  if (known) return known->current;
-  const struct def_code_system *below = b->below ? definitions_code_system(b->below, url) : NULL;
-  if (!below) return NULL;
-  struct b_system *made = def_builder_alloc(b, 1, sizeof *made);
-  known = def_builder_alloc(b, 1, sizeof *known);
-  if (!made || !known) return NULL;
-  *made = (struct b_system){.url = def_code_system_url(below), .frozen = below, .replaced = true};
-  made->complete = def_code_system_complete(below);
-  made->folds_case = def_code_system_folds_case(below);
-  known->current = made;
-  if (map_put(&b->systems, made->url, known)) b->error = STATUS_NOMEM;
-  return made;
+  const void *frozen;
+  bool is_new;
+  struct b_system *system = def_look_up(b, DEF_SYSTEMS, url, &frozen);
+  if (system || !frozen) return system;
+  system = thawed(b, frozen, sizeof *system, &is_new);
+  if (!system || !is_new) return system;
+  *system = (struct b_system){.url = def_code_system_url(frozen), .frozen = frozen, .replaced = true};
+  system->complete = def_code_system_complete(frozen);
+  system->folds_case = def_code_system_folds_case(frozen);
+  return system;
 }
 
 struct b_set *def_builder_set(struct builder *b, struct str url) {
-  url = def_canonical(url);
-  struct b_current *known = map_get(&b->sets, url);
-  if (known) return known->current;
-  const struct def_value_set *below = b->below ? definitions_value_set(b->below, url) : NULL;
-  if (!below) return NULL;
-  struct b_set *made = def_builder_alloc(b, 1, sizeof *made);
-  known = def_builder_alloc(b, 1, sizeof *known);
-  if (!made || !known) return NULL;
-  *made = (struct b_set){.url = def_value_set_url(below), .frozen = below, .replaced = true};
-  known->current = made;
-  if (map_put(&b->sets, made->url, known)) b->error = STATUS_NOMEM;
-  return made;
+  const void *frozen;
+  bool is_new;
+  struct b_set *set = def_look_up(b, DEF_SETS, url, &frozen);
+  if (set || !frozen) return set;
+  set = thawed(b, frozen, sizeof *set, &is_new);
+  if (set && is_new)
+    *set = (struct b_set){.url = def_value_set_url(frozen), .frozen = frozen, .replaced = true};
+  return set;
 }
 
 /* --- lists of members ------------------------------------------------------------------------ */
@@ -311,7 +314,9 @@ static void thaw_members(struct builder *b, struct b_set *set) {
 
 static void expand_set(struct builder *b, struct b_set *set, unsigned depth) {
   if (set->progress != B_RAW || b->error) return;
+  const struct b_package *outer = b->from;
   set->progress = B_RUNNING;
+  b->from = set->package;
   if (set->frozen) thaw_members(b, set);
   for (const struct b_include *at = set->includes; at && !b->error; at = at->next)
     add_list(b, &set->members, expand_include(b, at, depth));
@@ -319,6 +324,7 @@ static void expand_set(struct builder *b, struct b_set *set, unsigned depth) {
     add_list(b, &set->members, expand_include(b, at, depth));
   for (const struct b_include *at = set->excludes; at && !b->error; at = at->next)
     subtract(b, set->members, expand_include(b, at, depth));
+  b->from = outer;
   set->progress = B_DONE;
 }
 

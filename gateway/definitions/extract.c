@@ -497,33 +497,6 @@ static enum def_kind kind_of(struct str kind) {
                                         : DEF_COMPLEX;
 }
 
-static struct str last_part(struct str url) {
-  size_t from = 0;
-  for (size_t i = 0; i < url.len; i++)
-    if (url.ptr[i] == '/') from = i + 1;
-  return str_slice(url, from, url.len);
-}
-
-/* A profile called Patient does not hide the type of that name, here or below. */
-static void name_profile(struct builder *b, struct str name, struct b_type *type, unsigned rank) {
-  const struct def_type *below = b->below ? definitions_type(b->below, name) : NULL;
-  if (!below || def_type_is_profile(below)) def_builder_name(b, name, type, rank);
-}
-
-static void add_names(struct builder *b, struct b_type *type, struct str fhir_type) {
-  def_builder_name(b, type->url, type, 3);
-  if (type->profile) {
-    name_profile(b, type->name, type, 1);
-    name_profile(b, last_part(type->url), type, 0);
-    return;
-  }
-  def_builder_name(b, type->name, type, 3);
-  if (type->kind != DEF_LOGICAL) return;
-  def_builder_name(b, last_part(type->url), type, 2);
-  def_builder_name(b, last_part(fhir_type), type, 2);
-  if (type->root) def_builder_name(b, type->root->path, type, 2);
-}
-
 static void read_contexts(struct builder *b, struct b_type *type, const struct tree_node *node) {
   for (const struct tree_node *at = tree_find(node, "context"); at; at = tree_next_same(at)) {
     (void)def_texts_add(b, &type->context_types, def_builder_str(b, tree_text(at, "type")));
@@ -536,7 +509,7 @@ static void read_contexts(struct builder *b, struct b_type *type, const struct t
 /* Called a specialization, but of the very type that it describes: that can only be a constraint. */
 static bool narrows_itself(const struct tree_node *node) {
   struct str type = tree_text(node, "type"), base = tree_text(node, "baseDefinition");
-  return type.len && !str_is(tree_text(node, "kind"), "logical") && str_eq(last_part(base), type) &&
+  return type.len && !str_is(tree_text(node, "kind"), "logical") && str_eq(def_last_part(base), type) &&
          str_starts(base, STR("http://hl7.org/fhir/StructureDefinition/"));
 }
 
@@ -563,7 +536,6 @@ static void read_structure(struct builder *b, struct b_type *type, const struct 
     type->differential = true;
   }
   type->root = list ? read_elements(b, list, source) : NULL;
-  add_names(b, type, fhir_type);
 }
 
 void def_extract_structure(struct builder *b, const struct tree_node *node, const struct source *source) {
@@ -586,5 +558,6 @@ void def_extract_structure(struct builder *b, const struct tree_node *node, cons
   else
     b->types = type;
   b->last_type = type;
+  type->package = b->last_package;
   if (b->last_package) b->last_package->structures++;
 }

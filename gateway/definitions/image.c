@@ -147,19 +147,21 @@ static char *address(const struct image *image, char *memory, struct image_place
   return memory + image->header.parts[place.part].offset + place.at - 1;
 }
 
-static void apply(const struct image *image, char *memory, const struct image_fixup *fixup) {
+static void apply(const struct image *image, char *memory, const char *home,
+                  const struct image_fixup *fixup) {
   char *field = address(image, memory, fixup->field);
   if (fixup->kind == FIX_32) {
     int32_t off = (int32_t)(address(image, memory, fixup->target) - field);
     memcpy(field, &off, sizeof off);
     return;
   }
-  const void *target = fixup->kind == FIX_OUT ? fixup->out : address(image, memory, fixup->target);
-  int64_t off = (int64_t)((uintptr_t)target - (uintptr_t)field);
+  int64_t off = fixup->kind == FIX_OUT
+                    ? (int64_t)((uintptr_t)fixup->out - (uintptr_t)(home + (field - memory)))
+                    : (int64_t)(address(image, memory, fixup->target) - field);
   memcpy(field, &off, sizeof off);
 }
 
-void def_image_finish(struct image *image, void *memory, enum pack_state state) {
+void def_image_finish(struct image *image, void *memory, const void *home, enum pack_state state) {
   char *bytes = memory;
   memset(bytes, 0, image->header.size);
   for (unsigned i = 0; i < PART_COUNT; i++)
@@ -168,7 +170,7 @@ void def_image_finish(struct image *image, void *memory, enum pack_state state) 
   struct pack_header *header = memory;
   memcpy(header, &image->header, sizeof *header);
   for (size_t i = 0; i < image->fixup_count; i++)
-    apply(image, bytes, &image->fixups[i]);
+    apply(image, bytes, home, &image->fixups[i]);
   memcpy(header->magic, PACK_MAGIC, sizeof header->magic);
   header->version = PACK_VERSION;
   header->byte_order = PACK_BYTE_ORDER;

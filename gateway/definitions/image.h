@@ -46,9 +46,10 @@ void def_image_ptr(struct image *image, struct image_place field, struct image_p
 void def_image_ptr_out(struct image *image, struct image_place field, const void *target);
 struct image_place def_image_header(size_t field);
 
-/* The file's size; then the bytes at their final address (8-aligned; room for that many). */
+/* The file's size; then the bytes (8-aligned; room for that many), right when they stand at `home`:
+   references out of the image count from there. */
 size_t def_image_size(struct image *image);
-void def_image_finish(struct image *image, void *memory, enum pack_state state);
+void def_image_finish(struct image *image, void *memory, const void *home, enum pack_state state);
 
 #define IMAGE_FIELD(place, type, field) def_image_plus((place), offsetof(type, field))
 

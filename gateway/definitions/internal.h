@@ -13,13 +13,38 @@ struct def_layer {
   struct str mapped; /* the mapped file */
 };
 
+/* A version of a package that is meant where no version is named, although a later one is there. */
+struct def_preference {
+  struct str id, version;
+};
+
+enum { PREFERENCES_MAX = 32 };
+
 struct definitions {
   struct def_layer layers[LAYERS_MAX];
   size_t layer_count;
   const struct def_type **types; /* named ones of all layers, replaced ones left out */
   size_t type_count;
   const struct def_type *resource; /* Resource */
+  struct def_preference preferences[PREFERENCES_MAX];
+  size_t preference_count;
+  struct arena *arena; /* texts of the preferences; made when needed */
 };
+
+/* What is found by URL. */
+enum def_names { DEF_TYPES, DEF_SETS, DEF_SYSTEMS, DEF_NAMES };
+/* By URL, with or without |version; of several versions the latest, or the preferred one. A version that is not
+   there gives another. */
+const void *def_find(const struct definitions *definitions, enum def_names kind, struct str url);
+/* The one that came with that version of a package; NULL. */
+const void *def_find_in(const struct definitions *definitions, enum def_names kind, struct str url, struct str id,
+                        struct str version);
+struct str def_version_of(enum def_names kind, const void *what);
+/* The package that it came with; false: none. */
+bool def_origin(const struct definitions *definitions, enum def_names kind, const void *what,
+                struct def_package *out);
+int def_version_compare(struct str a, struct str b);
+struct def_package def_package_tell(const struct pack_package *package);
 
 /* Takes `memory` (malloc) as a new layer. */
 enum status def_layer_add(struct definitions *definitions, void *memory, size_t size) MUST_USE;

@@ -1,4 +1,4 @@
-/* open.c - the open handle: maps a pack, checks it, keeps overlays above it, finds names in all layers. */
+/* open.c - the open handle: maps a pack, checks it, keeps overlays above it; what it was made of. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -52,7 +52,16 @@ static const struct def_type *type_at(const struct pack_header *header, size_t i
   return rel_add(&links[index], links[index]);
 }
 
-/* The list of named types: each layer's own, less those that a later layer names anew. */
+/* Found by its URL, or by its URL and version beside a later version of the same package. */
+static bool is_current(const struct definitions *d, const struct def_type *type) {
+  struct def_package mine, other;
+  const struct def_type *now = def_type_url(type).len ? def_find(d, DEF_TYPES, def_type_url(type)) : type;
+  if (now == type || !now) return now == type;
+  return def_origin(d, DEF_TYPES, type, &mine) && def_origin(d, DEF_TYPES, now, &other) &&
+         str_eq(mine.id, other.id) && !str_eq(mine.version, other.version);
+}
+
+/* The list of named types: each layer's own, less those that a later layer replaces. */
 static enum status list_types(struct definitions *d) {
   size_t total = 0;
   for (size_t i = 0; i < d->layer_count; i++)
@@ -65,9 +74,7 @@ static enum status list_types(struct definitions *d) {
   for (size_t i = 0; i < d->layer_count; i++)
     for (size_t n = 0; n < d->layers[i].header->types.count; n++) {
       const struct def_type *type = type_at(d->layers[i].header, n);
-      if (i + 1 == d->layer_count || !def_type_url(type).len ||
-          definitions_type(d, def_type_url(type)) == type)
-        types[d->type_count++] = type;
+      if (i + 1 == d->layer_count || is_current(d, type)) types[d->type_count++] = type;
     }
   return STATUS_OK;
 }
@@ -88,23 +95,51 @@ enum status def_layer_add(struct definitions *definitions, void *memory, size_t 
   return add_layer(definitions, (struct def_layer){.header = memory, .owned = memory});
 }
 
-static enum status open_layer(struct def_layer layer, size_t size, const char *name, struct diag_list *diags,
-                              struct definitions **out) {
-  const char *why = "";
-  if (size < sizeof(struct pack_header)) why = "it is too short";
-  if (*why || !def_pack_check(layer.header, size, &why)) {
-    diag_error(diags, DIAG_PACK_INVALID, NULL,
-               "%s cannot be used: %s; build it again: ketlink definitions build", name, why);
-    return STATUS_INVALID;
+static enum status refuse(const char *name, const char *why, struct diag_list *diags) {
+  diag_error(diags, DIAG_PACK_INVALID, NULL,
+             "%s cannot be used: %s; build it again: ketlink definitions build", name, why);
+  return STATUS_INVALID;
+}
+
+/* All images of a file; each begins a page. The list of types is made once, by the last. */
+static enum status add_images(struct definitions *made, struct str bytes, const char *name,
+                              struct diag_list *diags) {
+  for (size_t at = 0; at < bytes.len;) {
+    const struct pack_header *header = (const void *)(bytes.ptr + at);
+    const char *why = "it is too short";
+    if (bytes.len - at < sizeof *header || !def_pack_check(header, bytes.len - at, &why))
+      return refuse(name, why, diags);
+    if (made->layer_count == LAYERS_MAX)
+      return refuse(name, "too many packages were added one by one", diags);
+    made->layers[made->layer_count++].header = header;
+    size_t pages = (header->size + PACK_PAGE - 1) / PACK_PAGE * PACK_PAGE;
+    if (header->size != bytes.len - at && pages >= bytes.len - at)
+      return refuse(name, "its size is not what its header says", diags);
+    at = header->size == bytes.len - at ? bytes.len : at + pages;
   }
+  if (!made->layer_count) return refuse(name, "it is empty", diags);
+  made->resource = definitions_type(made, STR("Resource"));
+  return list_types(made);
+}
+
+static enum status open_bytes(struct str bytes, const char *name, struct diag_list *diags,
+                              struct definitions **out) {
   struct definitions *made = calloc(1, sizeof *made);
   if (!made) return STATUS_NOMEM;
-  enum status status = add_layer(made, layer);
-  if (status)
+  enum status status = add_images(made, bytes, name, diags);
+  if (status) {
+    free(made->types);
     free(made);
-  else
+  } else {
     *out = made;
+  }
   return status;
+}
+
+static bool let_states_be_written(const struct definitions *definitions) {
+  for (size_t i = 0; i < definitions->layer_count; i++)
+    if (!let_state_be_written(definitions->layers[i].header)) return false;
+  return true;
 }
 
 /* --- public ---------------------------------------------------------------------------------- */
@@ -118,15 +153,16 @@ enum status definitions_open(const char *path, struct diag_list *diags, struct d
                path, status_name(status));
     return status;
   }
-  struct def_layer layer = {.header = (const void *)mapped.ptr, .mapped = mapped};
-  status = open_layer(layer, mapped.len, path, diags, out);
-  if (!status && !let_state_be_written(layer.header)) {
-    definitions_close(*out);
-    *out = NULL;
-    return STATUS_IO;
+  status = open_bytes(mapped, path, diags, out);
+  if (status) {
+    unmap(mapped);
+    return status;
   }
-  if (status) unmap(mapped);
-  return status;
+  (*out)->layers[0].mapped = mapped;
+  if (let_states_be_written(*out)) return STATUS_OK;
+  definitions_close(*out);
+  *out = NULL;
+  return STATUS_IO;
 }
 
 /* The bytes are copied, for alignment and for the STATE bytes. */
@@ -135,9 +171,11 @@ enum status definitions_open_image(struct str image, struct diag_list *diags, st
   void *copy = malloc(image.len ? image.len : 1);
   if (!copy) return STATUS_NOMEM;
   if (image.len) memcpy(copy, image.ptr, image.len);
-  enum status status =
-      open_layer((struct def_layer){.header = copy, .owned = copy}, image.len, "The image", diags, out);
-  if (status) free(copy);
+  enum status status = open_bytes(str_make(copy, image.len), "The image", diags, out);
+  if (status)
+    free(copy);
+  else
+    (*out)->layers[0].owned = copy;
   return status;
 }
 
@@ -148,6 +186,7 @@ void definitions_close(struct definitions *definitions) {
     free(definitions->layers[i].owned);
   }
   free(definitions->types);
+  arena_free(definitions->arena);
   free(definitions);
 }
 
@@ -164,117 +203,69 @@ size_t definitions_package_count(const struct definitions *definitions) {
   return count;
 }
 
-struct def_package definitions_package(const struct definitions *definitions, size_t index) {
+static const struct pack_package *package_at(const struct definitions *definitions, size_t index) {
   for (size_t i = 0; i < definitions->layer_count; i++) {
     const struct rel_list *list = &definitions->layers[i].header->packages;
-    if (index < list->count) {
-      const struct pack_package *package = (const struct pack_package *)rel_items(list) + index;
-      return (struct def_package){rel_text(&package->id), rel_text(&package->version), package->structures,
-                                  package->value_sets,    package->code_systems,       package->units};
-    }
+    if (index < list->count) return (const struct pack_package *)rel_items(list) + index;
     index -= list->count;
   }
-  return (struct def_package){0};
-}
-
-/* --- names ----------------------------------------------------------------------------------- */
-
-const void *def_name_find(const struct rel_list *names, struct str key) {
-  const struct pack_name *slots = rel_items(names);
-  if (!slots || !key.len) return NULL;
-  uint32_t hash = pack_hash(key), mask = names->count - 1;
-  for (uint32_t at = hash & mask; slots[at].key.len; at = (at + 1) & mask)
-    if (slots[at].hash == hash && str_eq(rel_text(&slots[at].key), key))
-      return rel_add(&slots[at].target, slots[at].target);
   return NULL;
 }
 
-struct str def_canonical(struct str url) {
-  return str_slice(url, 0, str_find_char(url, '|', 0));
+struct def_package def_package_tell(const struct pack_package *package) {
+  return (struct def_package){rel_text(&package->id), rel_text(&package->version), package->structures,
+                              package->value_sets,    package->code_systems,       package->units};
 }
 
-const struct def_type *definitions_type(const struct definitions *definitions, struct str name_or_url) {
-  name_or_url = def_canonical(name_or_url);
-  for (size_t i = definitions->layer_count; i-- > 0;) {
-    const void *found = def_name_find(&definitions->layers[i].header->type_names, name_or_url);
-    if (found) return found;
+struct def_package definitions_package(const struct definitions *definitions, size_t index) {
+  const struct pack_package *package = package_at(definitions, index);
+  return package ? def_package_tell(package) : (struct def_package){0};
+}
+
+size_t definitions_need_count(const struct definitions *definitions, size_t package) {
+  const struct pack_package *at = package_at(definitions, package);
+  return at ? at->needs.count : 0;
+}
+
+/* The version itself where it is there, else the one that was read last. */
+static struct str present_version(const struct definitions *definitions, struct str id, struct str version) {
+  struct str found = {0};
+  for (size_t i = definitions_package_count(definitions); i-- > 0;) {
+    struct def_package package = definitions_package(definitions, i);
+    if (!str_eq(package.id, id)) continue;
+    if (!found.len || str_eq(package.version, version)) found = package.version;
   }
-  return NULL;
+  return found;
 }
 
-size_t definitions_type_count(const struct definitions *definitions) {
-  return definitions->type_count;
+/* Whatever package R4 itself came in. */
+static struct str core_version(const struct definitions *definitions) {
+  const struct def_type *patient =
+      definitions_type(definitions, STR("http://hl7.org/fhir/StructureDefinition/Patient"));
+  return patient ? def_type_version(patient) : (struct str){0};
 }
 
-const struct def_type *definitions_type_at(const struct definitions *definitions, size_t index) {
-  return index < definitions->type_count ? definitions->types[index] : NULL;
+struct def_need definitions_need(const struct definitions *definitions, size_t package, size_t index) {
+  const struct pack_package *at = package_at(definitions, package);
+  if (!at || index >= at->needs.count) return (struct def_need){0};
+  const struct pack_need *need = (const struct pack_need *)rel_items(&at->needs) + index;
+  struct def_need told = {.id = rel_text(&need->id), .version = rel_text(&need->version)};
+  told.present = present_version(definitions, told.id, told.version);
+  if (!told.present.len && str_is(told.id, "hl7.fhir.r4.core")) told.present = core_version(definitions);
+  return told;
 }
 
-static struct str last_part(struct str url) {
-  size_t at = url.len;
-  while (at > 0 && url.ptr[at - 1] != '/')
-    at--;
-  return str_slice(url, at, url.len);
-}
-
-/* A model is named by its URL, whose end need not be its name: "session-record" of SessionRecord. */
-struct str definitions_nearest_type(const struct definitions *definitions, struct str name) {
-  struct str best = {0};
-  unsigned least = 4;
-  for (size_t i = 0; i < 2 * definitions->type_count; i++) {
-    const struct def_type *type = definitions->types[i / 2];
-    struct str known = i % 2 ? last_part(def_type_url(type)) : def_type_name(type);
-    unsigned distance = str_distance(known, name, least);
-    if (distance >= least || distance * 2 >= name.len) continue;
-    least = distance;
-    best = known;
-  }
-  return best;
-}
-
-uint32_t def_symbol_limit(const struct definitions *definitions) {
-  const struct pack_header *top = definitions->layers[definitions->layer_count - 1].header;
-  return top->first_symbol + top->symbols.count;
-}
-
-uint32_t definitions_symbol(const struct definitions *definitions, struct str name) {
-  uint32_t hash = pack_hash(name);
-  for (size_t i = 0; i < definitions->layer_count; i++) {
-    const struct pack_header *header = definitions->layers[i].header;
-    const uint32_t *slots = rel_items(&header->symbol_slots);
-    const struct rel_str *names = rel_items(&header->symbols);
-    if (!slots) continue;
-    uint32_t mask = header->symbol_slots.count - 1;
-    for (uint32_t at = hash & mask; slots[at]; at = (at + 1) & mask)
-      if (str_eq(rel_text(&names[slots[at] - 1]), name)) return header->first_symbol + slots[at] - 1;
-  }
-  return 0;
-}
-
-struct str definitions_symbol_name(const struct definitions *definitions, uint32_t symbol) {
-  for (size_t i = 0; i < definitions->layer_count; i++) {
-    const struct pack_header *header = definitions->layers[i].header;
-    if (symbol < header->first_symbol || symbol - header->first_symbol >= header->symbols.count) continue;
-    return rel_text((const struct rel_str *)rel_items(&header->symbols) + (symbol - header->first_symbol));
-  }
-  return (struct str){0};
-}
-
-static bool layer_has_search(const struct pack_header *header, uint64_t hash) {
-  const uint64_t *slots = rel_items(&header->searches);
-  if (!slots) return false;
-  size_t mask = header->searches.count - 1;
-  for (size_t at = hash >> 8 & mask; slots[at]; at = (at + 1) & mask)
-    if (slots[at] == hash) return true;
-  return false;
-}
-
-bool definitions_has_search(const struct definitions *definitions, struct str type, struct str code) {
-  const struct def_type *at = definitions_type(definitions, type);
-  for (; at; at = def_type_base(at)) {
-    uint64_t hash = pack_search_hash(def_type_name(at), code);
-    for (size_t i = 0; i < definitions->layer_count; i++)
-      if (layer_has_search(definitions->layers[i].header, hash)) return true;
-  }
-  return false;
+enum status definitions_prefer(struct definitions *definitions, struct str id, struct str version) {
+  if (!str_eq(present_version(definitions, id, version), version)) return STATUS_NOT_FOUND;
+  if (!definitions->arena) definitions->arena = arena_new(1 << 20);
+  if (!definitions->arena) return STATUS_NOMEM;
+  struct def_preference made = {arena_str(definitions->arena, id), arena_str(definitions->arena, version)};
+  if (!made.id.ptr || !made.version.ptr) return STATUS_NOMEM;
+  size_t at = 0;
+  while (at < definitions->preference_count && !str_eq(definitions->preferences[at].id, id))
+    at++;
+  if (at == PREFERENCES_MAX) return STATUS_LIMIT;
+  if (at == definitions->preference_count) definitions->preference_count++;
+  definitions->preferences[at] = made;
+  return STATUS_OK;
 }

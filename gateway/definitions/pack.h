@@ -19,6 +19,9 @@
  * people's eyes. definitions_verify checks everything at once. The hash is not cryptographic: a pack is as
  * trusted as the program beside it.
  *
+ * A file may hold several images, each at a page of its own: what `definitions add` appended. Their 64-bit
+ * references lead into the images before them.
+ *
  * The byte order is the machine's; a pack from a machine of the other order is refused.
  */
 #ifndef KETLINK_DEFINITIONS_PACK_H
@@ -27,7 +30,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 4, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 5, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -78,7 +81,8 @@ struct def_type {
   struct rel_list json;             /* struct pack_json_slot, a power of two */
   struct rel_list symbols;          /* uint16_t: index + 1, a power of two */
   struct rel_list constraints;      /* int32_t, each from its own place to a pack_constraint */
-  uint8_t kind, primitive, flags, spare;
+  uint8_t kind, primitive, flags;
+  uint8_t package; /* index + 1 in the packages of this image; 0: none */
   int32_t xml;                   /* from this field to a pack_xml; 0: none */
   struct rel_list contexts;      /* of an extension: struct pack_context */
   struct rel_list context_rules; /* struct rel_str, FHIRPath */
@@ -128,10 +132,15 @@ struct pack_xml {
   struct rel_str name, space;
 };
 
+struct pack_canonical {
+  struct rel_str url;
+  struct rel_ptr type; /* what it meant when the pack was built; NULL: not present */
+};
+
 struct pack_type_ref {
   struct rel_ptr type;
   struct rel_str json_name;
-  struct rel_list targets, profiles; /* struct rel_str */
+  struct rel_list targets, profiles; /* struct pack_canonical */
   uint32_t aggregation, spare;
 };
 
@@ -167,7 +176,8 @@ struct pack_terms {
   int32_t state; /* from this field to an enum pack_state byte, the only ones of a pack ever written */
   uint8_t complete;
   uint8_t folds_case; /* a code system that is not case-sensitive */
-  uint8_t spare[6];
+  uint8_t package;    /* as in def_type */
+  uint8_t spare[5];
 };
 
 struct def_value_set {
@@ -228,6 +238,11 @@ struct pack_name {
 struct pack_package {
   struct rel_str id, version;
   uint32_t structures, value_sets, code_systems, units;
+  struct rel_list needs; /* struct pack_need */
+};
+
+struct pack_need {
+  struct rel_str id, version;
 };
 
 enum pack_part { PART_HOT, PART_WARM, PART_CODES, PART_DOCS, PART_STATE, PART_COUNT };

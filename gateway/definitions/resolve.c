@@ -38,29 +38,6 @@ static enum def_primitive primitive_of(struct str name) {
   return DEF_P_NONE;
 }
 
-/* --- names ----------------------------------------------------------------------------------- */
-
-void def_builder_name(struct builder *b, struct str key, struct b_type *type, unsigned rank) {
-  if (!key.len) return;
-  struct b_name *known = map_get(&b->type_names, key);
-  if (known) {
-    if (rank >= known->rank) *known = (struct b_name){type, rank};
-    return;
-  }
-  struct b_name *made = def_builder_alloc(b, 1, sizeof *made);
-  if (!made) return;
-  *made = (struct b_name){type, rank};
-  if (map_put(&b->type_names, key, made)) b->error = STATUS_NOMEM;
-}
-
-struct b_type *def_builder_type(struct builder *b, struct str name) {
-  name = def_canonical(name);
-  struct b_name *known = map_get(&b->type_names, name);
-  if (known) return known->type;
-  const struct def_type *below = b->below ? definitions_type(b->below, name) : NULL;
-  return below ? def_thaw(b, below) : NULL;
-}
-
 void def_complain(struct builder *b, const struct b_type *type, const struct b_element *e, const char *what,
                   struct str name) {
   struct source source = source_make(type->file, (struct str){0});
@@ -158,6 +135,7 @@ static void nest(struct builder *b, struct b_type *owner, struct b_element *e, u
   struct b_type *below = refined(b, e, depth);
   *made = (struct b_type){
       .name = e->path, .kind = DEF_NESTED, .base = below, .progress = B_DONE, .file = owner->file};
+  made->package = owner->package;
   made->constraints = e->constraints;
   made->constraint_count = e->constraint_count;
   made->next = owner->next;
@@ -304,14 +282,7 @@ static void take_base(struct builder *b, struct b_type *type, unsigned depth) {
   type->base = base ? base : constrained_type(b, type, depth);
 }
 
-void def_resolve_type(struct builder *b, struct b_type *type, unsigned depth) {
-  if (type->progress != B_RAW || depth > CHAIN_MAX || b->error) return;
-  if (type->frozen) {
-    type->progress = B_DONE;
-    def_thaw_elements(b, type);
-    return;
-  }
-  type->progress = B_RUNNING;
+static void resolve_structure(struct builder *b, struct b_type *type, unsigned depth) {
   take_base(b, type, depth);
   if (type->profile && type->base)
     type->constrained = type->base->constrained ? type->base->constrained : type->base;
@@ -330,10 +301,24 @@ void def_resolve_type(struct builder *b, struct b_type *type, unsigned depth) {
     nest_all(b, type, type, depth);
     resolve_tree(b, type, type->root->child);
   }
+}
+
+void def_resolve_type(struct builder *b, struct b_type *type, unsigned depth) {
+  if (type->progress != B_RAW || depth > CHAIN_MAX || b->error) return;
+  if (type->frozen) {
+    type->progress = B_DONE;
+    def_thaw_elements(b, type);
+    return;
+  }
+  const struct b_package *outer = b->from;
+  type->progress = B_RUNNING;
+  b->from = type->package;
+  resolve_structure(b, type, depth);
+  b->from = outer;
   type->progress = B_DONE;
 }
 
 void def_resolve(struct builder *b) {
   for (struct b_type *type = b->types; type && !b->error; type = type->next)
-    def_resolve_type(b, type, 0);
+    if (!type->replaced) def_resolve_type(b, type, 0);
 }

@@ -53,7 +53,7 @@ static enum status unreadable(struct diag_list *diags, const char *path, enum st
 }
 
 static enum status read_one(struct folder_read *read, const char *path) {
-  struct arena *arena = arena_new(DEF_BUILD_ARENA);
+  struct arena *arena = arena_new(LIMIT_PACKAGE_ARENA);
   struct str text = {0};
   if (!arena) return STATUS_NOMEM;
   enum status status = read->host->read_file(read->host->context, path, LIMIT_TEXT_BYTES, arena, &text);
@@ -68,6 +68,10 @@ static enum status read_one(struct folder_read *read, const char *path) {
 }
 
 static enum status read_folder(struct folder_read *read, const char *folder, struct arena *arena) {
+  if (read->visit->manifest)
+    return has_file(read->host, arena, folder, "package.json")
+               ? read_one(read, join(arena, folder, "package.json"))
+               : STATUS_OK;
   struct str *names = NULL;
   size_t count = 0;
   enum status status =
@@ -86,6 +90,7 @@ static enum status read_folder(struct folder_read *read, const char *folder, str
 static enum status read_bundles(struct folder_read *read, const char *package, const char *folder,
                                 struct arena *arena) {
   enum status status = read_one(read, join(arena, package, "package.json"));
+  if (read->visit->manifest) return status;
   for (size_t i = 0; i < sizeof bundle_files / sizeof bundle_files[0] && !status; i++)
     status = read_one(read, join(arena, folder, bundle_files[i]));
   return status;
@@ -93,7 +98,8 @@ static enum status read_bundles(struct folder_read *read, const char *package, c
 
 static enum status read_units(struct folder_read *read, const char *package, struct arena *arena) {
   enum status status = read_one(read, join(arena, package, "package.json"));
-  return status ? status : read_one(read, join(arena, package, DEF_UNIT_TABLE));
+  if (status || read->visit->manifest) return status;
+  return read_one(read, join(arena, package, DEF_UNIT_TABLE));
 }
 
 static bool has_units(const struct host *host, struct arena *arena, const char *package) {
@@ -102,7 +108,7 @@ static bool has_units(const struct host *host, struct arena *arena, const char *
 
 static enum status read_package_file(struct folder_read *read, const char *path) {
   static const struct tgz_limits limits = {LIMIT_PACKAGE_BYTES, LIMIT_PACKAGE_RATIO, LIMIT_PACKAGE_ENTRIES};
-  struct arena *arena = arena_new(DEF_BUILD_ARENA);
+  struct arena *arena = arena_new(LIMIT_PACKAGE_ARENA);
   struct str packed = {0};
   if (!arena) return STATUS_NOMEM;
   enum status status = read->host->read_file(read->host->context, path, LIMIT_PACKAGE_BYTES, arena, &packed);
@@ -146,6 +152,15 @@ static const char *beside_program(struct arena *arena) {
 static const char *from_home(struct arena *arena) {
   const char *home = getenv("HOME");
   return home && *home ? join(arena, home, ".fhir/packages") : NULL;
+}
+
+size_t def_module_folders(struct arena *arena, const char *folders[4]) {
+  const char *const places[] = {getenv("KETLINK_NPM"), beside_program(arena),
+                                "/usr/share/ketlink/definitions/node_modules"};
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    if (places[i] && *places[i]) folders[count++] = places[i];
+  return count;
 }
 
 static bool package_exists(const struct host *host, struct arena *arena, const char *path) {

@@ -44,18 +44,8 @@ static const struct pack_code *find_code(const char *block, uint32_t first, uint
 
 /* --- code systems ---------------------------------------------------------------------------- */
 
-static const void *find_terms(const struct definitions *definitions, size_t field, struct str url) {
-  url = def_canonical(url);
-  for (size_t i = definitions->layer_count; i-- > 0;) {
-    const struct rel_list *names = (const void *)((const char *)definitions->layers[i].header + field);
-    const void *found = def_name_find(names, url);
-    if (found) return found;
-  }
-  return NULL;
-}
-
 const struct def_code_system *definitions_code_system(const struct definitions *definitions, struct str url) {
-  return find_terms(definitions, offsetof(struct pack_header, code_systems), url);
+  return def_find(definitions, DEF_SYSTEMS, url);
 }
 
 struct str def_code_system_url(const struct def_code_system *system) {
@@ -104,7 +94,7 @@ bool def_code_system_at(const struct def_code_system *system, size_t index, stru
 /* --- value sets ------------------------------------------------------------------------------ */
 
 const struct def_value_set *definitions_value_set(const struct definitions *definitions, struct str url) {
-  return find_terms(definitions, offsetof(struct pack_header, value_sets), url);
+  return def_find(definitions, DEF_SETS, url);
 }
 
 struct str def_value_set_url(const struct def_value_set *set) {

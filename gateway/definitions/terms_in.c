@@ -1,15 +1,6 @@
 /* terms_in.c - CodeSystem, ValueSet and SearchParameter trees -> builder. */
 #include "definitions/build.h"
 
-/* The entry of a URL, made when it is new. */
-static struct b_current *current_of(struct builder *b, struct map *map, struct str url) {
-  struct b_current *known = map_get(map, url);
-  if (known) return known;
-  known = def_builder_alloc(b, 1, sizeof *known);
-  if (known && map_put(map, url, known)) b->error = STATUS_NOMEM;
-  return b->error ? NULL : known;
-}
-
 /* Room for one more item; lists grow by powers of two. */
 static void *grown(struct builder *b, void *items, size_t count, size_t size) {
   if (count & (count - 1)) return items;
@@ -52,21 +43,16 @@ static void add_concepts(struct builder *b, struct b_system *system, const struc
 
 void def_extract_system(struct builder *b, const struct tree_node *node) {
   struct str url = tree_text(node, "url");
-  struct b_current *current = url.len ? current_of(b, &b->systems, def_builder_str(b, url)) : NULL;
-  struct b_system *system = current ? def_builder_alloc(b, 1, sizeof *system) : NULL;
+  struct b_system *system = url.len ? def_builder_alloc(b, 1, sizeof *system) : NULL;
   if (!system) return;
-  struct b_system *before = current->current;
   system->url = def_builder_str(b, url);
   system->version = def_builder_str(b, tree_text(node, "version"));
   system->name = def_builder_str(b, tree_text(node, "name"));
   system->complete = str_is(tree_text(node, "content"), "complete");
   system->folds_case = str_is(tree_text(node, "caseSensitive"), "false");
+  system->package = b->last_package;
   map_init(&system->index, b->arena);
   add_concepts(b, system, node, 0);
-  /* A stub without codes does not take the place of a system that has them. */
-  if (before && !system->complete && !system->count && before->count) return;
-  if (before) before->replaced = true;
-  current->current = system;
   if (b->last_system)
     b->last_system->next = system;
   else
@@ -145,8 +131,7 @@ static void read_contains(struct builder *b, struct b_include ***end, const stru
 
 void def_extract_set(struct builder *b, const struct tree_node *node) {
   struct str url = tree_text(node, "url");
-  struct b_current *current = url.len ? current_of(b, &b->sets, def_builder_str(b, url)) : NULL;
-  struct b_set *set = current ? def_builder_alloc(b, 1, sizeof *set) : NULL;
+  struct b_set *set = url.len ? def_builder_alloc(b, 1, sizeof *set) : NULL;
   if (!set) return;
   const struct tree_node *compose = tree_find(node, "compose"), *expansion = tree_find(node, "expansion");
   struct b_include **end = &set->expansion;
@@ -156,8 +141,7 @@ void def_extract_set(struct builder *b, const struct tree_node *node) {
   set->includes = read_includes(b, compose, "include");
   set->excludes = read_includes(b, compose, "exclude");
   if (expansion) read_contains(b, &end, expansion);
-  if (current->current) ((struct b_set *)current->current)->replaced = true;
-  current->current = set;
+  set->package = b->last_package;
   if (b->last_set)
     b->last_set->next = set;
   else

@@ -1,9 +1,9 @@
 /*
  * tgz.c - reads the JSON texts of a FHIR package (.tgz) in memory; nothing is ever unpacked to disk.
  *
- * Names in the archive are only names: they choose what is read ("package/X.json") and stand in messages.
- * Links, devices and folders are skipped. Caps stop archives that unpack to too much, too many entries or at
- * too high a ratio, before the memory is spent.
+ * Names in the archive are only names: they choose what is read ("package/X.json") and stand in messages. A
+ * package has files and folders: one with links, devices or names that lead out of it is refused. Caps stop
+ * archives that unpack to too much, too many entries or at too high a ratio, before the memory is spent.
  */
 #include <zlib.h>
 #include "definitions/build.h"
@@ -17,6 +17,7 @@ struct tgz {
   struct diag_list *diags;
   size_t unpacked;
   bool ended; /* no more bytes come out */
+  bool done;  /* what was wanted has been read */
   enum status error;
 };
 
@@ -56,7 +57,7 @@ static bool inflate_bytes(struct tgz *tgz, void *out, size_t count, size_t *got)
     *got += made;
     tgz->unpacked += made;
     if (code == Z_STREAM_END)
-      tgz->ended = true;
+      tgz->ended = z->avail_in == 0 || inflateReset(z) != Z_OK; /* another member may follow */
     else if (code != Z_OK)
       return refuse(tgz, STATUS_INVALID, DIAG_PACKAGE_INVALID, "The package is truncated or damaged (gzip)");
     if (!within_limits(tgz)) return false;
@@ -162,11 +163,33 @@ static struct str pax_path(struct str content) {
 }
 
 /* "package/X.json", and nothing in folders below it. */
-static bool wanted(const struct tar_entry *entry, struct str name) {
+static bool wanted(const struct tar_entry *entry, struct str name, bool manifest) {
   if (entry->type != '0' && entry->type != '\0') return false;
   size_t slash = str_find_char(name, '/', 0);
   if (slash == SIZE_MAX || str_find_char(name, '/', slash + 1) != SIZE_MAX) return false;
+  if (manifest) return str_is(str_slice(name, slash + 1, name.len), "package.json");
   return str_ends(name, STR(".json")) && name.ptr[slash + 1] != '.';
+}
+
+/* "..", "a/../b", "/a", "C:": with either slash. */
+static bool leads_out(struct str name) {
+  size_t from = 0;
+  if (name.len && (name.ptr[0] == '/' || name.ptr[0] == '\\')) return true;
+  if (name.len > 1 && name.ptr[1] == ':') return true;
+  for (size_t at = 0; at <= name.len; at++) {
+    if (at < name.len && name.ptr[at] != '/' && name.ptr[at] != '\\') continue;
+    if (str_is(str_slice(name, from, at), "..")) return true;
+    from = at + 1;
+  }
+  return false;
+}
+
+static bool acceptable(struct tgz *tgz, const struct tar_entry *entry, struct str name) {
+  if (entry->type && strchr("123467KS", entry->type))
+    return refuse(tgz, STATUS_INVALID, DIAG_PACKAGE_INVALID, "The package has a link or a device in it");
+  if (leads_out(name))
+    return refuse(tgz, STATUS_INVALID, DIAG_PACKAGE_INVALID, "A name in the package leads out of it");
+  return true;
 }
 
 /* One entry: visited, remembered as the next one's long name, or skipped. */
@@ -174,13 +197,14 @@ static bool read_entry(struct tgz *tgz, const struct tar_entry *entry, struct bu
                        const struct source_visit *visit) {
   bool names = entry->type == 'L' || entry->type == 'x';
   struct str name = long_name->len ? buf_str(long_name) : str_of(entry->name), content = {0};
-  if (!names && !wanted(entry, name)) {
+  if (!names && !acceptable(tgz, entry, name)) return false;
+  if (!names && !wanted(entry, name, visit->manifest)) {
     buf_reset(long_name);
     return skip_bytes(tgz, entry->size + (BLOCK - entry->size % BLOCK) % BLOCK);
   }
   if (names && entry->size > 65536)
     return refuse(tgz, STATUS_LIMIT, DIAG_PACKAGE_INVALID, "A file name is too long");
-  struct arena *arena = arena_new(DEF_BUILD_ARENA);
+  struct arena *arena = arena_new(LIMIT_PACKAGE_ARENA);
   bool fine = arena && read_content(tgz, entry, arena, &content);
   if (!arena) tgz->error = STATUS_NOMEM;
   if (fine && names) {
@@ -190,10 +214,19 @@ static bool read_entry(struct tgz *tgz, const struct tar_entry *entry, struct bu
   } else if (fine) {
     struct str shown = arena_printf(arena, "%.*s!%.*s", STR_ARG(tgz->name), STR_ARG(name));
     if (shown.ptr) visit->each(visit->context, shown, content, arena);
+    tgz->done = visit->manifest;
     buf_reset(long_name);
   }
   arena_free(arena);
   return fine;
+}
+
+/* What follows the end of the tar is read too: a package that was cut short shows there. */
+static void drain(struct tgz *tgz) {
+  unsigned char scratch[16384];
+  size_t got;
+  while (!tgz->done && !tgz->ended && inflate_bytes(tgz, scratch, sizeof scratch, &got))
+    continue;
 }
 
 static void read_entries(struct tgz *tgz, const struct source_visit *visit) {
@@ -201,13 +234,14 @@ static void read_entries(struct tgz *tgz, const struct source_visit *visit) {
   struct buf long_name;
   size_t entries = 0;
   buf_init(&long_name, 65536);
-  while (read_header(tgz, &entry) && !entry.end) {
+  while (!tgz->done && read_header(tgz, &entry) && !entry.end) {
     if (++entries > tgz->limits->entries) {
       refuse(tgz, STATUS_LIMIT, DIAG_INPUT_TOO_MANY, "The package has too many entries");
       break;
     }
     if (!read_entry(tgz, &entry, &long_name, visit)) break;
   }
+  drain(tgz);
   if (!tgz->error && entries == 0) refuse(tgz, STATUS_INVALID, DIAG_PACKAGE_INVALID, "The package is empty");
   buf_release(&long_name);
 }

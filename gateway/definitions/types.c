@@ -147,6 +147,29 @@ static const struct pack_type_ref *ref_at(const struct def_element *element, siz
                                       : NULL;
 }
 
+struct canonical {
+  struct str url;
+  const struct def_type *type;
+};
+
+static struct canonical canonical_at(const struct rel_list *list, size_t index) {
+  if (index >= list->count) return (struct canonical){0};
+  const struct pack_canonical *at = (const struct pack_canonical *)rel_items(list) + index;
+  return (struct canonical){rel_text(&at->url), rel_get(&at->type)};
+}
+
+/* The version that the package of the element meant, unless something else has taken the URL since. */
+static const struct def_type *meant(const struct definitions *definitions, struct canonical canonical) {
+  const struct def_type *now = canonical.url.len ? definitions_type(definitions, canonical.url) : NULL;
+  struct def_package then_package, now_package;
+  if (!canonical.type || !now || now == canonical.type) return now;
+  bool versions = def_origin(definitions, DEF_TYPES, canonical.type, &then_package) &&
+                  def_origin(definitions, DEF_TYPES, now, &now_package) &&
+                  str_eq(then_package.id, now_package.id) &&
+                  !str_eq(then_package.version, now_package.version);
+  return versions ? canonical.type : now;
+}
+
 struct str def_element_name(const struct def_element *element) {
   return rel_text(&element->name);
 }
@@ -216,7 +239,7 @@ size_t def_element_target_count(const struct def_element *element, size_t type_i
 
 struct str def_element_target(const struct def_element *element, size_t type_index, size_t index) {
   const struct pack_type_ref *ref = ref_at(element, type_index);
-  return ref ? text_at(&ref->targets, index) : (struct str){0};
+  return ref ? canonical_at(&ref->targets, index).url : (struct str){0};
 }
 
 size_t def_element_profile_count(const struct def_element *element, size_t type_index) {
@@ -226,7 +249,21 @@ size_t def_element_profile_count(const struct def_element *element, size_t type_
 
 struct str def_element_profile(const struct def_element *element, size_t type_index, size_t index) {
   const struct pack_type_ref *ref = ref_at(element, type_index);
-  return ref ? text_at(&ref->profiles, index) : (struct str){0};
+  return ref ? canonical_at(&ref->profiles, index).url : (struct str){0};
+}
+
+const struct def_type *definitions_element_target(const struct definitions *definitions,
+                                                  const struct def_element *element, size_t type_index,
+                                                  size_t index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? meant(definitions, canonical_at(&ref->targets, index)) : NULL;
+}
+
+const struct def_type *definitions_element_profile(const struct definitions *definitions,
+                                                   const struct def_element *element, size_t type_index,
+                                                   size_t index) {
+  const struct pack_type_ref *ref = ref_at(element, type_index);
+  return ref ? meant(definitions, canonical_at(&ref->profiles, index)) : NULL;
 }
 
 bool def_element_binding(const struct def_element *element, struct def_binding *out) {

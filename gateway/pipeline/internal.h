@@ -21,10 +21,7 @@ struct pipeline {
   struct validation *validation;
 };
 
-/* The first of the documented places that exists; NOT_FOUND with a diagnostic that lists them. */
-enum status pipeline_find_pack(const char *given, struct arena *arena, struct diag_list *diags,
-                               struct str *out) MUST_USE;
-/* The same for the mappings folder; diags NULL: no complaint. */
+/* Like pipeline_find_pack for the mappings folder; diags NULL: no complaint. */
 enum status pipeline_find_mappings(const char *given, struct arena *arena, struct diag_list *diags,
                                    struct str *out) MUST_USE;
 

@@ -8,7 +8,10 @@ static enum status open_definitions(struct pipeline *pipeline, const struct pipe
                                     struct diag_list *diags) {
   struct str path;
   enum status status = pipeline_find_pack(params->definitions, pipeline->arena, diags, &path);
-  return status == STATUS_OK ? definitions_open(path.ptr, diags, &pipeline->definitions) : status;
+  if (status == STATUS_OK) status = definitions_open(path.ptr, diags, &pipeline->definitions);
+  for (size_t i = 0; i < params->package_count && status == STATUS_OK; i++)
+    status = definitions_add_package(pipeline->definitions, params->host, params->packages[i], diags);
+  return status;
 }
 
 /* --- routes and maps --- */

@@ -20,12 +20,17 @@ struct pipeline_params {
   const struct host *host;
   const char *definitions; /* pack file, or NULL: the documented places */
   const char *mappings;    /* folder, or NULL: the documented places */
+  const char *const *packages; /* laid over the pack: FILE.tgz, a folder, ID#VERSION */
+  size_t package_count;
   bool maps;               /* load maps and routes (export); false: definitions only (validate, fhirpath) */
 };
 /* NOT_FOUND, CONFIG, INVALID with diagnostics. */
 enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags,
                           struct pipeline **out) MUST_USE;
 void pipeline_close(struct pipeline *pipeline);
+/* The pack file: the first of the documented places that exists; NOT_FOUND with a diagnostic that lists them. */
+enum status pipeline_find_pack(const char *given, struct arena *arena, struct diag_list *diags,
+                               struct str *out) MUST_USE;
 
 const struct definitions *pipeline_definitions(const struct pipeline *pipeline);
 const struct mapping_set *pipeline_maps(const struct pipeline *pipeline);

@@ -41,4 +41,34 @@ expect 65 "$ketlink" fhirpath "Patient.nam" "$work/bundle.json"
 expect 0 "$ketlink" definitions list
 expect 0 "$ketlink" definitions show Patient
 expect_text "$work/out" "birthDate"
+
+# packages: added to a copy of the pack, from the user cache, and for one run
+make_package() { # FOLDER VERSION
+  mkdir -p "$1/package"
+  printf '{"name":"t.pack","version":"%s","fhirVersions":["4.0.1"],"dependencies":{"t.gone":"1.0.0"}}' "$2" > "$1/package/package.json"
+  printf '{"resourceType":"StructureDefinition","url":"http://t/p","version":"%s","name":"TP","kind":"resource","type":"Patient",
+    "derivation":"constraint","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","differential":{"element":[
+    {"path":"Patient.birthDate","min":1}]}}' "$2" > "$1/package/StructureDefinition-p.json"
+}
+make_package "$work/home/.fhir/packages/t.pack#1.0.0" 1.0.0
+make_package "$work/two" 2.0.0
+export HOME="$work/home"
+expect 0 "$ketlink" definitions add -o "$work/one.pack" t.pack#1.0.0
+expect_text "$work/err" "t.gone#1.0.0"
+expect 0 "$ketlink" definitions add --definitions "$work/one.pack" "$work/two"
+expect 0 "$ketlink" definitions list --definitions "$work/one.pack"
+expect_text "$work/out" "t.pack#2.0.0"
+expect_text "$work/out" "needs t.gone#1.0.0: not present"
+expect 0 "$ketlink" definitions show --definitions "$work/one.pack" "http://t/p"
+expect_text "$work/out" "http://t/p|2.0.0"
+expect 0 "$ketlink" definitions show --definitions "$work/one.pack" "TP|1.0.0"
+expect_text "$work/out" "http://t/p|1.0.0"
+expect 65 "$ketlink" definitions add --definitions "$work/one.pack" t.pack#9.0.0
+expect_text "$work/err" "t.pack-9.0.0.tgz"
+printf '{"resourceType":"Patient"}' > "$work/nobody.json"
+expect 0 "$ketlink" validate "$work/nobody.json"
+expect 1 "$ketlink" validate --ig t.pack#1.0.0 --profile http://t/p "$work/nobody.json"
+printf 'no package' > "$work/bad.tgz"
+expect 78 "$ketlink" validate --ig "$work/bad.tgz" "$work/nobody.json"
+expect_text "$work/err" "gzip"
 echo "command line: as documented"

@@ -99,7 +99,7 @@ static void check_image(struct builder *b, struct str url, struct diag_list *dia
   struct buf bytes;
   buf_init(&bytes, 1 << 26);
   FUZZ_REQUIRE(buf_reserve(&bytes, def_image_size(&b->image)));
-  def_image_finish(&b->image, bytes.ptr, PACK_UNCHECKED);
+  def_image_finish(&b->image, bytes.ptr, bytes.ptr, PACK_UNCHECKED);
   bytes.len = b->image.header.size;
   FUZZ_REQUIRE(definitions_open_image(buf_str(&bytes), diags, &opened) == STATUS_OK);
   FUZZ_REQUIRE(definitions_verify(opened));

@@ -39,7 +39,7 @@ static enum status build(struct job *job, unsigned long n, struct buf *image) {
     struct buf *place = &job->now;
     buf_reset(place);
     assert_true(buf_reserve(place, size));
-    def_image_finish(&b.image, place->ptr, PACK_UNCHECKED);
+    def_image_finish(&b.image, place->ptr, place->ptr, PACK_UNCHECKED);
     memcpy(image->ptr, place->ptr, size);
   }
   def_builder_release(&b);

@@ -74,7 +74,7 @@ static void one_round(struct small *small, struct str text, struct definitions *
     buf_init(&image, 1 << 26);
     assert_true(buf_reserve(&image, def_image_size(&b.image)));
     if (!under) { /* an overlay only works where it was made */
-      def_image_finish(&b.image, image.ptr, PACK_UNCHECKED);
+      def_image_finish(&b.image, image.ptr, image.ptr, PACK_UNCHECKED);
       image.len = b.image.header.size;
       assert_int_equal(definitions_open_image(buf_str(&image), &diags, &opened), STATUS_OK);
       assert_true(definitions_verify(opened));

