@@ -247,9 +247,11 @@ enum status fml_link(struct mapping_set *set, struct diag_list *diags) {
       check_params(&c, group);
     }
   }
+  /* All constants first: a group may call one of a map that comes later. */
+  for (size_t i = 0; i < set->map_count && !c.nomem; i++)
+    fml_compile_constants(&c, set->maps[i]);
   for (size_t i = 0; i < set->map_count && !c.nomem; i++) {
     c.map = set->maps[i];
-    fml_compile_constants(&c, set->maps[i]);
     start_group(&c, set->maps[i]);
     fml_compile_pending(&c);
   }
