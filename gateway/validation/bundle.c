@@ -40,11 +40,14 @@ static void check_agreement(struct validation_walk *walk, const struct tree_node
                             const struct tree_node *resource) {
   struct str own = tree_text(resource, "id"), type, id;
   if (!node_type(resource) || !is_rest(walk->validation, url, &type, &id)) return;
+  /* what a search found has the addresses that the server gave it */
+  bool search = str_is(tree_text(walk->root, "type"), "searchset");
+  enum diag_severity severity = search ? DIAG_WARNING : DIAG_ERROR;
   if (!own.len)
     validation_report(walk, DIAG_ERROR, DIAG_BUNDLE_ENTRY, entry,
                       "the fullUrl is that of a resource with an id, but the resource has none");
   else if (!str_eq(id, own) || !str_eq(type, def_type_name(node_type(resource))))
-    validation_report(walk, DIAG_ERROR, DIAG_BUNDLE_ENTRY, entry,
+    validation_report(walk, severity, DIAG_BUNDLE_ENTRY, entry,
                       "the fullUrl does not end in the type and id of the resource");
 }
 

@@ -54,6 +54,20 @@ static bool has_scheme(struct str link, const char *scheme) {
   return true;
 }
 
+/* In a Bundle also the narrative of another resource, by the anchor that HL7's tools give it: "Type_id". */
+static bool has_resource(const struct validation_walk *walk, struct str anchor) {
+  size_t mark = str_find_char(anchor, '_', 0);
+  if (!walk->is_bundle || mark == SIZE_MAX) return false;
+  struct str key = arena_printf(walk->run->arena, "%.*s/%.*s", (int)mark, anchor.ptr,
+                                STR_ARG(str_slice(anchor, mark + 1, anchor.len)));
+  return key.ptr && map_get(&walk->ids, key);
+}
+
+static bool leads_somewhere(const struct validation_walk *walk, struct str anchor) {
+  return has_target(walk->resource, anchor) || (walk->is_bundle && has_target(walk->root, anchor)) ||
+         has_resource(walk, anchor);
+}
+
 static void check_link(struct validation_walk *walk, const struct tree_node *div, struct str link) {
   const char *why = NULL;
   if (str_trim(link).len == 0)
@@ -62,8 +76,7 @@ static void check_link(struct validation_walk *walk, const struct tree_node *div
     why = "a link of the XHTML runs a script";
   else if (has_scheme(link, "urn") || has_scheme(link, "cid"))
     why = "a link of the XHTML must be one that can be followed, no urn: or cid:";
-  else if (link.len > 1 && link.ptr[0] == '#' && !has_target(walk->resource, str_slice(link, 1, link.len)) &&
-           !(walk->is_bundle && has_target(walk->root, str_slice(link, 1, link.len))))
+  else if (link.len > 1 && link.ptr[0] == '#' && !leads_somewhere(walk, str_slice(link, 1, link.len)))
     why = "a link of the XHTML leads to an id that is not there";
   if (why) validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, div, "%s", why);
 }
