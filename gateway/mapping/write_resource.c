@@ -53,16 +53,31 @@ static const char *date_member(struct str value) {
   return str_find_char(value, 'T', 0) == SIZE_MAX ? "valueDate" : "valueDateTime";
 }
 
+/* As JSON has it: no plus, no needless zeros, no blanks or comment behind the sign. */
+static void number(struct fml_writer *w, struct tree_node *parent, const char *name, struct str value) {
+  size_t from = value.len;
+  while (from > 0 && memchr("0123456789.eE+-", value.ptr[from - 1], 15))
+    from--;
+  if (from < value.len && (value.ptr[from] == '+' || value.ptr[from] == '-')) from++;
+  while (from + 1 < value.len && value.ptr[from] == '0' && value.ptr[from + 1] >= '0' &&
+         value.ptr[from + 1] <= '9')
+    from++;
+  bool minus = str_starts(value, STR("-"));
+  value = arena_concat(w->arena, minus ? STR("-") : STR(""), str_slice(value, from, value.len));
+  if (!value.ptr) w->nomem = true;
+  (void)add(w, parent, TREE_NUMBER, name, value);
+}
+
 static void add_value(struct fml_writer *w, struct tree_node *parameter, const struct ast_arg *arg) {
   switch (arg->kind) {
   case AST_VARIABLE:
     text(w, parameter, "valueId", arg->text);
     break;
   case AST_INTEGER:
-    (void)add(w, parameter, TREE_NUMBER, "valueInteger", arg->text);
+    number(w, parameter, "valueInteger", arg->text);
     break;
   case AST_DECIMAL:
-    (void)add(w, parameter, TREE_NUMBER, "valueDecimal", arg->text);
+    number(w, parameter, "valueDecimal", arg->text);
     break;
   case AST_BOOLEAN:
     (void)add(w, parameter, TREE_BOOLEAN, "valueBoolean", arg->text);
@@ -124,7 +139,7 @@ static void add_default(struct fml_writer *w, struct tree_node *node, struct ast
     (void)add(w, node, TREE_STRING, w->r5 ? "defaultValue" : "defaultValueString", literal);
   } else if (!w->r5 && fml_write_is_number(value)) {
     bool decimal = str_find_char(value, '.', 0) != SIZE_MAX;
-    (void)add(w, node, TREE_NUMBER, decimal ? "defaultValueDecimal" : "defaultValueInteger", value);
+    number(w, node, decimal ? "defaultValueDecimal" : "defaultValueInteger", value);
   } else if (!w->r5 && (str_is(value, "true") || str_is(value, "false"))) {
     (void)add(w, node, TREE_BOOLEAN, "defaultValueBoolean", value);
   } else {
