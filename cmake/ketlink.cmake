@@ -7,6 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(KETLINK_SANITIZE "Build with address and undefined-behaviour sanitizers" OFF)
+option(KETLINK_SANITIZE_THREADS "Build with the thread sanitizer" OFF)
 option(KETLINK_FUZZ "Build the fuzz targets with libFuzzer, all libraries of this project instrumented (clang)" OFF)
 option(KETLINK_COVERAGE "Build with clang's coverage of the source" OFF)
 option(KETLINK_WERROR "Treat warnings as errors" ON)
@@ -26,6 +27,9 @@ if(KETLINK_SANITIZE)
   target_compile_options(ketlink_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
   target_link_options(ketlink_options INTERFACE -fsanitize=address,undefined)
+elseif(KETLINK_SANITIZE_THREADS)
+  target_compile_options(ketlink_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(ketlink_options INTERFACE -fsanitize=thread)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(ketlink_options INTERFACE -fstack-protector-strong -fstack-clash-protection
     -fcf-protection=full

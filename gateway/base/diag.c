@@ -74,9 +74,7 @@ struct str diag_quote(struct arena *arena, struct str value) {
   return quoted.ptr ? quoted : STR("");
 }
 
-/* A copy in which what is not UTF-8 or would break a line is escaped: names of files and members are hostile
- * too. */
-static struct str clean(struct arena *arena, struct str text) {
+struct str diag_clean(struct arena *arena, struct str text) {
   bool plain = utf8_invalid_at(text) == SIZE_MAX;
   for (size_t i = 0; plain && i < text.len; i++)
     plain = (unsigned char)text.ptr[i] >= 0x20;
@@ -102,7 +100,7 @@ static struct str clean(struct arena *arena, struct str text) {
 static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at *at) {
   if (!at) return true;
   if (at->source) {
-    diag->file = clean(list->arena, at->source->name);
+    diag->file = diag_clean(list->arena, at->source->name);
     if (!diag->file.ptr) return false;
   }
   if (at->source && at->source->text.ptr) {
@@ -110,10 +108,10 @@ static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at
     diag->line = position.line;
     diag->col = position.col;
   }
-  diag->path = clean(list->arena, at->path);
-  diag->expression = clean(list->arena, at->expression);
-  diag->profile = clean(list->arena, at->profile);
-  diag->rule = clean(list->arena, at->rule);
+  diag->path = diag_clean(list->arena, at->path);
+  diag->expression = diag_clean(list->arena, at->expression);
+  diag->profile = diag_clean(list->arena, at->profile);
+  diag->rule = diag_clean(list->arena, at->rule);
   return diag->path.ptr && diag->expression.ptr && diag->profile.ptr && diag->rule.ptr;
 }
 
@@ -126,7 +124,7 @@ static struct diag *make(struct diag_list *list, const struct diag_at *at, const
   if (!diag) return NULL;
   struct str message = arena_vprintf(list->arena, format, args);
   if (!message.ptr) return NULL;
-  diag->message = clean(list->arena, message);
+  diag->message = diag_clean(list->arena, message);
   return diag->message.ptr && fill(list, diag, at) ? diag : NULL;
 }
 
@@ -179,4 +177,8 @@ void diag_render_validator(const struct diag *diag, struct buf *out) {
   if (diag->line) buf_printf(out, " (line %u, col %u)", diag->line, diag->col);
   buf_add_text(out, ": ");
   buf_add_str(out, diag->message);
+  if (!diag->profile.len) return;
+  buf_add_text(out, " (defined in ");
+  buf_add_str(out, diag->profile);
+  buf_add_char(out, ')');
 }

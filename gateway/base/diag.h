@@ -77,6 +77,9 @@ static inline bool diag_failed(const struct diag_list *list) {
 
 /* A value fit to be quoted in a message: clipped, control characters and quotes escaped. */
 struct str diag_quote(struct arena *arena, struct str value);
+/* A copy in which what is not UTF-8 or would break a line is escaped: names of files and members are hostile
+ * too. On failure ptr is NULL. */
+struct str diag_clean(struct arena *arena, struct str text);
 
 const char *
 diag_severity_name(enum diag_severity severity);  /* "error" … as in OperationOutcome.issue.severity */
@@ -87,13 +90,13 @@ const char *diag_code_help(enum diag_code code);  /* how to fix it, one sentence
 /* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end.
  */
 void diag_render_text(const struct diag *diag, struct buf *out);
-/* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message`. */
+/* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message (defined in PROFILE)`. */
 void diag_render_validator(const struct diag *diag, struct buf *out);
 /* The whole list as a JSON array of objects with severity, code, message, file, line, column, path,
  * expression, profile, rule. */
 void diag_render_json(const struct diag_list *list, struct buf *out);
-/* The whole list as a FHIR OperationOutcome (JSON text) with line and column extensions as HL7's validator
- * writes them. */
-void diag_render_outcome(const struct diag_list *list, struct buf *out);
+/* The whole list as a FHIR OperationOutcome (JSON text): file, line, column and, as message id, PROFILE#RULE in the
+ * extensions that HL7's validator writes; the profile also in one of our own. `file` may be empty. */
+void diag_render_outcome(const struct diag_list *list, struct str file, struct buf *out);
 
 #endif

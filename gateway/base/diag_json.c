@@ -1,5 +1,6 @@
 /* diag_json.c - rendering diagnostics as JSON and as a FHIR OperationOutcome. */
 #include "base/diag.h"
+#include "base/limits.h"
 
 static void member(struct buf *out, const char *name, struct str value) {
   if (value.len == 0) return;
@@ -31,16 +32,56 @@ void diag_render_json(const struct diag_list *list, struct buf *out) {
   buf_add_char(out, ']');
 }
 
-#define EXTENSION "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-"
+#define EXTENSION "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
 #define CODE_SYSTEM "http://ketlink.dev/fhir/CodeSystem/diagnostic"
+#define PROFILE_EXTENSION "http://ketlink.dev/fhir/StructureDefinition/diagnostic-profile"
+
+/* `[` before the first, `,` before the others. */
+static void begin_extension(struct buf *out, size_t *count, const char *url) {
+  buf_printf(out, "%s{\"url\":\"%s\",", (*count)++ ? "," : "\"extension\":[", url);
+}
+
+static void number_extension(struct buf *out, size_t *count, const char *url, uint32_t number) {
+  begin_extension(out, count, url);
+  buf_printf(out, "\"valueInteger\":%u}", number);
+}
+
+/* What asks for it: the profile, and the rule as HL7's validator names it. */
+static void rule_extensions(const struct diag *diag, struct buf *out, size_t *count) {
+  if (diag->rule.len) {
+    struct buf id;
+    buf_init(&id, LIMIT_TEXT_BYTES);
+    buf_add_str(&id, diag->profile);
+    buf_add_text(&id, diag->profile.len ? "#" : "");
+    buf_add_str(&id, diag->rule);
+    begin_extension(out, count, EXTENSION "message-id");
+    buf_add_text(out, "\"valueCode\":");
+    buf_add_json(out, buf_str(&id));
+    buf_add_char(out, '}');
+    buf_release(&id);
+  }
+  if (diag->profile.len) {
+    begin_extension(out, count, PROFILE_EXTENSION);
+    buf_add_text(out, "\"valueCanonical\":");
+    buf_add_json(out, diag->profile);
+    buf_add_char(out, '}');
+  }
+}
+
+static void render_extensions(const struct diag *diag, struct buf *out) {
+  size_t count = 0;
+  if (diag->line) {
+    number_extension(out, &count, EXTENSION "issue-line", diag->line);
+    number_extension(out, &count, EXTENSION "issue-col", diag->col);
+  }
+  rule_extensions(diag, out, &count);
+  if (count) buf_add_text(out, "],");
+}
 
 /* Members in the order of the R4 definition. */
 static void render_issue(const struct diag *diag, struct buf *out) {
   buf_add_char(out, '{');
-  if (diag->line) {
-    buf_printf(out, "\"extension\":[{\"url\":\"" EXTENSION "line\",\"valueInteger\":%u},", diag->line);
-    buf_printf(out, "{\"url\":\"" EXTENSION "col\",\"valueInteger\":%u}],", diag->col);
-  }
+  render_extensions(diag, out);
   buf_printf(out,
              "\"severity\":\"%s\",\"code\":\"%s\",\"details\":{\"coding\":[{\"system\":\"" CODE_SYSTEM "\",",
              diag_severity_name(diag->severity), diag_code_issue(diag->code));
@@ -61,8 +102,14 @@ static void render_note(const char *severity, const char *code, const char *text
              text);
 }
 
-void diag_render_outcome(const struct diag_list *list, struct buf *out) {
-  buf_add_text(out, "{\"resourceType\":\"OperationOutcome\",\"issue\":[");
+void diag_render_outcome(const struct diag_list *list, struct str file, struct buf *out) {
+  buf_add_text(out, "{\"resourceType\":\"OperationOutcome\",");
+  if (file.len) {
+    buf_add_text(out, "\"extension\":[{\"url\":\"" EXTENSION "file\",\"valueString\":");
+    buf_add_json(out, file);
+    buf_add_text(out, "}],");
+  }
+  buf_add_text(out, "\"issue\":[");
   for (const struct diag *diag = list->first; diag; diag = diag->next) {
     if (diag != list->first) buf_add_char(out, ',');
     render_issue(diag, out);

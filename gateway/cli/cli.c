@@ -141,8 +141,13 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
 }
 
 void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total) {
+  enum { WIDTH = 24 };
+  static const char bar[] = "########################........................";
   if (cli->quiet || !isatty(STDERR_FILENO) || total == 0) return;
-  fprintf(stderr, "\r%s %zu/%zu", what, done, total);
-  if (done >= total) fprintf(stderr, "\r\033[K");
+  double share = done < total ? (double)done / (double)total : 1;
+  if (done < total)
+    fprintf(stderr, "\r%s [%.*s] %3.0f %%\033[K", what, WIDTH, bar + WIDTH - (size_t)(share * WIDTH), share * 100);
+  else
+    fprintf(stderr, "\r\033[K");
   fflush(stderr);
 }

@@ -35,6 +35,11 @@ static bool take_text(struct intake_input *input, struct source *out) {
   return false;
 }
 
+bool intake_skip(struct intake_input *input) {
+  struct source source;
+  return take_text(input, &source);
+}
+
 /* --- routing --- */
 
 /* All formats, for a message. */

@@ -30,7 +30,7 @@ static void test_render(void **state) {
       "[{\"severity\":\"error\",\"code\":\"wrong-type\",\"message\":\"give a string\",\"file\":\"rec.json\","
       "\"line\":2,\"column\":6,\"path\":\"Patient.name[0]\",\"expression\":\"name.exists()\","
       "\"help\":\"Write the value in the type that the definition asks for.\"}]");
-  diag_render_outcome(&list, &out);
+  diag_render_outcome(&list, (struct str){0}, &out);
   expect(
       &out,
       "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"extension\":[{\"url\":\"http://hl7.org/fhir/"
@@ -54,7 +54,7 @@ static void test_unknown_place(void **state) {
   struct diag_at at = {.source = &source};
   buf_init(&out, 1 << 16);
   diag_list_init(&list, arena);
-  diag_render_outcome(&list, &out);
+  diag_render_outcome(&list, (struct str){0}, &out);
   expect(&out, "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\"code\":"
                "\"informational\",\"details\":{\"text\":\"All OK\"}}]}");
   diag_warning(&list, DIAG_UNMAPPED_CODE, NULL, "no row");
@@ -67,6 +67,31 @@ static void test_unknown_place(void **state) {
   expect(&out, "a.json: information map-log: said");
   assert_false(diag_failed(&list));
   assert_int_equal(list.count, 2);
+  buf_release(&out);
+  arena_free(arena);
+}
+
+/* The profile and the rule, as HL7's validator says them. */
+static void test_rule(void **state) {
+  (void)state;
+  struct arena *arena = arena_new(1 << 20);
+  struct diag_list list;
+  struct buf out;
+  struct diag_at at = {.path = STR("Period"), .profile = STR("http://p"), .rule = STR("per-1")};
+  buf_init(&out, 1 << 16);
+  diag_list_init(&list, arena);
+  diag_error(&list, DIAG_CONSTRAINT_FAILED, &at, "per-1: start before end");
+  diag_render_validator(list.first, &out);
+  expect(&out, "  Error @ Period: per-1: start before end (defined in http://p)");
+  diag_render_outcome(&list, STR("a\"b.json"), &out);
+  expect(&out,
+         "{\"resourceType\":\"OperationOutcome\",\"extension\":[{\"url\":\"http://hl7.org/fhir/StructureDefinition/"
+         "operationoutcome-file\",\"valueString\":\"a\\\"b.json\"}],\"issue\":[{\"extension\":[{\"url\":\"http://"
+         "hl7.org/fhir/StructureDefinition/operationoutcome-message-id\",\"valueCode\":\"http://p#per-1\"},{\"url\":"
+         "\"http://ketlink.dev/fhir/StructureDefinition/diagnostic-profile\",\"valueCanonical\":\"http://p\"}],"
+         "\"severity\":\"error\",\"code\":\"invariant\",\"details\":{\"coding\":[{\"system\":\"http://ketlink.dev/fhir/"
+         "CodeSystem/diagnostic\",\"code\":\"constraint-failed\"}],\"text\":\"per-1: start before end\"},"
+         "\"diagnostics\":\"Correct the values that the rule speaks of.\",\"expression\":[\"Period\"]}]}");
   buf_release(&out);
   arena_free(arena);
 }
@@ -109,7 +134,7 @@ static void test_cap(void **state) {
   assert_false(diag_failed(&list));
   diag_error(&list, DIAG_WRONG_TYPE, NULL, "dropped, but not forgotten");
   assert_true(diag_failed(&list));
-  diag_render_outcome(&list, &out);
+  diag_render_outcome(&list, (struct str){0}, &out);
   assert_true(str_find(buf_str(&out), STR("\"incomplete\""), 0) != SIZE_MAX);
   buf_release(&out);
   arena_free(arena);
@@ -155,7 +180,7 @@ static void test_codes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_render), cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile),
+      cmocka_unit_test(test_render), cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile), cmocka_unit_test(test_rule),
       cmocka_unit_test(test_cap),    cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
