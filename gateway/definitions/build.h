@@ -6,6 +6,7 @@
  *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
  *   names.c    who holds a URL, versions side by side
  *   resolve.c  structures -> types, slices       snapshot.c  differential + base -> the whole structure
+ *   filter.c   filters on the concepts of a code system
  *   expand.c   value sets -> their codes         emit.c, emit_terms.c, emit_units.c  everything -> image
  *   units_in.c the UCUM table                unit_values.c  its definitions -> exact ratios
  *   build.c    the three ways in: definitions_build, definitions_overlay, definitions_refresh_models
@@ -123,10 +124,17 @@ struct b_code {
   struct str code, display;
 };
 
+struct b_fact {
+  struct b_fact *next;
+  struct str name, value;
+  bool cut; /* the value is too long to be kept */
+};
+
 struct b_concept {
   struct b_code self;
   uint32_t parent;        /* of the nesting: index + 1 */
-  struct b_texts parents; /* by property `parent` or `subsumedBy` */
+  struct b_texts parents, children; /* by property */
+  struct b_fact *facts;             /* the other properties */
 };
 
 struct b_system {
@@ -136,7 +144,10 @@ struct b_system {
   const struct b_package *package;
   struct b_concept *concepts; /* a parent by nesting stands before its children */
   size_t count, room;
-  struct map index; /* code -> index + 1 */
+  struct map index;           /* code -> index + 1 */
+  struct b_texts properties;  /* that concepts may have */
+  struct str parents, childs; /* what it calls them, when not parent, subsumedBy and child */
+  bool thawed;                /* what stands below has its concepts here */
   const struct def_code_system *frozen;
   struct image_place place;
 };
@@ -147,7 +158,7 @@ struct b_filter {
 
 struct b_include {
   struct b_include *next;
-  struct str system;
+  struct str system, version;
   bool lists_codes;
   struct b_code *codes;
   size_t code_count;
@@ -173,6 +184,7 @@ struct b_set {
   bool replaced;
   const struct b_package *package;
   struct b_include *includes, *excludes, *expansion;
+  bool expansion_is_whole;
   struct b_members *members;
   enum b_progress progress;
   const struct def_value_set *frozen;
@@ -272,6 +284,11 @@ void def_builder_name(struct builder *b, struct str key, struct b_type *type, un
 /* thaw.c */
 struct b_type *def_thaw(struct builder *b, const struct def_type *type);
 void def_thaw_elements(struct builder *b, struct b_type *type);
+/* The concepts of a system that stands below. */
+void def_thaw_concepts(struct builder *b, struct b_system *system);
+/* filter.c: clears in `keep` the concepts that do not pass; false: the filter cannot be answered here */
+bool def_filter(struct builder *b, const struct b_system *system, const struct b_filter *filter,
+                unsigned char *keep);
 /* expand.c */
 struct b_set *def_builder_set(struct builder *b, struct str url);
 struct b_system *def_builder_system(struct builder *b, struct str url);

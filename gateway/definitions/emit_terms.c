@@ -35,21 +35,84 @@ static size_t display_length(const struct b_code *code) {
   return code->display.len <= UINT16_MAX ? code->display.len : 0;
 }
 
-/* Codes, then texts; the directory's entry gets the block, its size and its state. */
-static void emit_block(struct builder *b, struct image_place entry, const struct block *block,
-                       struct image_place state) {
-  size_t bytes = block->count * sizeof(struct pack_code), text = bytes;
+/* --- properties of concepts ------------------------------------------------------------------ */
+
+/* What stands in a block behind the codes: the facts, and texts that several of them share. */
+struct facts {
+  struct pack_fact *items;
+  size_t count, room;
+  struct buf texts;
+  struct map known; /* text -> offset in `texts`, + 1 */
+};
+
+static uint32_t place_text(struct builder *b, struct facts *facts, struct str text) {
+  uintptr_t known = (uintptr_t)map_get(&facts->known, text);
+  if (known) return (uint32_t)known - 1;
+  uint32_t at = (uint32_t)facts->texts.len;
+  buf_add_str(&facts->texts, text);
+  if (map_put(&facts->known, text, (void *)(uintptr_t)(at + 1))) b->error = STATUS_NOMEM;
+  return at;
+}
+
+static void add_fact(struct builder *b, struct facts *facts, uint32_t code, struct str name, struct str value,
+                     bool cut) {
+  if (facts->count == facts->room) {
+    size_t room = facts->room ? facts->room * 2 : 64;
+    struct pack_fact *items = def_builder_alloc(b, room, sizeof *items);
+    if (!items) return;
+    if (facts->count) memcpy(items, facts->items, facts->count * sizeof *items);
+    facts->items = items;
+    facts->room = room;
+  }
+  if (name.len >= UINT16_MAX || value.len >= UINT16_MAX) return;
+  facts->items[facts->count++] =
+      (struct pack_fact){code, place_text(b, facts, name), place_text(b, facts, value), (uint16_t)name.len,
+                         cut ? (uint16_t)PACK_FACT_CUT : (uint16_t)value.len};
+}
+
+static void collect_facts(struct builder *b, const struct b_system *system, const struct block *block,
+                          struct facts *facts) {
+  buf_init(&facts->texts, 1 << 28);
+  map_init(&facts->known, b->arena);
+  for (uint32_t i = 0; i < block->count && !b->error; i++) {
+    uintptr_t at = (uintptr_t)map_get(&system->index, block->rows[i].code.code);
+    if (!at) continue;
+    const struct b_concept *concept = &system->concepts[at - 1];
+    if (concept->parent)
+      add_fact(b, facts, i, STR("parent"), system->concepts[concept->parent - 1].self.code, false);
+    for (size_t k = 0; k < concept->parents.count; k++)
+      add_fact(b, facts, i, STR("parent"), concept->parents.items[k], false);
+    for (size_t k = 0; k < concept->children.count; k++)
+      add_fact(b, facts, i, STR("child"), concept->children.items[k], false);
+    for (const struct b_fact *fact = concept->facts; fact; fact = fact->next)
+      add_fact(b, facts, i, fact->name, fact->value, fact->cut);
+  }
+  if (facts->texts.error) b->error = facts->texts.error;
+}
+
+static void write_facts(char *memory, size_t at, const struct facts *facts) {
+  struct pack_fact *to = (void *)(memory + at);
+  size_t texts = at + facts->count * sizeof *to;
+  for (size_t i = 0; i < facts->count; i++) {
+    to[i] = facts->items[i];
+    to[i].name += (uint32_t)texts;
+    to[i].value += (uint32_t)texts;
+  }
+  if (facts->texts.len) memcpy(memory + texts, facts->texts.ptr, facts->texts.len);
+}
+
+/* --- blocks ---------------------------------------------------------------------------------- */
+
+static size_t text_bytes(const struct block *block) {
+  size_t bytes = 0;
   for (size_t i = 0; i < block->count; i++)
     bytes += block->rows[i].code.code.len + display_length(&block->rows[i].code);
-  struct image_place at = def_image_alloc(&b->image, PART_CODES, block->count ? 1 : 0, bytes);
-  struct pack_terms *terms = def_image_at(&b->image, entry, sizeof *terms);
-  terms->size = (uint32_t)block->count;
-  def_image_link(&b->image, IMAGE_FIELD(entry, struct pack_terms, state), state);
-  if (!block->count || b->image.error) return;
-  def_image_list(&b->image, IMAGE_FIELD(entry, struct pack_terms, block), at, bytes);
-  char *memory = def_image_at(&b->image, at, bytes);
+  return bytes;
+}
+
+static void write_codes(char *memory, const struct block *block) {
   struct pack_code *codes = (void *)memory;
-  if (!memory) return;
+  size_t text = block->count * sizeof *codes;
   for (size_t i = 0; i < block->count; i++) {
     const struct b_code *code = &block->rows[i].code;
     size_t shown = display_length(code);
@@ -60,6 +123,25 @@ static void emit_block(struct builder *b, struct image_place entry, const struct
     if (shown) memcpy(memory + text, code->display.ptr, shown);
     text += shown;
   }
+}
+
+/* Codes, their texts, facts; the directory's entry gets the block, its size and its state. Returns where the
+   facts begin. */
+static size_t emit_block(struct builder *b, struct image_place entry, const struct block *block,
+                         const struct facts *facts, struct image_place state) {
+  size_t begin = (block->count * sizeof(struct pack_code) + text_bytes(block) + 7) / 8 * 8;
+  size_t bytes = begin + facts->count * sizeof(struct pack_fact) + facts->texts.len;
+  struct image_place at = def_image_alloc(&b->image, PART_CODES, block->count ? 1 : 0, bytes);
+  struct pack_terms *terms = def_image_at(&b->image, entry, sizeof *terms);
+  terms->size = (uint32_t)block->count;
+  def_image_link(&b->image, IMAGE_FIELD(entry, struct pack_terms, state), state);
+  if (!block->count || b->image.error) return begin;
+  def_image_list(&b->image, IMAGE_FIELD(entry, struct pack_terms, block), at, bytes);
+  char *memory = def_image_at(&b->image, at, bytes);
+  if (!memory) return begin;
+  write_codes(memory, block);
+  write_facts(memory, begin, facts);
+  return begin;
 }
 
 static void emit_common(struct builder *b, struct image_place entry, struct str url, struct str version,
@@ -84,7 +166,13 @@ static void emit_system(struct builder *b, struct b_system *system, struct image
   struct pack_terms *terms = def_image_at(&b->image, system->place, sizeof *terms);
   terms->complete = system->complete;
   terms->folds_case = system->folds_case;
-  emit_block(b, system->place, &block, state);
+  struct facts facts = {0};
+  collect_facts(b, system, &block, &facts);
+  size_t begin = emit_block(b, system->place, &block, &facts, state);
+  struct def_code_system *made = def_image_at(&b->image, system->place, sizeof *made);
+  made->facts = (uint32_t)begin;
+  made->fact_count = (uint32_t)facts.count;
+  buf_release(&facts.texts);
   free(block.rows);
 }
 
@@ -134,7 +222,7 @@ static void emit_set(struct builder *b, struct b_set *set, struct image_place st
   emit_common(b, set->place, set->url, set->version, set->name, set->package);
   ((struct pack_terms *)def_image_at(&b->image, set->place, sizeof(struct pack_terms)))->complete =
       is_complete(set);
-  emit_block(b, set->place, &block, state);
+  (void)emit_block(b, set->place, &block, &(struct facts){0}, state);
   free(block.rows);
 }
 

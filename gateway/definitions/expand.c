@@ -6,7 +6,7 @@
  */
 #include "definitions/build.h"
 
-enum { IMPORT_DEPTH = 32, HIERARCHY_DEPTH = 64 };
+enum { IMPORT_DEPTH = 32 };
 
 /* --- look-up --------------------------------------------------------------------------------- */
 
@@ -93,7 +93,7 @@ static struct b_code *find_code(const struct b_members *members, struct str code
 /* All codes of a system that is present. */
 static void add_all(struct builder *b, struct b_members *members) {
   const struct b_system *system = members->system;
-  for (size_t i = 0; system && i < system->count; i++)
+  for (size_t i = 0; system && !system->frozen && i < system->count; i++)
     add_code(b, members, system->concepts[i].self);
   if (!system || !system->frozen) return;
   for (size_t i = 0; i < def_code_system_size(system->frozen); i++) {
@@ -164,8 +164,18 @@ static void intersect(struct builder *b, struct b_members **list, struct b_membe
   }
 }
 
+/* Any of its codes may be taken away: nobody knows. */
+static void doubt(struct b_members *mine) {
+  for (size_t i = 0; i < mine->count; i++)
+    mine->codes[i].code = (struct str){0};
+  mine->whole = false;
+  mine->unknown = true;
+}
+
 static void subtract(struct builder *b, struct b_members *list, const struct b_members *without) {
   for (; without; without = without->next) {
+    for (struct b_members *mine = list; mine && without->unknown && !without->url.len; mine = mine->next)
+      doubt(mine);
     struct b_members *mine = find_members(list, without->url);
     if (!mine) continue;
     if (without->whole && !without->unknown) {
@@ -182,64 +192,20 @@ static void subtract(struct builder *b, struct b_members *list, const struct b_m
       struct b_code *code = without->codes[i].code.len ? find_code(mine, without->codes[i].code) : NULL;
       if (code) code->code = (struct str){0};
     }
-    mine->unknown |= without->unknown;
+    if (without->unknown) doubt(mine);
   }
 }
 
 /* --- filters --------------------------------------------------------------------------------- */
 
-/* Marks the concepts that have a marked parent, until nothing changes. */
-static void mark_descendants(const struct b_system *system, unsigned char *marks) {
-  bool changed = true;
-  for (unsigned round = 0; changed && round < HIERARCHY_DEPTH; round++) {
-    changed = false;
-    for (size_t i = 0; i < system->count; i++) {
-      const struct b_concept *concept = &system->concepts[i];
-      bool below = concept->parent && marks[concept->parent - 1];
-      for (size_t k = 0; k < concept->parents.count && !below; k++) {
-        uintptr_t at = (uintptr_t)map_get(&system->index, concept->parents.items[k]);
-        below = at && marks[at - 1];
-      }
-      if (!below || marks[i]) continue;
-      marks[i] = 1;
-      changed = true;
-    }
-  }
-}
-
-enum hierarchy { IS_A, DESCENDENT_OF, IS_NOT_A, HIERARCHY_NONE };
-
-static enum hierarchy hierarchy_of(const struct b_filter *filter) {
-  if (!str_is(filter->property, "concept") && !str_is(filter->property, "code")) return HIERARCHY_NONE;
-  return str_is(filter->op, "is-a")            ? IS_A
-         : str_is(filter->op, "descendent-of") ? DESCENDENT_OF
-         : str_is(filter->op, "is-not-a")      ? IS_NOT_A
-                                               : HIERARCHY_NONE;
-}
-
-/* Clears in `keep` what does not pass; false when the filter cannot be answered here. */
-static bool apply_filter(struct builder *b, const struct b_system *system, const struct b_filter *filter,
-                         unsigned char *keep) {
-  enum hierarchy kind = hierarchy_of(filter);
-  uintptr_t root = (uintptr_t)map_get(&system->index, filter->value);
-  if (kind == HIERARCHY_NONE || !root) return false;
-  unsigned char *marks = def_builder_alloc(b, system->count, 1);
-  if (!marks) return false;
-  marks[root - 1] = 1;
-  mark_descendants(system, marks);
-  if (kind == DESCENDENT_OF) marks[root - 1] = 0;
-  for (size_t i = 0; i < system->count; i++)
-    if ((marks[i] != 0) == (kind == IS_NOT_A)) keep[i] = 0;
-  return true;
-}
-
 static void add_filtered(struct builder *b, struct b_members *members, const struct b_include *include) {
-  const struct b_system *system = members->system;
+  struct b_system *system = members->system;
+  if (system && system->frozen) def_thaw_concepts(b, system);
   unsigned char *keep = system && system->count ? def_builder_alloc(b, system->count, 1) : NULL;
   bool answered = keep != NULL;
   if (keep) memset(keep, 1, system->count);
   for (size_t i = 0; i < include->filter_count && answered; i++)
-    answered = apply_filter(b, system, &include->filters[i], keep);
+    answered = def_filter(b, system, &include->filters[i], keep);
   if (!answered) {
     members->unknown = true;
     return;
@@ -266,6 +232,13 @@ static struct b_members *imported(struct builder *b, struct str url, unsigned de
   return set->progress == B_DONE ? set->members : unknown_set(b);
 }
 
+/* The system of the package itself is meant, whatever version its value sets were once written for. */
+static bool is_version(const struct builder *b, const struct b_system *system, struct str version) {
+  if (!system) return false;
+  if (b->from && system->package == b->from) return true;
+  return str_eq(system->frozen ? def_code_system_version(system->frozen) : system->version, version);
+}
+
 static void add_system(struct builder *b, struct b_members **list, const struct b_include *include) {
   struct b_members *members = members_of(b, list, include->system);
   if (!members) return;
@@ -280,6 +253,9 @@ static void add_system(struct builder *b, struct b_members **list, const struct 
   } else {
     members->whole = true;
   }
+  /* another version than the one that is here may have other codes */
+  if (include->version.len && !include->lists_codes && !is_version(b, members->system, include->version))
+    members->unknown = true;
 }
 
 static struct b_members *expand_include(struct builder *b, const struct b_include *include, unsigned depth) {
@@ -312,18 +288,32 @@ static void thaw_members(struct builder *b, struct b_set *set) {
   }
 }
 
+static bool is_known(const struct b_members *list) {
+  for (const struct b_members *at = list; at; at = at->next)
+    if (at->unknown || (at->whole && !(at->system && at->system->complete))) return false;
+  return list != NULL;
+}
+
+/* What the rules give; where they cannot be followed to the end, the expansion that came with the set, if
+   that is all of it. A part of one adds to what is known. */
+static void compose(struct builder *b, struct b_set *set, unsigned depth) {
+  for (const struct b_include *at = set->includes; at && !b->error; at = at->next)
+    add_list(b, &set->members, expand_include(b, at, depth));
+  for (const struct b_include *at = set->excludes; at && !b->error; at = at->next)
+    subtract(b, set->members, expand_include(b, at, depth));
+  if (!set->expansion || is_known(set->members)) return;
+  if (set->expansion_is_whole) set->members = NULL;
+  for (const struct b_include *at = set->expansion; at && !b->error; at = at->next)
+    add_list(b, &set->members, expand_include(b, at, depth));
+}
+
 static void expand_set(struct builder *b, struct b_set *set, unsigned depth) {
   if (set->progress != B_RAW || b->error) return;
   const struct b_package *outer = b->from;
   set->progress = B_RUNNING;
   b->from = set->package;
   if (set->frozen) thaw_members(b, set);
-  for (const struct b_include *at = set->includes; at && !b->error; at = at->next)
-    add_list(b, &set->members, expand_include(b, at, depth));
-  for (const struct b_include *at = set->expansion; at && !b->error; at = at->next)
-    add_list(b, &set->members, expand_include(b, at, depth));
-  for (const struct b_include *at = set->excludes; at && !b->error; at = at->next)
-    subtract(b, set->members, expand_include(b, at, depth));
+  compose(b, set, depth);
   b->from = outer;
   set->progress = B_DONE;
 }

@@ -30,7 +30,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 5, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 6, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -187,7 +187,16 @@ struct def_value_set {
 
 struct def_code_system {
   struct pack_terms terms;
+  uint32_t facts, fact_count; /* offset in the block of its pack_fact items */
 };
+
+/* A property of a concept, "parent" and "child" among them. Offsets count from the block. */
+struct pack_fact {
+  uint32_t code;        /* index */
+  uint32_t name, value; /* texts */
+  uint16_t name_len, value_len;
+};
+enum { PACK_FACT_CUT = UINT16_MAX /* a value_len: it was too long to be kept */ };
 
 /* What a value set takes from one code system. */
 struct pack_set_system {

@@ -11,12 +11,46 @@ static void *grown(struct builder *b, void *items, size_t count, size_t size) {
 
 /* --- code systems ---------------------------------------------------------------------------- */
 
-static void add_parents(struct builder *b, struct b_concept *concept, const struct tree_node *node) {
+enum { FACT_MAX = 255 };
+
+static struct str value_of(const struct tree_node *property) {
+  for (const struct tree_node *at = tree_first(property); at; at = tree_next(at)) {
+    if (!str_starts(at->name, STR("value"))) continue;
+    return at->kind == TREE_OBJECT ? tree_text(at, "code") : at->text;
+  }
+  return (struct str){0};
+}
+
+static void add_fact(struct builder *b, struct b_concept *concept, struct str name, struct str value) {
+  struct b_fact *fact = def_builder_alloc(b, 1, sizeof *fact);
+  if (!fact) return;
+  *fact =
+      (struct b_fact){.next = concept->facts, .name = def_builder_str(b, name), .cut = value.len > FACT_MAX};
+  if (!fact->cut) fact->value = def_builder_str(b, value);
+  concept->facts = fact;
+}
+
+static void add_properties(struct builder *b, const struct b_system *system, struct b_concept *concept,
+                           const struct tree_node *node) {
   for (const struct tree_node *at = tree_find(node, "property"); at; at = tree_next_same(at)) {
-    struct str code = tree_text(at, "code");
-    if (!str_is(code, "parent") && !str_is(code, "subsumedBy")) continue;
-    struct str parent = tree_text(at, "valueCode");
-    if (parent.len) (void)def_texts_add(b, &concept->parents, def_builder_str(b, parent));
+    struct str code = tree_text(at, "code"), value = value_of(at);
+    if (str_is(code, "parent") || str_is(code, "subsumedBy") ||
+        (system->parents.len && str_eq(code, system->parents)))
+      (void)def_texts_add(b, &concept->parents, def_builder_str(b, value));
+    else if (str_is(code, "child") || (system->childs.len && str_eq(code, system->childs)))
+      (void)def_texts_add(b, &concept->children, def_builder_str(b, value));
+    else
+      add_fact(b, concept, code, value);
+  }
+}
+
+/* The properties that the system says its concepts have. */
+static void declare(struct builder *b, struct b_system *system, const struct tree_node *node) {
+  for (const struct tree_node *at = tree_find(node, "property"); at; at = tree_next_same(at)) {
+    struct str code = def_builder_str(b, tree_text(at, "code")), uri = tree_text(at, "uri");
+    if (str_ends(uri, STR("concept-properties#parent"))) system->parents = code;
+    if (str_ends(uri, STR("concept-properties#child"))) system->childs = code;
+    (void)def_texts_add(b, &system->properties, code);
   }
 }
 
@@ -34,7 +68,7 @@ static void add_concepts(struct builder *b, struct b_system *system, const struc
     *concept = (struct b_concept){.parent = parent};
     concept->self.code = def_builder_str(b, code);
     concept->self.display = def_builder_str(b, tree_text(at, "display"));
-    add_parents(b, concept, at);
+    add_properties(b, system, concept, at);
     enum status status = map_put(&system->index, concept->self.code, (void *)(uintptr_t)self);
     if (status && status != STATUS_CONFLICT) b->error = status;
     add_concepts(b, system, at, self);
@@ -43,7 +77,8 @@ static void add_concepts(struct builder *b, struct b_system *system, const struc
 
 void def_extract_system(struct builder *b, const struct tree_node *node) {
   struct str url = tree_text(node, "url");
-  struct b_system *system = url.len ? def_builder_alloc(b, 1, sizeof *system) : NULL;
+  if (!url.len || str_is(tree_text(node, "content"), "supplement")) return; /* adds no codes */
+  struct b_system *system = def_builder_alloc(b, 1, sizeof *system);
   if (!system) return;
   system->url = def_builder_str(b, url);
   system->version = def_builder_str(b, tree_text(node, "version"));
@@ -52,6 +87,7 @@ void def_extract_system(struct builder *b, const struct tree_node *node) {
   system->folds_case = str_is(tree_text(node, "caseSensitive"), "false");
   system->package = b->last_package;
   map_init(&system->index, b->arena);
+  declare(b, system, node);
   add_concepts(b, system, node, 0);
   if (b->last_system)
     b->last_system->next = system;
@@ -85,6 +121,7 @@ static struct b_include *read_include(struct builder *b, const struct tree_node 
   struct b_include *include = def_builder_alloc(b, 1, sizeof *include);
   if (!include) return NULL;
   include->system = def_builder_str(b, tree_text(node, "system"));
+  include->version = def_builder_str(b, tree_text(node, "version"));
   for (const struct tree_node *at = tree_first(node); at; at = tree_next(at)) {
     if (str_is(at->name, "concept")) {
       include->lists_codes = true;
@@ -129,6 +166,21 @@ static void read_contains(struct builder *b, struct b_include ***end, const stru
   }
 }
 
+/* Not a page of it, and not what a server gave up on. */
+static bool is_whole(const struct tree_node *expansion) {
+  size_t count = 0;
+  int64_t total;
+  for (const struct tree_node *at = tree_find(expansion, "extension"); at; at = tree_next_same(at)) {
+    struct str url = tree_text(at, "url");
+    if (str_ends(url, STR("/valueset-toocostly")) || str_ends(url, STR("/valueset-unclosed"))) return false;
+  }
+  for (const struct tree_node *at = tree_find(expansion, "contains"); at; at = tree_next_same(at))
+    count++;
+  struct str offset = tree_text(expansion, "offset"), said = tree_text(expansion, "total");
+  if (offset.len && !str_is(offset, "0")) return false;
+  return count && (!said.len || (str_to_int64(said, &total) && total >= 0 && (size_t)total <= count));
+}
+
 void def_extract_set(struct builder *b, const struct tree_node *node) {
   struct str url = tree_text(node, "url");
   struct b_set *set = url.len ? def_builder_alloc(b, 1, sizeof *set) : NULL;
@@ -141,6 +193,7 @@ void def_extract_set(struct builder *b, const struct tree_node *node) {
   set->includes = read_includes(b, compose, "include");
   set->excludes = read_includes(b, compose, "exclude");
   if (expansion) read_contains(b, &end, expansion);
+  set->expansion_is_whole = expansion && is_whole(expansion);
   set->package = b->last_package;
   if (b->last_set)
     b->last_set->next = set;

@@ -144,3 +144,47 @@ void def_thaw_elements(struct builder *b, struct b_type *type) {
     type->elements[type->element_count++] = e;
   }
 }
+
+/* --- concepts -------------------------------------------------------------------------------- */
+
+static void thaw_fact(struct builder *b, struct b_system *system, const char *block,
+                      const struct pack_fact *from) {
+  struct b_concept *concept = &system->concepts[from->code];
+  bool cut = from->value_len == PACK_FACT_CUT;
+  struct str name = str_make(block + from->name, from->name_len);
+  struct str value = str_make(block + from->value, cut ? 0 : from->value_len);
+  if (str_is(name, "parent")) {
+    (void)def_texts_add(b, &concept->parents, value);
+  } else if (str_is(name, "child")) {
+    (void)def_texts_add(b, &concept->children, value);
+  } else {
+    struct b_fact *fact = def_builder_alloc(b, 1, sizeof *fact);
+    if (!fact) return;
+    *fact = (struct b_fact){concept->facts, name, value, cut};
+    concept->facts = fact;
+    for (size_t i = 0; i < system->properties.count; i++)
+      if (str_eq(system->properties.items[i], name)) return;
+    (void)def_texts_add(b, &system->properties, name);
+  }
+}
+
+void def_thaw_concepts(struct builder *b, struct b_system *system) {
+  const struct def_code_system *from = system->frozen;
+  const char *block = rel_items(&from->terms.block);
+  size_t count = def_code_system_size(from);
+  if (system->thawed || !count || !block || !def_pack_terms_good(&from->terms)) return;
+  system->thawed = true;
+  map_init(&system->index, b->arena);
+  system->concepts = def_builder_alloc(b, count, sizeof *system->concepts);
+  for (size_t i = 0; system->concepts && i < count; i++) {
+    struct b_code *self = &system->concepts[i].self;
+    (void)def_code_system_at(from, i, &self->code, &self->display);
+    enum status status = map_put(&system->index, self->code, (void *)(uintptr_t)(i + 1));
+    if (status && status != STATUS_CONFLICT) b->error = status;
+  }
+  if (b->error) return;
+  system->count = count;
+  const struct pack_fact *facts = (const void *)(block + from->facts);
+  for (uint32_t i = 0; i < from->fact_count; i++)
+    if (facts[i].code < count) thaw_fact(b, system, block, &facts[i]);
+}
