@@ -222,9 +222,14 @@ static enum status push_children(struct fml_run *run, const struct fp_item *from
   struct tree_node *node = from->node;
   bool value = step->is_value;
   if (!step->element && step->symbol == run->set->kit.symbol_value && node->kind != TREE_OBJECT) value = true;
+  bool found = false;
   if (value && node->text.len) return push(run, from) ? STATUS_OK : STATUS_NOMEM;
   for (struct tree_node *child = node->child; child; child = child->next) {
-    if (child->symbol != step->symbol || tree_is_meta(child)) continue;
+    if (child->symbol != step->symbol || tree_is_meta(child)) {
+      if (found) break; /* repetitions are adjacent */
+      continue;
+    }
+    found = true;
     if (child->kind == TREE_NULL && !child->child) continue; /* `[]` and null are no items */
     if (step->only && node_type(child) != step->only) continue;
     if (!push_node(run, child)) return STATUS_NOMEM;

@@ -42,20 +42,21 @@ enum tree_flag {
   TREE_XML = 128        /* at a root read from XML: arrays and kinds are settled by definitions_bind */
 };
 
+/* What a walk over siblings looks at stands first, in one line of the processor's cache. */
 struct tree_node {
   struct tree_node *next;   /* next sibling */
-  struct tree_node *child;  /* first child */
-  struct tree_node *last;   /* last child */
-  struct tree_node *parent; /* NULL at the root */
-  struct str name;          /* JSON member name ("valueQuantity"); empty at the root of a document */
-  struct str text;          /* value of a primitive */
-  const void *element;      /* const struct def_element *, see definitions.h */
-  const void *type;         /* const struct def_type * */
   uint32_t symbol;          /* of the model's name ("value"); 0 = not bound */
   uint32_t offset;          /* byte offset in the source + 1; 0 = made here */
   uint16_t order;           /* position in the parent's definition, for ordered insertion */
   uint8_t kind;             /* enum tree_kind */
   uint8_t flags;            /* enum tree_flag */
+  struct tree_node *child;  /* first child */
+  struct tree_node *last;   /* last child */
+  struct tree_node *parent; /* NULL at the root */
+  const void *type;         /* const struct def_type *, see definitions.h */
+  const void *element;      /* const struct def_element * */
+  struct str name;          /* JSON member name ("valueQuantity"); empty at the root of a document */
+  struct str text;          /* value of a primitive */
 };
 
 struct tree_limits {
