@@ -46,7 +46,7 @@ static struct str unpack(const char *path) {
 static struct str find_file(struct str tar, struct str name) {
   for (size_t at = 0; at + BLOCK <= tar.len && tar.ptr[at];) {
     size_t size = strtoul(tar.ptr + at + 124, NULL, 8);
-    char path[256];
+    char path[155 + 1 + 100 + 1];
     snprintf(path, sizeof path, "%.155s%s%.100s", tar.ptr + at + 345, tar.ptr[at + 345] ? "/" : "",
              tar.ptr + at);
     if (str_eq(str_of(path), name)) return str_slice(tar, at + BLOCK, at + BLOCK + size);
