@@ -25,7 +25,7 @@ static bool plan_targets(struct validation *validation, const struct def_element
   for (size_t i = 0; i < count && out->targets; i++) {
     struct validation_target *target = &out->targets[out->target_count++];
     target->url = def_element_target(element, index, i);
-    const struct def_type *type = definitions_type(validation->definitions, target->url);
+    const struct def_type *type = definitions_element_target(validation->definitions, element, index, i);
     target->type = type ? def_type_constrained(type) : NULL;
     target->profile = type && def_type_is_profile(type) ? type : NULL;
   }
@@ -38,8 +38,7 @@ static bool plan_profiles(struct validation *validation, const struct def_elemen
   if (count == 0) return true;
   out->profiles = ARENA_ARRAY(validation->arena, const struct def_type *, count);
   for (size_t i = 0; i < count && out->profiles; i++) {
-    struct str url = def_element_profile(element, index, i);
-    const struct def_type *profile = definitions_type(validation->definitions, url);
+    const struct def_type *profile = definitions_element_profile(validation->definitions, element, index, i);
     if (profile && def_type_is_profile(profile))
       out->profiles[out->profile_count++] = profile;
     else if (!profile)

@@ -136,7 +136,7 @@ static void step_child(struct validation *validation, const struct place *from, 
     if (from->type && def_type_constrained(type) != from->type) continue;
     if (spelt) has_symbol(type, symbol, out);
     for (size_t k = 0; k < def_element_profile_count(element, i); k++)
-      has_symbol(definitions_type(validation->definitions, def_element_profile(element, i, k)), symbol, out);
+      has_symbol(definitions_element_profile(validation->definitions, element, i, k), symbol, out);
     if (!spelt && !from->type) has_symbol(type, symbol, out);
   }
 }
@@ -145,7 +145,7 @@ static void step_resolve(const struct validation *validation, const struct place
   const struct def_element *element = from->element;
   for (size_t i = 0; element && i < def_element_type_count(element); i++)
     for (size_t k = 0; k < def_element_target_count(element, i); k++)
-      add_place(out, NULL, definitions_type(validation->definitions, def_element_target(element, i, k)));
+      add_place(out, NULL, definitions_element_target(validation->definitions, element, i, k));
 }
 
 /* The slices of `extension` by their profile's URL, or the extension's definition. */
@@ -219,7 +219,7 @@ static bool list_profiles(struct validation *validation, const struct place *pla
   for (size_t i = 0; element && i < def_element_type_count(element); i++)
     for (size_t k = 0; k < def_element_profile_count(element, i); k++) {
       const struct def_type *profile =
-          definitions_type(validation->definitions, def_element_profile(element, i, k));
+          definitions_element_profile(validation->definitions, element, i, k);
       if (profile && out->type_count < PROFILES_MAX) out->types[out->type_count++] = profile;
     }
   out->wants = out->type_count ? VALIDATION_WANTS_PROFILE : VALIDATION_WANTS_NOTHING;
