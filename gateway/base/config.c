@@ -162,20 +162,38 @@ static bool is_listed(const char *const *words, const char *word) {
   return false;
 }
 
+/* NULL: none is near. */
+static const char *nearest_word(const char *const *words, const char *word) {
+  const char *best = NULL;
+  unsigned least = 4;
+  for (; *words; words++) {
+    unsigned distance = str_distance(str_of(*words), str_of(word), least - 1);
+    if (distance >= least || distance * 2 > strlen(word)) continue;
+    least = distance;
+    best = *words;
+  }
+  return best;
+}
+
+static void refuse_word(const struct check *check, const struct config_key *key, const char *word) {
+  const char *near = nearest_word(key->words, word);
+  struct buf words;
+  buf_init(&words, 1024);
+  for (const char *const *known = key->words; *known; known++) {
+    buf_printf(&words, "%s%s", known == key->words ? "" : ", ", *known);
+  }
+  fault(check, key->name, "must be one of: %.*s%s%s%s", STR_ARG(buf_str(&words)), near ? "; did you mean " : "",
+        near ? near : "", near ? "?" : "");
+  buf_release(&words);
+}
+
 static void check_value(const struct check *check, const struct config_key *key, const json_t *value) {
   if (!has_type(value, key->type)) {
     fault(check, key->name, "must be %s", type_name(key->type));
     return;
   }
-  if (key->type == CONFIG_STRING && key->words && !is_listed(key->words, json_string_value(value))) {
-    struct buf words;
-    buf_init(&words, 1024);
-    for (const char *const *word = key->words; *word; word++) {
-      buf_printf(&words, "%s%s", word == key->words ? "" : ", ", *word);
-    }
-    fault(check, key->name, "must be one of: %.*s", STR_ARG(buf_str(&words)));
-    buf_release(&words);
-  }
+  const char *word = json_string_value(value);
+  if (key->type == CONFIG_STRING && key->words && !is_listed(key->words, word)) refuse_word(check, key, word);
   int64_t number = json_integer_value(value);
   if (key->type == CONFIG_INTEGER && (key->min || key->max) && (number < key->min || number > key->max)) {
     fault(check, key->name, "must be from %lld to %lld", (long long)key->min, (long long)key->max);
@@ -238,4 +256,11 @@ int64_t config_integer(const json_t *object, const char *key, int64_t fallback) 
 bool config_boolean(const json_t *object, const char *key, bool fallback) {
   const json_t *value = json_object_get(object, key);
   return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+struct str config_beside(const char *path, struct str file, struct arena *arena) {
+  const char *slash = strrchr(path, '/');
+  if (file.len == 0) return file;
+  if (file.ptr[0] == '/' || !slash) return arena_str(arena, file);
+  return arena_printf(arena, "%.*s/%.*s", (int)(slash - path), path, STR_ARG(file));
 }

@@ -34,5 +34,7 @@ bool config_check(const json_t *object, const char *path, const char *where, con
 struct str config_string(const json_t *object, const char *key);
 int64_t config_integer(const json_t *object, const char *key, int64_t fallback);
 bool config_boolean(const json_t *object, const char *key, bool fallback);
+/* A file name in a configuration file is relative to the folder of that file. On failure ptr is NULL. */
+struct str config_beside(const char *path, struct str file, struct arena *arena);
 
 #endif

@@ -128,6 +128,17 @@ static struct diag *make(struct diag_list *list, const struct diag_at *at, const
   return diag->message.ptr && fill(list, diag, at) ? diag : NULL;
 }
 
+static void append(struct diag_list *list, struct diag *diag) {
+  diag->next = NULL;
+  if (list->last) {
+    list->last->next = diag;
+  } else {
+    list->first = diag;
+  }
+  list->last = diag;
+  list->count++;
+}
+
 void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code,
               const struct diag_at *at, const char *format, ...) {
   va_list args;
@@ -141,13 +152,22 @@ void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_cod
   }
   diag->severity = severity;
   diag->code = code;
-  if (list->last) {
-    list->last->next = diag;
-  } else {
-    list->first = diag;
+  append(list, diag);
+}
+
+void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severity most) {
+  for (int severity = DIAG_FATAL; severity >= DIAG_INFORMATION; severity--)
+    list->by_severity[severity > (int)most ? (int)most : severity] += from->by_severity[severity];
+  list->dropped += from->dropped;
+  for (struct diag *diag = from->first, *next; diag; diag = next) {
+    next = diag->next;
+    if (diag->severity > most) diag->severity = most;
+    if (list->count < DIAG_LIST_MAX)
+      append(list, diag);
+    else
+      list->dropped++;
   }
-  list->last = diag;
-  list->count++;
+  diag_list_init(from, from->arena);
 }
 
 /* --- one line of text --- */

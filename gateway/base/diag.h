@@ -68,6 +68,9 @@ void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_cod
 #define diag_warning(list, code, at, ...) diag_add((list), DIAG_WARNING, (code), (at), __VA_ARGS__)
 #define diag_information(list, code, at, ...) diag_add((list), DIAG_INFORMATION, (code), (at), __VA_ARGS__)
 
+/* Moves what `from` has to the end of `list`, none of it graver than `most`. Its texts stay where they are. */
+void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severity most);
+
 static inline size_t diag_errors(const struct diag_list *list) {
   return list->by_severity[DIAG_ERROR] + list->by_severity[DIAG_FATAL];
 }

@@ -26,6 +26,8 @@ enum {
   LIMIT_BUNDLE_ENTRIES = 10000,
   LIMIT_FOLDER_DEPTH = 16,        /* folders in folders that are searched for inputs */
   LIMIT_FOLDER_FILES = 200000,    /* inputs of one call that come from folders */
+  LIMIT_DESTINATION_PROFILES = 256, /* profiles that a destination asks for */
+  LIMIT_DESTINATION_PACKAGES = 32,  /* packages that it names */
   LIMIT_RESPONSE_BYTES = 16 << 20 /* an HTTP answer, decoded */
 };
 

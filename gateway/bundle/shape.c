@@ -11,7 +11,7 @@ static const struct config_key shape_keys[] = {
     {.name = "idempotency", .type = CONFIG_STRING, .required = true, .words = idempotency_words},
     {.name = "maxEntries", .type = CONFIG_INTEGER, .min = 0, .max = LIMIT_BUNDLE_ENTRIES},
     {.name = "resources", .type = CONFIG_STRINGS},
-    /* the delivery's part of the same file */
+    /* the parts of delivery and pipeline in the same file */
     {.name = "preset", .type = CONFIG_STRING},
     {.name = "description", .type = CONFIG_STRING},
     {.name = "base", .type = CONFIG_STRING},
@@ -20,6 +20,9 @@ static const struct config_key shape_keys[] = {
     {.name = "connectTimeoutMs", .type = CONFIG_INTEGER},
     {.name = "totalTimeoutMs", .type = CONFIG_INTEGER},
     {.name = "maxResponseBytes", .type = CONFIG_INTEGER},
+    {.name = "validation", .type = CONFIG_STRING},
+    {.name = "profiles", .type = CONFIG_STRINGS},
+    {.name = "packages", .type = CONFIG_STRINGS},
 };
 
 /* Index of a word; config_check has seen to it that it is one of them. */

@@ -92,6 +92,10 @@ int cli_exit_of(enum status status);
 /* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,
  * else 0. */
 int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out);
+/* The same with maps, for a destination: "hospital" is mappings/destinations/hospital.json, a name with a slash or .json is
+ * a file. Loads the packages that its policy names, unless nothing is to be validated; *path is its file. */
+int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out, struct str *path,
+                     struct pipeline_policy *policy);
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;

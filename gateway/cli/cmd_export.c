@@ -4,7 +4,7 @@
 
 static const struct cli_option options[] = {
     {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson"},
-    {"for", 'f', "DESTINATION", "the shape a destination wants: name in mappings/destinations, or a file"},
+    {"for", 'f', "DESTINATION", "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
     {"no-validate", 0, NULL, "do not check the Bundles (records are always checked)"},
 };
 
@@ -13,29 +13,14 @@ struct export {
   struct cli *cli;
   struct pipeline *pipeline;
   struct bundle_shape shape;
+  struct pipeline_policy policy;
   struct arena *arena; /* of the record on its way */
   struct buf text;     /* its output */
   bool one_line;       /* a Bundle a line: there are several */
-  size_t records, bad;
+  size_t records, bad, parked;
 };
 
 /* --- the shape --- */
-
-static struct str destination_path(const struct export *export, const char *name) {
-  if (strchr(name, '/') || str_ends(str_of(name), STR(".json"))) return str_of(name);
-  return arena_printf(export->cli->arena, "%.*s/destinations/%s.json",
-                      STR_ARG(pipeline_mappings_folder(export->pipeline)), name);
-}
-
-static int read_destination(struct export *export, const char *name) {
-  struct cli *cli = export->cli;
-  struct str path = destination_path(export, name);
-  enum status status = path.ptr
-                           ? bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape)
-                           : STATUS_NOMEM;
-  cli_report(cli, &cli->diags);
-  return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
-}
 
 static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   const char *word = cli_value(cli, "as");
@@ -45,12 +30,22 @@ static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   return cli_usage(cli, "--as takes transaction, batch, collection or ndjson, not '%s'", word);
 }
 
-static int choose_shape(struct export *export) {
-  const char *destination = cli_value(export->cli, "for");
+/* Of --for: its shape, unless --as says otherwise, and what it asks of Bundles. */
+static int open_destination(struct export *export, const char *name) {
+  struct cli *cli = export->cli;
   enum bundle_submit submit = export->shape.submit;
-  int result = destination ? read_destination(export, destination) : CLI_DONE;
-  if (result == CLI_DONE && cli_flag(export->cli, "as")) export->shape.submit = submit;
-  return result;
+  struct str path;
+  int result = cli_pipeline_for(cli, name, !cli_flag(cli, "no-validate"), &export->pipeline, &path, &export->policy);
+  if (result != CLI_DONE) return result;
+  enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
+  cli_report(cli, &cli->diags);
+  if (cli_flag(cli, "as")) export->shape.submit = submit;
+  return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
+}
+
+static int open_way(struct export *export) {
+  const char *destination = cli_value(export->cli, "for");
+  return destination ? open_destination(export, destination) : cli_pipeline(export->cli, true, &export->pipeline);
 }
 
 /* --- one record --- */
@@ -79,12 +74,19 @@ static enum status write_bundle(struct export *export, const struct tree_node *b
 static enum status export_record(struct export *export, const struct intake_record *record,
                                  struct diag_list *diags) {
   struct tree_node *bundle = NULL;
+  bool parked = false;
   struct pipeline_run run = {.arena = export->arena,
                              .diags = diags,
                              .shape = &export->shape,
+                             .policy = &export->policy,
+                             .parked = &parked,
                              .validate = !cli_flag(export->cli, "no-validate")};
   enum status status = pipeline_export(export->pipeline, record, &run, &bundle);
-  return status == STATUS_OK ? write_bundle(export, bundle) : status;
+  if (!parked) return status == STATUS_OK ? write_bundle(export, bundle) : status;
+  export->parked++;
+  cli_note(export->cli, "%.*s:%u: parked, as the destination wants it: nothing was written", STR_ARG(record->source.name),
+           record->source.first_line);
+  return STATUS_OK;
 }
 
 /* The next record of an input; NOT_FOUND at its end. A bad record is counted and passed over. */
@@ -148,14 +150,14 @@ static int run(struct cli *cli) {
   export.arena = arena_new(LIMIT_ARENA_BYTES);
   if (!export.arena) return CLI_TRY_LATER;
   buf_init(&export.text, LIMIT_TEXT_BYTES);
-  result = cli_pipeline(cli, true, &export.pipeline);
-  if (result == CLI_DONE) result = choose_shape(&export);
+  result = open_way(&export);
   for (size_t i = 0; result == CLI_DONE && i < cli->argument_count; i++) {
     enum status status = export_input(&export, cli->arguments[i]);
     if (worst == STATUS_OK) worst = status;
   }
   if (result == CLI_DONE && worst != STATUS_OK) result = cli_exit_of(worst);
   if (result == CLI_DONE && export.bad) result = CLI_DATA;
+  if (result == CLI_DONE && export.parked) result = CLI_FINDINGS;
   if (export.bad && export.records > 1)
     cli_note(cli, "%zu of %zu records are bad and were left out", export.bad, export.records);
   buf_release(&export.text);
@@ -170,7 +172,7 @@ const struct cli_command cli_export = {
     .summary = "translate clinic records into FHIR Bundles",
     .examples = "  ketlink export session.json                     one Bundle, for reading\n"
                 "  ketlink export --as transaction session.json    as it would be sent\n"
-                "  ketlink export --for medplum session.json       in the shape of a destination\n"
+                "  ketlink export --for medplum session.json       in the shape of a destination, checked as it wants\n"
                 "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],

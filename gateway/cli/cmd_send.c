@@ -7,26 +7,21 @@ struct send {
   struct cli *cli;
   struct pipeline *pipeline;
   struct bundle_shape shape;
+  struct pipeline_policy policy;
   struct delivery_destination destination;
   struct delivery_client *client;
-  size_t records, resources;
+  size_t records, resources, parked;
   enum status worst;
   bool mixed; /* some records went well, others did not */
 };
 
-/* "hospital" is mappings/destinations/hospital.json; a name with a slash or .json is a file. */
-static struct str destination_path(struct send *send, const char *name) {
-  struct str text = str_of(name);
-  if (strchr(name, '/') || str_ends(text, STR(".json"))) return text;
-  return arena_printf(send->cli->arena, "%.*s/destinations/%s.json",
-                      STR_ARG(pipeline_mappings_folder(send->pipeline)), name);
-}
-
 static int open_destination(struct send *send) {
   struct cli *cli = send->cli;
-  struct str path = destination_path(send, cli_value(cli, "to"));
-  enum status status =
-      path.ptr ? bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape) : STATUS_NOMEM;
+  struct str path;
+  int result = cli_pipeline_for(cli, cli_value(cli, "to"), !cli_flag(cli, "no-validate"), &send->pipeline, &path,
+                                &send->policy);
+  if (result != CLI_DONE) return result;
+  enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape);
   if (status == STATUS_OK)
     status = delivery_destination_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->destination);
   if (status == STATUS_OK)
@@ -35,12 +30,42 @@ static int open_destination(struct send *send) {
   return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
 }
 
+/* One line (or JSON object): what is set aside, by its place, and why. */
+static void print_parked(struct send *send, const struct intake_record *record, const struct diag_list *diags) {
+  struct str name = record->source.name;
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  if (send->cli->json) {
+    buf_add_text(&text, "{\"input\":");
+    buf_add_json(&text, name);
+    buf_printf(&text, ",\"line\":%u,\"parked\":true,\"findings\":", record->source.first_line);
+    diag_render_json(diags, &text);
+    buf_add_char(&text, '}');
+  } else {
+    buf_printf(&text, "%.*s:%u: parked, nothing of it was sent: %zu errors", STR_ARG(name), record->source.first_line,
+               diag_errors(diags));
+  }
+  buf_add_char(&text, '\n');
+  cli_print(send->cli, buf_str(&text));
+  buf_release(&text);
+}
+
 static enum status deliver(struct send *send, const struct intake_record *record, struct arena *arena,
                            struct diag_list *diags) {
-  struct pipeline_run run = {
-      .arena = arena, .diags = diags, .shape = &send->shape, .validate = !cli_flag(send->cli, "no-validate")};
+  bool parked = false;
+  struct pipeline_run run = {.arena = arena,
+                             .diags = diags,
+                             .shape = &send->shape,
+                             .policy = &send->policy,
+                             .parked = &parked,
+                             .validate = !cli_flag(send->cli, "no-validate")};
   struct tree_node *bundle = NULL;
   enum status status = pipeline_export(send->pipeline, record, &run, &bundle);
+  if (parked) {
+    print_parked(send, record, diags);
+    send->parked++;
+    return STATUS_OK;
+  }
   if (status != STATUS_OK) return status;
   struct bundle_params params = {.definitions = pipeline_definitions(send->pipeline),
                                  .shape = &send->shape,
@@ -103,13 +128,14 @@ static enum status send_input(struct send *send, const char *path) {
 static void summary(const struct send *send) {
   cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
            STR_ARG(send->destination.base));
+  if (send->parked)
+    cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records, send->records == 1 ? "" : "s");
 }
 
 static int run(struct cli *cli) {
   struct send send = {.cli = cli};
   if (!cli_value(cli, "to")) return cli_usage(cli, "--to DESTINATION is missing");
-  int result = cli_pipeline(cli, true, &send.pipeline);
-  if (result == CLI_DONE) result = open_destination(&send);
+  int result = open_destination(&send);
   for (size_t i = 0; result == CLI_DONE && i < cli->argument_count; i++) {
     enum status status = send_input(&send, cli->arguments[i]);
     if (status != STATUS_OK && send.worst == STATUS_OK) send.worst = status;
@@ -117,7 +143,9 @@ static int run(struct cli *cli) {
   }
   if (result == CLI_DONE) {
     summary(&send);
-    result = send.worst == STATUS_OK ? CLI_DONE : send.resources ? CLI_FINDINGS : cli_exit_of(send.worst);
+    result = send.worst != STATUS_OK && !send.resources ? cli_exit_of(send.worst)
+             : send.worst != STATUS_OK || send.parked   ? CLI_FINDINGS
+                                                        : CLI_DONE;
   }
   delivery_client_free(send.client);
   pipeline_close(send.pipeline);

@@ -7,7 +7,7 @@
 
 static const struct cli_option send_options[] = {
     {"to", 't', "DESTINATION", "name in mappings/destinations, or a file (required)"},
-    {"no-validate", 0, NULL, "do not check the Bundle before it is sent"},
+    {"no-validate", 0, NULL, "do not check the Bundle, whatever the destination asks for"},
 };
 
 #define CLI_SEND_ROW                                                                                         \

@@ -17,26 +17,21 @@ static const struct config_key delivery_keys[] = {
     {.name = "connectTimeoutMs", .type = CONFIG_INTEGER, .min = 100, .max = 120000},
     {.name = "totalTimeoutMs", .type = CONFIG_INTEGER, .min = 1000, .max = 600000},
     {.name = "maxResponseBytes", .type = CONFIG_INTEGER, .min = 1024, .max = LIMIT_TEXT_BYTES},
-    /* the bundle stage's part of the same file */
+    /* the parts of bundle and pipeline in the same file */
     {.name = "preset", .type = CONFIG_STRING},
     {.name = "description", .type = CONFIG_STRING},
     {.name = "submit", .type = CONFIG_STRING},
     {.name = "idempotency", .type = CONFIG_STRING},
     {.name = "maxEntries", .type = CONFIG_INTEGER},
     {.name = "resources", .type = CONFIG_STRINGS},
+    {.name = "validation", .type = CONFIG_STRING},
+    {.name = "profiles", .type = CONFIG_STRINGS},
+    {.name = "packages", .type = CONFIG_STRINGS},
 };
 
 static struct diag_at at_file(struct source *source, const char *path) {
   *source = source_make(str_of(path), (struct str){0});
   return (struct diag_at){.source = source};
-}
-
-/* A file name in a destination is relative to the destination's folder. */
-static struct str resolve(struct str file, const char *path, struct arena *arena) {
-  const char *slash = strrchr(path, '/');
-  if (file.len == 0) return file;
-  if (file.ptr[0] == '/' || !slash) return arena_str(arena, file);
-  return arena_printf(arena, "%.*s/%.*s", (int)(slash - path), path, STR_ARG(file));
 }
 
 /* https only, a host, no credentials, query or fragment; a slash at the end is dropped. */
@@ -68,7 +63,7 @@ static void read_auth(const json_t *object, const char *path, struct arena *aren
   struct str token = config_string(auth, "tokenFile");
   if (str_is(type, "bearer") && token.len == 0)
     diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type bearer needs tokenFile");
-  if (str_is(type, "bearer")) out->token_file = resolve(token, path, arena);
+  if (str_is(type, "bearer")) out->token_file = config_beside(path, token, arena);
 }
 
 static void fill(const json_t *object, const char *path, struct arena *arena, struct diag_list *diags,
@@ -81,7 +76,7 @@ static void fill(const json_t *object, const char *path, struct arena *arena, st
   while (base.len && base.ptr[base.len - 1] == '/')
     base.len--;
   out->base = arena_str(arena, base);
-  out->ca_file = resolve(config_string(object, "caFile"), path, arena);
+  out->ca_file = config_beside(path, config_string(object, "caFile"), arena);
   out->connect_ms = config_integer(object, "connectTimeoutMs", 10000);
   out->total_ms = config_integer(object, "totalTimeoutMs", 60000);
   out->max_response = (size_t)config_integer(object, "maxResponseBytes", LIMIT_RESPONSE_BYTES);

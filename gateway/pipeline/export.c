@@ -16,17 +16,17 @@ static enum status settled(const struct passage *passage, enum status status) {
   return diag_errors(passage->run->diags) > passage->errors ? STATUS_INVALID : STATUS_OK;
 }
 
-static enum status check(const struct passage *passage, struct tree_node *root) {
-  struct validation_run run = {.any_extensions = true,
-                               .host = passage->pipeline->host,
-                               .arena = passage->run->arena,
-                               .diags = passage->run->diags,
-                               .source = &passage->record->source};
-  return settled(passage, validation_check(passage->pipeline->validation, &run, root));
+static struct validation_run check_of(const struct passage *passage, struct diag_list *diags) {
+  return (struct validation_run){.any_extensions = true,
+                                 .host = passage->pipeline->host,
+                                 .arena = passage->run->arena,
+                                 .diags = diags,
+                                 .source = &passage->record->source};
 }
 
 static enum status check_record(const struct passage *passage) {
-  return check(passage, passage->record->root);
+  struct validation_run run = check_of(passage, passage->run->diags);
+  return settled(passage, validation_check(passage->pipeline->validation, &run, passage->record->root));
 }
 
 static enum status map_record(const struct passage *passage, struct tree_node **bundle) {
@@ -53,9 +53,30 @@ static enum status finish_bundle(const struct passage *passage, struct tree_node
   return settled(passage, bundle_finish(&params, bundle));
 }
 
+/* What is done with a Bundle in which errors were found. */
+static enum status judge(const struct passage *passage, struct diag_list *found) {
+  const struct pipeline_policy *policy = passage->run->policy;
+  enum pipeline_verdict verdict = policy ? policy->verdict : PIPELINE_REFUSE;
+  bool failed = diag_failed(found);
+  diag_take(passage->run->diags, found, verdict == PIPELINE_WARN ? DIAG_WARNING : DIAG_FATAL);
+  if (failed && verdict == PIPELINE_PARK && passage->run->parked) *passage->run->parked = true;
+  return failed && verdict != PIPELINE_WARN ? STATUS_INVALID : STATUS_OK;
+}
+
 /* What a map made knows the place in the record that it came from. */
 static enum status check_bundle(const struct passage *passage, struct tree_node *bundle) {
-  return passage->run->validate ? check(passage, bundle) : STATUS_OK;
+  const struct pipeline_policy *policy = passage->run->policy;
+  struct diag_list found;
+  if (!passage->run->validate) return STATUS_OK;
+  diag_list_init(&found, passage->run->diags->arena);
+  struct validation_run run = check_of(passage, &found);
+  if (policy) {
+    run.wanted = policy->profiles;
+    run.wanted_count = policy->profile_count;
+  }
+  enum status status = validation_check(passage->pipeline->validation, &run, bundle);
+  enum status judged = judge(passage, &found);
+  return status != STATUS_OK ? status : judged;
 }
 
 static enum status refuse_resource(const struct passage *passage) {

@@ -21,8 +21,4 @@ struct pipeline {
   struct validation *validation;
 };
 
-/* Like pipeline_find_pack for the mappings folder; diags NULL: no complaint. */
-enum status pipeline_find_mappings(const char *given, struct arena *arena, struct diag_list *diags,
-                                   struct str *out) MUST_USE;
-
 #endif

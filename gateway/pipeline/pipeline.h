@@ -32,17 +32,45 @@ void pipeline_close(struct pipeline *pipeline);
 enum status pipeline_find_pack(const char *given, struct arena *arena, struct diag_list *diags,
                                struct str *out) MUST_USE;
 
+/* The same for the mappings folder; diags NULL: no complaint. */
+enum status pipeline_find_mappings(const char *given, struct arena *arena, struct diag_list *diags,
+                                   struct str *out) MUST_USE;
+
 const struct definitions *pipeline_definitions(const struct pipeline *pipeline);
 const struct mapping_set *pipeline_maps(const struct pipeline *pipeline);
 const struct intake_routes *pipeline_routes(const struct pipeline *pipeline);
 const struct validation *pipeline_validation(const struct pipeline *pipeline);
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
 
+/* What a destination asks of Bundles besides FHIR R4, and what is done with one in which the check finds errors; from
+   mappings/destinations/NAME.json. */
+enum pipeline_verdict {
+  PIPELINE_REFUSE, /* bad data, as a record is that breaks its model */
+  PIPELINE_PARK,   /* set aside: somebody has to look; others go on */
+  PIPELINE_WARN    /* it goes its way, the errors become warnings */
+};
+struct pipeline_policy {
+  const char *path; /* of the file */
+  enum pipeline_verdict verdict;
+  const char *const *profiles; /* canonicals: each resource conforms to one of those for its type, if there are any */
+  size_t profile_count;
+  const char *const *packages; /* that have them, for pipeline_params */
+  size_t package_count;
+};
+/* Reads the pipeline's part of a destination file. STATUS_CONFIG with diagnostics. */
+enum status pipeline_policy_read(const char *path, const struct host *host, struct arena *arena,
+                                 struct diag_list *diags, struct pipeline_policy *out) MUST_USE;
+/* Whether the pipeline's definitions have all the profiles; STATUS_CONFIG with diagnostics. */
+enum status pipeline_policy_check(const struct pipeline *pipeline, const struct pipeline_policy *policy,
+                                  struct diag_list *diags) MUST_USE;
+
 struct pipeline_run {
   struct arena *arena;
   struct diag_list *diags;
   const struct bundle_shape *shape; /* NULL: collection */
   bool validate;                    /* the Bundle against its definitions (the record always is) */
+  const struct pipeline_policy *policy; /* NULL: no profiles; refuse */
+  bool *parked; /* set when the status is INVALID because the policy parks the Bundle; may be NULL */
   void (*trace)(void *context, const struct mapping_trace *trace);
   void *trace_context;
 };

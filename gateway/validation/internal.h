@@ -327,6 +327,8 @@ bool validation_is_of_slice(struct validation_walk *walk, struct tree_node *item
                             const struct validation_slicing *slicing);
 /* Profiles that the resource claims. */
 void validation_check_claims(struct validation_walk *walk, struct tree_node *resource);
+/* Against the profiles that the run wants of each type. The tree has been walked before. */
+void validation_check_wanted(struct validation_walk *walk);
 /* Against a profile that the run names; NOT_FOUND with a finding. The tree has been walked before. */
 enum status validation_check_profile(struct validation_walk *walk, const char *url) MUST_USE;
 

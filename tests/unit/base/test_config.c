@@ -74,6 +74,9 @@ static void test_bad(void **state) {
                    "a.json: error config-invalid: types must be a list of strings\n"
                    "a.json: error config-invalid: token must be an object\n"
                    "a.json: error config-invalid: url is missing\n");
+  put_file("a.json", "{\"url\": \"x\", \"mode\": \"bacth\"}");
+  expect("a.json",
+         "a.json: error config-invalid: mode must be one of: batch, transaction; did you mean batch?\n");
   put_file("a.json", "[]");
   expect("a.json", "a.json:1:1: error config-invalid: the file must hold a JSON object\n");
   put_file("a.json", "{\"url\": \"a\",\n \"url\": \"b\"}");

@@ -140,6 +140,31 @@ static void test_cap(void **state) {
   arena_free(arena);
 }
 
+static void test_take(void **state) {
+  (void)state;
+  struct arena *arena = arena_new(8 << 20);
+  struct diag_list list, other;
+  diag_list_init(&list, arena);
+  diag_list_init(&other, arena);
+  diag_information(&list, DIAG_MAP_LOG, NULL, "first");
+  diag_error(&other, DIAG_WRONG_TYPE, NULL, "second");
+  diag_warning(&other, DIAG_UNMAPPED_CODE, NULL, "third");
+  diag_take(&list, &other, DIAG_WARNING);
+  assert_int_equal(list.count, 3);
+  assert_int_equal(other.count, 0);
+  assert_false(diag_failed(&list));
+  assert_int_equal(list.by_severity[DIAG_WARNING], 2);
+  assert_int_equal(list.first->next->severity, DIAG_WARNING);
+  assert_true(str_is(list.last->message, "third"));
+  for (int i = 0; i < DIAG_LIST_MAX - 2; i++)
+    diag_error(&other, DIAG_WRONG_TYPE, NULL, "one too many with those before");
+  diag_take(&list, &other, DIAG_FATAL);
+  assert_int_equal(list.count, DIAG_LIST_MAX);
+  assert_int_equal(list.dropped, 1);
+  assert_int_equal(diag_errors(&list), DIAG_LIST_MAX - 2);
+  arena_free(arena);
+}
+
 static void test_no_memory(void **state) {
   (void)state;
   struct source source = source_make(STR("a.json"), STR("x"));
@@ -180,7 +205,7 @@ static void test_codes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_render), cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile), cmocka_unit_test(test_rule),
+      cmocka_unit_test(test_render), cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile), cmocka_unit_test(test_rule),       cmocka_unit_test(test_take),
       cmocka_unit_test(test_cap),    cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
