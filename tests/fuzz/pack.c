@@ -67,13 +67,24 @@ static void ask_terms(const struct definitions *definitions, struct str url) {
 
 static void ask_packages(const struct definitions *definitions, struct str url) {
   size_t count = definitions_package_count(definitions);
-  for (size_t i = 0; i <= count; i++)
+  for (size_t i = 0; i <= count; i++) {
     (void)definitions_package(definitions, i);
+    for (size_t n = 0; n <= definitions_need_count(definitions, i); n++)
+      (void)definitions_need(definitions, i, n);
+  }
   uint32_t symbol = definitions_symbol(definitions, STR("part"));
   struct str name = definitions_symbol_name(definitions, symbol);
   FUZZ_REQUIRE(symbol == 0 || str_is(name, "part"));
   (void)definitions_has_search(definitions, STR("Thing"), STR("part"));
   (void)definitions_has_search(definitions, url, STR("part"));
+}
+
+/* The version that is there can be asked for; any other is not found. */
+static void prefer(struct definitions *definitions) {
+  struct def_package package = definitions_package(definitions, 0);
+  enum status status = definitions_prefer(definitions, package.id, package.version);
+  FUZZ_REQUIRE(status == STATUS_OK || fuzz_memory_fails() || !definitions_package_count(definitions));
+  FUZZ_REQUIRE(definitions_prefer(definitions, package.id, STR("none")) != STATUS_OK);
 }
 
 static void ask_all(const struct definitions *definitions, struct str url) {
@@ -232,6 +243,7 @@ static void check_opened(struct str bytes, bool file, bool same) {
   if (status == STATUS_OK) {
     ask_all(opened, STR("http://example.org/fhir/ValueSet/animals"));
     FUZZ_REQUIRE(bytes.len == image.len);
+    prefer(opened);
   }
   definitions_close(opened);
   arena_free(arena);
