@@ -255,6 +255,13 @@ enum status definitions_extend(struct definitions *definitions, const struct hos
   struct str pack = definitions->layers[0].mapped;
   enum status status = def_builder_init(&b, definitions, diags);
   if (!status && !pack.len) status = STATUS_INVALID;
+  if (!status && definitions->layer_count >= LIMIT_PACK_IMAGES) {
+    diag_error(
+        diags, DIAG_INPUT_TOO_MANY, NULL,
+        "Packages were added %d times: build the pack anew with all of them: ketlink definitions build",
+        LIMIT_PACK_IMAGES - 1);
+    status = STATUS_LIMIT;
+  }
   if (!status) status = gather(&b, host, specs, count);
   if (!status && b.packages) status = def_builder_append(&b, pack, file);
   def_builder_release(&b);

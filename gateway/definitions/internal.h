@@ -4,7 +4,7 @@
 
 #include "definitions/pack.h"
 
-enum { LAYERS_MAX = 64 };
+enum { LAYERS_MAX = LIMIT_PACK_IMAGES + 16 /* what is laid over a pack */ };
 
 /* One image: the mapped pack, or an overlay in memory. Later layers win. */
 struct def_layer {

@@ -71,4 +71,15 @@ expect 1 "$ketlink" validate --ig t.pack#1.0.0 --profile http://t/p "$work/nobod
 printf 'no package' > "$work/bad.tgz"
 expect 78 "$ketlink" validate --ig "$work/bad.tgz" "$work/nobody.json"
 expect_text "$work/err" "gzip"
+before=$(sha256sum "$work/one.pack") # what is refused leaves the pack and the folder as they were
+expect 65 "$ketlink" definitions add --definitions "$work/one.pack" "$work/bad.tgz"
+mkdir "$work/archive" && ln -s /etc/passwd "$work/archive/link.json" && printf '{}' > "$work/archive/package.json"
+tar -czf "$work/link.tgz" -C "$work" --transform 's/^archive/package/' archive/package.json archive/link.json
+tar -czPf "$work/escape.tgz" -C "$work" --transform 's#^archive#package/../..#' archive/package.json
+for hostile in link escape; do
+  expect 65 "$ketlink" definitions add --definitions "$work/one.pack" "$work/$hostile.tgz"
+  expect 78 "$ketlink" validate --ig "$work/$hostile.tgz" "$work/nobody.json"
+  expect_text "$work/err" "link or a device|leads out of it"
+done
+[ "$before" = "$(sha256sum "$work/one.pack")" ] || fail "a refused package changed the pack"
 echo "command line: as documented"

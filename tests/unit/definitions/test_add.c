@@ -206,6 +206,29 @@ static void test_file(void **state) {
   definitions_close(file.definitions);
 }
 
+/* A file holds LIMIT_PACK_IMAGES images, and opens with as many. */
+static void test_images(void **state) {
+  struct small *small = *state;
+  char path[4200], spec[4200];
+  const struct host *host = host_system();
+  struct small file = {.arena = small->arena};
+  diag_list_init(&file.diags, small->arena);
+  in_scratch(path, sizeof path, "many.pack");
+  const char *specs[] = {in_scratch(spec, sizeof spec, "base-1.0.0.tgz")};
+  assert_int_equal(host->write_file(host->context, path, buf_str(&small->image), false), STATUS_OK);
+  for (int images = 2; images <= LIMIT_PACK_IMAGES + 1; images++) {
+    struct buf grown;
+    buf_init(&grown, 1 << 26);
+    assert_int_equal(definitions_open(path, &file.diags, &file.definitions), STATUS_OK);
+    enum status status = definitions_extend(file.definitions, host, specs, 1, &file.diags, &grown);
+    assert_int_equal(status, images > LIMIT_PACK_IMAGES ? STATUS_LIMIT : STATUS_OK);
+    definitions_close(file.definitions);
+    if (!status) assert_int_equal(host->write_file(host->context, path, buf_str(&grown), false), STATUS_OK);
+    buf_release(&grown);
+  }
+  assert_int_equal(diag_errors(&file.diags), 1);
+}
+
 /* Damage in the second image is found like damage in the first. */
 static void test_damaged_file(void **state) {
   struct small *small = *state;
@@ -237,6 +260,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_circle, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_names, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_file, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_images, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_damaged_file, small_open, small_close),
   };
   return cmocka_run_group_tests(tests, make_all, NULL);
