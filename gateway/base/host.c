@@ -312,6 +312,13 @@ enum status file_map(const char *path, struct str *out) {
   return status;
 }
 
+size_t file_forget(struct str mapping, size_t from, size_t to) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), end = to / page * page;
+  if (end <= from || end > mapping.len) return from;
+  (void)madvise((void *)(uintptr_t)(mapping.ptr + from / page * page), end - from / page * page, MADV_DONTNEED);
+  return end;
+}
+
 void file_unmap(struct str mapping) {
   if (mapping.len) (void)munmap((void *)(uintptr_t)mapping.ptr, mapping.len);
 }

@@ -9,7 +9,10 @@
 #include <unistd.h>
 #include "cli/check.h"
 
-enum { SLOTS_PER_JOB = 4 };
+enum {
+  SLOTS_PER_JOB = 4,
+  FORGET_BYTES = 4 << 20 /* of a mapped file that may lie behind the cursor */
+};
 
 /* A file, until the last record of it is done. */
 struct file {
@@ -18,6 +21,7 @@ struct file {
   struct str text;
   const char *path;
   bool mapped;
+  size_t forgotten; /* bytes of the mapping that take no memory any more */
   size_t users;
 };
 
@@ -67,10 +71,11 @@ static void release_file(struct file *file) {
   free(file);
 }
 
-/* A file with a record a line may be larger than what one document may be: it is mapped, not read. */
+/* A large file is mapped, not read: with a record a line it may be larger than what one document may be, and only
+ * what is near the cursor takes memory. */
 static bool is_large_file(const char *path) {
   struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LIMIT_TEXT_BYTES;
+  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LIMIT_RECORD_BYTES;
 }
 
 static enum status open_file(struct crew *crew, const char *path, struct file **out) {
@@ -109,8 +114,10 @@ static void show_progress(struct crew *crew) {
 static bool take_record(struct crew *crew, struct item *item) {
   item->input = crew->input;
   if (intake_skip(&crew->input)) {
-    item->file = crew->file;
-    crew->file->users++;
+    struct file *file = item->file = crew->file;
+    file->users++;
+    if (file->mapped && crew->input.at - file->forgotten > FORGET_BYTES)
+      file->forgotten = file_forget(file->text, file->forgotten, crew->input.at);
     return true;
   }
   release_file(crew->file);

@@ -87,6 +87,17 @@ static void test_map_file(void **state) {
   assert_int_equal(file_map(in_folder("m"), &mapping), STATUS_OK);
   assert_true(str_eq(mapping, STR("mapped")));
   file_unmap(mapping);
+  char pages[20000];
+  memset(pages, 'p', sizeof pages - 1);
+  pages[sizeof pages - 1] = '\0';
+  put_file("m", pages);
+  assert_int_equal(file_map(in_folder("m"), &mapping), STATUS_OK);
+  assert_int_equal(file_forget(mapping, 0, 100), 0); /* less than a page */
+  size_t forgotten = file_forget(mapping, 0, 12000);
+  assert_in_range(forgotten, 1, 12000);
+  assert_int_equal(file_forget(mapping, forgotten, mapping.len + 100000), forgotten);
+  assert_true(str_eq(mapping, str_of(pages)));
+  file_unmap(mapping);
   put_file("m", "");
   assert_int_equal(file_map(in_folder("m"), &mapping), STATUS_OK);
   assert_int_equal(mapping.len, 0);
