@@ -182,8 +182,8 @@ static void refuse_word(const struct check *check, const struct config_key *key,
   for (const char *const *known = key->words; *known; known++) {
     buf_printf(&words, "%s%s", known == key->words ? "" : ", ", *known);
   }
-  fault(check, key->name, "must be one of: %.*s%s%s%s", STR_ARG(buf_str(&words)), near ? "; did you mean " : "",
-        near ? near : "", near ? "?" : "");
+  fault(check, key->name, "must be one of: %.*s%s%s%s", STR_ARG(buf_str(&words)),
+        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
   buf_release(&words);
 }
 

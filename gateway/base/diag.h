@@ -68,7 +68,8 @@ void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_cod
 #define diag_warning(list, code, at, ...) diag_add((list), DIAG_WARNING, (code), (at), __VA_ARGS__)
 #define diag_information(list, code, at, ...) diag_add((list), DIAG_INFORMATION, (code), (at), __VA_ARGS__)
 
-/* Moves what `from` has to the end of `list`, none of it graver than `most`. Its texts stay where they are. */
+/* Moves what `from` has to the end of `list`, none of it graver than `most`. Its texts stay where they are.
+ */
 void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severity most);
 
 static inline size_t diag_errors(const struct diag_list *list) {
@@ -93,13 +94,15 @@ const char *diag_code_help(enum diag_code code);  /* how to fix it, one sentence
 /* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end.
  */
 void diag_render_text(const struct diag *diag, struct buf *out);
-/* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message (defined in PROFILE)`. */
+/* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message (defined in PROFILE)`.
+ */
 void diag_render_validator(const struct diag *diag, struct buf *out);
 /* The whole list as a JSON array of objects with severity, code, message, file, line, column, path,
  * expression, profile, rule. */
 void diag_render_json(const struct diag_list *list, struct buf *out);
-/* The whole list as a FHIR OperationOutcome (JSON text): file, line, column and, as message id, PROFILE#RULE in the
- * extensions that HL7's validator writes; the profile also in one of our own. `file` may be empty. */
+/* The whole list as a FHIR OperationOutcome (JSON text): file, line, column and, as message id, PROFILE#RULE
+ * in the extensions that HL7's validator writes; what a profile asks for without a rule of its own is
+ * PROFILE#code. `file` may be empty. */
 void diag_render_outcome(const struct diag_list *list, struct str file, struct buf *out);
 
 #endif

@@ -34,7 +34,6 @@ void diag_render_json(const struct diag_list *list, struct buf *out) {
 
 #define EXTENSION "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
 #define CODE_SYSTEM "http://ketlink.dev/fhir/CodeSystem/diagnostic"
-#define PROFILE_EXTENSION "http://ketlink.dev/fhir/StructureDefinition/diagnostic-profile"
 
 /* `[` before the first, `,` before the others. */
 static void begin_extension(struct buf *out, size_t *count, const char *url) {
@@ -46,26 +45,19 @@ static void number_extension(struct buf *out, size_t *count, const char *url, ui
   buf_printf(out, "\"valueInteger\":%u}", number);
 }
 
-/* What asks for it: the profile, and the rule as HL7's validator names it. */
-static void rule_extensions(const struct diag *diag, struct buf *out, size_t *count) {
-  if (diag->rule.len) {
-    struct buf id;
-    buf_init(&id, LIMIT_TEXT_BYTES);
-    buf_add_str(&id, diag->profile);
-    buf_add_text(&id, diag->profile.len ? "#" : "");
-    buf_add_str(&id, diag->rule);
-    begin_extension(out, count, EXTENSION "message-id");
-    buf_add_text(out, "\"valueCode\":");
-    buf_add_json(out, buf_str(&id));
-    buf_add_char(out, '}');
-    buf_release(&id);
-  }
-  if (diag->profile.len) {
-    begin_extension(out, count, PROFILE_EXTENSION);
-    buf_add_text(out, "\"valueCanonical\":");
-    buf_add_json(out, diag->profile);
-    buf_add_char(out, '}');
-  }
+/* PROFILE#RULE as HL7's validator names an invariant; what is no invariant has its code there. */
+static void id_extension(const struct diag *diag, struct buf *out, size_t *count) {
+  struct buf id;
+  if (!diag->rule.len && !diag->profile.len) return;
+  buf_init(&id, LIMIT_TEXT_BYTES);
+  buf_add_str(&id, diag->profile);
+  buf_add_text(&id, diag->profile.len ? "#" : "");
+  buf_add_str(&id, diag->rule.len ? diag->rule : str_of(diag_code_name(diag->code)));
+  begin_extension(out, count, EXTENSION "message-id");
+  buf_add_text(out, "\"valueCode\":");
+  buf_add_json(out, buf_str(&id));
+  buf_add_char(out, '}');
+  buf_release(&id);
 }
 
 static void render_extensions(const struct diag *diag, struct buf *out) {
@@ -74,7 +66,7 @@ static void render_extensions(const struct diag *diag, struct buf *out) {
     number_extension(out, &count, EXTENSION "issue-line", diag->line);
     number_extension(out, &count, EXTENSION "issue-col", diag->col);
   }
-  rule_extensions(diag, out, &count);
+  id_extension(diag, out, &count);
   if (count) buf_add_text(out, "],");
 }
 

@@ -315,7 +315,8 @@ enum status file_map(const char *path, struct str *out) {
 size_t file_forget(struct str mapping, size_t from, size_t to) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), end = to / page * page;
   if (end <= from || end > mapping.len) return from;
-  (void)madvise((void *)(uintptr_t)(mapping.ptr + from / page * page), end - from / page * page, MADV_DONTNEED);
+  (void)madvise((void *)(uintptr_t)(mapping.ptr + from / page * page), end - from / page * page,
+                MADV_DONTNEED);
   return end;
 }
 

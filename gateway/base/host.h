@@ -33,8 +33,8 @@ const struct host *host_system(void);
 /* A whole file mapped read-only; the view is valid until file_unmap. An empty file gives an empty view. */
 enum status file_map(const char *path, struct str *out) MUST_USE;
 void file_unmap(struct str mapping);
-/* Gives back the memory of bytes [from, to) of a mapping: who comes to them again reads them from the file again. Returns
- * where to go on from, at most `to`. */
+/* Gives back the memory of bytes [from, to) of a mapping: who comes to them again reads them from the file
+ * again. Returns where to go on from, at most `to`. */
 size_t file_forget(struct str mapping, size_t from, size_t to);
 
 enum { UUID_TEXT = 37 };

@@ -1,7 +1,7 @@
 /*
- * check.c - all inputs through the validator. Threads take the next record from one cursor, check it in an arena of
- * their own, and lay the text of its findings down in its slot; whoever fills the slot whose turn it is prints it and
- * those that follow.
+ * check.c - all inputs through the validator. Threads take the next record from one cursor, check it in an
+ * arena of their own, and lay the text of its findings down in its slot; whoever fills the slot whose turn it
+ * is prints it and those that follow.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -71,11 +71,12 @@ static void release_file(struct file *file) {
   free(file);
 }
 
-/* A large file is mapped, not read: with a record a line it may be larger than what one document may be, and only
- * what is near the cursor takes memory. */
+/* A large file is mapped, not read: with a record a line it may be larger than what one document may be, and
+ * only what is near the cursor takes memory. */
 static bool is_large_file(const char *path) {
   struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LIMIT_RECORD_BYTES;
+  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+         info.st_size > LIMIT_RECORD_BYTES;
 }
 
 static enum status open_file(struct crew *crew, const char *path, struct file **out) {
@@ -107,7 +108,8 @@ static void show_progress(struct crew *crew) {
   size_t permille = done / check->inputs->count;
   if (permille == crew->permille) return;
   crew->permille = permille;
-  if (!isatty(fileno(check->cli->out)) || check->format->spooled) cli_progress(check->cli, "checking", done, total);
+  if (!isatty(fileno(check->cli->out)) || check->format->spooled)
+    cli_progress(check->cli, "checking", done, total);
 }
 
 /* Gives the next record to `item`, and a share in its file; false when there are no more. */
@@ -149,7 +151,8 @@ static bool take(struct crew *crew, struct item *item) {
 
 /* NOT_FOUND, INVALID and LIMIT are about the data: the list says what. */
 static enum status of_environment(enum status status) {
-  return status == STATUS_NOT_FOUND || status == STATUS_INVALID || status == STATUS_LIMIT ? STATUS_OK : status;
+  return status == STATUS_NOT_FOUND || status == STATUS_INVALID || status == STATUS_LIMIT ? STATUS_OK
+                                                                                          : status;
 }
 
 static enum status check_record(const struct cli_check *check, struct item *item, struct arena *arena,
@@ -185,7 +188,8 @@ static void write_slot(const struct crew *crew, const struct item *item, const s
   const struct cli_check *check = crew->check;
   struct cli_report report = {.path = item->file->path,
                               .number = item->sequence + 1,
-                              .only = check->inputs->count == 1 && !item->input.lines && !check->inputs->folders,
+                              .only =
+                                  check->inputs->count == 1 && !item->input.lines && !check->inputs->folders,
                               .line = item->input.lines,
                               .unreadable = slot->unreadable,
                               .diags = diags};

@@ -99,7 +99,7 @@ int cli_exit_of(enum status status) {
   return (size_t)status < sizeof exits / sizeof exits[0] ? exits[status] : CLI_IO;
 }
 
-static int open_pipeline(struct cli *cli, const struct pipeline_params *params, struct pipeline **out) {
+int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, struct pipeline **out) {
   enum status status = pipeline_open(params, &cli->diags, out);
   if (status == STATUS_OK && !params->package_count) return CLI_DONE;
   cli_report(cli, &cli->diags); /* of packages also what is merely amiss */
@@ -123,41 +123,7 @@ int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out) {
                                    .definitions = cli_value(cli, "definitions"),
                                    .mappings = cli_value(cli, "mappings"),
                                    .maps = maps};
-  return open_pipeline(cli, &params, out);
-}
-
-/* --- the way to a destination --- */
-
-static enum status find_destination(struct cli *cli, const char *name, struct str *path) {
-  struct str folder;
-  *path = str_of(name);
-  if (strchr(name, '/') || str_ends(*path, STR(".json"))) return STATUS_OK;
-  enum status status = pipeline_find_mappings(cli_value(cli, "mappings"), cli->arena, &cli->diags, &folder);
-  if (status != STATUS_OK) return status;
-  *path = arena_printf(cli->arena, "%.*s/destinations/%s.json", STR_ARG(folder), name);
-  return path->ptr ? STATUS_OK : STATUS_NOMEM;
-}
-
-static int refuse_destination(struct cli *cli, enum status status) {
-  cli_report(cli, &cli->diags);
-  return status == STATUS_NOMEM ? cli_exit_of(status) : CLI_CONFIG;
-}
-
-int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out, struct str *path,
-                     struct pipeline_policy *policy) {
-  enum status status = find_destination(cli, destination, path);
-  if (status == STATUS_OK) status = pipeline_policy_read(path->ptr, cli->host, cli->arena, &cli->diags, policy);
-  if (status != STATUS_OK) return refuse_destination(cli, status);
-  struct pipeline_params params = {.host = cli->host,
-                                   .packages = policy->packages,
-                                   .package_count = validate ? policy->package_count : 0,
-                                   .definitions = cli_value(cli, "definitions"),
-                                   .mappings = cli_value(cli, "mappings"),
-                                   .maps = true};
-  int result = open_pipeline(cli, &params, out);
-  if (result != CLI_DONE || !validate) return result;
-  status = pipeline_policy_check(*out, policy, &cli->diags);
-  return status == STATUS_OK ? CLI_DONE : refuse_destination(cli, status);
+  return cli_pipeline_open(cli, &params, out);
 }
 
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
@@ -186,7 +152,8 @@ void cli_progress(const struct cli *cli, const char *what, size_t done, size_t t
   if (cli->quiet || !isatty(STDERR_FILENO) || total == 0) return;
   double share = done < total ? (double)done / (double)total : 1;
   if (done < total)
-    fprintf(stderr, "\r%s [%.*s] %3.0f %%\033[K", what, WIDTH, bar + WIDTH - (size_t)(share * WIDTH), share * 100);
+    fprintf(stderr, "\r%s [%.*s] %3.0f %%\033[K", what, WIDTH, bar + WIDTH - (size_t)(share * WIDTH),
+            share * 100);
   else
     fprintf(stderr, "\r\033[K");
   fflush(stderr);

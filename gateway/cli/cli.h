@@ -92,10 +92,12 @@ int cli_exit_of(enum status status);
 /* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,
  * else 0. */
 int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out);
-/* The same with maps, for a destination: "hospital" is mappings/destinations/hospital.json, a name with a slash or .json is
- * a file. Loads the packages that its policy names, unless nothing is to be validated; *path is its file. */
-int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out, struct str *path,
-                     struct pipeline_policy *policy);
+int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, struct pipeline **out);
+/* The same with maps, for a destination: "hospital" is mappings/destinations/hospital.json, a name with a
+ * slash or .json is a file. Loads the packages that its policy names, unless nothing is to be validated;
+ * *path is its file. */
+int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out,
+                     struct str *path, struct pipeline_policy *policy);
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;
@@ -108,7 +110,8 @@ extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
 extern const struct cli_command cli_export, cli_send, cli_send_elsewhere, cli_validate, cli_fhirpath;
-extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump, cli_map_convert;
+extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
+    cli_map_convert;
 extern const struct cli_command cli_definitions_build, cli_definitions_add, cli_definitions_list,
     cli_definitions_show;
 

@@ -4,7 +4,8 @@
 
 static const struct cli_option options[] = {
     {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson"},
-    {"for", 'f', "DESTINATION", "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
+    {"for", 'f', "DESTINATION",
+     "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
     {"no-validate", 0, NULL, "do not check the Bundles (records are always checked)"},
 };
 
@@ -35,7 +36,8 @@ static int open_destination(struct export *export, const char *name) {
   struct cli *cli = export->cli;
   enum bundle_submit submit = export->shape.submit;
   struct str path;
-  int result = cli_pipeline_for(cli, name, !cli_flag(cli, "no-validate"), &export->pipeline, &path, &export->policy);
+  int result =
+      cli_pipeline_for(cli, name, !cli_flag(cli, "no-validate"), &export->pipeline, &path, &export->policy);
   if (result != CLI_DONE) return result;
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
   cli_report(cli, &cli->diags);
@@ -45,7 +47,8 @@ static int open_destination(struct export *export, const char *name) {
 
 static int open_way(struct export *export) {
   const char *destination = cli_value(export->cli, "for");
-  return destination ? open_destination(export, destination) : cli_pipeline(export->cli, true, &export->pipeline);
+  return destination ? open_destination(export, destination)
+                     : cli_pipeline(export->cli, true, &export->pipeline);
 }
 
 /* --- one record --- */
@@ -84,8 +87,8 @@ static enum status export_record(struct export *export, const struct intake_reco
   enum status status = pipeline_export(export->pipeline, record, &run, &bundle);
   if (!parked) return status == STATUS_OK ? write_bundle(export, bundle) : status;
   export->parked++;
-  cli_note(export->cli, "%.*s:%u: parked, as the destination wants it: nothing was written", STR_ARG(record->source.name),
-           record->source.first_line);
+  cli_note(export->cli, "%.*s:%u: parked, as the destination wants it: nothing was written",
+           STR_ARG(record->source.name), record->source.first_line);
   return STATUS_OK;
 }
 
@@ -172,7 +175,8 @@ const struct cli_command cli_export = {
     .summary = "translate clinic records into FHIR Bundles",
     .examples = "  ketlink export session.json                     one Bundle, for reading\n"
                 "  ketlink export --as transaction session.json    as it would be sent\n"
-                "  ketlink export --for medplum session.json       in the shape of a destination, checked as it wants\n"
+                "  ketlink export --for medplum session.json       in the shape of a destination, checked as "
+                "it wants\n"
                 "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -18,8 +18,8 @@ struct send {
 static int open_destination(struct send *send) {
   struct cli *cli = send->cli;
   struct str path;
-  int result = cli_pipeline_for(cli, cli_value(cli, "to"), !cli_flag(cli, "no-validate"), &send->pipeline, &path,
-                                &send->policy);
+  int result = cli_pipeline_for(cli, cli_value(cli, "to"), !cli_flag(cli, "no-validate"), &send->pipeline,
+                                &path, &send->policy);
   if (result != CLI_DONE) return result;
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape);
   if (status == STATUS_OK)
@@ -31,7 +31,8 @@ static int open_destination(struct send *send) {
 }
 
 /* One line (or JSON object): what is set aside, by its place, and why. */
-static void print_parked(struct send *send, const struct intake_record *record, const struct diag_list *diags) {
+static void print_parked(struct send *send, const struct intake_record *record,
+                         const struct diag_list *diags) {
   struct str name = record->source.name;
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
@@ -42,8 +43,8 @@ static void print_parked(struct send *send, const struct intake_record *record, 
     diag_render_json(diags, &text);
     buf_add_char(&text, '}');
   } else {
-    buf_printf(&text, "%.*s:%u: parked, nothing of it was sent: %zu errors", STR_ARG(name), record->source.first_line,
-               diag_errors(diags));
+    buf_printf(&text, "%.*s:%u: parked, nothing of it was sent: %zu errors", STR_ARG(name),
+               record->source.first_line, diag_errors(diags));
   }
   buf_add_char(&text, '\n');
   cli_print(send->cli, buf_str(&text));
@@ -129,7 +130,8 @@ static void summary(const struct send *send) {
   cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
            STR_ARG(send->destination.base));
   if (send->parked)
-    cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records, send->records == 1 ? "" : "s");
+    cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records,
+             send->records == 1 ? "" : "s");
 }
 
 static int run(struct cli *cli) {

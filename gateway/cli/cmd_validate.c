@@ -78,8 +78,8 @@ static void print_summary(const struct validate *validate, const struct cli_tota
   if (totals->unreadable)
     snprintf(unreadable, sizeof unreadable, " (%zu could not be read)", totals->unreadable);
   cli_note(validate->cli, "%zu input%s%s: %zu error%s, %zu warning%s, %zu note%s; %.3f s", totals->inputs,
-           plural(totals->inputs), unreadable, errors, plural(errors), warnings, plural(warnings), notes, plural(notes),
-           (double)took_ns / 1e9);
+           plural(totals->inputs), unreadable, errors, plural(errors), warnings, plural(warnings), notes,
+           plural(notes), (double)took_ns / 1e9);
 }
 
 /* What could not be read weighs more than what was found in what could. */

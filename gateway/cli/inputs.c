@@ -51,7 +51,8 @@ static enum status add_file(struct search *search, struct str folder, struct str
   if (!path.ptr) return STATUS_NOMEM;
   if (is_link(path.ptr)) return STATUS_OK;
   if (search->from_folders++ < search->out->max_files) return push(search, path.ptr);
-  return refuse(search, folder, DIAG_INPUT_TOO_MANY, STATUS_LIMIT, "more files than may be searched for in folders");
+  return refuse(search, folder, DIAG_INPUT_TOO_MANY, STATUS_LIMIT,
+                "more files than may be searched for in folders");
 }
 
 static enum status add_files(struct search *search, struct str folder, struct str suffix) {
@@ -104,14 +105,15 @@ static bool is_folder(const char *path) {
   return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-enum status cli_inputs_find(const struct host *host, const char *const *arguments, size_t count, struct arena *arena,
-                            struct diag_list *diags, struct cli_inputs *out) {
+enum status cli_inputs_find(const struct host *host, const char *const *arguments, size_t count,
+                            struct arena *arena, struct diag_list *diags, struct cli_inputs *out) {
   struct search search = {.host = host, .arena = arena, .diags = diags, .out = out};
   enum status worst = STATUS_OK;
   if (!out->max_depth) out->max_depth = LIMIT_FOLDER_DEPTH;
   if (!out->max_files) out->max_files = LIMIT_FOLDER_FILES;
   for (size_t i = 0; i < count; i++) {
-    enum status status = is_folder(arguments[i]) ? add_folder(&search, arguments[i]) : push(&search, arguments[i]);
+    enum status status =
+        is_folder(arguments[i]) ? add_folder(&search, arguments[i]) : push(&search, arguments[i]);
     if (worst == STATUS_OK) worst = status;
   }
   return worst;

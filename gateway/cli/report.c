@@ -42,10 +42,11 @@ void cli_report_escape(struct buf *out, struct str text) {
 }
 
 static void junit_head(const struct cli_totals *totals, struct buf *out) {
-  buf_printf(out,
-             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-             "<testsuite name=\"ketlink validate\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\">\n",
-             totals->inputs, totals->failed - totals->unreadable, totals->unreadable);
+  buf_printf(
+      out,
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<testsuite name=\"ketlink validate\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\">\n",
+      totals->inputs, totals->failed - totals->unreadable, totals->unreadable);
 }
 
 /* Which element of the test case tells of the findings. */

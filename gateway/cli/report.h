@@ -22,13 +22,14 @@ struct cli_totals {
   size_t by_severity[4];
 };
 
-/* Pure, from any thread: an input to text. A spooled format begins with the totals, so that what inputs gave is kept
- * until all are done: head, index of all inputs, middle, bodies of all inputs, tail. */
+/* Pure, from any thread: an input to text. A spooled format begins with the totals, so that what inputs gave
+ * is kept until all are done: head, index of all inputs, middle, bodies of all inputs, tail. */
 struct cli_report_format {
   const char *name;
   bool spooled;
   void (*input)(const struct cli_report *report, struct buf *body, struct buf *index);
-  void (*head)(const struct cli_totals *totals, struct buf *out); /* of spooled formats; these three may be NULL */
+  void (*head)(const struct cli_totals *totals,
+               struct buf *out); /* of spooled formats; these three may be NULL */
   const char *middle, *tail;
 };
 extern const struct cli_report_format cli_report_html;

@@ -45,8 +45,8 @@ struct intake_input {
   bool lines;
 };
 struct intake_input intake_open(struct str name, struct str text);
-/* Moves over the next record without reading it; false at the end. Who shares the work among threads gives each a copy
-   of the input as it was before. */
+/* Moves over the next record without reading it; false at the end. Who shares the work among threads gives
+   each a copy of the input as it was before. */
 bool intake_skip(struct intake_input *input);
 /* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on).
  */

@@ -18,17 +18,18 @@ struct pipeline;
 
 struct pipeline_params {
   const struct host *host;
-  const char *definitions; /* pack file, or NULL: the documented places */
-  const char *mappings;    /* folder, or NULL: the documented places */
+  const char *definitions;     /* pack file, or NULL: the documented places */
+  const char *mappings;        /* folder, or NULL: the documented places */
   const char *const *packages; /* laid over the pack: FILE.tgz, a folder, ID#VERSION */
   size_t package_count;
-  bool maps;               /* load maps and routes (export); false: definitions only (validate, fhirpath) */
+  bool maps; /* load maps and routes (export); false: definitions only (validate, fhirpath) */
 };
 /* NOT_FOUND, CONFIG, INVALID with diagnostics. */
 enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags,
                           struct pipeline **out) MUST_USE;
 void pipeline_close(struct pipeline *pipeline);
-/* The pack file: the first of the documented places that exists; NOT_FOUND with a diagnostic that lists them. */
+/* The pack file: the first of the documented places that exists; NOT_FOUND with a diagnostic that lists them.
+ */
 enum status pipeline_find_pack(const char *given, struct arena *arena, struct diag_list *diags,
                                struct str *out) MUST_USE;
 
@@ -42,8 +43,8 @@ const struct intake_routes *pipeline_routes(const struct pipeline *pipeline);
 const struct validation *pipeline_validation(const struct pipeline *pipeline);
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
 
-/* What a destination asks of Bundles besides FHIR R4, and what is done with one in which the check finds errors; from
-   mappings/destinations/NAME.json. */
+/* What a destination asks of Bundles besides FHIR R4, and what is done with one in which the check finds
+   errors; from mappings/destinations/NAME.json. */
 enum pipeline_verdict {
   PIPELINE_REFUSE, /* bad data, as a record is that breaks its model */
   PIPELINE_PARK,   /* set aside: somebody has to look; others go on */
@@ -52,7 +53,8 @@ enum pipeline_verdict {
 struct pipeline_policy {
   const char *path; /* of the file */
   enum pipeline_verdict verdict;
-  const char *const *profiles; /* canonicals: each resource conforms to one of those for its type, if there are any */
+  const char *const
+      *profiles; /* canonicals: each resource conforms to one of those for its type, if there are any */
   size_t profile_count;
   const char *const *packages; /* that have them, for pipeline_params */
   size_t package_count;
@@ -67,8 +69,8 @@ enum status pipeline_policy_check(const struct pipeline *pipeline, const struct 
 struct pipeline_run {
   struct arena *arena;
   struct diag_list *diags;
-  const struct bundle_shape *shape; /* NULL: collection */
-  bool validate;                    /* the Bundle against its definitions (the record always is) */
+  const struct bundle_shape *shape;     /* NULL: collection */
+  bool validate;                        /* the Bundle against its definitions (the record always is) */
   const struct pipeline_policy *policy; /* NULL: no profiles; refuse */
   bool *parked; /* set when the status is INVALID because the policy parks the Bundle; may be NULL */
   void (*trace)(void *context, const struct mapping_trace *trace);

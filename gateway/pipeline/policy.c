@@ -1,5 +1,5 @@
-/* policy.c - the pipeline's part of mappings/destinations/NAME.json: what a destination asks of Bundles, and what is done
- * with one that does not have it. */
+/* policy.c - the pipeline's part of mappings/destinations/NAME.json: what a destination asks of Bundles, and
+ * what is done with one that does not have it. */
 #include "base/config.h"
 #include "pipeline/internal.h"
 
@@ -49,8 +49,8 @@ static struct str item_of(const json_t *list, size_t index, const char *beside, 
 }
 
 /* A list of texts; `beside`: the file that file names among them are relative to. */
-static const char *const *read_list(const json_t *object, const char *key, const char *beside, struct arena *arena,
-                                    size_t *count) {
+static const char *const *read_list(const json_t *object, const char *key, const char *beside,
+                                    struct arena *arena, size_t *count) {
   const json_t *list = json_object_get(object, key);
   *count = json_array_size(list);
   const char **items = ARENA_ARRAY(arena, const char *, *count + 1);
@@ -61,11 +61,13 @@ static const char *const *read_list(const json_t *object, const char *key, const
   return items;
 }
 
-static void check_count(struct diag_list *diags, const char *path, const char *key, size_t count, size_t max) {
+static void check_count(struct diag_list *diags, const char *path, const char *key, size_t count,
+                        size_t max) {
   if (count > max) fault(diags, path, "%s has %zu items; it may have %zu", key, count, max);
 }
 
-static enum status fill(const json_t *object, const char *path, struct arena *arena, struct pipeline_policy *out) {
+static enum status fill(const json_t *object, const char *path, struct arena *arena,
+                        struct pipeline_policy *out) {
   struct str word = config_string(object, "validation");
   for (int i = 0; verdict_words[i]; i++)
     if (str_is(word, verdict_words[i])) out->verdict = (enum pipeline_verdict)i;
@@ -82,7 +84,8 @@ enum status pipeline_policy_read(const char *path, const struct host *host, stru
   *out = (struct pipeline_policy){0};
   enum status status = config_read(host, path, diags, &object);
   if (status != STATUS_OK) return status;
-  if (config_check(object, path, "destination", policy_keys, sizeof policy_keys / sizeof policy_keys[0], diags))
+  if (config_check(object, path, "destination", policy_keys, sizeof policy_keys / sizeof policy_keys[0],
+                   diags))
     status = fill(object, path, arena, out);
   check_count(diags, path, "profiles", out->profile_count, LIMIT_DESTINATION_PROFILES);
   check_count(diags, path, "packages", out->package_count, LIMIT_DESTINATION_PACKAGES);

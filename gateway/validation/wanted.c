@@ -10,8 +10,8 @@ static const struct def_type *wanted_of(const struct validation_walk *walk, cons
 }
 
 /* Findings go to a list of their own: whether they count is not known before all profiles have been tried. */
-static void try_profile(struct validation_walk *walk, struct tree_node *resource, const struct def_type *profile,
-                        struct diag_list *found) {
+static void try_profile(struct validation_walk *walk, struct tree_node *resource,
+                        const struct def_type *profile, struct diag_list *found) {
   const struct validation_run *run = walk->run;
   struct validation_run aside = *run;
   diag_list_init(found, run->diags->arena);
@@ -40,8 +40,8 @@ static void check_resource(struct validation_walk *walk, struct tree_node *resou
   if (!nearest) return;
   if (diag_failed(&best) && tried > 1)
     validation_report(walk, DIAG_ERROR, DIAG_PROFILE_MISMATCH, resource,
-                      "conforms to none of the %zu profiles that are wanted of a %.*s; the nearest is %.*s", tried,
-                      STR_ARG(def_type_name(node_type(resource))), STR_ARG(def_type_url(nearest)));
+                      "conforms to none of the %zu profiles that are wanted of a %.*s; the nearest is %.*s",
+                      tried, STR_ARG(def_type_name(node_type(resource))), STR_ARG(def_type_url(nearest)));
   diag_take(walk->run->diags, &best, DIAG_FATAL);
 }
 

@@ -51,6 +51,9 @@ jq -e '.issue | map(select(.severity == "error" and .expression == ["Patient.bir
 expect 0 "$ketlink" validate --format json "$folder/c.xml"
 jq -e '[.issue[].extension[]? | select(.url | endswith("message-id")).valueCode] | any(endswith("dom-6"))' "$work/out" > /dev/null ||
   fail "the rule is not named"
+expect 65 "$ketlink" validate --format json "$folder" "fixtures/clinic"
+cp "$work/out" "$work/outcomes.ndjson"
+expect 0 "$ketlink" validate "$work/outcomes.ndjson" # a good OperationOutcome each
 expect 65 "$ketlink" validate --format junit "$folder"
 expect_text "$work/out" '<testsuite name="ketlink validate" tests="6" failures="2" errors="1" skipped="0">'
 python3 -c 'import sys, xml.etree.ElementTree as e; s = e.parse(sys.argv[1]).getroot()

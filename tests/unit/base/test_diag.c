@@ -85,13 +85,18 @@ static void test_rule(void **state) {
   expect(&out, "  Error @ Period: per-1: start before end (defined in http://p)");
   diag_render_outcome(&list, STR("a\"b.json"), &out);
   expect(&out,
-         "{\"resourceType\":\"OperationOutcome\",\"extension\":[{\"url\":\"http://hl7.org/fhir/StructureDefinition/"
-         "operationoutcome-file\",\"valueString\":\"a\\\"b.json\"}],\"issue\":[{\"extension\":[{\"url\":\"http://"
-         "hl7.org/fhir/StructureDefinition/operationoutcome-message-id\",\"valueCode\":\"http://p#per-1\"},{\"url\":"
-         "\"http://ketlink.dev/fhir/StructureDefinition/diagnostic-profile\",\"valueCanonical\":\"http://p\"}],"
-         "\"severity\":\"error\",\"code\":\"invariant\",\"details\":{\"coding\":[{\"system\":\"http://ketlink.dev/fhir/"
+         "{\"resourceType\":\"OperationOutcome\",\"extension\":[{\"url\":\"http://hl7.org/fhir/"
+         "StructureDefinition/"
+         "operationoutcome-file\",\"valueString\":\"a\\\"b.json\"}],\"issue\":[{\"extension\":[{\"url\":"
+         "\"http://"
+         "hl7.org/fhir/StructureDefinition/operationoutcome-message-id\",\"valueCode\":\"http://p#per-1\"}],"
+         "\"severity\":\"error\",\"code\":\"invariant\",\"details\":{\"coding\":[{\"system\":\"http://"
+         "ketlink.dev/fhir/"
          "CodeSystem/diagnostic\",\"code\":\"constraint-failed\"}],\"text\":\"per-1: start before end\"},"
          "\"diagnostics\":\"Correct the values that the rule speaks of.\",\"expression\":[\"Period\"]}]}");
+  list.first->rule = (struct str){0};
+  diag_render_outcome(&list, (struct str){0}, &out);
+  assert_true(str_find(buf_str(&out), STR("\"http://p#constraint-failed\""), 0) != SIZE_MAX);
   buf_release(&out);
   arena_free(arena);
 }
@@ -205,8 +210,9 @@ static void test_codes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_render), cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile), cmocka_unit_test(test_rule),       cmocka_unit_test(test_take),
-      cmocka_unit_test(test_cap),    cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_codes),
+      cmocka_unit_test(test_render),    cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile),
+      cmocka_unit_test(test_rule),      cmocka_unit_test(test_take),          cmocka_unit_test(test_cap),
+      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

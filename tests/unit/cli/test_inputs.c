@@ -12,7 +12,8 @@
 
 static char folder[64];
 static const char *const folders[] = {"b", "b/c", "b/c/d"};
-static const char *const files[] = {"z.json", "a.xml", "b/m.ndjson", "b/c/d/n.json", "b/no.txt", "b/.hidden.json"};
+static const char *const files[] = {"z.json",       "a.xml",    "b/m.ndjson",
+                                    "b/c/d/n.json", "b/no.txt", "b/.hidden.json"};
 
 static char *in_folder(const char *name) {
   static char path[256];
@@ -42,7 +43,8 @@ static int unmake(void **state) {
   return rmdir(folder);
 }
 
-static enum status find(struct arena *arena, const char *path, struct cli_inputs *out, struct diag_list *diags) {
+static enum status find(struct arena *arena, const char *path, struct cli_inputs *out,
+                        struct diag_list *diags) {
   diag_list_init(diags, arena);
   return cli_inputs_find(host_system(), &path, 1, arena, diags, out);
 }
@@ -59,7 +61,8 @@ static void test_order(void **state) {
   for (size_t i = 0; i < 4; i++)
     assert_string_equal(inputs.paths[i], in_folder(wanted[i]));
   inputs = (struct cli_inputs){0};
-  assert_int_equal(find(arena, in_folder("none.json"), &inputs, &diags), STATUS_OK); /* reading it says what is wrong */
+  assert_int_equal(find(arena, in_folder("none.json"), &inputs, &diags),
+                   STATUS_OK); /* reading it says what is wrong */
   assert_int_equal(inputs.count, 1);
   assert_false(inputs.folders);
   arena_free(arena);

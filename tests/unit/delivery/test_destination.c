@@ -75,9 +75,11 @@ static void test_base(void **state) {
   }
   assert_int_equal(STATUS_OK, open_destination("{\"base\":\"https://ehr.example:8443/fhir/R4/\"}", &d));
   assert_true(str_is(d.base, "https://ehr.example:8443/fhir/R4"));
-  assert_int_equal(STATUS_OK, open_destination("{\"base\":\"https://e.example\",\"validation\":\"park\",\"profiles\":[\"http://p\"],"
-                                               "\"packages\":[\"p#1\"],\"submit\":\"batch\"}",
-                                               &d)); /* the parts of other stages */
+  assert_int_equal(
+      STATUS_OK,
+      open_destination("{\"base\":\"https://e.example\",\"validation\":\"park\",\"profiles\":[\"http://p\"],"
+                       "\"packages\":[\"p#1\"],\"submit\":\"batch\"}",
+                       &d)); /* the parts of other stages */
   arena_free(arena);
 }
 

@@ -24,13 +24,15 @@ static void test_read(void **state) {
   struct pipeline_policy policy;
   struct diag_list diags;
   (void)state;
-  assert_int_equal(read_text(STR("{\"base\":\"x\",\"submit\":\"batch\"}"), arena, &diags, &policy), STATUS_OK);
+  assert_int_equal(read_text(STR("{\"base\":\"x\",\"submit\":\"batch\"}"), arena, &diags, &policy),
+                   STATUS_OK);
   assert_int_equal(policy.verdict, PIPELINE_REFUSE);
   assert_int_equal(policy.profile_count + policy.package_count, 0);
-  assert_int_equal(read_text(STR("{\"validation\":\"park\",\"profiles\":[\"" BP "\"],\"packages\":[\"a#1\",\"b@2\","
-                                 "\"c.tgz\",\"./d\",\"/e.tgz\"]}"),
-                             arena, &diags, &policy),
-                   STATUS_OK);
+  assert_int_equal(
+      read_text(STR("{\"validation\":\"park\",\"profiles\":[\"" BP "\"],\"packages\":[\"a#1\",\"b@2\","
+                    "\"c.tgz\",\"./d\",\"/e.tgz\"]}"),
+                arena, &diags, &policy),
+      STATUS_OK);
   assert_int_equal(policy.verdict, PIPELINE_PARK);
   assert_string_equal(policy.profiles[0], BP);
   static const char *const packages[] = {"a#1", "b@2", "/tmp/c.tgz", "/tmp/./d", "/e.tgz"};
@@ -104,22 +106,25 @@ static void test_profiles_known(void **state) {
   policy.profiles = bad;
   assert_int_equal(pipeline_policy_check(pipeline, &policy, &diags), STATUS_CONFIG);
   assert_int_equal(diag_errors(&diags), 2);
-  assert_true(str_is(diags.first->message, "profiles: the definitions do not have http://none; name its package in "
-                                           "packages"));
-  assert_true(str_is(diags.last->message, "profiles: http://hl7.org/fhir/StructureDefinition/Patient is not a profile of "
-                                          "a resource"));
+  assert_true(str_is(diags.first->message,
+                     "profiles: the definitions do not have http://none; name its package in "
+                     "packages"));
+  assert_true(str_is(diags.last->message,
+                     "profiles: http://hl7.org/fhir/StructureDefinition/Patient is not a profile of "
+                     "a resource"));
   arena_free(arena);
 }
 
 /* --- kept to: the Observations of the fixture are no blood pressures --- */
 
-static enum status run_fixture(const struct pipeline_policy *policy, struct arena *arena, struct diag_list *diags,
-                               bool *parked) {
+static enum status run_fixture(const struct pipeline_policy *policy, struct arena *arena,
+                               struct diag_list *diags, bool *parked) {
   struct str text = passage_fixture("iv-trd", arena);
   struct intake_input input = intake_open(STR("record.json"), text);
   struct intake_record record;
   struct tree_node *bundle = NULL;
-  struct pipeline_run run = {.arena = arena, .diags = diags, .validate = true, .policy = policy, .parked = parked};
+  struct pipeline_run run = {
+      .arena = arena, .diags = diags, .validate = true, .policy = policy, .parked = parked};
   *parked = false;
   diag_list_init(diags, arena);
   enum status status =
@@ -174,8 +179,8 @@ static void test_one_of(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_read),     cmocka_unit_test(test_faults), cmocka_unit_test(test_caps), cmocka_unit_test(test_profiles_known),
-      cmocka_unit_test(test_verdicts), cmocka_unit_test(test_one_of),
+      cmocka_unit_test(test_read),           cmocka_unit_test(test_faults),   cmocka_unit_test(test_caps),
+      cmocka_unit_test(test_profiles_known), cmocka_unit_test(test_verdicts), cmocka_unit_test(test_one_of),
   };
   struct arena *arena = arena_new(1 << 20);
   struct pipeline *opened = passage_open(arena);
