@@ -34,10 +34,12 @@ struct bundle_shape {
   size_t max_entries;        /* 0: no cap */
   const struct str *allowed; /* resource types; NULL: all */
   size_t allowed_count;
+  bool psychotherapy_notes; /* resources labelled PSYTHPN too; else they are left out */
 };
 /* Reads the bundle's part of a destination file. STATUS_CONFIG with diagnostics. */
 enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct bundle_shape *out) MUST_USE;
+/* All that the map made, psychotherapy notes too: for maps, not for sending. */
 struct bundle_shape bundle_shape_collection(void);
 /* By the word that people write: transaction, batch, single, collection, ndjson. False for any other. */
 bool bundle_submit_parse(struct str word, enum bundle_submit *out);
@@ -52,7 +54,8 @@ struct bundle_params {
 };
 /* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
    destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them
-   become logical references by identifier. In a request that is conditional the resource has no id: the
+   become logical references by identifier. So are psychotherapy notes, unless the shape asks for them
+   (BUNDLE_WITHHELD). In a request that is conditional the resource has no id: the
    server gives it one. */
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) MUST_USE;
 

@@ -8,6 +8,7 @@ struct item {
   struct str name; /* Type/key, as references write it */
   struct str uuid;
   bool allowed;
+  bool withheld; /* not allowed: a psychotherapy note that nobody asked for */
 };
 
 struct finish {
@@ -43,6 +44,14 @@ static bool is_allowed(const struct bundle_shape *shape, struct str type) {
   return false;
 }
 
+static bool is_psychotherapy_note(const struct tree_node *resource) {
+  const struct tree_node *meta = tree_find(resource, "meta");
+  const struct tree_node *label = meta ? tree_find(meta, "security") : NULL;
+  for (; label; label = tree_next_same(label))
+    if (str_is(tree_text(label, "code"), "PSYTHPN")) return true;
+  return false;
+}
+
 static enum status name_item(struct finish *finish, struct item *item) {
   struct arena *arena = finish->params->arena;
   char uuid[UUID_TEXT];
@@ -68,7 +77,8 @@ static enum status collect_entry(struct finish *finish, struct tree_node *entry)
   }
   *item = (struct item){.entry = entry, .resource = resource, .type = def_type_name(node_type(resource))};
   item->key = tree_text(resource, "id");
-  item->allowed = is_allowed(finish->params->shape, item->type);
+  item->withheld = !finish->params->shape->psychotherapy_notes && is_psychotherapy_note(resource);
+  item->allowed = !item->withheld && is_allowed(finish->params->shape, item->type);
   finish->count++;
   if (item->key.len) return name_item(finish, item);
   COMPLAIN(finish, DIAG_ERROR, DIAG_BUNDLE_KEY_MISSING, resource, "the map gave this %.*s no key (id)",
@@ -128,6 +138,16 @@ static enum status rewrite(void *context, struct tree_node *reference, struct tr
   return bundle_graph_add(&finish->graph, (size_t)(target - finish->items));
 }
 
+static void leave_out(struct finish *finish, const struct item *item) {
+  struct str key = bundle_shown_key(item->key);
+  if (item->withheld)
+    COMPLAIN(finish, DIAG_INFORMATION, DIAG_BUNDLE_WITHHELD, item->resource,
+             "a psychotherapy note stays at the clinic; %.*s is left out", STR_ARG(key));
+  else
+    COMPLAIN(finish, DIAG_WARNING, DIAG_BUNDLE_NOT_ALLOWED, item->resource,
+             "the destination does not take %.*s; %.*s is left out", STR_ARG(item->type), STR_ARG(key));
+}
+
 static enum status rewrite_all(struct finish *finish) {
   enum status status = bundle_graph_init(&finish->graph, finish->count, finish->params->arena);
   for (size_t i = 0; i < finish->count && status == STATUS_OK; i++) {
@@ -136,9 +156,7 @@ static enum status rewrite_all(struct finish *finish) {
     if (item->allowed)
       status = bundle_each_reference(finish->params->definitions, item->resource, rewrite, finish);
     else
-      COMPLAIN(finish, DIAG_WARNING, DIAG_BUNDLE_NOT_ALLOWED, item->resource,
-               "the destination does not take %.*s; %.*s is left out", STR_ARG(item->type),
-               STR_ARG(bundle_shown_key(item->key)));
+      leave_out(finish, item);
   }
   if (status == STATUS_OK) bundle_graph_begin(&finish->graph, finish->count);
   return status;

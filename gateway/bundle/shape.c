@@ -11,6 +11,7 @@ static const struct config_key shape_keys[] = {
     {.name = "idempotency", .type = CONFIG_STRING, .required = true, .words = idempotency_words},
     {.name = "maxEntries", .type = CONFIG_INTEGER, .min = 0, .max = LIMIT_BUNDLE_ENTRIES},
     {.name = "resources", .type = CONFIG_STRINGS},
+    {.name = "psychotherapyNotes", .type = CONFIG_BOOLEAN},
     /* the parts of delivery and pipeline in the same file */
     {.name = "preset", .type = CONFIG_STRING},
     {.name = "description", .type = CONFIG_STRING},
@@ -57,6 +58,7 @@ enum status bundle_shape_read(const char *path, const struct host *host, struct 
     out->idempotency =
         (enum bundle_idempotency)word_index(idempotency_words, config_string(object, "idempotency"));
     out->max_entries = (size_t)config_integer(object, "maxEntries", 0);
+    out->psychotherapy_notes = json_is_true(json_object_get(object, "psychotherapyNotes"));
     if (json_object_get(object, "resources"))
       status = read_allowed(json_object_get(object, "resources"), arena, out);
   } else {
@@ -77,5 +79,5 @@ bool bundle_submit_parse(struct str word, enum bundle_submit *out) {
 }
 
 struct bundle_shape bundle_shape_collection(void) {
-  return (struct bundle_shape){.submit = BUNDLE_COLLECTION};
+  return (struct bundle_shape){.submit = BUNDLE_COLLECTION, .psychotherapy_notes = true};
 }

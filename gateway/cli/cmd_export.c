@@ -6,6 +6,7 @@ static const struct cli_option options[] = {
     {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson"},
     {"for", 'f', "DESTINATION",
      "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
+    {"include", 'i', "WHAT", "psychotherapy-notes: these too; else they stay at the clinic"},
     {"no-validate", 0, NULL, "do not check the Bundles (records are always checked)"},
 };
 
@@ -25,7 +26,11 @@ struct export {
 
 static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   const char *word = cli_value(cli, "as");
+  const char *include = cli_value(cli, "include");
+  if (include && strcmp(include, "psychotherapy-notes") != 0)
+    return cli_usage(cli, "--include takes psychotherapy-notes, not '%s'", include);
   *shape = bundle_shape_collection();
+  shape->psychotherapy_notes = include != NULL;
   if (!word || bundle_submit_parse(str_of(word), &shape->submit)) return CLI_DONE;
   if (strcmp(word, "hl7v2") == 0) return cli_usage(cli, "--as hl7v2 is not yet to be had");
   return cli_usage(cli, "--as takes transaction, batch, collection or ndjson, not '%s'", word);
@@ -42,6 +47,7 @@ static int open_destination(struct export *export, const char *name) {
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
   cli_report(cli, &cli->diags);
   if (cli_flag(cli, "as")) export->shape.submit = submit;
+  if (cli_flag(cli, "include")) export->shape.psychotherapy_notes = true;
   return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
 }
 

@@ -24,6 +24,7 @@ static const struct config_key delivery_keys[] = {
     {.name = "idempotency", .type = CONFIG_STRING},
     {.name = "maxEntries", .type = CONFIG_INTEGER},
     {.name = "resources", .type = CONFIG_STRINGS},
+    {.name = "psychotherapyNotes", .type = CONFIG_BOOLEAN},
     {.name = "validation", .type = CONFIG_STRING},
     {.name = "profiles", .type = CONFIG_STRINGS},
     {.name = "packages", .type = CONFIG_STRINGS},

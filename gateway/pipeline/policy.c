@@ -22,6 +22,7 @@ static const struct config_key policy_keys[] = {
     {.name = "idempotency", .type = CONFIG_STRING},
     {.name = "maxEntries", .type = CONFIG_INTEGER},
     {.name = "resources", .type = CONFIG_STRINGS},
+    {.name = "psychotherapyNotes", .type = CONFIG_BOOLEAN},
 };
 
 static void fault(struct diag_list *diags, const char *path, const char *format, ...)

@@ -23,6 +23,14 @@ cmp "$work/first.json" "$work/out" || fail "stdin gives another Bundle"
 expect 0 "$ketlink" export --as ndjson "$record"
 expect_same "$(jq -s length "$work/out")" "$(jq '.entry | length' "$work/first.json")" "NDJSON has all resources"
 
+# a psychotherapy note leaves only where it is asked for, and the report says so
+expect 0 "$ketlink" export "$record"
+expect_no_text "$work/out" PSYTHPN
+expect_text "$work/err" "information bundle-withheld: .*S-000412/notes/NT2"
+expect 0 "$ketlink" export --include psychotherapy-notes "$record"
+expect_text "$work/out" PSYTHPN
+expect 2 "$ketlink" export --include everything "$record"
+
 # each bad record: exit 65, nothing on stdout, one line per finding with line and column
 for folder in fixtures/clinic/bad-*; do
   expect 65 "$ketlink" export "$folder/record.json"
