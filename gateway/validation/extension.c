@@ -107,6 +107,26 @@ static bool fits_context(struct validation_walk *walk, struct tree_node *node,
   return !context->rule.constraint.expression.len || fits_expression(walk, node, &context->rule);
 }
 
+/* R4's definitions of these name a place where R4 itself does not put them (its own profiles and examples), and
+   later versions have corrected them. Empty: anywhere. */
+static const struct {
+  struct str url, path;
+} corrected[] = {
+#define CORE(name) {"http://hl7.org/fhir/StructureDefinition/" name, sizeof("http://hl7.org/fhir/StructureDefinition/" name) - 1}
+    {CORE("structuredefinition-fhir-type"), {"ElementDefinition.type", 22}},
+    {CORE("regex"), {"ElementDefinition.type", 22}},
+    {CORE("structuredefinition-normative-version"), {"", 0}},
+    {CORE("capabilitystatement-expectation"), {"", 0}},
+    {CORE("capabilitystatement-prohibited"), {"", 0}},
+#undef CORE
+};
+
+static bool is_corrected(const struct tree_node *holder, struct str url) {
+  for (size_t i = 0; i < sizeof corrected / sizeof corrected[0]; i++)
+    if (str_eq(url, corrected[i].url)) return !corrected[i].path.len || is_at(holder, corrected[i].path);
+  return false;
+}
+
 static void check_context(const struct validation_visit *visit, const struct validation_plan *plan) {
   struct validation_walk *walk = visit->walk;
   struct tree_node *holder = visit->node->parent;
@@ -115,7 +135,7 @@ static void check_context(const struct validation_visit *visit, const struct val
   for (size_t i = 0; i < plan->context_count && !fits; i++)
     fits = fits_context(walk, holder, &plan->contexts[i]);
   struct str url = def_type_url(plan->type);
-  if (!fits) {
+  if (!fits && !is_corrected(holder, url)) {
     validation_report(walk, DIAG_ERROR, DIAG_EXTENSION_CONTEXT, holder,
                       "the extension %.*s may not stand here, but at %.*s", STR_ARG(url),
                       STR_ARG(plan->contexts[0].said.expression));
