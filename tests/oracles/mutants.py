@@ -436,17 +436,17 @@ def judge(mutants, findings):
         yield "caught" if paths & mutant.places else "elsewhere" if found else "missed"
 
 
-def table(mutants, results):
+def table(mutants, results, rules=tuple(RULES)):
     rows, kinds = collections.defaultdict(collections.Counter), collections.defaultdict(set)
     for mutant, result in zip(mutants, results):
         for rule in (mutant.rule, "all"):
             rows[rule][result] += 1
             kinds[rule].add(mutant.detail)
-    print(f"{'rule':16} {'kinds':>8} {'mutants':>8} {'caught':>8} {'elsewhere':>10} {'missed':>8}")
-    for rule in [*RULES, "all"]:
+    print(f"{'rule':18} {'kinds':>8} {'mutants':>8} {'caught':>8} {'elsewhere':>10} {'missed':>8}")
+    for rule in [*rules, "all"]:
         row = rows[rule]
         if row:
-            print(f"{rule:16} {len(kinds[rule]):8} {sum(row.values()):8} {row['caught']:8} {row['elsewhere']:10} {row['missed']:8}")
+            print(f"{rule:18} {len(kinds[rule]):8} {sum(row.values()):8} {row['caught']:8} {row['elsewhere']:10} {row['missed']:8}")
     return rows["all"]["caught"] / max(1, sum(rows["all"].values()))
 
 
@@ -462,13 +462,13 @@ def show(mutants, results, findings, all_of_them):
                   + (f"; found at {', '.join(sorted({f.path for f in found}))[:200]}: {found[0].text[:100]}" if found else ""))
 
 
-def ask_hapi(mutants, count, rng):
+def ask_hapi(mutants, count, rng, **more):
     """Whether HAPI finds the mutants invalid; the ones where it does not are listed."""
     verdicts.build_oracle()
     some = mutants if not count else [mutants[i] for i in sorted(rng.sample(range(len(mutants)), min(count, len(mutants))))]
     # HAPI takes the resource as parsed JSON: what is wrong with the text itself does not reach it.
     some = [m for m in some if m.rule != "duplicate-name"]
-    answers = list(verdicts.hapi([{"resource": json.loads(m.text)} for m in some]))
+    answers = list(verdicts.hapi([{"resource": json.loads(m.text), **more} for m in some]))
     good = [m for m, answer in zip(some, answers) if answer == []]
     print(f"HAPI finds {len(some) - len(good)} of {len(some)} mutants invalid; not these:")
     for rule, number in collections.Counter(m.rule for m in good).most_common():
