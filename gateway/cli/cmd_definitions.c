@@ -317,13 +317,23 @@ static void show_elements(struct cli *cli, const struct def_type *type, unsigned
     show_element(cli, def_type_element_at(type, i), depth);
 }
 
-static void show_type(struct cli *cli, const struct def_type *type) {
+static struct str package_name(struct cli *cli, const struct definitions *definitions,
+                               const struct def_type *type) {
+  struct def_package package;
+  if (!definitions_type_package(definitions, type, &package)) return (struct str){0};
+  return arena_printf(cli->arena, "%.*s%s%.*s", STR_ARG(package.id), package.version.len ? "#" : "",
+                      STR_ARG(package.version));
+}
+
+static void show_type(struct cli *cli, const struct definitions *definitions, const struct def_type *type) {
   const struct def_type *base = def_type_base(type);
+  struct str package = package_name(cli, definitions, type);
   cli_printf(cli, "%.*s: %s%s", STR_ARG(def_type_name(type)), def_type_abstract(type) ? "abstract " : "",
              def_type_is_profile(type) ? "profile" : kind_names[def_type_kind(type)]);
   if (base) cli_printf(cli, " of %.*s", STR_ARG(def_type_name(base)));
-  cli_printf(cli, "\n%.*s%s%.*s\n\n", STR_ARG(def_type_url(type)), def_type_version(type).len ? "|" : "",
-             STR_ARG(def_type_version(type)));
+  cli_printf(cli, "\n%.*s%s%.*s%s%.*s\n\n", STR_ARG(def_type_url(type)),
+             def_type_version(type).len ? "|" : "", STR_ARG(def_type_version(type)),
+             package.len ? "\nof package " : "", STR_ARG(package));
   cli_printf(cli, "  %-34s %-6s %-3s %-28s %s\n", "element", "card.", "", "type", "binding, value, rules");
   show_elements(cli, type, 0);
   if (def_type_constraint_count(type)) cli_printf(cli, "\n");
@@ -389,11 +399,14 @@ static json_t *element_json(const struct def_element *element, unsigned depth) {
   return object;
 }
 
-static json_t *type_json(const struct def_type *type) {
+static json_t *type_json(struct cli *cli, const struct definitions *definitions,
+                         const struct def_type *type) {
   const struct def_type *base = def_type_base(type);
-  return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "name", json_text(def_type_name(type)), "url",
-                   json_text(def_type_url(type)), "version", json_text(def_type_version(type)), "kind",
-                   kind_names[def_type_kind(type)], "profile", def_type_is_profile(type), "base",
+  struct str package = package_name(cli, definitions, type);
+  return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "name", json_text(def_type_name(type)), "url",
+                   json_text(def_type_url(type)), "version", json_text(def_type_version(type)), "package",
+                   package.len ? json_text(package) : json_null(), "kind", kind_names[def_type_kind(type)],
+                   "profile", def_type_is_profile(type), "base",
                    base ? json_text(def_type_name(base)) : json_null(), "elements", elements_json(type, 0));
 }
 
@@ -468,9 +481,9 @@ static int show_one(struct cli *cli, const struct definitions *definitions, stru
   const struct def_value_set *set = type ? NULL : definitions_value_set(definitions, name);
   const struct def_code_system *system = type || set ? NULL : definitions_code_system(definitions, name);
   if (cli->json && (type || set || system))
-    print_json(cli, type ? type_json(type) : set ? set_json(set) : system_json(system));
+    print_json(cli, type ? type_json(cli, definitions, type) : set ? set_json(set) : system_json(system));
   else if (type)
-    show_type(cli, type);
+    show_type(cli, definitions, type);
   else if (set)
     show_set(cli, set);
   else if (system)

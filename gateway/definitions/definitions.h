@@ -147,6 +147,9 @@ struct def_package {
 };
 size_t definitions_package_count(const struct definitions *definitions);
 struct def_package definitions_package(const struct definitions *definitions, size_t index);
+/* The package that a type came with; false: none. */
+bool definitions_type_package(const struct definitions *definitions, const struct def_type *type,
+                              struct def_package *out);
 /* What a package says it needs, and the version of it that is there. */
 struct def_need {
   struct str id, version;

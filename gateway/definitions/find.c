@@ -52,6 +52,11 @@ bool def_origin(const struct definitions *definitions, enum def_names kind, cons
   return true;
 }
 
+bool definitions_type_package(const struct definitions *definitions, const struct def_type *type,
+                              struct def_package *out) {
+  return def_origin(definitions, DEF_TYPES, type, out);
+}
+
 /* What stands in a layer as "url|version" or "url#version". */
 static const void *find_beside(const struct rel_list *names, struct str url, char mark, struct str version) {
   char key[2048];

@@ -63,6 +63,7 @@ expect 0 "$ketlink" definitions show --definitions "$work/one.pack" "http://t/p"
 expect_text "$work/out" "http://t/p|2.0.0"
 expect 0 "$ketlink" definitions show --definitions "$work/one.pack" "TP|1.0.0"
 expect_text "$work/out" "http://t/p|1.0.0"
+expect_text "$work/out" "of package t.pack#1.0.0"
 expect 65 "$ketlink" definitions add --definitions "$work/one.pack" t.pack#9.0.0
 expect_text "$work/err" "t.pack-9.0.0.tgz"
 printf '{"resourceType":"Patient"}' > "$work/nobody.json"
