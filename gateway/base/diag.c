@@ -172,6 +172,14 @@ void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severit
 
 /* --- one line of text --- */
 
+/* As HL7's validator says it. */
+static void add_profile(const struct diag *diag, struct buf *out) {
+  if (!diag->profile.len) return;
+  buf_add_text(out, " (defined in ");
+  buf_add_str(out, diag->profile);
+  buf_add_char(out, ')');
+}
+
 void diag_render_text(const struct diag *diag, struct buf *out) {
   if (diag->file.len) {
     buf_add_str(out, diag->file);
@@ -187,6 +195,7 @@ void diag_render_text(const struct diag *diag, struct buf *out) {
     buf_add_str(out, diag->path);
     buf_add_char(out, ']');
   }
+  add_profile(diag, out);
 }
 
 void diag_render_validator(const struct diag *diag, struct buf *out) {
@@ -197,8 +206,5 @@ void diag_render_validator(const struct diag *diag, struct buf *out) {
   if (diag->line) buf_printf(out, " (line %u, col %u)", diag->line, diag->col);
   buf_add_text(out, ": ");
   buf_add_str(out, diag->message);
-  if (!diag->profile.len) return;
-  buf_add_text(out, " (defined in ");
-  buf_add_str(out, diag->profile);
-  buf_add_char(out, ')');
+  add_profile(diag, out);
 }

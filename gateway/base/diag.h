@@ -91,8 +91,8 @@ const char *diag_code_name(enum diag_code code);  /* "json-syntax" … */
 const char *diag_code_issue(enum diag_code code); /* OperationOutcome.issue.code */
 const char *diag_code_help(enum diag_code code);  /* how to fix it, one sentence */
 
-/* One line: `file:line:col: error json-syntax: message [path]`, parts that are unknown left out. No line end.
- */
+/* One line: `file:line:col: error json-syntax: message [path] (defined in PROFILE)`, parts that are unknown left out. No
+ * line end. */
 void diag_render_text(const struct diag *diag, struct buf *out);
 /* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message (defined in PROFILE)`.
  */

@@ -26,4 +26,20 @@ diff "$work/counts.1" "$work/counts.2" || fail "sending twice made duplicates"
 # references lead to what is there
 get "$base" "MedicationAdministration?_count=100" | jq -r '.entry[].resource.subject.reference' | sort -u |
   while read -r reference; do get "$base" "$reference" > /dev/null || fail "$reference leads nowhere"; done
+# what does not have the profiles that the hospital asks for is parked and leaves no trace, or is sent with warnings
+server_start medplum strict --strict
+base=$server_url
+bp='{"profiles": ["http://hl7.org/fhir/StructureDefinition/bp"]}'
+destination refuse medplum "$base" "$bp"
+destination park medplum "$base" "$(jq -c '.validation = "park"' <<< "$bp")"
+destination warn medplum "$base" "$(jq -c '.validation = "warn"' <<< "$bp")"
+record=fixtures/clinic/iv-trd/record.json
+expect 65 "$ketlink" send --to "$work/destinations/refuse.json" "$record"
+expect 1 "$ketlink" send --to "$work/destinations/park.json" "$record" fixtures/clinic/minimal/record.json
+expect_text "$work/out" "^$record:1: parked, nothing of it was sent"
+expect_same "$(total Patient)" 1 "only the record without Observations is there"
+expect_same "$(total Observation)" 0 "a parked record was sent"
+expect 0 "$ketlink" send --to "$work/destinations/warn.json" "$record"
+expect_text "$work/err" "warning required-missing: .*defined in http://hl7.org/fhir/StructureDefinition/bp"
+[ "$(total Observation)" -gt 5 ] || fail "a record with warnings was not sent"
 echo "medplum: $(awk '{ n += $2 } END { print n }' "$work/counts.1") resources, none twice"

@@ -18,4 +18,17 @@ cat > "$work/nameless.json" << 'END'
 END
 expect 1 "$ketlink" validate --ig "$package" "$work/nameless.json"
 expect_text "$work/out" "name"
+# a destination that wants all of them gets every fixture; of several profiles for one type one is enough
+destinations=$work/mappings/destinations
+cp -r mappings "$work/mappings"
+jq -r '.entry[].resource.meta.profile[]?' fixtures/clinic/*/expected.json | sort -u | jq -Rn --arg package "$package" \
+  '{preset: "hapi", base: "https://hospital.invalid/fhir", validation: "park", packages: [$package], profiles: [inputs]}' \
+  > "$destinations/hospital.json"
+good=$(ls fixtures/clinic/*/expected.json | sed 's/expected/record/')
+# shellcheck disable=SC2086
+expect 0 "$ketlink" export -q --mappings "$work/mappings" --for hospital $good
+expect_same "$(wc -l < "$work/out")" "$(wc -w <<< "$good")" "not every fixture was written"
+jq '.profiles = ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-vital-signs"]' "$destinations/hospital.json" > "$destinations/ward.json"
+expect 1 "$ketlink" export -q --mappings "$work/mappings" --for ward fixtures/clinic/iv-trd/record.json
+expect_text "$work/err" "required-missing: .*VSCat.*\\(defined in http://hl7.org/fhir/us/core/StructureDefinition/us-core-vital-signs\\)$"
 echo "fixtures conform to US Core 6.1.0"

@@ -81,6 +81,8 @@ static void test_rule(void **state) {
   buf_init(&out, 1 << 16);
   diag_list_init(&list, arena);
   diag_error(&list, DIAG_CONSTRAINT_FAILED, &at, "per-1: start before end");
+  diag_render_text(list.first, &out);
+  expect(&out, "error constraint-failed: per-1: start before end [Period] (defined in http://p)");
   diag_render_validator(list.first, &out);
   expect(&out, "  Error @ Period: per-1: start before end (defined in http://p)");
   diag_render_outcome(&list, STR("a\"b.json"), &out);
