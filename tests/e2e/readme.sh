@@ -13,10 +13,16 @@ export KETLINK_MAPPINGS=$work/mappings
 
 mkdir "$work/run"
 ln -s "$root/fixtures" "$root/mappings" "$work/run/"
+# a pack of its own: it is added to; packages where they are to be had
+cp "${KETLINK_DEFINITIONS:-build/definitions.pack}" "$work/definitions.pack"
+export KETLINK_DEFINITIONS=$work/definitions.pack HOME=$work
+packages=${KETLINK_CONFORMANCE:-$root/../shared/conformance}/packages
+[ ! -d "$packages" ] || ln -s "$packages"/*.tgz "$work/run/"
 program=$(realpath "$ketlink")
 commands=0
 while read -r line; do
   line=${line%%  #*}
+  package=$(grep -oE '[^ ]+\.tgz' <<< "$line") && [ ! -e "$work/run/$package" ] && { echo "not run, no $package: $line"; continue; }
   (cd "$work/run" && eval "${line/#ketlink/\"$program\"}" > "$work/out" 2> "$work/err") ||
     { cat "$work/err" >&2; fail "README: $line"; }
   commands=$((commands + 1))
