@@ -25,7 +25,7 @@ NUMBERS_ONLY = {"http://www.ama-assn.org/go/cpt", "http://www.cms.gov/Medicare/C
 FOREIGN = re.compile(r"loinc|snomed|rxnorm|unitsofmeasure|ama-assn|cms\.gov|nucc|nubc|sid/")
 # What a map computes instead of writing it out: no code is shipped.
 PAIR = re.compile(
-    r"\b(\w+)\.system\s*=\s*'(?P<system>[^']+)',\s*\1\.code\s*=\s*'(?P<code>[^']+)'(?:,\s*\1\.display\s*=\s*'(?P<display>[^']*)')?")
+    r"\b(\w+)\.system\s*=\s*'(?P<system>[^']+)',\s*\1\.code\s*=\s*'(?P<code>[^']+)'(?:,\s*\1\.display\s*=\s*'(?P<display>(?:[^'\\]|\\.)*)')?")
 
 
 def shipped(mappings):
@@ -40,7 +40,7 @@ def shipped(mappings):
         text = path.read_text()
         for match in PAIR.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
-            yield f"{path.name}:{line}", match["system"], match["code"], match["display"]
+            yield f"{path.name}:{line}", match["system"], match["code"], (match["display"] or "").replace("\\'", "'")
 
 
 def written_out(mappings):
