@@ -18,18 +18,20 @@ static enum def_membership code_in(const struct def_binding *binding, struct str
 }
 
 /* A code without a system has no meaning that could be in a value set. */
-static enum def_membership coding_in(const struct def_binding *binding, const struct tree_node *coding) {
-  struct str code = tree_text(coding, "code"), system = tree_text(coding, "system");
+static enum def_membership coding_in(const struct validation_known *known, const struct def_binding *binding,
+                                     const struct tree_node *coding) {
+  struct str code = validation_text(coding, known->code), system = validation_text(coding, known->system);
   if (!binding->members) return DEF_MEMBER_UNKNOWN;
   if (!code.len || !system.len) return DEF_NOT_MEMBER;
   return code_in(binding, system, code);
 }
 
-static enum def_membership concept_in(const struct def_binding *binding, const struct tree_node *concept) {
+static enum def_membership concept_in(const struct validation_known *known, const struct def_binding *binding,
+                                      const struct tree_node *concept) {
   enum def_membership answer = DEF_NOT_MEMBER;
-  for (const struct tree_node *coding = tree_find(concept, "coding"); coding;
-       coding = tree_next_same(coding)) {
-    enum def_membership one = coding_in(binding, coding);
+  for (const struct tree_node *coding = concept->child; coding; coding = coding->next) {
+    if (coding->symbol != known->coding_symbol) continue;
+    enum def_membership one = coding_in(known, binding, coding);
     if (one == DEF_MEMBER) return one;
     if (one == DEF_MEMBER_UNKNOWN) answer = one;
   }
@@ -40,7 +42,8 @@ enum def_membership validation_membership(const struct validation_walk *walk, co
                                           const struct def_binding *binding) {
   const struct def_type *type = node_type(node) ? def_type_constrained(node_type(node)) : NULL;
   if (node->kind != TREE_OBJECT) return code_in(binding, (struct str){0}, node->text);
-  return type == walk->validation->known.concept ? concept_in(binding, node) : coding_in(binding, node);
+  const struct validation_known *known = &walk->validation->known;
+  return type == known->concept ? concept_in(known, binding, node) : coding_in(known, binding, node);
 }
 
 /* --- findings --- */
@@ -91,11 +94,12 @@ static void report_code(const struct validation_visit *visit, const struct def_b
 }
 
 /* The system of the first code that could not be told, or the value set. */
-static struct str unknown_of(const struct def_binding *binding, const struct tree_node *node) {
+static struct str unknown_of(const struct validation_known *known, const struct def_binding *binding,
+                             const struct tree_node *node) {
   const struct tree_node *coding = tree_find(node, "coding");
   if (!binding->members) return binding->value_set;
   for (; coding; coding = tree_next_same(coding))
-    if (coding_in(binding, coding) == DEF_MEMBER_UNKNOWN) return tree_text(coding, "system");
+    if (coding_in(known, binding, coding) == DEF_MEMBER_UNKNOWN) return tree_text(coding, "system");
   struct str system = tree_text(node, "system");
   return system.len ? system : binding->value_set;
 }
@@ -111,7 +115,7 @@ static bool check(const struct validation_visit *visit, const struct def_binding
   case DEF_MEMBER_UNKNOWN:
     break;
   }
-  note_unchecked(visit->walk, visit->node, unknown_of(binding, visit->node));
+  note_unchecked(visit->walk, visit->node, unknown_of(&visit->walk->validation->known, binding, visit->node));
   return true;
 }
 
@@ -121,8 +125,9 @@ static bool has_code(const struct validation_visit *visit, const struct def_bind
   const struct def_type *type = def_type_constrained(visit->plan->type);
   if (node->kind != TREE_OBJECT) return node->kind == TREE_STRING && visit->plan->primitive != DEF_P_NONE;
   if (type == visit->walk->validation->known.concept)
-    return binding->strength == DEF_REQUIRED || tree_find(node, "coding");
-  return tree_find(node, "code") != NULL;
+    return binding->strength == DEF_REQUIRED ||
+           validation_child(node, visit->walk->validation->known.coding_symbol);
+  return validation_child(node, visit->walk->validation->known.code) != NULL;
 }
 
 void validation_check_binding(const struct validation_visit *visit) {

@@ -38,7 +38,7 @@ static bool is_rest(const struct validation *validation, struct str url, struct 
 /* "fullUrl … SHALL NOT disagree with the id in the resource" */
 static void check_agreement(struct validation_walk *walk, const struct tree_node *entry, struct str url,
                             const struct tree_node *resource) {
-  struct str own = tree_text(resource, "id"), type, id;
+  struct str own = validation_text(resource, walk->validation->known.id), type, id;
   if (!node_type(resource) || !is_rest(walk->validation, url, &type, &id)) return;
   /* what a search found has the addresses that the server gave it */
   bool search = str_is(tree_text(walk->root, "type"), "searchset");
@@ -53,7 +53,8 @@ static void check_agreement(struct validation_walk *walk, const struct tree_node
 
 static void check_full_url(struct validation_walk *walk, const struct tree_node *entry, struct str type) {
   static const char *const without[] = {"transaction", "transaction-response", "batch", "batch-response"};
-  const struct tree_node *url = tree_find(entry, "fullUrl"), *resource = tree_find(entry, "resource");
+  const struct tree_node *url = validation_child(entry, walk->validation->known.full_url);
+  const struct tree_node *resource = validation_child(entry, walk->validation->known.resource);
   if (!url) {
     if (!is_one_of(type, without, sizeof without / sizeof without[0]))
       validation_report(walk, DIAG_ERROR, DIAG_BUNDLE_ENTRY, entry,

@@ -39,7 +39,7 @@ static bool same_display(struct str a, struct str b) {
 }
 
 static void check_display(struct validation_walk *walk, const struct tree_node *coding, struct str display) {
-  struct str said = tree_text(coding, "display");
+  struct str said = validation_text(coding, walk->validation->known.display);
   if (!said.len || !display.len || same_display(said, display)) return;
   validation_advise(walk, DIAG_WARNING, DIAG_DISPLAY_DIFFERS, coding,
                     "the code's display in its code system is \"%.*s\"", STR_ARG(display));
@@ -100,7 +100,9 @@ static void check_system(struct validation_walk *walk, const struct tree_node *c
 }
 
 void validation_check_coding(struct validation_walk *walk, const struct tree_node *coding) {
-  struct str system = tree_text(coding, "system"), code = tree_text(coding, "code"), display = {0};
+  const struct validation_known *names = &walk->validation->known;
+  struct str system = validation_text(coding, names->system), code = validation_text(coding, names->code);
+  struct str display = {0};
   if (!system.len) return;
   if (str_is(system, "http://unitsofmeasure.org")) {
     if (code.len) check_unit(walk, coding, code);

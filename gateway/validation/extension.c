@@ -166,7 +166,7 @@ static void check_part(const struct validation_visit *visit, struct str url) {
                       "the url of an extension must be absolute, but for parts of an extension");
     return;
   }
-  struct str of = tree_text(whole, "url");
+  struct str of = validation_text(whole, validation->known.url);
   const struct def_type *profile = is_absolute(of) ? definitions_type(validation->definitions, of) : NULL;
   const struct validation_plan *plan = profile ? validation_plan_of(validation, profile) : NULL;
   const struct validation_element *parts = plan ? part_of(plan, validation->known.extension_symbol) : NULL;
@@ -206,7 +206,7 @@ static void check_modifier(const struct validation_visit *visit, const struct de
 void validation_check_extension(const struct validation_visit *visit) {
   struct validation_walk *walk = visit->walk;
   const struct validation *validation = walk->validation;
-  struct str url = tree_text(visit->node, "url");
+  struct str url = validation_text(visit->node, validation->known.url);
   check_content(visit);
   if (url.len == 0) return; /* said already */
   if (!is_absolute(url)) {

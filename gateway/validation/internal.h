@@ -85,6 +85,7 @@ struct validation_element {
   bool is_list, is_choice;
   bool counts; /* of a profile: min or max is narrower than the type's */
   bool types;  /* of a profile: fewer types */
+  bool items;  /* of a profile: each item is to be checked */
   uint32_t max_length;
   struct str min_value, max_value;
   const struct tree_node *min_quantity, *max_quantity;
@@ -166,7 +167,7 @@ struct validation_plan {
   bool is_resource, is_profile;
   struct validation_element *elements;
   size_t count;
-  uint16_t *by_order; /* order in the definition -> index + 1; not of a profile */
+  uint16_t *by_order; /* order in the definition of the type (not the profile) -> index + 1 */
   size_t orders;
   const struct validation_element **required;
   size_t required_count;
@@ -183,7 +184,8 @@ enum { VALIDATION_SLOTS = 1 << 13 }; /* more than all types of R4 and several ed
 struct validation_known {
   const struct def_type *reference, *coding, *concept, *quantity, *bundle, *extension, *attachment,
       *identifier, *narrative, *parameters, *observation;
-  uint32_t contained, extension_symbol, modifier_symbol, value, meta, profile, resource;
+  uint32_t contained, extension_symbol, modifier_symbol, value, meta, profile, resource, url, id, system,
+      code, display, coding_symbol, reference_symbol, entry, full_url, search;
 };
 
 struct validation_making; /* a plan in the making */
@@ -364,6 +366,18 @@ void validation_check_narrative(struct validation_walk *walk, struct tree_node *
 void validation_check_contained(struct validation_walk *walk, struct tree_node *container);
 /* Well-formed XHTML of a narrative: balanced, a div in its namespace, no active content. */
 bool validation_xhtml(struct str text, const char **why);
+
+/* The first child of that symbol, or its text: cheaper than by name, in a bound tree. */
+static inline struct tree_node *validation_child(const struct tree_node *node, uint32_t symbol) {
+  struct tree_node *child = node->child;
+  while (child && child->symbol != symbol)
+    child = child->next;
+  return child;
+}
+static inline struct str validation_text(const struct tree_node *node, uint32_t symbol) {
+  const struct tree_node *child = validation_child(node, symbol);
+  return child ? child->text : (struct str){0};
+}
 
 /* --- reporting --- */
 

@@ -79,11 +79,15 @@ static void plan_new_checks(struct validation_element *out) {
                 bit(profiles, VALIDATION_PROFILES) | bit(out->rules.count != 0, VALIDATION_RULES);
 }
 
-static bool says(const struct validation_element *out) {
+static bool says_of_items(const struct validation_element *out) {
   bool inner = false;
   for (size_t i = 0; i < out->option_count; i++)
     inner |= out->options[i].inner != NULL;
-  return inner || out->checks || out->counts || out->types || out->slicing;
+  return inner || out->checks || out->types;
+}
+
+static bool says(const struct validation_element *out) {
+  return out->items || out->counts || out->slicing;
 }
 
 /* The binding of a profile replaces the type's, which the walk has checked: a weaker one says nothing. */
@@ -98,6 +102,7 @@ bool validation_plan_narrow(struct validation *validation, const struct def_type
     out->types = out->option_count < def_element_type_count(base);
   }
   plan_new_checks(out);
+  out->items = says_of_items(out);
   return validation_plan_slicing(validation, type, element, base, out);
 }
 
@@ -125,18 +130,22 @@ static bool plan_contexts(struct validation *validation, struct validation_plan 
 bool validation_plan_profile(struct validation *validation, struct validation_plan *plan) {
   const struct def_type *type = plan->type, *base = def_type_constrained(type);
   size_t count = def_type_element_count(type);
+  plan->orders = def_type_element_count(base) + 1;
+  plan->by_order = ARENA_ARRAY(validation->arena, uint16_t, plan->orders);
   plan->elements = ARENA_ARRAY(validation->arena, struct validation_element, count + 1);
-  for (size_t i = 0; i < count && plan->elements; i++) {
+  for (size_t i = 0; i < count && plan->elements && plan->by_order; i++) {
     const struct def_element *element = def_type_element_at(type, i);
     const struct def_element *same = def_type_element(base, def_element_symbol(element));
     struct validation_element *out = &plan->elements[plan->count];
+    if (!same) continue; /* the type does not have it: no item can be met */
     if (!validation_plan_narrow(validation, type, element, same, out)) return false;
-    if (says(out))
-      plan->count++;
+    if (says(out) && def_element_order(same) < plan->orders)
+      plan->by_order[def_element_order(same)] = (uint16_t)++plan->count;
     else
       *out = (struct validation_element){0};
   }
-  if (!plan->elements || !validation_plan_type_rules(validation, type, base, &plan->rules)) return false;
+  if (!plan->elements || !plan->by_order || !validation_plan_type_rules(validation, type, base, &plan->rules))
+    return false;
   plan->checks = bit(plan->rules.count != 0, VALIDATION_TYPE_RULES);
   return base != validation->known.extension || plan_contexts(validation, plan);
 }

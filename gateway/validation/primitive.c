@@ -123,7 +123,7 @@ static const char *check_canonical(struct str text) {
   if (!why) why = check_uri(before_version(text));
   if (why || text.ptr[0] == '#') return why;
   while (at < text.len && (is_letter(text.ptr[at]) || (at && (is_digit(text.ptr[at]) || text.ptr[at] == '+' ||
-                                                             text.ptr[at] == '-' || text.ptr[at] == '.'))))
+                                                              text.ptr[at] == '-' || text.ptr[at] == '.'))))
     at++;
   return at && at < text.len && text.ptr[at] == ':' ? NULL : "must be an absolute URL, or begin with #";
 }

@@ -16,7 +16,7 @@ static bool fits(const struct def_type *profile, const struct tree_node *node) {
 static bool is_named_by_url(const struct validation_walk *walk, const struct tree_node *node,
                             const struct def_type *profile) {
   return def_type_constrained(node_type(node)) == walk->validation->known.extension &&
-         str_eq(tree_text(node, "url"), def_type_url(profile));
+         str_eq(validation_text(node, walk->validation->known.url), def_type_url(profile));
 }
 
 static void check_one_of(const struct validation_visit *visit, const struct validation_option *option) {
@@ -91,16 +91,8 @@ void validation_check_item(struct validation_walk *walk, struct tree_node *child
 
 /* --- the children of a node --- */
 
-static size_t count_of(const struct tree_node *node, uint32_t symbol) {
-  size_t count = 0;
-  for (const struct tree_node *child = tree_first(node); child; child = tree_next(child))
-    count += child->symbol == symbol;
-  return count;
-}
-
 static void check_count(struct validation_walk *walk, const struct tree_node *node,
-                        const struct validation_element *element) {
-  size_t count = count_of(node, element->symbol);
+                        const struct validation_element *element, size_t count) {
   if (count < element->min) validation_report_missing(walk, node, element, count);
   if (count > element->max)
     validation_report(walk, DIAG_ERROR, DIAG_TOO_MANY, node, "%.*s may be given %u time%s at most, found %zu",
@@ -108,25 +100,40 @@ static void check_count(struct validation_walk *walk, const struct tree_node *no
                       count);
 }
 
-static bool has_item_checks(const struct validation_element *element) {
-  bool inner = element->checks || element->types;
-  for (size_t i = 0; i < element->option_count && !inner; i++)
-    inner = element->options[i].inner != NULL;
-  return inner;
+/* The place in the plan of a child: 0 for one about which the profile says nothing. */
+static inline size_t place_of(const struct validation_plan *plan, const struct tree_node *child) {
+  return child->order < plan->orders && !tree_is_meta(child) ? plan->by_order[child->order] : 0;
 }
+
+static void check_elements(struct validation_walk *walk, struct tree_node *node,
+                           const struct validation_plan *plan, const uint32_t *counts, size_t depth) {
+  for (size_t i = 0; i < plan->count && !validation_done(walk); i++) {
+    const struct validation_element *element = &plan->elements[i];
+    if (element->counts) check_count(walk, node, element, counts[i]);
+    if (element->slicing) validation_check_slices(walk, node, element, depth);
+  }
+}
+
+enum { COUNTS = 64 };
 
 void validation_walk_profile(struct validation_walk *walk, struct tree_node *node,
                              const struct validation_plan *plan, size_t depth) {
+  uint32_t here[COUNTS], *counts = here;
   if (depth > LIMIT_DEPTH) walk->status = STATUS_LIMIT;
-  for (size_t i = 0; i < plan->count && !validation_done(walk); i++) {
-    const struct validation_element *element = &plan->elements[i];
-    if (element->counts) check_count(walk, node, element);
-    bool items = has_item_checks(element);
-    for (struct tree_node *child = items ? tree_first(node) : NULL; child && !validation_done(walk);
-         child = tree_next(child))
-      if (child->symbol == element->symbol) validation_check_item(walk, child, element, depth);
-    if (element->slicing) validation_check_slices(walk, node, element, depth);
+  if (plan->count > COUNTS) counts = ARENA_ARRAY(walk->run->arena, uint32_t, plan->count);
+  if (!counts) {
+    walk->status = STATUS_NOMEM;
+    return;
   }
+  memset(counts, 0, plan->count * sizeof *counts);
+  for (struct tree_node *child = node->child; child && !validation_done(walk); child = child->next) {
+    size_t place = place_of(plan, child);
+    if (!place) continue;
+    counts[place - 1]++;
+    const struct validation_element *element = &plan->elements[place - 1];
+    if (element->items) validation_check_item(walk, child, element, depth);
+  }
+  check_elements(walk, node, plan, counts, depth);
 }
 
 /* --- a node and a profile --- */

@@ -6,7 +6,7 @@
 
 /* `Type/id`; two of them in one Bundle are of no use. */
 static void index_id(struct validation_walk *walk, struct tree_node *resource) {
-  struct str id = tree_text(resource, "id");
+  struct str id = validation_text(resource, walk->validation->known.id);
   if (!id.len || !node_type(resource)) return;
   struct str key =
       arena_printf(walk->run->arena, "%.*s/%.*s", STR_ARG(def_type_name(node_type(resource))), STR_ARG(id));
@@ -15,9 +15,11 @@ static void index_id(struct validation_walk *walk, struct tree_node *resource) {
 }
 
 static void index_entries(struct validation_walk *walk, const struct tree_node *bundle) {
-  struct tree_node *entry = tree_find(bundle, "entry");
-  for (; entry; entry = tree_next_same(entry)) {
-    struct tree_node *url = tree_find(entry, "fullUrl"), *resource = tree_find(entry, "resource");
+  const struct validation_known *known = &walk->validation->known;
+  for (struct tree_node *entry = bundle->child; entry; entry = entry->next) {
+    if (entry->symbol != known->entry || entry->kind != TREE_OBJECT) continue;
+    struct tree_node *url = validation_child(entry, known->full_url);
+    struct tree_node *resource = validation_child(entry, known->resource);
     if (!resource) continue;
     index_id(walk, resource);
     if (!url || !url->text.len) continue;
@@ -95,7 +97,7 @@ static struct str after_type(struct str text) {
    a fullUrl (transactions) the resource of that type and id. */
 static struct tree_node *find_relative(struct validation_walk *walk, struct str text) {
   const struct tree_node *entry = walk->container ? walk->container->parent : NULL;
-  struct str own = entry ? tree_text(entry, "fullUrl") : (struct str){0}, base;
+  struct str own = entry ? validation_text(entry, walk->validation->known.full_url) : (struct str){0}, base;
   size_t history = str_find(text, STR("/_history/"), 0);
   bool urn;
   text = before_fragment(str_slice(text, 0, history));
@@ -377,7 +379,7 @@ static void check_said_type(const struct lead *lead) {
 void validation_check_reference(const struct validation_visit *visit) {
   const struct validation_option *option = option_of(visit);
   struct lead lead = {.visit = visit, .text = visit->node};
-  lead.text = tree_find(visit->node, "reference");
+  lead.text = validation_child(visit->node, visit->walk->validation->known.reference_symbol);
   if (!lead.text || lead.text->kind != TREE_STRING || lead.text->text.len == 0) return;
   find(&lead);
   if (!visit->walk->profile) {

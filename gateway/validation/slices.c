@@ -52,13 +52,16 @@ static bool some(const struct question *question, struct tree_node *node, const 
     return node_type(node) && def_type_is(node_type(node), steps->type) &&
            some(question, node, steps + 1, count - 1);
   if (steps->kind == VALIDATION_STEP_RESOLVE) {
-    const struct tree_node *text = node->kind == TREE_OBJECT ? tree_find(node, "reference") : node;
+    const struct tree_node *text =
+        node->kind == TREE_OBJECT ? validation_child(node, question->walk->validation->known.reference_symbol)
+                                  : node;
     struct tree_node *found = text ? validation_resolve(question->walk, node, text->text) : NULL;
     return found && node_type(found) && some(question, found, steps + 1, count - 1);
   }
   for (struct tree_node *child = node->child; child; child = child->next)
     if (child->symbol == steps->symbol &&
-        (steps->kind == VALIDATION_STEP_CHILD || str_eq(tree_text(child, "url"), steps->url)) &&
+        (steps->kind == VALIDATION_STEP_CHILD ||
+         str_eq(validation_text(child, question->walk->validation->known.url), steps->url)) &&
         some(question, child, steps + 1, count - 1))
       return true;
   return false;

@@ -24,6 +24,16 @@ static void find_known(struct validation *validation) {
   known->value = definitions_symbol(definitions, STR("value"));
   known->meta = definitions_symbol(definitions, STR("meta"));
   known->profile = definitions_symbol(definitions, STR("profile"));
+  known->url = definitions_symbol(definitions, STR("url"));
+  known->id = definitions_symbol(definitions, STR("id"));
+  known->system = definitions_symbol(definitions, STR("system"));
+  known->code = definitions_symbol(definitions, STR("code"));
+  known->display = definitions_symbol(definitions, STR("display"));
+  known->coding_symbol = definitions_symbol(definitions, STR("coding"));
+  known->entry = definitions_symbol(definitions, STR("entry"));
+  known->full_url = definitions_symbol(definitions, STR("fullUrl"));
+  known->search = definitions_symbol(definitions, STR("search"));
+  known->reference_symbol = definitions_symbol(definitions, STR("reference"));
   known->resource = definitions_symbol(definitions, STR("resource"));
 }
 

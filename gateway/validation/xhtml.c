@@ -40,7 +40,8 @@ struct scan {
   const char *why;
 };
 
-#define NAME(text) {(text), sizeof(text) - 1}
+#define NAME(text)                                                                                           \
+  { (text), sizeof(text) - 1 }
 
 /* Chapters 7 to 11 (without 9.4) and 15 of HTML 4.0, images and links. */
 static const struct element elements[] = {
@@ -101,26 +102,47 @@ static const struct element elements[] = {
 
 /* Of any element; those of table cells and columns too, as HL7's validator has it. */
 static const struct str attributes[] = {
-    NAME("class"),   NAME("style"),   NAME("id"),      NAME("title"),  NAME("lang"),     NAME("xml:lang"),
-    NAME("xmlns"),   NAME("dir"),     NAME("colspan"), NAME("align"),  NAME("valign"),   NAME("width"),
-    NAME("rowspan"), NAME("headers"), NAME("scope"),   NAME("abbr"),   NAME("axis"),     NAME("span"),
+    NAME("class"),   NAME("style"),   NAME("id"),       NAME("title"),    NAME("lang"),   NAME("xml:lang"),
+    NAME("xmlns"),   NAME("dir"),     NAME("colspan"),  NAME("align"),    NAME("valign"), NAME("width"),
+    NAME("rowspan"), NAME("headers"), NAME("scope"),    NAME("abbr"),     NAME("axis"),   NAME("span"),
     NAME("char"),    NAME("charoff"), NAME("tabindex"), NAME("accesskey")};
 
 /* Of one element. */
 static const struct {
   struct str element, attribute;
-} own_attributes[] = {
-    {NAME("a"), NAME("href")},         {NAME("a"), NAME("name")},        {NAME("a"), NAME("charset")},
-    {NAME("a"), NAME("type")},         {NAME("a"), NAME("hreflang")},    {NAME("a"), NAME("rel")},
-    {NAME("a"), NAME("rev")},          {NAME("a"), NAME("shape")},       {NAME("a"), NAME("coords")},
-    {NAME("img"), NAME("src")},        {NAME("img"), NAME("alt")},       {NAME("img"), NAME("longdesc")},
-    {NAME("img"), NAME("height")},     {NAME("img"), NAME("border")},    {NAME("img"), NAME("usemap")},
-    {NAME("img"), NAME("ismap")},      {NAME("table"), NAME("border")},  {NAME("table"), NAME("frame")},
-    {NAME("table"), NAME("rules")},    {NAME("table"), NAME("summary")}, {NAME("table"), NAME("cellspacing")},
-    {NAME("table"), NAME("cellpadding")}, {NAME("td"), NAME("nowrap")},  {NAME("pre"), NAME("space")},
-    {NAME("pre"), NAME("xml:space")},  {NAME("map"), NAME("name")},      {NAME("area"), NAME("shape")},
-    {NAME("area"), NAME("coords")},    {NAME("area"), NAME("href")},     {NAME("area"), NAME("nohref")},
-    {NAME("area"), NAME("alt")},       {NAME("q"), NAME("cite")},        {NAME("blockquote"), NAME("cite")}};
+} own_attributes[] = {{NAME("a"), NAME("href")},
+                      {NAME("a"), NAME("name")},
+                      {NAME("a"), NAME("charset")},
+                      {NAME("a"), NAME("type")},
+                      {NAME("a"), NAME("hreflang")},
+                      {NAME("a"), NAME("rel")},
+                      {NAME("a"), NAME("rev")},
+                      {NAME("a"), NAME("shape")},
+                      {NAME("a"), NAME("coords")},
+                      {NAME("img"), NAME("src")},
+                      {NAME("img"), NAME("alt")},
+                      {NAME("img"), NAME("longdesc")},
+                      {NAME("img"), NAME("height")},
+                      {NAME("img"), NAME("border")},
+                      {NAME("img"), NAME("usemap")},
+                      {NAME("img"), NAME("ismap")},
+                      {NAME("table"), NAME("border")},
+                      {NAME("table"), NAME("frame")},
+                      {NAME("table"), NAME("rules")},
+                      {NAME("table"), NAME("summary")},
+                      {NAME("table"), NAME("cellspacing")},
+                      {NAME("table"), NAME("cellpadding")},
+                      {NAME("td"), NAME("nowrap")},
+                      {NAME("pre"), NAME("space")},
+                      {NAME("pre"), NAME("xml:space")},
+                      {NAME("map"), NAME("name")},
+                      {NAME("area"), NAME("shape")},
+                      {NAME("area"), NAME("coords")},
+                      {NAME("area"), NAME("href")},
+                      {NAME("area"), NAME("nohref")},
+                      {NAME("area"), NAME("alt")},
+                      {NAME("q"), NAME("cite")},
+                      {NAME("blockquote"), NAME("cite")}};
 
 static bool fail(struct scan *scan, const char *why) {
   if (!scan->why) scan->why = why;
@@ -309,12 +331,17 @@ static bool take_comment(struct scan *scan) {
   return true;
 }
 
+/* To the next tag or entity; what is to be seen is looked for once. */
 static void take_text(struct scan *scan) {
-  for (; scan->at < scan->text.len; scan->at++) {
-    char c = scan->text.ptr[scan->at];
-    if (c == '<' || c == '&') return;
-    scan->content |= !is_space(c);
-  }
+  const char *from = scan->text.ptr + scan->at;
+  size_t len = scan->text.len - scan->at;
+  const char *tag = memchr(from, '<', len);
+  if (tag) len = (size_t)(tag - from);
+  const char *entity = memchr(from, '&', len);
+  if (entity) len = (size_t)(entity - from);
+  for (size_t i = 0; i < len && !scan->content; i++)
+    scan->content = !is_space(from[i]);
+  scan->at += len;
 }
 
 static bool take_one(struct scan *scan) {
@@ -340,7 +367,8 @@ bool validation_xhtml(struct str text, const char **why) {
     good = take_one(&scan);
   if (good && scan.depth > 0) good = fail(&scan, "an element of the XHTML is not closed");
   if (good && scan.at < scan.text.len) good = fail(&scan, "the XHTML has text after its div");
-  if (good && !scan.content) good = fail(&scan, "the narrative must have some content that is not white space");
+  if (good && !scan.content)
+    good = fail(&scan, "the narrative must have some content that is not white space");
   if (why) *why = scan.why;
   return good;
 }
