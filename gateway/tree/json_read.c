@@ -431,8 +431,11 @@ static const char *read_object(struct reader *reader, const char *at, struct tre
 
 static const char *check_begin(struct reader *reader, const char *at) {
   struct str text = {reader->begin, (size_t)(reader->end - reader->begin)};
-  if (str_starts(text, STR("\xEF\xBB\xBF"))) {
-    return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text begins with a byte order mark");
+  if (str_starts(text, STR("\xEF\xBB\xBF"))) { /* RFC 8259, 8.1: may be ignored */
+    struct diag_at where = {.source = reader->source};
+    diag_warning(reader->diags, DIAG_JSON_ENCODING, &where,
+                 "the text begins with a byte order mark, which JSON does not have; it is ignored");
+    at += 3;
   }
   if (str_starts(text, STR("\xFF\xFE")) || str_starts(text, STR("\xFE\xFF"))) {
     return tree_read_fault(reader, at, DIAG_JSON_ENCODING, "the text is UTF-16");

@@ -68,8 +68,7 @@ struct tree_limits tree_limits_default(void);
 /* --- JSON
  * ------------------------------------------------------------------------------------------------------- */
 
-/* Reads one JSON value, an object or array at the top. Refuses (with position): what is not RFC 8259, a byte
-   order mark, invalid UTF-8, NUL, lone surrogates, duplicate member names, arrays in arrays, text after the
+/* Reads one JSON value, an object or array at the top. Refuses (with position): what is not RFC 8259, invalid UTF-8, NUL, lone surrogates, duplicate member names, arrays in arrays, text after the
    value, and what is over a limit. An array at the top gives an unnamed object whose children are the items,
    unnamed and TREE_IN_ARRAY. STATUS_INVALID with diagnostics, STATUS_NOMEM. limits NULL = defaults. */
 enum status tree_read_json(const struct source *source, const struct tree_limits *limits, struct arena *arena,
