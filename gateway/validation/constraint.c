@@ -1,22 +1,29 @@
 /* constraint.c - constraints: FHIRPath rules of elements, types and models, compiled when first needed. */
 #include "validation/internal.h"
 
-/* Under the lock. */
+static enum status compile_typed(struct validation *validation, const struct validation_rule *rule,
+                                 bool typed, struct diag_list *diags, struct fp_program **out) {
+  struct source *source = ARENA_NEW(validation->arena, struct source);
+  if (!source) return STATUS_NOMEM;
+  *source = source_make(rule->constraint.key, rule->constraint.expression);
+  struct fp_compile params = {.definitions = validation->definitions,
+                              .input = typed ? rule->input : NULL,
+                              .resource = typed ? rule->resource : NULL,
+                              .source = source,
+                              .to = source->text.len};
+  return fhirpath_compile(&params, validation->arena, diags, out, NULL);
+}
+
+/* Under the lock. A rule of a profile may speak of what another resource has: then names are resolved as it
+ * runs. */
 static void compile(struct validation *validation, struct validation_rule *rule) {
   struct fp_program *program = NULL;
-  struct diag_list diags;
-  struct source *source = ARENA_NEW(validation->arena, struct source);
-  enum status status = STATUS_NOMEM;
+  struct diag_list diags, again;
   diag_list_init(&diags, validation->arena);
-  if (source) {
-    *source = source_make(rule->constraint.key, rule->constraint.expression);
-    struct fp_compile params = {.definitions = validation->definitions,
-                                .input = rule->input,
-                                .resource = rule->resource,
-                                .source = source,
-                                .to = source->text.len};
-    status = fhirpath_compile(&params, validation->arena, &diags, &program, NULL);
-  }
+  diag_list_init(&again, validation->arena);
+  enum status status = compile_typed(validation, rule, true, &diags, &program);
+  if (status == STATUS_INVALID && !rule->logical)
+    status = compile_typed(validation, rule, false, &again, &program);
   rule->why = diags.first ? diags.first->message : STR("no memory");
   atomic_store_explicit(&rule->program, program, memory_order_relaxed);
   atomic_store_explicit(&rule->state, status == STATUS_OK ? VALIDATION_RULE_READY : VALIDATION_RULE_BROKEN,

@@ -39,9 +39,9 @@ static bool plan_profiles(struct validation *validation, const struct def_elemen
   out->profiles = ARENA_ARRAY(validation->arena, const struct def_type *, count);
   for (size_t i = 0; i < count && out->profiles; i++) {
     const struct def_type *profile = definitions_element_profile(validation->definitions, element, index, i);
-    if (profile && def_type_is_profile(profile))
-      out->profiles[out->profile_count++] = profile;
-    else if (!profile)
+    if (profile)
+      out->profiles[out->profile_count++] = profile; /* or a type: Resource that is a Patient */
+    else
       out->profile_unknown = true;
   }
   return out->profiles != NULL;

@@ -63,18 +63,33 @@ struct scope {
   bool logical;
   const struct def_type *types[2];
   const struct def_element *element;
+  const struct def_element *profiled; /* whose types' profiles have the rule already */
+  const struct definitions *definitions;
 };
 
 static struct scope scope_of(const struct validation *validation, const struct def_type *type,
                              const struct def_type *input) {
   const struct def_type *outer = outer_type(validation, type);
   bool whole = outer && (def_type_kind(outer) == DEF_RESOURCE || is_logical(outer));
-  return (struct scope){.input = input ? def_type_constrained(input) : NULL,
+  return (struct scope){.definitions = validation->definitions,
+                        .input = input ? def_type_constrained(input) : NULL,
                         .resource = whole ? outer : NULL,
                         .logical = is_logical(outer)};
 }
 
+/* A snapshot repeats the rules of a profile where it names it: there they are checked, as of that resource.
+ */
+static bool profile_has(const struct scope *scope, struct str key) {
+  const struct def_element *element = scope->profiled;
+  for (size_t i = 0; element && i < def_element_type_count(element); i++)
+    for (size_t k = 0; k < def_element_profile_count(element, i); k++)
+      if (type_has(definitions_type(scope->definitions, def_element_profile(element, i, k)), key))
+        return true;
+  return false;
+}
+
 static bool is_known(const struct scope *scope, struct str key) {
+  if (profile_has(scope, key)) return true;
   return type_has(scope->types[0], key) || type_has(scope->types[1], key) || element_has(scope->element, key);
 }
 
@@ -126,6 +141,7 @@ bool validation_plan_element_rules(struct validation *validation, const struct d
   scope.types[0] = only; /* the rules of a nested part stand at its type */
   scope.types[1] = only ? def_type_constrained(only) : NULL;
   scope.element = base;
+  scope.profiled = out->element;
   return add_rules(validation, &scope, def_element_constraint_count(out->element), out->element, of_element,
                    &out->rules);
 }

@@ -102,7 +102,7 @@ static const char *check_characters(struct str text) {
 static const char *check_uri(struct str text) {
   const char *why = check_characters(text);
   if (why) return why;
-  if (str_starts(text, STR("urn:uuid:"))) return check_uuid(text);
+  if (str_starts(text, STR("urn:uuid:"))) return check_uuid(str_slice(text, 0, str_find_char(text, '#', 0)));
   if (str_starts(text, STR("urn:oid:"))) return check_oid(text);
   if (str_starts(text, STR("oid:")) || str_starts(text, STR("uuid:")))
     return "must begin with urn: before oid: or uuid:";

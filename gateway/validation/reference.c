@@ -330,13 +330,24 @@ static bool looks_inside(const struct lead *lead) {
   return lead->found && (lead->place != OUTSIDE || lead->visit->walk->run->follow == VALIDATION_FOLLOW_VALID);
 }
 
+/* What lies in the text would be checked against it. */
+static void report_unknown_target(const struct lead *lead, struct str url) {
+  if (!looks_inside(lead)) return;
+  validation_report(lead->visit->walk, DIAG_ERROR, DIAG_PROFILE_UNKNOWN, lead->visit->node,
+                    "the definitions do not have the profile %.*s that the target of %.*s must have",
+                    STR_ARG(url), STR_ARG(validation_name_of(lead->visit)));
+}
+
 static void check_targets(const struct lead *lead, const struct validation_option *option) {
   struct validation_walk *walk = lead->visit->walk;
   const struct validation_target *wanted = NULL;
   bool allowed = option->target_count == 0;
   for (size_t i = 0; i < option->target_count; i++) {
     const struct validation_target *target = &option->targets[i];
-    if (!target->type) return; /* it cannot be told */
+    if (!target->type) {
+      report_unknown_target(lead, target->url);
+      return;
+    }
     if (!def_type_is(lead->type, target->type)) continue;
     allowed = true;
     if (!target->profile || !looks_inside(lead)) return;
