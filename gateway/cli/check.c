@@ -161,6 +161,7 @@ static enum status check_record(const struct cli_check *check, struct item *item
   enum status status = intake_next(&item->input, pipeline_definitions(check->pipeline),
                                    pipeline_routes(check->pipeline), arena, diags, &record);
   struct validation_run run = {.advice = true,
+                               .any_extensions = true,
                                .vital_signs = true,
                                .host = check->cli->host,
                                .arena = arena,

@@ -17,25 +17,34 @@ static bool is_example(struct str url) {
          str_find(url, STR("nema.org"), 0) != SIZE_MAX;
 }
 
+static bool is_core(struct str url) {
+  return str_starts(url, STR("http://hl7.org/fhir/StructureDefinition/"));
+}
+
 /* HL7 goes on defining extensions of R4 in a package of its own; without it those of its base are unknown
    here and yet may be right. */
-static bool is_undecided(const struct validation *validation, struct str url) {
-  if (!str_starts(url, STR("http://hl7.org/fhir/StructureDefinition/"))) return false;
+static bool has_core_extensions(const struct validation *validation) {
   for (size_t i = 0; i < definitions_package_count(validation->definitions); i++)
     if (str_starts(definitions_package(validation->definitions, i).id, STR("hl7.fhir.uv.extensions")))
-      return false;
-  return true;
+      return true;
+  return false;
+}
+
+static enum diag_severity severity_of_unknown(const struct validation_walk *walk, struct str url) {
+  if (is_core(url)) return has_core_extensions(walk->validation) ? DIAG_ERROR : DIAG_INFORMATION;
+  if (is_example(url)) return DIAG_INFORMATION;
+  return walk->run->any_extensions ? DIAG_WARNING : DIAG_ERROR;
 }
 
 static void report_unknown(const struct validation_visit *visit, struct str url) {
   struct validation_walk *walk = visit->walk;
-  bool soft = walk->run->any_extensions || is_example(url) || is_undecided(walk->validation, url);
+  enum diag_severity severity = severity_of_unknown(walk, url);
   struct str shown = diag_quote(walk->run->arena, url);
-  if (soft)
-    validation_advise(walk, DIAG_INFORMATION, DIAG_EXTENSION_UNKNOWN, visit->node,
+  if (severity < DIAG_ERROR)
+    validation_advise(walk, severity, DIAG_EXTENSION_UNKNOWN, visit->node,
                       "the definitions have no extension %.*s", STR_ARG(shown));
   else
-    validation_report(walk, DIAG_ERROR, DIAG_EXTENSION_UNKNOWN, visit->node,
+    validation_report(walk, severity, DIAG_EXTENSION_UNKNOWN, visit->node,
                       "the definitions have no extension %.*s", STR_ARG(shown));
 }
 

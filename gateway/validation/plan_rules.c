@@ -93,12 +93,36 @@ static bool is_known(const struct scope *scope, struct str key) {
   return type_has(scope->types[0], key) || type_has(scope->types[1], key) || element_has(scope->element, key);
 }
 
+/* Rules of R4 that do not say in FHIRPath what they say in words: what is absent makes them empty, which is
+   not true, or they misspell a type; R4B and R5 have mended them. */
+static struct str mend(struct str expression) {
+  static const struct {
+    const char *broken, *mended;
+  } errata[] = {
+      {"probability is decimal implies (probability as decimal) <= 100",
+       "probability.empty() or ((probability is decimal) implies ((probability as decimal) <= 100))"},
+      {"probability is decimal implies probability.as(decimal) <= 100",
+       "probability.empty() or (probability is decimal implies probability.as(decimal) <= 100)"},
+      {"enableWhen.count() > 2 implies enableBehavior.exists()",
+       "enableWhen.count() >= 2 implies enableBehavior.exists()"},
+      {"operator = 'exists' implies (answer is Boolean)", "operator = 'exists' implies (answer is boolean)"},
+      {"generated='generated' implies source.empty()", "generation='generated' implies source.empty()"},
+      {"fullUrl.contains('/_history/').not()",
+       "fullUrl.exists() implies fullUrl.contains('/_history/').not()"},
+      {"name.matches('[A-Z]([A-Za-z0-9_]){0,254}')",
+       "name.exists() implies name.matches('^[A-Z]([A-Za-z0-9_]){0,254}$')"}};
+  for (size_t i = 0; i < sizeof errata / sizeof errata[0]; i++)
+    if (str_is(expression, errata[i].broken)) return str_of(errata[i].mended);
+  return expression;
+}
+
 static void add_rule(struct validation *validation, struct validation_rules *rules,
                      const struct def_constraint *constraint, const struct scope *scope) {
   uint32_t needs;
   if (!is_wanted(validation, constraint, scope->logical, &needs) || has_rule(rules, constraint)) return;
   struct validation_rule *rule = &rules->items[rules->count++];
   rule->constraint = *constraint;
+  rule->constraint.expression = mend(constraint->expression);
   rule->needs = needs;
   rule->input = scope->input;
   rule->resource = scope->resource;

@@ -66,7 +66,8 @@ struct validation_run {
   bool advice;         /* also what is only advised or could not be checked: bindings that are extensible or
                           preferred,         displays, profiles and code systems that are not present */
   bool vital_signs;    /* an Observation with the code of a vital sign must have its profile */
-  bool any_extensions; /* an extension that the definitions do not have is worth a note only */
+  bool any_extensions; /* an extension that the definitions do not have is advice, but for those of FHIR
+                          itself */
   bool best_practice;  /* also what is only good practice: that a resource should have a narrative (dom-6) */
 };
 /* STATUS_OK when the walk was done, whatever it found: look at the list. NOT_FOUND for an unknown profile;
