@@ -116,12 +116,16 @@ static bool fits_context(struct validation_walk *walk, struct tree_node *node,
   return !context->rule.constraint.expression.len || fits_expression(walk, node, &context->rule);
 }
 
-/* R4's definitions of these name a place where R4 itself does not put them (its own profiles and examples), and
-   later versions have corrected them. Empty: anywhere. */
+/* R4's definitions of these name a place where R4 itself does not put them (its own profiles and examples),
+   and later versions have corrected them. Empty: anywhere. */
 static const struct {
   struct str url, path;
 } corrected[] = {
-#define CORE(name) {"http://hl7.org/fhir/StructureDefinition/" name, sizeof("http://hl7.org/fhir/StructureDefinition/" name) - 1}
+#define CORE(name)                                                                                           \
+  {                                                                                                          \
+    "http://hl7.org/fhir/StructureDefinition/" name,                                                         \
+        sizeof("http://hl7.org/fhir/StructureDefinition/" name) - 1                                          \
+  }
     {CORE("structuredefinition-fhir-type"), {"ElementDefinition.type", 22}},
     {CORE("regex"), {"ElementDefinition.type", 22}},
     {CORE("structuredefinition-normative-version"), {"", 0}},

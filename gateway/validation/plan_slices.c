@@ -218,8 +218,7 @@ static bool list_profiles(struct validation *validation, const struct place *pla
   if (!element) out->types[out->type_count++] = place->type;
   for (size_t i = 0; element && i < def_element_type_count(element); i++)
     for (size_t k = 0; k < def_element_profile_count(element, i); k++) {
-      const struct def_type *profile =
-          definitions_element_profile(validation->definitions, element, i, k);
+      const struct def_type *profile = definitions_element_profile(validation->definitions, element, i, k);
       if (profile && out->type_count < PROFILES_MAX) out->types[out->type_count++] = profile;
     }
   out->wants = out->type_count ? VALIDATION_WANTS_PROFILE : VALIDATION_WANTS_NOTHING;

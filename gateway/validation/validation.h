@@ -55,8 +55,9 @@ struct validation_run {
   const struct source *source; /* text the tree came from, or NULL */
   const char *const *profiles; /* canonicals to check against besides the type; may be NULL */
   size_t profile_count;
-  /* Canonicals of profiles for the root, or for the resources of its entries when it is a Bundle: each must conform to
-     one of those that constrain its type, if there are any. May be NULL; one that is unknown is passed over. */
+  /* Canonicals of profiles for the root, or for the resources of its entries when it is a Bundle: each must
+     conform to one of those that constrain its type, if there are any. May be NULL; one that is unknown is
+     passed over. */
   const char *const *wanted;
   size_t wanted_count;
   /* What a reference leads to, bound; NULL result: not found. May be NULL. */
