@@ -19,18 +19,20 @@ END
 expect 1 "$ketlink" validate --ig "$package" "$work/nameless.json"
 expect_text "$work/out" "name"
 # a destination that wants them, of the types that always claim one, gets every fixture; of several profiles for one type
-# one is enough
+# one is enough. One fixture says less than US Core asks, on purpose.
 destinations=$work/mappings/destinations
 cp -r mappings "$work/mappings"
+full=$(ls fixtures/clinic/*/expected.json | grep -v less-than-us-core)
+# shellcheck disable=SC2086
 jq -rs '[.[].entry[].resource] | group_by(.resourceType)[] | select(all(.meta.profile)) | [.[].meta.profile[]] | unique[]' \
-  fixtures/clinic/*/expected.json | jq -Rn --arg package "$package" \
+  $full | jq -Rn --arg package "$package" \
   '{preset: "hapi", base: "https://hospital.invalid/fhir", validation: "park", packages: [$package], profiles: [inputs]}' \
   > "$destinations/hospital.json"
-good=$(ls fixtures/clinic/*/expected.json | grep -v less-than-us-core | sed 's/expected/record/')
+good=$(sed 's/expected/record/' <<< "$full")
 # shellcheck disable=SC2086
 expect 0 "$ketlink" export -q --mappings "$work/mappings" --for hospital $good
 expect_same "$(wc -l < "$work/out")" "$(wc -w <<< "$good")" "not every fixture was written"
-# a record that says less than US Core asks is parked there, with the reasons
+# that one is parked there, with the reasons
 expect 1 "$ketlink" export -q --mappings "$work/mappings" --for hospital fixtures/clinic/less-than-us-core/record.json
 for reason in "Coverage.relationship is missing" us-core-15 us-core-7 "DocumentReference.type must have a code"; do
   expect_text "$work/err" "$reason"
