@@ -16,34 +16,48 @@ static size_t take_value(struct str text, size_t at, struct str *out) {
   return end + 1;
 }
 
-static bool has_attribute(struct str text, const char *name, struct str value) {
-  struct str word = str_of(name), found;
+static void add_anchor(struct validation_walk *walk, struct str anchor, struct tree_node *node) {
+  if (anchor.len && map_put(&walk->anchors, anchor, node) == STATUS_NOMEM) walk->status = STATUS_NOMEM;
+}
+
+/* Values of `id` and `name` in the text of a narrative. */
+static void add_attributes(struct validation_walk *walk, struct tree_node *div, const char *name) {
+  struct str word = str_of(name), text = div->text, found;
   for (size_t at = 0; (at = str_find(text, word, at)) != SIZE_MAX;) {
     bool alone = at > 0 && (text.ptr[at - 1] == ' ' || text.ptr[at - 1] == '\n' || text.ptr[at - 1] == '\t');
     at = take_value(text, at + word.len, &found);
-    if (alone && str_eq(found, value)) return true;
+    if (alone) add_anchor(walk, found, div);
   }
-  return false;
 }
 
-/* An element with that id, or a place of that id or name in a narrative. */
-static bool has_target(const struct tree_node *root, struct str id) {
-  const struct tree_node *node = root;
+static void add_anchors_of(struct validation_walk *walk, struct tree_node *node) {
+  const struct def_type *type = node_type(node);
+  if (str_is(node->name, "id")) add_anchor(walk, node->text, node);
+  if (!type || def_type_primitive(type) != DEF_P_XHTML) return;
+  add_attributes(walk, node, "id");
+  add_attributes(walk, node, "name");
+}
+
+/* Once for all links, when the first one asks: a Bundle may have many of both. */
+static void index_anchors(struct validation_walk *walk) {
+  struct tree_node *node = walk->root;
+  map_init(&walk->anchors, walk->run->arena);
   while (node) {
-    const struct def_type *type = node_type(node);
-    if (str_is(node->name, "id") && str_eq(node->text, id)) return true;
-    if (type && def_type_primitive(type) == DEF_P_XHTML &&
-        (has_attribute(node->text, "id", id) || has_attribute(node->text, "name", id)))
-      return true;
+    add_anchors_of(walk, node);
     if (node->child) {
       node = node->child;
       continue;
     }
-    while (node != root && !node->next)
+    while (node != walk->root && !node->next)
       node = node->parent;
-    node = node == root ? NULL : node->next;
+    node = node == walk->root ? NULL : node->next;
   }
-  return false;
+}
+
+/* An element with that id, or a place of that id or name in a narrative. */
+static bool has_target(struct validation_walk *walk, struct str id) {
+  if (!walk->anchors.arena) index_anchors(walk);
+  return map_get(&walk->anchors, id) != NULL;
 }
 
 static bool has_scheme(struct str link, const char *scheme) {
@@ -63,9 +77,8 @@ static bool has_resource(const struct validation_walk *walk, struct str anchor) 
   return key.ptr && map_get(&walk->ids, key);
 }
 
-static bool leads_somewhere(const struct validation_walk *walk, struct str anchor) {
-  return has_target(walk->resource, anchor) || (walk->is_bundle && has_target(walk->root, anchor)) ||
-         has_resource(walk, anchor);
+static bool leads_somewhere(struct validation_walk *walk, struct str anchor) {
+  return has_target(walk, anchor) || has_resource(walk, anchor);
 }
 
 static void check_link(struct validation_walk *walk, const struct tree_node *div, struct str link) {
