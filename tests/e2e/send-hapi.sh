@@ -45,4 +45,8 @@ diff "$work/counts.1" "$work/counts.3" || fail "a changed dose made another reso
 after=$(version "$first")
 [ "$after" -gt "$before" ] || fail "version $after is not newer than $before"
 expect_same "$(dose)" 37.00 "the changed dose"
+# every good fixture is accepted as a whole
+for fixture in fixtures/clinic/*/expected.json; do
+  expect 0 "$ketlink" send --to "$to" "$(dirname "$fixture")/record.json"
+done
 echo "hapi: each resource once, a changed dose is version $after"
