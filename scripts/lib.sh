@@ -82,9 +82,11 @@ configure_and_build() {
   cmake --build --preset "$preset" ${1:+--target "$@"} -- -k 0
 }
 
-# The definition pack, made once for all builds.
+# The definition pack, made once for all builds; again when packages or models have changed: models that differ from the pack's
+# are read at each start.
 need_definitions() {
-  [ -s build/definitions.pack ] && [ build/definitions.pack -nt packaging/definitions/package-lock.json ] &&
+  [ -s build/definitions.pack ] &&
+    [ -z "$(find packaging/definitions/package-lock.json mappings/models -newer build/definitions.pack -print -quit)" ] &&
     "$1" definitions list -q --definitions build/definitions.pack > /dev/null 2>&1 && return 0
   need_node
   npm_ci packaging/definitions
