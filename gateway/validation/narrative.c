@@ -94,13 +94,21 @@ static void check_link(struct validation_walk *walk, const struct tree_node *div
   if (why) validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, div, "%s", why);
 }
 
+/* Links stand in the tags of `a` and `area`, which both begin with an a; no attribute holds a `<`. */
 void validation_check_narrative(struct validation_walk *walk, struct tree_node *narrative) {
   const struct tree_node *div = tree_find(narrative, "div");
   struct str link;
   if (!div || div->kind != TREE_STRING) return;
-  for (size_t at = 0; (at = str_find(div->text, STR("href"), at)) != SIZE_MAX;) {
-    bool alone = at > 0 && (div->text.ptr[at - 1] == ' ' || div->text.ptr[at - 1] == '\n');
-    at = take_value(div->text, at + 4, &link);
-    if (alone && link.ptr) check_link(walk, div, link);
+  size_t tag = str_find_char(div->text, '<', 0);
+  while (tag != SIZE_MAX) {
+    size_t next = str_find_char(div->text, '<', tag + 1);
+    bool links = tag + 1 < div->text.len && div->text.ptr[tag + 1] == 'a';
+    struct str text = links ? str_slice(div->text, tag, next) : (struct str){0};
+    for (size_t at = 0; (at = str_find(text, STR("href"), at)) != SIZE_MAX;) {
+      bool alone = at > 0 && (text.ptr[at - 1] == ' ' || text.ptr[at - 1] == '\n' || text.ptr[at - 1] == '\t');
+      at = take_value(text, at + 4, &link);
+      if (alone && link.ptr) check_link(walk, div, link);
+    }
+    tag = next;
   }
 }

@@ -315,7 +315,8 @@ static bool take_close(struct scan *scan) {
   scan->at += 2;
   struct str name = take_name(scan);
   skip_space(scan);
-  if (!at_text(scan, STR(">"))) return fail(scan, "an end tag of the XHTML is not closed");
+  if (scan->at >= scan->text.len || scan->text.ptr[scan->at] != '>')
+    return fail(scan, "an end tag of the XHTML is not closed");
   scan->at++;
   if (scan->depth == 0 || !str_eq(scan->open[scan->depth - 1]->name, name))
     return fail(scan, "an end tag of the XHTML closes what is not open");
@@ -354,9 +355,9 @@ static bool take_one(struct scan *scan) {
     take_text(scan);
     return true;
   }
-  if (at_text(scan, STR("<!--"))) return take_comment(scan);
-  if (at_text(scan, STR("</"))) return take_close(scan);
-  return take_open(scan);
+  char next = scan->at + 1 < scan->text.len ? scan->text.ptr[scan->at + 1] : 0;
+  if (next == '/') return take_close(scan);
+  return next == '!' && at_text(scan, STR("<!--")) ? take_comment(scan) : take_open(scan);
 }
 
 bool validation_xhtml(struct str text, const char **why) {
