@@ -80,6 +80,7 @@ struct validation_option {
 
 struct validation_element {
   const struct def_element *element;
+  _Atomic(const struct validation_plan *) usual; /* of the type that was met first: nearly always the only one */
   uint32_t symbol, min, max;
   uint32_t checks; /* bits */
   bool is_list, is_choice;

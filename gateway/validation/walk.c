@@ -100,6 +100,18 @@ static bool is_partner(const struct validation_plan *plan, const struct tree_nod
          def_type_kind(type) != DEF_PRIMITIVE;
 }
 
+/* The element remembers: a look into the table of all plans is a miss of the cache. */
+static const struct validation_plan *plan_of(const struct validation *validation,
+                                             const struct validation_element *element,
+                                             const struct def_type *type) {
+  struct validation_element *memory = (struct validation_element *)(uintptr_t)element;
+  const struct validation_plan *plan = atomic_load_explicit(&memory->usual, memory_order_acquire);
+  if (plan && plan->type == type) return plan;
+  const struct validation_plan *found = validation_plan_of(validation, type);
+  if (!plan) atomic_store_explicit(&memory->usual, found, memory_order_release);
+  return found;
+}
+
 static void walk_child(struct validation_walk *walk, const struct validation_plan *plan, struct run *run,
                        struct tree_node *child, size_t depth) {
   const struct validation_element *element = child->element ? validation_element_of(plan, child) : NULL;
@@ -117,7 +129,7 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
     return;
   }
   const struct validation_plan *type =
-      node_type(child) ? validation_plan_of(walk->validation, node_type(child)) : NULL;
+      node_type(child) ? plan_of(walk->validation, element, node_type(child)) : NULL;
   if (type)
     validation_walk_node(walk, child, element, type, depth + 1);
   else if (node_type(child))

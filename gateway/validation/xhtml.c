@@ -154,8 +154,9 @@ static bool is_space(char c) {
 }
 
 static bool is_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == ':' || c == '.';
+  static const bool names[256] = {['a'... 'z'] = true, ['A'... 'Z'] = true, ['0'... '9'] = true, ['-'] = true,
+                                  ['_'] = true,        [':'] = true,        ['.'] = true};
+  return names[(unsigned char)c];
 }
 
 static bool at_text(const struct scan *scan, struct str what) {
