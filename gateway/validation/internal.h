@@ -243,7 +243,8 @@ struct validation_walk {
   struct tree_node *resource;     /* the nearest resource, contained or not */
   struct tree_node *container;    /* the nearest resource that is not contained */
   struct map urls;                /* fullUrl -> resource, for a Bundle */
-  struct map ids;                 /* Type/id -> the first such resource of a Bundle */
+  struct map ids;                 /* Type/id -> the first such resource of a Bundle, or of Parameters */
+  struct map contained;           /* container and id -> contained resource; of a container once it is asked */
   struct map anchors;             /* ids that links of narratives lead to; made when the first one asks */
   struct map noted;               /* systems and rules of which a note has been given */
   struct map judged;              /* node and profile -> int: 1 conforms, 0 does not */
@@ -255,6 +256,8 @@ struct validation_walk {
                      them */
   bool implied;   /* a profile is being checked that only a code implies */
   size_t quiet, quiet_errors; /* only to tell whether something conforms */
+  size_t nesting;             /* profiles that are being checked, each because of the one before */
+  struct validation_pending *pending, *last_pending; /* to be checked when the others are done */
   size_t kept;                /* counts what was put into the arena to stay */
   size_t malformed; /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
   struct validation_broken *broken; /* rules that could not be evaluated, latest first */
@@ -269,6 +272,14 @@ struct validation_visit {
   const struct validation_plan *plan;       /* of the node's type */
   bool malformed;                           /* something below: rules of models would only repeat it */
 };
+
+/* A node and a profile that lay too deep: references lead on and on, and a stack does not. */
+struct validation_pending {
+  struct validation_pending *next;
+  struct tree_node *node;
+  const struct def_type *profile;
+};
+void validation_check_pending(struct validation_walk *walk);
 
 struct validation_broken {
   struct validation_broken *next;

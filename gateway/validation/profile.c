@@ -162,11 +162,13 @@ static void check_node(struct validation_walk *walk, struct tree_node *node, con
     return;
   }
   walk->profile = profile;
+  walk->nesting++;
   validation_locate(walk, node);
   if (!fits(profile, node))
     report_not_of_type(walk, node, profile);
   else if (plan->is_profile)
     check_all(walk, node, plan);
+  walk->nesting--;
   walk->profile = before;
   walk->resource = resource;
   walk->container = container;
@@ -190,11 +192,42 @@ static int *recall(struct validation_walk *walk, struct map *map, const struct t
   return NULL;
 }
 
+/* --- too deep --- */
+
+enum { NESTING = 64 }; /* more than records need; each costs a kilobyte or two of the stack */
+
+/* Until it is checked it holds. */
+static void put_off(struct validation_walk *walk, struct tree_node *node, const struct def_type *profile) {
+  struct validation_pending *pending = ARENA_NEW(walk->run->arena, struct validation_pending);
+  walk->kept++;
+  if (!pending) {
+    walk->status = STATUS_NOMEM;
+    return;
+  }
+  *pending = (struct validation_pending){NULL, node, profile};
+  if (walk->pending)
+    walk->last_pending->next = pending;
+  else
+    walk->pending = pending;
+  walk->last_pending = pending;
+}
+
+/* Findings stand where they belong, for who asked has had its answer. */
+void validation_check_pending(struct validation_walk *walk) {
+  for (; walk->pending && !validation_done(walk); walk->pending = walk->pending->next)
+    if (!recall(walk, &walk->applied, walk->pending->node, walk->pending->profile, 1))
+      check_node(walk, walk->pending->node, walk->pending->profile);
+}
+
 /* What is asked again while it is being found out (a circle) holds until something else says no. */
 bool validation_conforms(struct validation_walk *walk, struct tree_node *node,
                          const struct def_type *profile) {
   int *known = recall(walk, &walk->judged, node, profile, 1);
   if (known) return *known;
+  if (walk->nesting >= NESTING) {
+    put_off(walk, node, profile);
+    return true;
+  }
   size_t errors = walk->quiet_errors;
   walk->quiet_errors = 0;
   walk->quiet++;
@@ -210,6 +243,10 @@ bool validation_conforms(struct validation_walk *walk, struct tree_node *node,
 void validation_apply(struct validation_walk *walk, struct tree_node *node, const struct def_type *profile) {
   if (walk->quiet) {
     walk->quiet_errors += !validation_conforms(walk, node, profile);
+    return;
+  }
+  if (walk->nesting >= NESTING) {
+    put_off(walk, node, profile);
     return;
   }
   if (recall(walk, &walk->applied, node, profile, 1)) return;

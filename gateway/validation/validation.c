@@ -92,6 +92,7 @@ enum status validation_check(const struct validation *validation, const struct v
   for (size_t i = 0; i < run->profile_count && walk.status == STATUS_OK; i++)
     found &= validation_check_profile(&walk, run->profiles[i]) != STATUS_NOT_FOUND;
   validation_check_wanted(&walk);
+  validation_check_pending(&walk);
   validation_report_broken(&walk);
   if (run->source) validation_sort(run->diags, last);
   return walk.status == STATUS_OK && !found ? STATUS_NOT_FOUND : walk.status;
