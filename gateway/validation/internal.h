@@ -244,7 +244,7 @@ struct validation_walk {
   struct tree_node *container;    /* the nearest resource that is not contained */
   struct map urls;                /* fullUrl -> resource, for a Bundle */
   struct map ids;                 /* Type/id -> the first such resource of a Bundle, or of Parameters */
-  struct map contained;           /* container and id -> contained resource; of a container once it is asked */
+  struct map contained;           /* container and id -> what it contains; made when the first one asks */
   struct map anchors;             /* ids that links of narratives lead to; made when the first one asks */
   struct map noted;               /* systems and rules of which a note has been given */
   struct map judged;              /* node and profile -> int: 1 conforms, 0 does not */

@@ -28,9 +28,20 @@ static void index_entries(struct validation_walk *walk, const struct tree_node *
   }
 }
 
+/* Resources that are parameters beside each other. */
+static void index_parameters(struct validation_walk *walk, const struct tree_node *at) {
+  for (struct tree_node *child = at->child; child; child = child->next)
+    if (child->symbol && child->symbol == walk->validation->known.resource)
+      index_id(walk, child);
+    else if (str_is(child->name, "parameter") || str_is(child->name, "part"))
+      index_parameters(walk, child);
+}
+
 void validation_index_bundle(struct validation_walk *walk) {
   map_init(&walk->urls, walk->run->arena);
   map_init(&walk->ids, walk->run->arena);
+  map_init(&walk->contained, walk->run->arena);
+  if (walk->is_parameters) index_parameters(walk, walk->root);
   if (walk->is_bundle) index_entries(walk, walk->root);
 }
 
@@ -71,11 +82,41 @@ static bool is_search(struct str text) {
 
 /* --- where it leads to --- */
 
-static struct tree_node *find_contained(const struct validation_walk *walk, struct str id) {
-  struct tree_node *node = walk->container ? walk->container->child : NULL;
-  for (; node; node = node->next)
-    if (node->symbol == walk->validation->known.contained && str_eq(tree_text(node, "id"), id)) return node;
-  return NULL;
+/* The container, then the id. */
+static struct str contained_key(struct validation_walk *walk, struct str id) {
+  const struct tree_node *container = walk->container;
+  struct str of = str_make((const char *)&container, sizeof container);
+  return arena_concat(walk->run->arena, of, id);
+}
+
+/* Once for all references, when the first one asks: a resource may have many of both. */
+static void index_contained(struct validation_walk *walk) {
+  struct str key = contained_key(walk, (struct str){0});
+  enum status status = key.ptr ? map_put(&walk->contained, key, walk->container) : STATUS_NOMEM;
+  struct tree_node *node = status == STATUS_OK ? walk->container->child : NULL;
+  walk->kept++;
+  for (; node && status != STATUS_NOMEM; node = node->next) {
+    if (node->symbol != walk->validation->known.contained) continue;
+    struct str id = tree_text(node, "id");
+    if (!id.len) continue;
+    key = contained_key(walk, id);
+    status = key.ptr ? map_put(&walk->contained, key, node) : STATUS_NOMEM;
+  }
+  if (status == STATUS_NOMEM) walk->status = status;
+}
+
+static struct tree_node *get_contained(struct validation_walk *walk, struct str id) {
+  struct arena_mark mark = arena_mark(walk->run->arena);
+  struct str key = contained_key(walk, id);
+  struct tree_node *found = key.ptr ? map_get(&walk->contained, key) : NULL;
+  arena_rewind(walk->run->arena, mark);
+  return found;
+}
+
+static struct tree_node *find_contained(struct validation_walk *walk, struct str id) {
+  if (!walk->container || !id.len) return NULL;
+  if (!get_contained(walk, (struct str){0})) index_contained(walk);
+  return get_contained(walk, id);
 }
 
 /* The base of a URL `base/Type/id`, or of `urn:uuid:id`; false: it has another form. */
@@ -115,28 +156,11 @@ static struct tree_node *find_in_bundle(struct validation_walk *walk, struct str
   return found ? found : map_get(&walk->urls, before_fragment(text));
 }
 
-/* A resource that is a parameter beside it. */
-static struct tree_node *find_parameter(const struct tree_node *at, struct str text) {
-  for (struct tree_node *child = at->child; child; child = child->next) {
-    if (str_is(child->name, "resource") && node_type(child)) {
-      struct str type = def_type_name(node_type(child)), id = tree_text(child, "id");
-      if (text.len == type.len + id.len + 1 && id.len && str_starts(text, type) && str_ends(text, id) &&
-          text.ptr[type.len] == '/')
-        return child;
-    } else if (str_is(child->name, "parameter") || str_is(child->name, "part")) {
-      struct tree_node *found = find_parameter(child, text);
-      if (found) return found;
-    }
-  }
-  return NULL;
-}
-
 static struct tree_node *find_inside(struct validation_walk *walk, struct str text) {
   if (text.len && text.ptr[0] == '#')
     return text.len == 1 ? walk->container : find_contained(walk, str_slice(text, 1, text.len));
-  struct tree_node *found = walk->is_bundle ? find_in_bundle(walk, text) : NULL;
-  if (!found && walk->is_parameters && !is_absolute(text)) found = find_parameter(walk->root, text);
-  return found;
+  if (walk->is_bundle) return find_in_bundle(walk, text);
+  return walk->is_parameters && !is_absolute(text) ? map_get(&walk->ids, text) : NULL;
 }
 
 /* A circle leads back to what is being checked. */
@@ -202,25 +226,38 @@ struct tree_node *validation_resolve(struct validation_walk *walk, struct tree_n
 
 /* --- dom-3 --- */
 
-/* Some reference, uri or canonical below `root` says `#id`. */
-static bool has_fragment(const struct tree_node *root, struct str id) {
-  const struct tree_node *node = root;
-  while (node) {
-    struct str text = node->kind == TREE_STRING ? node->text : (struct str){0};
-    if (text.len == id.len + 1 && text.ptr[0] == '#' && str_eq(str_slice(text, 1, text.len), id)) return true;
-    if (node->child) {
-      node = node->child;
-      continue;
-    }
-    while (node != root && !node->next)
-      node = node->parent;
-    node = node == root ? NULL : node->next;
-  }
+/* The next node below `root`, parents first. */
+static struct tree_node *next_below(struct tree_node *node, const struct tree_node *root) {
+  if (node->child) return node->child;
+  while (node != root && !node->next)
+    node = node->parent;
+  return node == root ? NULL : node->next;
+}
+
+/* A reference, uri or canonical `#id`. */
+static bool is_fragment(const struct tree_node *node) {
+  return node->kind == TREE_STRING && node->text.len && node->text.ptr[0] == '#';
+}
+
+/* What is referred to from the container and all that it contains. */
+static void index_fragments(struct validation_walk *walk, struct tree_node *container,
+                            struct map *fragments) {
+  map_init(fragments, walk->run->arena);
+  for (struct tree_node *node = container; node; node = next_below(node, container))
+    if (is_fragment(node) &&
+        map_put(fragments, str_slice(node->text, 1, node->text.len), node) == STATUS_NOMEM)
+      walk->status = STATUS_NOMEM;
+}
+
+static bool refers_to_container(struct tree_node *contained) {
+  for (struct tree_node *node = contained; node; node = next_below(node, contained))
+    if (is_fragment(node) && node->text.len == 1) return true;
   return false;
 }
 
 void validation_check_contained(struct validation_walk *walk, struct tree_node *container) {
   struct tree_node *node = container->child;
+  struct map fragments = {0};
   static const struct def_constraint rule = {
       .key = {"dom-3", 5},
       .human = {"a contained resource must be referred to from the resource that contains it, or refer to it",
@@ -228,8 +265,8 @@ void validation_check_contained(struct validation_walk *walk, struct tree_node *
       .is_error = true};
   for (; node; node = node->next) {
     if (node->symbol != walk->validation->known.contained || !node->symbol) continue;
-    struct str id = tree_text(node, "id");
-    if (has_fragment(container, id) || has_fragment(node, (struct str){0})) continue;
+    if (!fragments.arena) index_fragments(walk, container, &fragments);
+    if (map_get(&fragments, tree_text(node, "id")) || refers_to_container(node)) continue;
     validation_report_rule(walk, container, &rule);
   }
 }

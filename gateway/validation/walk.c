@@ -119,7 +119,8 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
     if (!is_partner(plan, child)) report_unknown(walk, plan, child);
     return;
   }
-  if (is_second_choice(child, element) && !(run->element == element && str_eq(run->name, child->name)))
+  bool same_run = run->element == element && str_eq(run->name, child->name);
+  if (!same_run && is_second_choice(child, element))
     validation_report(walk, DIAG_ERROR, DIAG_CHOICE_CONFLICT, child, "%.*s is given with two types",
                       STR_ARG(def_element_path(element->element)));
   else
