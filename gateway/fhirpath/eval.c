@@ -263,6 +263,12 @@ static void start(struct fp_eval *e, const struct fp_program *program, const str
                         .max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS,
                         .max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS,
                         .mark_read = run->mark_read};
+  if (run->steps && *run->steps < e->max_steps) e->max_steps = *run->steps;
+}
+
+static void take_steps(const struct fp_eval *e) {
+  size_t *left = e->run->steps;
+  if (left) *left -= e->steps < *left ? e->steps : *left;
 }
 
 static enum status failure(const struct fp_eval *e) {
@@ -279,7 +285,9 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
   e.top = scratch;
   e.limit = scratch + FIRST_SEGMENT;
   *out = list;
-  if (!program->root->exec(&e, program->root, &list)) return failure(&e);
+  bool good = program->root->exec(&e, program->root, &list);
+  take_steps(&e);
+  if (!good) return failure(&e);
   if (list.count == 0) return STATUS_OK;
   if (list.items >= scratch && list.items < scratch + FIRST_SEGMENT) {
     struct fp_item *items = arena_alloc(run->arena, list.count * sizeof *items);
@@ -302,6 +310,7 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
   e.top = scratch;
   e.limit = scratch + FIRST_SEGMENT;
   enum fp_truth truth = program->root->test(&e, program->root);
+  take_steps(&e);
   *out = truth == FP_TRUE;
   return truth == FP_FAILED ? failure(&e) : STATUS_OK;
 }

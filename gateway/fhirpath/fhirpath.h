@@ -109,6 +109,7 @@ struct fp_run {
   struct arena *arena;             /* results and scratch */
   struct diag_list *diags;         /* evaluation errors */
   const struct fp_limits *limits;  /* NULL: defaults */
+  size_t *steps; /* left for this evaluation and others; what it takes is taken off. NULL: as limits say */
   struct tree_node *resource;      /* %resource; NULL = the root of the focus */
   struct tree_node *root_resource; /* %rootResource; NULL = %resource's container */
   const struct fp_list *variables; /* one per compiled variable */

@@ -218,7 +218,10 @@ bool fp_fn_conforms_to(struct fp_eval *e, const struct fp_ins *call, const struc
   const struct def_type *type = item->kind == FP_NODE ? node_type(item->node) : NULL;
   if (!type || !def_type_is(type, def_type_constrained(wanted))) return fp_push_boolean(e, out, false);
   if (!def_type_is_profile(wanted)) return fp_push_boolean(e, out, true);
+  enum { STEPS = 32 }; /* what it costs to look up an answer that is known */
+  if (!fp_count(e, STEPS)) return false;
   int answer = e->run->conforms ? e->run->conforms(e->run->conforms_context, item->node, wanted) : -1;
+  if (e->run->steps && e->steps > *e->run->steps) return fp_limit(e); /* others have taken them */
   if (answer < 0)
     return fp_fail(e, call, DIAG_FHIRPATH_UNSUPPORTED, "conformsTo(): profiles cannot be checked here");
   return fp_push_boolean(e, out, answer > 0);

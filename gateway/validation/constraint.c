@@ -88,6 +88,7 @@ static struct fp_run run_of(struct validation_walk *walk, struct diag_list *diag
   return (struct fp_run){.host = walk->run->host,
                          .arena = walk->run->arena,
                          .diags = diags,
+                         .steps = &walk->steps,
                          .resource = walk->resource,
                          .root_resource = walk->container,
                          .conforms = conforms,

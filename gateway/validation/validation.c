@@ -74,9 +74,21 @@ static void check_against(struct validation_walk *walk, const struct def_type *t
     walk->status = STATUS_NOMEM;
 }
 
+/* Of all rules together: a rule that asks for a profile brings that profile's rules along. */
+static size_t steps_for(const struct validation_run *run) {
+  enum { PER_BYTE = 200 };
+  return run->source ? 2u * LIMIT_EVAL_STEPS + PER_BYTE * run->source->text.len : 20u * LIMIT_EVAL_STEPS;
+}
+
+static void report_steps(struct validation_walk *walk) {
+  if (walk->steps) return;
+  validation_report(walk, DIAG_ERROR, DIAG_FHIRPATH_LIMIT, walk->root,
+                    "the rules take too many steps: not all of them were checked");
+}
+
 enum status validation_check(const struct validation *validation, const struct validation_run *run,
                              struct tree_node *root) {
-  struct validation_walk walk = {.validation = validation, .run = run, .root = root};
+  struct validation_walk walk = {.validation = validation, .run = run, .root = root, .steps = steps_for(run)};
   struct diag *last = run->diags->last;
   map_init(&walk.noted, run->arena);
   map_init(&walk.judged, run->arena);
@@ -94,6 +106,7 @@ enum status validation_check(const struct validation *validation, const struct v
   validation_check_wanted(&walk);
   validation_check_pending(&walk);
   validation_report_broken(&walk);
+  report_steps(&walk);
   if (run->source) validation_sort(run->diags, last);
   return walk.status == STATUS_OK && !found ? STATUS_NOT_FOUND : walk.status;
 }

@@ -12,6 +12,10 @@
  * stand in), the profile and the key of the rule, and, where the tree came from a text, line and column;
  * never values of the patient.
  *
+ * A check ends: all its rules together have a number of steps (in proportion to the text), beyond which an
+ * error says that not all was checked; profiles that lead on from reference to reference are checked one after
+ * the other from a certain depth on.
+ *
  * A validator is made once per set of definitions: constraints are compiled when it is made (or first needed)
  * and it is then immutable. validation_check allocates only in the run's arena.
  */
