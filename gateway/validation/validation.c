@@ -86,6 +86,13 @@ static void report_steps(struct validation_walk *walk) {
                     "the rules take too many steps: not all of them were checked");
 }
 
+/* No verdict without the whole: whoever looks at the list alone must see it. */
+static void report_depth(struct validation_walk *walk) {
+  if (walk->status == STATUS_LIMIT)
+    validation_report(walk, DIAG_ERROR, DIAG_INPUT_TOO_DEEP, walk->root,
+                      "elements are nested more than %d deep: not all of them were checked", LIMIT_DEPTH);
+}
+
 enum status validation_check(const struct validation *validation, const struct validation_run *run,
                              struct tree_node *root) {
   struct validation_walk walk = {.validation = validation, .run = run, .root = root, .steps = steps_for(run)};
@@ -107,6 +114,7 @@ enum status validation_check(const struct validation *validation, const struct v
   validation_check_pending(&walk);
   validation_report_broken(&walk);
   report_steps(&walk);
+  report_depth(&walk);
   if (run->source) validation_sort(run->diags, last);
   return walk.status == STATUS_OK && !found ? STATUS_NOT_FOUND : walk.status;
 }
