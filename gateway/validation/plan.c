@@ -174,7 +174,7 @@ static enum def_primitive primitive_of(const struct def_type *type) {
 static void plan_type_checks(const struct validation *validation, struct validation_plan *plan) {
   const struct validation_known *known = &validation->known;
   const struct def_type *type = def_type_constrained(plan->type);
-  plan->checks |= bit(type == known->reference, VALIDATION_REFERENCE);
+  plan->checks |= bit(type == known->reference || plan->primitive == DEF_P_CANONICAL, VALIDATION_REFERENCE);
   plan->checks |= bit(type == known->extension, VALIDATION_EXTENSION);
   plan->checks |= bit(type == known->coding || def_type_is(type, known->quantity), VALIDATION_CODES);
   plan->special = validation_special_of(validation, type);

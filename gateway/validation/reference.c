@@ -424,7 +424,42 @@ static void check_said_type(const struct lead *lead) {
                     STR_ARG(def_type_name(lead->type)));
 }
 
+/* --- canonicals --- */
+
+/* The conformance resources at hand that have this URL, of three kinds; one URL may be of several. */
+static size_t canonical_kinds(const struct definitions *definitions, struct str url, const char *kinds[3]) {
+  const struct def_type *type = definitions_type(definitions, url);
+  size_t count = 0;
+  if (type && def_type_url(type).len) kinds[count++] = "StructureDefinition";
+  if (definitions_value_set(definitions, url)) kinds[count++] = "ValueSet";
+  if (definitions_code_system(definitions, url)) kinds[count++] = "CodeSystem";
+  return count;
+}
+
+/* R4 references.html#canonical: "targets" of a canonical are types as those of a Reference; what is not at hand
+   cannot be told. */
+static void check_canonical(const struct validation_visit *visit) {
+  const struct validation_option *option = option_of(visit);
+  const struct definitions *definitions = visit->walk->validation->definitions;
+  const char *kinds[3];
+  struct str url = before_fragment(visit->node->text);
+  if (!option || option->target_count == 0 || !is_absolute(url)) return;
+  size_t count = canonical_kinds(definitions, url, kinds);
+  for (size_t i = 0; i < count; i++) {
+    const struct def_type *kind = definitions_type(definitions, str_of(kinds[i]));
+    for (size_t k = 0; k < option->target_count; k++)
+      if (!option->targets[k].type || !kind || def_type_is(kind, option->targets[k].type)) return;
+  }
+  if (count)
+    validation_report(visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, visit->node, "%.*s may not lead to a %s",
+                      STR_ARG(validation_name_of(visit)), kinds[0]);
+}
+
 void validation_check_reference(const struct validation_visit *visit) {
+  if (visit->plan->primitive == DEF_P_CANONICAL) {
+    check_canonical(visit);
+    return;
+  }
   const struct validation_option *option = option_of(visit);
   struct lead lead = {.visit = visit, .text = visit->node};
   lead.text = validation_child(visit->node, visit->walk->validation->known.reference_symbol);
