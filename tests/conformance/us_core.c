@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
+#include "findings.h"
 #include "validation/validation.h"
 
 enum { MEMORY = 256 << 20, PACKAGE_MAX = 256 << 20, BLOCK = 512, SKIPPED = 77 };
@@ -68,18 +69,6 @@ static bool open_version(struct suite *suite, struct str version, struct diag_li
 
 /* --- examples -------------------------------------------------------------------------------- */
 
-static void show(const struct diag_list *diags, enum diag_severity least) {
-  struct buf line;
-  buf_init(&line, LIMIT_TEXT_BYTES);
-  for (const struct diag *d = diags->first; d; d = d->next) {
-    if (d->severity < least) continue;
-    buf_reset(&line);
-    diag_render_text(d, &line);
-    printf("    %.*s\n", STR_ARG(buf_str(&line)));
-  }
-  buf_release(&line);
-}
-
 static bool check(const struct suite *suite, const struct tree_node *example, struct arena *arena,
                   struct diag_list *diags) {
   struct source source =
@@ -120,7 +109,7 @@ static void run_example(const struct suite *suite, const struct tree_node *examp
   if (!fine && (counts || !errors.len || suite->verbose)) {
     printf("  %s %.*s %.*s\n", counts ? "FAILED" : "errors", STR_ARG(version->name),
            STR_ARG(tree_text(example, "id")));
-    show(&diags, suite->verbose ? DIAG_INFORMATION : DIAG_ERROR);
+    show_findings(&diags, suite->verbose ? DIAG_INFORMATION : DIAG_ERROR);
   }
   arena_free(arena);
 }
@@ -129,7 +118,7 @@ static bool run_version(struct suite *suite, const struct tree_node *first, stru
   struct diag_list diags;
   diag_list_init(&diags, suite->arena);
   bool opened = open_version(suite, version->name, &diags);
-  if (suite->verbose || !opened) show(&diags, DIAG_INFORMATION);
+  if (suite->verbose || !opened) show_findings(&diags, DIAG_INFORMATION);
   for (const struct tree_node *at = opened ? first : NULL; at; at = tree_next_same(at))
     run_example(suite, at, version);
   printf("  %.*s: %zu of %zu without an error as recorded, %zu of %zu without a record have none\n",

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include "findings.h"
 #include "validation/validation.h"
 
 enum { MEMORY = 512 << 20, PATHS_MAX = 256, LEAST_ACCURACY = 970, LEAST_EQUAL = 900 /* per mille */ };
@@ -182,18 +183,6 @@ static bool compare_paths(struct run *run) {
 
 /* --- runs --- */
 
-static void show(const struct diag_list *diags, enum diag_severity least) {
-  struct buf line;
-  buf_init(&line, LIMIT_TEXT_BYTES);
-  for (const struct diag *d = diags->first; d; d = d->next) {
-    if (d->severity < least) continue;
-    buf_reset(&line);
-    diag_render_text(d, &line);
-    printf("    %.*s\n", STR_ARG(buf_str(&line)));
-  }
-  buf_release(&line);
-}
-
 static void score(struct run *run, bool loaded) {
   struct suite *suite = run->suite;
   struct str id = tree_text(run->test, "id");
@@ -212,8 +201,8 @@ static void score(struct run *run, bool loaded) {
   suite->agreed += same;
   for (const struct tree_node *at = tree_find(run->test, "paths"); at && !right; at = tree_next_same(at))
     if (invalid) printf("    wanted: %.*s\n", STR_ARG(at->text));
-  if (suite->verbose || !same) show(&run->loading, DIAG_INFORMATION);
-  if (suite->verbose || !same) show(&run->diags, suite->verbose ? DIAG_INFORMATION : DIAG_ERROR);
+  if (suite->verbose || !same) show_findings(&run->loading, DIAG_INFORMATION);
+  if (suite->verbose || !same) show_findings(&run->diags, suite->verbose ? DIAG_INFORMATION : DIAG_ERROR);
 }
 
 static void run_test(struct suite *suite, const struct tree_node *test) {
