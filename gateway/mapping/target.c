@@ -95,10 +95,7 @@ static bool attach(struct fml_run *run, struct tree_node *parent, const struct d
                STR_ARG(def_element_path(element)));
     return false;
   }
-  if (!def_element_is_list(element)) {
-    struct tree_node *old = existing(parent, def_element_symbol(element));
-    if (old) tree_remove(old);
-  }
+  if (!def_element_is_list(element)) remove_existing(parent, def_element_symbol(element));
   node->name = def_element_type(element, (size_t)choice).json_name;
   node->element = element;
   node->symbol = def_element_symbol(element);
