@@ -1,18 +1,10 @@
 /* references.c - finds every Reference.reference of a bound tree. */
 #include "bundle/internal.h"
 
-/* The node after `node` in document order, inside root. */
-static struct tree_node *step(struct tree_node *node, const struct tree_node *root) {
-  if (node->child) return node->child;
-  while (node != root && !node->next)
-    node = node->parent;
-  return node == root ? NULL : node->next;
-}
-
 enum status bundle_each_reference(const struct definitions *definitions, struct tree_node *root,
                                   bundle_visit *visit, void *context) {
   const struct def_type *reference = definitions_type(definitions, STR("Reference"));
-  for (struct tree_node *node = root; node; node = step(node, root)) {
+  for (struct tree_node *node = root; node; node = tree_following(root, node)) {
     if (node_type(node) != reference || node->kind != TREE_OBJECT) continue;
     struct tree_node *text = tree_find(node, "reference");
     if (!text || text->kind != TREE_STRING) continue;

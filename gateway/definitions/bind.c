@@ -215,14 +215,6 @@ static void bind_children(struct bind *bind, struct tree_node *parent) {
   if (shadows) fold(bind, parent);
 }
 
-/* The next node in document order, within root. */
-static struct tree_node *step(const struct tree_node *root, struct tree_node *node) {
-  if (node->child) return node->child;
-  while (node != root && !node->next)
-    node = node->parent;
-  return node == root ? NULL : node->next;
-}
-
 enum status definitions_bind(const struct definitions *definitions, const struct def_type *type,
                              struct tree_node *root, const struct source *source, struct arena *arena,
                              struct diag_list *diags) {
@@ -237,7 +229,7 @@ enum status definitions_bind(const struct definitions *definitions, const struct
       complain(&bind, DIAG_WRONG_TYPE, named, "another resource type is expected here than", named->text);
   }
   if (!root->type) return STATUS_INVALID;
-  for (struct tree_node *node = root; node; node = step(root, node))
+  for (struct tree_node *node = root; node; node = tree_following(root, node))
     if (node->child && node->type) bind_children(&bind, node);
   if (root->flags & TREE_XML) def_settle_xml(root, source, arena, diags, &bind.failed);
   return bind.failed ? STATUS_INVALID : STATUS_OK;

@@ -109,19 +109,12 @@ static void settle_children(struct settle *settle, struct tree_node *parent) {
   }
 }
 
-static struct tree_node *step(const struct tree_node *root, struct tree_node *node) {
-  if (node->child) return node->child;
-  while (node != root && !node->next)
-    node = node->parent;
-  return node == root ? NULL : node->next;
-}
-
 void def_settle_xml(struct tree_node *root, const struct source *source, struct arena *arena,
                     struct diag_list *diags, bool *failed) {
   struct settle settle = {.source = source, .arena = arena, .diags = diags};
   settle.in_order = root->type && ((const struct def_type *)root->type)->kind == DEF_RESOURCE;
   root->flags &= (uint8_t)~TREE_XML;
-  for (struct tree_node *node = root; node; node = step(root, node))
+  for (struct tree_node *node = root; node; node = tree_following(root, node))
     settle_children(&settle, node);
   if (settle.in_order) tree_sort(root); /* attributes stand where JSON has them */
   *failed |= settle.failed;

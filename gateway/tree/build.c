@@ -121,18 +121,10 @@ static bool in_order(const struct tree_node *node) {
 }
 
 void tree_sort(struct tree_node *root) {
-  for (struct tree_node *node = root; node;) {
-    if (!in_order(node->child)) {
-      node->child = sort(node->child);
-      for (node->last = node->child; node->last->next;)
-        node->last = node->last->next;
-    }
-    if (node->child) {
-      node = node->child;
-      continue;
-    }
-    while (node != root && !node->next)
-      node = node->parent;
-    node = node == root ? NULL : node->next;
+  for (struct tree_node *node = root; node; node = tree_following(root, node)) {
+    if (in_order(node->child)) continue;
+    node->child = sort(node->child);
+    for (node->last = node->child; node->last->next;)
+      node->last = node->last->next;
   }
 }

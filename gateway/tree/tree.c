@@ -35,14 +35,6 @@ struct str tree_text(const struct tree_node *node, const char *name) {
   return child ? child->text : (struct str){0};
 }
 
-/* The node after `node` in document order below `root`, or NULL. */
-static const struct tree_node *step(const struct tree_node *node, const struct tree_node *root) {
-  if (node->child) return node->child;
-  while (node != root && !node->next)
-    node = node->parent;
-  return node == root ? NULL : node->next;
-}
-
 static bool same_shape(const struct tree_node *a, const struct tree_node *b) {
   return a->kind == b->kind && str_eq(a->text, b->text) && !a->child == !b->child;
 }
@@ -52,7 +44,7 @@ bool tree_equal(const struct tree_node *a, const struct tree_node *b) {
   const struct tree_node *x = a, *y = b;
   if (!same_shape(a, b)) return false;
   for (;;) {
-    const struct tree_node *next_x = step(x, a), *next_y = step(y, b);
+    const struct tree_node *next_x = tree_following(a, x), *next_y = tree_following(b, y);
     if (!next_x || !next_y) return !next_x && !next_y;
     bool same_level = !next_x->next == !next_y->next;
     if (!same_level || !str_eq(next_x->name, next_y->name) || !same_shape(next_x, next_y)) return false;

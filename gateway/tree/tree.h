@@ -145,6 +145,13 @@ static inline bool tree_is_meta(const struct tree_node *node) {
 /* First child or sibling that is not TREE_META; NULL at the end. */
 struct tree_node *tree_first(const struct tree_node *node);
 struct tree_node *tree_next(const struct tree_node *node);
+/* The next node in document order, TREE_META included, within `root`; NULL at the end. */
+static inline struct tree_node *tree_following(const struct tree_node *root, const struct tree_node *node) {
+  if (node->child) return node->child;
+  while (node != root && !node->next)
+    node = node->parent;
+  return node == root ? NULL : node->next;
+}
 /* First child with this JSON name, or NULL. */
 struct tree_node *tree_find(const struct tree_node *node, const char *name);
 struct tree_node *tree_find_str(const struct tree_node *node, struct str name);

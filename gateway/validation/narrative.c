@@ -40,18 +40,9 @@ static void add_anchors_of(struct validation_walk *walk, struct tree_node *node)
 
 /* Once for all links, when the first one asks: a Bundle may have many of both. */
 static void index_anchors(struct validation_walk *walk) {
-  struct tree_node *node = walk->root;
   map_init(&walk->anchors, walk->run->arena);
-  while (node) {
+  for (struct tree_node *node = walk->root; node; node = tree_following(walk->root, node))
     add_anchors_of(walk, node);
-    if (node->child) {
-      node = node->child;
-      continue;
-    }
-    while (node != walk->root && !node->next)
-      node = node->parent;
-    node = node == walk->root ? NULL : node->next;
-  }
 }
 
 /* An element with that id, or a place of that id or name in a narrative. */

@@ -226,14 +226,6 @@ struct tree_node *validation_resolve(struct validation_walk *walk, struct tree_n
 
 /* --- dom-3 --- */
 
-/* The next node below `root`, parents first. */
-static struct tree_node *next_below(struct tree_node *node, const struct tree_node *root) {
-  if (node->child) return node->child;
-  while (node != root && !node->next)
-    node = node->parent;
-  return node == root ? NULL : node->next;
-}
-
 /* A reference, uri or canonical `#id`. */
 static bool is_fragment(const struct tree_node *node) {
   return node->kind == TREE_STRING && node->text.len && node->text.ptr[0] == '#';
@@ -243,14 +235,14 @@ static bool is_fragment(const struct tree_node *node) {
 static void index_fragments(struct validation_walk *walk, struct tree_node *container,
                             struct map *fragments) {
   map_init(fragments, walk->run->arena);
-  for (struct tree_node *node = container; node; node = next_below(node, container))
+  for (struct tree_node *node = container; node; node = tree_following(container, node))
     if (is_fragment(node) &&
         map_put(fragments, str_slice(node->text, 1, node->text.len), node) == STATUS_NOMEM)
       walk->status = STATUS_NOMEM;
 }
 
 static bool refers_to_container(struct tree_node *contained) {
-  for (struct tree_node *node = contained; node; node = next_below(node, contained))
+  for (struct tree_node *node = contained; node; node = tree_following(contained, node))
     if (is_fragment(node) && node->text.len == 1) return true;
   return false;
 }
