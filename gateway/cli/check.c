@@ -1,150 +1,24 @@
-/*
- * check.c - all inputs through the validator. Threads take the next record from one cursor, check it in an
- * arena of their own, and lay the text of its findings down in its slot; whoever fills the slot whose turn it
- * is prints it and those that follow.
- */
-#include <pthread.h>
+/* check.c - all inputs through the validator: what the crew does with a record, and what it prints. */
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "cli/check.h"
 
-enum {
-  SLOTS_PER_JOB = 4,
-  FORGET_BYTES = 4 << 20 /* of a mapped file that may lie behind the cursor */
-};
-
-/* A file, until the last record of it is done. */
-struct file {
-  struct arena *arena;
-  struct diag_list diags; /* why it could not be read */
-  struct str text;
-  const char *path;
-  bool mapped;
-  size_t forgotten; /* bytes of the mapping that take no memory any more */
-  size_t users;
-};
-
-struct item {
-  size_t sequence;
-  struct file *file;
-  struct intake_input input; /* before the record */
-  uint32_t line;             /* the record's */
-  enum status status;        /* of reading the file */
-};
-
 struct slot {
-  bool ready;
   struct buf body, index, messages;
   size_t by_severity[4];
   bool failed, unreadable;
   enum status status;
 };
 
-struct crew {
+struct checking {
   const struct cli_check *check;
   struct cli_totals *totals;
-  pthread_mutex_t lock;
-  pthread_cond_t turn;
-  /* under the lock: the cursor */
-  size_t path_at, taken;
-  struct file *file; /* that is being read, or NULL */
-  struct intake_input input;
-  /* under the lock: the report */
-  struct slot slots[CLI_JOBS_MAX * SLOTS_PER_JOB];
-  size_t slot_count, printed;
   FILE *body, *index; /* spooled formats */
   enum status worst;
-  size_t permille; /* of progress, as shown */
 };
 
-static void keep_worst(struct crew *crew, enum status status) {
-  if (crew->worst == STATUS_OK) crew->worst = status;
-}
-
-/* --- files --- */
-
-static void release_file(struct file *file) {
-  if (!file || --file->users) return;
-  if (file->mapped && file->text.ptr) file_unmap(file->text);
-  arena_free(file->arena);
-  free(file);
-}
-
-/* A large file is mapped, not read: with a record a line it may be larger than what one document may be, and
- * only what is near the cursor takes memory. */
-static bool is_large_file(const char *path) {
-  struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-         info.st_size > LIMIT_RECORD_BYTES;
-}
-
-static enum status open_file(struct crew *crew, const char *path, struct file **out) {
-  struct file *file = *out = calloc(1, sizeof *file);
-  if (!file) return STATUS_NOMEM;
-  *file = (struct file){.path = path, .users = 1, .mapped = is_large_file(path)};
-  file->arena = arena_new(LIMIT_ARENA_BYTES);
-  if (!file->arena) return STATUS_NOMEM;
-  diag_list_init(&file->diags, file->arena);
-  if (file->mapped) {
-    enum status status = file_map(path, &file->text);
-    struct intake_input input = intake_open(str_of(path), file->text);
-    if (status == STATUS_OK && input.lines) return status;
-    if (status == STATUS_OK) file_unmap(file->text);
-    file->mapped = false;
-  }
-  return cli_read(crew->check->cli, path, file->arena, &file->diags, &file->text);
-}
-
-/* --- the cursor --- */
-
-static void show_progress(struct crew *crew) {
-  const struct cli_check *check = crew->check;
-  size_t total = check->inputs->count * 1000, done = crew->path_at * 1000;
-  if (crew->file && crew->input.lines && crew->input.text.len)
-    done += (size_t)((double)crew->input.at / (double)crew->input.text.len * 1000) - 1000;
-  else if (crew->file)
-    done -= 1000;
-  size_t permille = done / check->inputs->count;
-  if (permille == crew->permille) return;
-  crew->permille = permille;
-  if (!isatty(fileno(check->cli->out)) || check->format->spooled)
-    cli_progress(check->cli, "checking", done, total);
-}
-
-/* Gives the next record to `item`, and a share in its file; false when there are no more. */
-static bool take_record(struct crew *crew, struct item *item) {
-  item->input = crew->input;
-  if (intake_skip(&crew->input)) {
-    struct file *file = item->file = crew->file;
-    file->users++;
-    if (file->mapped && crew->input.at - file->forgotten > FORGET_BYTES)
-      file->forgotten = file_forget(file->text, file->forgotten, crew->input.at);
-    return true;
-  }
-  release_file(crew->file);
-  crew->file = NULL;
-  return false;
-}
-
-static bool take(struct crew *crew, struct item *item) {
-  const struct cli_inputs *inputs = crew->check->inputs;
-  *item = (struct item){0};
-  while (!crew->file || !take_record(crew, item)) {
-    struct file *file;
-    if (crew->path_at == inputs->count) return false;
-    const char *path = inputs->paths[crew->path_at++];
-    item->status = open_file(crew, path, &file);
-    if (item->status != STATUS_OK) {
-      item->file = file;
-      break;
-    }
-    crew->file = file;
-    crew->input = intake_open(str_of(path), file->text);
-  }
-  item->sequence = crew->taken++;
-  show_progress(crew);
-  return true;
+static void keep_worst(struct checking *checking, enum status status) {
+  if (checking->worst == STATUS_OK) checking->worst = status;
 }
 
 /* --- one record --- */
@@ -155,8 +29,8 @@ static enum status of_environment(enum status status) {
                                                                                           : status;
 }
 
-static enum status check_record(const struct cli_check *check, struct item *item, struct arena *arena,
-                                struct diag_list *diags, bool *unreadable) {
+static enum status check_record(const struct cli_check *check, struct cli_item *item, struct arena *arena,
+                                struct diag_list *diags, struct slot *slot, uint32_t *line) {
   struct intake_record record = {0};
   enum status status = intake_next(&item->input, pipeline_definitions(check->pipeline),
                                    pipeline_routes(check->pipeline), arena, diags, &record);
@@ -170,53 +44,50 @@ static enum status check_record(const struct cli_check *check, struct item *item
                                .profiles = check->profiles,
                                .profile_count = check->profile_count,
                                .best_practice = true};
-  *unreadable = !record.root;
-  item->line = record.source.first_line;
+  slot->unreadable = !record.root;
+  *line = record.source.first_line;
   if (!record.root || (status != STATUS_OK && status != STATUS_INVALID)) return of_environment(status);
   return of_environment(validation_check(pipeline_validation(check->pipeline), &run, record.root));
 }
 
-static struct str name_of(const struct item *item, struct arena *arena) {
-  struct str path = str_of(item->file->path);
-  if (item->input.lines && item->status == STATUS_OK)
-    path = arena_printf(arena, "%.*s:%u", STR_ARG(path), item->line);
+static struct str name_of(const struct cli_item *item, uint32_t line, struct arena *arena) {
+  struct str path = str_of(item->records->path);
+  if (line && item->records->many) path = arena_printf(arena, "%.*s:%u", STR_ARG(path), line);
   return path.ptr ? diag_clean(arena, path) : path;
 }
 
 /* Findings to text, before anybody waits for it. */
-static void write_slot(const struct crew *crew, const struct item *item, const struct diag_list *diags,
-                       struct arena *arena, struct slot *slot) {
-  const struct cli_check *check = crew->check;
-  struct cli_report report = {.path = item->file->path,
-                              .number = item->sequence + 1,
-                              .only =
-                                  check->inputs->count == 1 && !item->input.lines && !check->inputs->folders,
-                              .line = item->input.lines,
+static void write_slot(const struct cli_check *check, const struct cli_item *item, struct str name,
+                       const struct diag_list *diags, struct slot *slot) {
+  bool many = item->records->many;
+  struct cli_report report = {.name = name,
+                              .path = item->records->path,
+                              .number = item->number + 1,
+                              .only = check->inputs->count == 1 && !many && !check->inputs->folders,
+                              .line = many,
                               .unreadable = slot->unreadable,
                               .diags = diags};
-  report.name = name_of(item, arena);
   check->format->input(&report, &slot->body, &slot->index);
   memcpy(slot->by_severity, diags->by_severity, sizeof slot->by_severity);
   slot->failed = diag_failed(diags);
-  if (item->status == STATUS_OK) return;
-  if (check->cli->json) diag_render_json(diags, &slot->messages);
-  for (const struct diag *diag = diags->first; diag && !check->cli->json; diag = diag->next)
-    diag_render_text(diag, &slot->messages);
-  buf_add_char(&slot->messages, '\n');
+  if (item->status != STATUS_OK) cli_render(check->cli, diags, &slot->messages);
 }
 
-static void check_item(const struct crew *crew, struct item *item, struct arena *arena, struct slot *slot) {
+static void check_item(void *context, struct cli_item *item, struct arena *arena, void *into) {
+  const struct checking *checking = context;
+  struct slot *slot = into;
   struct diag_list diags;
+  uint32_t line = 0;
   slot->status = item->status;
   slot->unreadable = item->status != STATUS_OK;
   slot->failed = false;
   memset(slot->by_severity, 0, sizeof slot->by_severity);
-  if (!item->file || !item->file->arena) return; /* no memory to say more */
-  arena_reset(arena);
+  if (!item->records) return; /* no memory to say more */
   diag_list_init(&diags, arena);
   if (item->status == STATUS_OK)
-    slot->status = check_record(crew->check, item, arena, &diags, &slot->unreadable);
-  write_slot(crew, item, item->status == STATUS_OK ? &diags : &item->file->diags, arena, slot);
+    slot->status = check_record(checking->check, item, arena, &diags, slot, &line);
+  write_slot(checking->check, item, name_of(item, line, arena),
+             item->status == STATUS_OK ? &diags : &item->records->diags, slot);
   if (slot->status == STATUS_OK) slot->status = slot->body.error;
 }
 
@@ -226,83 +97,45 @@ static void print_text(FILE *out, const struct buf *text) {
   if (text->len) fwrite(text->ptr, 1, text->len, out);
 }
 
-static void print_slot(struct crew *crew, struct slot *slot) {
-  struct cli_totals *totals = crew->totals;
-  print_text(crew->body ? crew->body : crew->check->cli->out, &slot->body);
-  if (crew->index) print_text(crew->index, &slot->index);
-  if (slot->messages.len) cli_progress(crew->check->cli, "", 1, 1);
+/* What is wrong with one input does not end the others. */
+static enum status print_slot(void *context, void *from) {
+  struct checking *checking = context;
+  struct slot *slot = from;
+  struct cli *cli = checking->check->cli;
+  struct cli_totals *totals = checking->totals;
+  print_text(checking->body ? checking->body : cli->out, &slot->body);
+  if (checking->index) print_text(checking->index, &slot->index);
+  if (slot->messages.len) cli_progress(cli, "", 1, 1);
   print_text(stderr, &slot->messages);
   totals->inputs++;
   totals->failed += slot->failed || slot->unreadable;
   totals->unreadable += slot->unreadable;
   for (int i = 0; i < 4; i++)
     totals->by_severity[i] += slot->by_severity[i];
-  keep_worst(crew, slot->status);
-  slot->ready = false;
+  keep_worst(checking, slot->status);
   buf_reset(&slot->body);
   buf_reset(&slot->index);
   buf_reset(&slot->messages);
+  return STATUS_OK;
 }
 
-static struct slot *slot_of(struct crew *crew, size_t sequence) {
-  return &crew->slots[sequence % crew->slot_count];
+static void prepare_slot(void *context, void *at) {
+  struct slot *slot = at;
+  (void)context;
+  buf_init(&slot->body, LIMIT_TEXT_BYTES);
+  buf_init(&slot->index, LIMIT_TEXT_BYTES);
+  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
 }
 
-/* Under the lock. */
-static void lay_down(struct crew *crew, struct slot *slot) {
-  slot->ready = true;
-  while (slot_of(crew, crew->printed)->ready)
-    print_slot(crew, slot_of(crew, crew->printed++));
-  pthread_cond_broadcast(&crew->turn);
-}
-
-/* Takes records until there are none. A slot is free when the record that had it before is printed. */
-static void *work(void *context) {
-  struct crew *crew = context;
-  struct item item;
-  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-  pthread_mutex_lock(&crew->lock);
-  if (!arena) keep_worst(crew, STATUS_NOMEM);
-  while (arena && take(crew, &item)) {
-    while (item.sequence >= crew->printed + crew->slot_count)
-      pthread_cond_wait(&crew->turn, &crew->lock);
-    struct slot *slot = slot_of(crew, item.sequence);
-    pthread_mutex_unlock(&crew->lock);
-    check_item(crew, &item, arena, slot);
-    pthread_mutex_lock(&crew->lock);
-    lay_down(crew, slot);
-    release_file(item.file);
-  }
-  pthread_mutex_unlock(&crew->lock);
-  arena_free(arena);
-  return NULL;
+static void release_slot(void *context, void *at) {
+  struct slot *slot = at;
+  (void)context;
+  buf_release(&slot->body);
+  buf_release(&slot->index);
+  buf_release(&slot->messages);
 }
 
 /* --- the whole --- */
-
-static enum status begin(struct crew *crew) {
-  crew->slot_count = crew->check->jobs * SLOTS_PER_JOB;
-  for (size_t i = 0; i < crew->slot_count; i++) {
-    buf_init(&crew->slots[i].body, LIMIT_TEXT_BYTES);
-    buf_init(&crew->slots[i].index, LIMIT_TEXT_BYTES);
-    buf_init(&crew->slots[i].messages, LIMIT_TEXT_BYTES);
-  }
-  if (!crew->check->format->spooled) return STATUS_OK;
-  crew->body = tmpfile();
-  crew->index = tmpfile();
-  return crew->body && crew->index ? STATUS_OK : STATUS_IO;
-}
-
-/* This thread works too. Fewer threads than asked for do the same work. */
-static void run_threads(struct crew *crew) {
-  pthread_t threads[CLI_JOBS_MAX];
-  size_t count = 0;
-  while (count + 1 < crew->check->jobs && pthread_create(&threads[count], NULL, work, crew) == 0)
-    count++;
-  work(crew);
-  for (size_t i = 0; i < count; i++)
-    pthread_join(threads[i], NULL);
-}
 
 static enum status copy(FILE *from, FILE *to) {
   char bytes[1 << 14];
@@ -314,52 +147,51 @@ static enum status copy(FILE *from, FILE *to) {
   return ferror(from) ? STATUS_IO : STATUS_OK;
 }
 
-static enum status print_spooled(struct crew *crew) {
-  const struct cli_report_format *format = crew->check->format;
-  FILE *out = crew->check->cli->out;
+static enum status print_spooled(struct checking *checking) {
+  const struct cli_report_format *format = checking->check->format;
+  FILE *out = checking->check->cli->out;
   struct buf head;
   buf_init(&head, LIMIT_TEXT_BYTES);
-  format->head(crew->totals, &head);
+  format->head(checking->totals, &head);
   print_text(out, &head);
   buf_release(&head);
-  enum status status = copy(crew->index, out);
+  enum status status = copy(checking->index, out);
   if (format->middle) fputs(format->middle, out);
-  if (status == STATUS_OK) status = copy(crew->body, out);
+  if (status == STATUS_OK) status = copy(checking->body, out);
   if (format->tail) fputs(format->tail, out);
   return status;
 }
 
-static void end(struct crew *crew) {
-  for (size_t i = 0; i < crew->slot_count; i++) {
-    buf_release(&crew->slots[i].body);
-    buf_release(&crew->slots[i].index);
-    buf_release(&crew->slots[i].messages);
-  }
-  release_file(crew->file);
-  if (crew->body) fclose(crew->body);
-  if (crew->index) fclose(crew->index);
-  cli_progress(crew->check->cli, "checking", 1, 1);
+static enum status run_crew(struct checking *checking) {
+  const struct cli_check *check = checking->check;
+  bool scrolls = isatty(fileno(check->cli->out)) && !check->format->spooled;
+  struct cli_crew crew = {.cli = check->cli,
+                          .paths = check->inputs->paths,
+                          .path_count = check->inputs->count,
+                          .jobs = check->jobs,
+                          .progress = scrolls ? NULL : "checking",
+                          .context = checking,
+                          .slot_bytes = sizeof(struct slot),
+                          .prepare = prepare_slot,
+                          .release = release_slot,
+                          .work = check_item,
+                          .print = print_slot};
+  return cli_crew_run(&crew);
 }
 
 enum status cli_check_run(const struct cli_check *check, struct cli_totals *totals) {
-  struct crew *crew = calloc(1, sizeof *crew);
+  struct checking checking = {.check = check, .totals = totals};
   *totals = (struct cli_totals){0};
-  if (!crew) return STATUS_NOMEM;
-  crew->check = check;
-  crew->totals = totals;
-  if (pthread_mutex_init(&crew->lock, NULL) != 0 || pthread_cond_init(&crew->turn, NULL) != 0) {
-    free(crew);
-    return STATUS_NOMEM;
+  if (check->format->spooled) {
+    checking.body = tmpfile();
+    checking.index = tmpfile();
+    if (!checking.body || !checking.index) checking.worst = STATUS_IO;
   }
-  keep_worst(crew, begin(crew));
-  if (crew->worst == STATUS_OK) {
-    run_threads(crew);
-    if (check->format->spooled) keep_worst(crew, print_spooled(crew));
+  if (checking.worst == STATUS_OK) {
+    keep_worst(&checking, run_crew(&checking));
+    if (check->format->spooled) keep_worst(&checking, print_spooled(&checking));
   }
-  end(crew);
-  pthread_cond_destroy(&crew->turn);
-  pthread_mutex_destroy(&crew->lock);
-  enum status worst = crew->worst;
-  free(crew);
-  return worst;
+  if (checking.body) fclose(checking.body);
+  if (checking.index) fclose(checking.index);
+  return checking.worst;
 }

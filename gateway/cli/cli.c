@@ -54,31 +54,26 @@ void cli_printf(struct cli *cli, const char *format, ...) {
   va_end(args);
 }
 
-static void report_json(const struct diag_list *diags) {
-  struct buf text;
-  buf_init(&text, LIMIT_TEXT_BYTES);
-  diag_render_json(diags, &text);
-  fwrite(text.ptr ? text.ptr : "", 1, text.len, stderr);
-  fputc('\n', stderr);
-  buf_release(&text);
+void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf *out) {
+  if (cli->json) {
+    if (diags->count) diag_render_json(diags, out);
+    if (diags->count) buf_add_char(out, '\n');
+    return;
+  }
+  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+    if (cli->quiet && diag->severity < DIAG_ERROR) continue;
+    diag_render_text(diag, out);
+    buf_add_char(out, '\n');
+  }
+  if (diags->dropped) buf_printf(out, "(%zu more findings not shown)\n", diags->dropped);
 }
 
 void cli_report(const struct cli *cli, const struct diag_list *diags) {
-  struct buf line;
-  if (cli->json) {
-    if (diags->count) report_json(diags);
-    return;
-  }
-  buf_init(&line, LIMIT_TEXT_BYTES);
-  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
-    if (cli->quiet && diag->severity < DIAG_ERROR) continue;
-    buf_reset(&line);
-    diag_render_text(diag, &line);
-    buf_add_char(&line, '\n');
-    fwrite(line.ptr ? line.ptr : "", 1, line.len, stderr);
-  }
-  if (diags->dropped) fprintf(stderr, "(%zu more findings not shown)\n", diags->dropped);
-  buf_release(&line);
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  cli_render(cli, diags, &text);
+  if (text.len) fwrite(text.ptr, 1, text.len, stderr);
+  buf_release(&text);
 }
 
 int cli_exit_of(enum status status) {

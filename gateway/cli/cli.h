@@ -87,6 +87,8 @@ void cli_print(struct cli *cli, struct str text);
 void cli_printf(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Findings to stderr, one line each (JSON array with --json); with -q only errors. */
 void cli_report(const struct cli *cli, const struct diag_list *diags);
+/* The same to a text, for who prints it when its turn comes. */
+void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf *out);
 /* What the shell is told for a status. */
 int cli_exit_of(enum status status);
 /* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,

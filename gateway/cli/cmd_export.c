@@ -1,6 +1,6 @@
 /* cmd_export.c - ketlink export: clinic records in, Bundles out; nothing leaves this host. */
-#include <sys/stat.h>
-#include "cli/cli.h"
+#include <unistd.h>
+#include "cli/crew.h"
 
 static const struct cli_option options[] = {
     {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson"},
@@ -8,6 +8,7 @@ static const struct cli_option options[] = {
      "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
     {"include", 'i', "WHAT", "psychotherapy-notes: these too; else they stay at the clinic"},
     {"no-validate", 0, NULL, "do not check the Bundles (records are always checked)"},
+    {"jobs", 'j', "N", "work with N threads (default 1; 0: one a processor); the output is the same"},
 };
 
 /* What lasts for all records of one call. */
@@ -16,10 +17,10 @@ struct export {
   struct pipeline *pipeline;
   struct bundle_shape shape;
   struct pipeline_policy policy;
-  struct arena *arena; /* of the record on its way */
-  struct buf text;     /* its output */
-  bool one_line;       /* a Bundle a line: there are several */
+  size_t jobs;
+  /* while slots are printed */
   size_t records, bad, parked;
+  enum status worst;
 };
 
 /* --- the shape --- */
@@ -57,120 +58,146 @@ static int open_way(struct export *export) {
                      : cli_pipeline(export->cli, true, &export->pipeline);
 }
 
-/* --- one record --- */
+/* --- one record, by any thread --- */
 
-static void write_resources(struct export *export, const struct tree_node *bundle) {
+struct slot {
+  struct buf text, messages;
+  enum status status; /* of the environment: the data's is in the counts */
+  bool record, bad, parked;
+};
+
+static void write_resources(const struct tree_node *bundle, struct buf *out) {
   struct tree_write compact = {0};
   for (const struct tree_node *entry = tree_find(bundle, "entry"); entry; entry = tree_next_same(entry)) {
-    tree_write_json(tree_find(entry, "resource"), &compact, &export->text);
-    buf_add_char(&export->text, '\n');
+    tree_write_json(tree_find(entry, "resource"), &compact, out);
+    buf_add_char(out, '\n');
   }
 }
 
-static enum status write_bundle(struct export *export, const struct tree_node *bundle) {
-  struct tree_write writing = {.pretty = !export->one_line};
-  buf_reset(&export->text);
+/* A Bundle a line where there are several. */
+static void write_bundle(const struct export *export, const struct cli_item *item,
+                         const struct tree_node *bundle, struct buf *out) {
+  struct tree_write writing = {.pretty = export->cli->argument_count == 1 && !item->records->many};
   if (export->shape.submit == BUNDLE_RESOURCES) {
-    write_resources(export, bundle);
+    write_resources(bundle, out);
   } else {
-    tree_write_json(bundle, &writing, &export->text);
-    buf_add_char(&export->text, '\n');
+    tree_write_json(bundle, &writing, out);
+    buf_add_char(out, '\n');
   }
-  if (export->text.error == STATUS_OK) cli_print(export->cli, buf_str(&export->text));
-  return export->text.error;
 }
 
-static enum status export_record(struct export *export, const struct intake_record *record,
-                                 struct diag_list *diags) {
+static enum status export_record(const struct export *export, struct cli_item *item, struct arena *arena,
+                                 struct diag_list *diags, struct slot *slot) {
+  const struct pipeline *pipeline = export->pipeline;
+  struct intake_record record;
   struct tree_node *bundle = NULL;
-  bool parked = false;
-  struct pipeline_run run = {.arena = export->arena,
+  struct pipeline_run run = {.arena = arena,
                              .diags = diags,
                              .shape = &export->shape,
                              .policy = &export->policy,
-                             .parked = &parked,
+                             .parked = &slot->parked,
                              .validate = !cli_flag(export->cli, "no-validate")};
-  enum status status = pipeline_export(export->pipeline, record, &run, &bundle);
-  if (!parked) return status == STATUS_OK ? write_bundle(export, bundle) : status;
-  export->parked++;
-  cli_note(export->cli, "%.*s:%u: parked, as the destination wants it: nothing was written",
-           STR_ARG(record->source.name), record->source.first_line);
-  return STATUS_OK;
-}
-
-/* The next record of an input; NOT_FOUND at its end. A bad record is counted and passed over. */
-static enum status next_record(struct export *export, struct intake_input *input) {
-  struct diag_list diags;
-  struct intake_record record;
-  arena_reset(export->arena);
-  diag_list_init(&diags, export->arena);
-  enum status status = intake_next(input, pipeline_definitions(export->pipeline),
-                                   pipeline_routes(export->pipeline), export->arena, &diags, &record);
-  if (status == STATUS_OK) status = export_record(export, &record, &diags);
-  cli_report(export->cli, &diags);
-  if (status == STATUS_NOT_FOUND) return status;
-  export->records++;
-  if (status != STATUS_INVALID && status != STATUS_LIMIT) return status;
-  export->bad++;
-  return STATUS_OK;
-}
-
-/* --- inputs --- */
-
-/* NDJSON may be larger than what one document may be: such a file is mapped, not read. */
-static bool is_large_file(const char *path) {
-  struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-         info.st_size > LIMIT_TEXT_BYTES;
-}
-
-static enum status export_text(struct export *export, const char *path, struct str text) {
-  struct intake_input input = intake_open(str_of(path), text);
-  enum status status = STATUS_OK;
-  export->one_line = export->cli->argument_count > 1 || input.lines;
-  while (status == STATUS_OK) {
-    if (input.lines) cli_progress(export->cli, path, input.at, text.len + 1);
-    status = next_record(export, &input);
+  enum status status = intake_next(&item->input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
+                                   arena, diags, &record);
+  if (status == STATUS_OK) status = pipeline_export(pipeline, &record, &run, &bundle);
+  if (slot->parked) {
+    if (!export->cli->quiet)
+      buf_printf(&slot->messages, "%.*s:%u: parked, as the destination wants it: nothing was written\n",
+                 STR_ARG(record.source.name), record.source.first_line);
+    return STATUS_OK;
   }
-  if (input.lines) cli_progress(export->cli, path, text.len + 1, text.len + 1);
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  if (status == STATUS_OK) write_bundle(export, item, bundle, &slot->text);
+  return status == STATUS_OK ? slot->text.error : status;
 }
 
-static enum status export_input(struct export *export, const char *path) {
-  struct str text = {0};
-  bool mapped = is_large_file(path);
-  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+static void export_item(void *context, struct cli_item *item, struct arena *arena, void *into) {
+  const struct export *export = context;
+  struct slot *slot = into;
   struct diag_list diags;
-  if (!arena) return STATUS_NOMEM;
+  slot->status = item->status;
+  if (!item->records) return;
+  slot->record = item->status == STATUS_OK;
   diag_list_init(&diags, arena);
-  enum status status = mapped ? file_map(path, &text) : cli_read(export->cli, path, arena, &diags, &text);
-  cli_report(export->cli, &diags);
-  if (status == STATUS_OK) status = export_text(export, path, text);
-  if (mapped && text.ptr) file_unmap(text);
-  arena_free(arena);
-  return status;
+  if (slot->record) slot->status = export_record(export, item, arena, &diags, slot);
+  slot->bad = slot->record && (slot->status == STATUS_INVALID || slot->status == STATUS_LIMIT);
+  if (slot->bad) slot->status = STATUS_OK;
+  cli_render(export->cli, slot->record ? &diags : &item->records->diags, &slot->messages);
+}
+
+/* --- in order --- */
+
+static void prepare_slot(void *context, void *at) {
+  struct slot *slot = at;
+  (void)context;
+  buf_init(&slot->text, LIMIT_TEXT_BYTES);
+  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
+}
+
+static void release_slot(void *context, void *at) {
+  struct slot *slot = at;
+  (void)context;
+  buf_release(&slot->text);
+  buf_release(&slot->messages);
+}
+
+static void empty_slot(struct slot *slot) {
+  buf_reset(&slot->text);
+  buf_reset(&slot->messages);
+  *slot = (struct slot){.text = slot->text, .messages = slot->messages};
+}
+
+/* A bad record is counted and passed over, and so is an input that cannot be read. */
+static enum status print_slot(void *context, void *from) {
+  struct export *export = context;
+  struct slot *slot = from;
+  if (slot->status == STATUS_OK && !slot->bad) cli_print(export->cli, buf_str(&slot->text));
+  if (slot->messages.len) {
+    cli_progress(export->cli, "", 1, 1);
+    fwrite(slot->messages.ptr, 1, slot->messages.len, stderr);
+  }
+  export->records += slot->record;
+  export->bad += slot->bad;
+  export->parked += slot->parked;
+  if (export->worst == STATUS_OK) export->worst = slot->status;
+  empty_slot(slot);
+  return STATUS_OK;
+}
+
+/* --- the whole --- */
+
+static enum status export_all(struct export *export) {
+  struct cli *cli = export->cli;
+  struct cli_crew crew = {.cli = cli,
+                          .paths = cli->arguments,
+                          .path_count = cli->argument_count,
+                          .jobs = export->jobs,
+                          .progress = isatty(fileno(cli->out)) ? NULL : "exporting",
+                          .context = export,
+                          .slot_bytes = sizeof(struct slot),
+                          .prepare = prepare_slot,
+                          .release = release_slot,
+                          .work = export_item,
+                          .print = print_slot};
+  enum status status = cli_crew_run(&crew);
+  return export->worst != STATUS_OK ? export->worst : status;
+}
+
+static int verdict(const struct export *export, enum status worst) {
+  if (worst != STATUS_OK) return cli_exit_of(worst);
+  if (export->bad) return CLI_DATA;
+  return export->parked ? CLI_FINDINGS : CLI_DONE;
 }
 
 static int run(struct cli *cli) {
   struct export export = {.cli = cli};
-  enum status worst = STATUS_OK;
   int result = check_shape(cli, &export.shape);
-  if (result != CLI_DONE) return result;
-  export.arena = arena_new(LIMIT_ARENA_BYTES);
-  if (!export.arena) return CLI_TRY_LATER;
-  buf_init(&export.text, LIMIT_TEXT_BYTES);
-  result = open_way(&export);
-  for (size_t i = 0; result == CLI_DONE && i < cli->argument_count; i++) {
-    enum status status = export_input(&export, cli->arguments[i]);
-    if (worst == STATUS_OK) worst = status;
+  if (result == CLI_DONE) result = cli_crew_jobs(cli, &export.jobs);
+  if (result == CLI_DONE) result = open_way(&export);
+  if (result == CLI_DONE) {
+    result = verdict(&export, export_all(&export));
+    if (export.bad && export.records > 1)
+      cli_note(cli, "%zu of %zu records are bad and were left out", export.bad, export.records);
   }
-  if (result == CLI_DONE && worst != STATUS_OK) result = cli_exit_of(worst);
-  if (result == CLI_DONE && export.bad) result = CLI_DATA;
-  if (result == CLI_DONE && export.parked) result = CLI_FINDINGS;
-  if (export.bad && export.records > 1)
-    cli_note(cli, "%zu of %zu records are bad and were left out", export.bad, export.records);
-  buf_release(&export.text);
-  arena_free(export.arena);
   pipeline_close(export.pipeline);
   return result;
 }

@@ -1,4 +1,5 @@
 /* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
+#include "cli/records.h"
 #include "cli/send.h"
 #include "cli/send_row.h"
 
@@ -108,22 +109,17 @@ static bool is_about_destination(enum status status) {
 }
 
 static enum status send_input(struct send *send, const char *path) {
-  struct str text = {0};
-  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-  struct diag_list diags;
-  if (!arena) return STATUS_NOMEM;
-  diag_list_init(&diags, arena);
-  enum status status = cli_read(send->cli, path, arena, &diags, &text);
-  cli_report(send->cli, &diags);
-  struct intake_input input = intake_open(str_of(path), text);
-  while (status == STATUS_OK || status == STATUS_INVALID) {
-    if (text.ptr == NULL) break;
-    status = next_record(send, &input);
+  struct cli_records records;
+  enum status opened = cli_records_open(send->cli, path, &records), status = opened;
+  if (records.arena) cli_report(send->cli, &records.diags);
+  while (opened == STATUS_OK && (status == STATUS_OK || status == STATUS_INVALID)) {
+    status = next_record(send, &records.input);
+    cli_records_forget(&records);
     if (status == STATUS_OK) continue;
     if (status != STATUS_NOT_FOUND && send->worst == STATUS_OK) send->worst = status;
   }
-  arena_free(arena);
-  return text.ptr && status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  cli_records_close(&records);
+  return opened == STATUS_OK && status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static void summary(const struct send *send) {

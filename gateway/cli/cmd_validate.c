@@ -1,6 +1,5 @@
 /* cmd_validate.c - ketlink validate: resources, Bundles, NDJSON and clinic records against their definitions.
  */
-#include <unistd.h>
 #include "cli/check.h"
 
 static const struct cli_option options[] = {
@@ -34,16 +33,6 @@ static int choose_format(struct validate *validate) {
   return validate->format
              ? CLI_DONE
              : cli_usage(validate->cli, "--format takes text, json, junit, github or html, not '%s'", name);
-}
-
-static int choose_jobs(struct validate *validate) {
-  const char *text = cli_value(validate->cli, "jobs");
-  int64_t jobs = 1;
-  if (text && (!str_to_int64(str_of(text), &jobs) || jobs > CLI_JOBS_MAX))
-    return cli_usage(validate->cli, "--jobs takes a number from 0 to %d, not '%s'", CLI_JOBS_MAX, text);
-  if (jobs == 0) jobs = sysconf(_SC_NPROCESSORS_ONLN);
-  validate->jobs = jobs < 1 ? 1 : jobs > CLI_JOBS_MAX ? CLI_JOBS_MAX : (size_t)jobs;
-  return CLI_DONE;
 }
 
 static int choose_level(struct validate *validate) {
@@ -113,7 +102,7 @@ static int run(struct cli *cli) {
   struct diag_list diags;
   int result = choose_format(&validate);
   if (result == CLI_DONE) result = choose_level(&validate);
-  if (result == CLI_DONE) result = choose_jobs(&validate);
+  if (result == CLI_DONE) result = cli_crew_jobs(cli, &validate.jobs);
   if (result == CLI_DONE) result = choose_profiles(&validate);
   if (result == CLI_DONE) result = cli_pipeline(cli, false, &validate.pipeline);
   if (result != CLI_DONE) return result;

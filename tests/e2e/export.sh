@@ -45,4 +45,30 @@ done
 # a good record beside a bad one still comes out
 expect 65 "$ketlink" export fixtures/clinic/bad-wrong-type/record.json "$record"
 [ -s "$work/out" ] || fail "the good record was lost"
+
+# several threads, several inputs, one of them larger than what is read at once, one of them not there: the same
+# bytes in the same order
+for i in $(seq 24); do
+  jq -c --arg id "S-$i" '.session.id = $id' "$record"
+  jq -c . fixtures/clinic/bad-wrong-type/record.json
+done > "$work/some.ndjson"
+{
+  head -6 "$work/some.ndjson"
+  printf '%*s\n' $((9 << 20)) ''
+  tail -6 "$work/some.ndjson"
+} > "$work/day.ndjson"
+[ "$(stat -c %s "$work/day.ndjson")" -gt $((8 << 20)) ] || fail "the file is not large enough to be mapped"
+for jobs in 1 4; do
+  expect 74 "$ketlink" export --jobs $jobs "$record" "$work/none.json" "$work/some.ndjson" - < "$record"
+  cp "$work/out" "$work/out.$jobs"
+  cp "$work/err" "$work/err.$jobs"
+done
+cmp "$work/out.1" "$work/out.4" || fail "another output with four threads"
+cmp "$work/err.1" "$work/err.4" || fail "other messages with four threads"
+expect_same "$(jq -s length "$work/out.4")" 26 "a Bundle for each good record"
+expect_text "$work/err.4" "24 of 50 records are bad and were left out"
+expect_text "$work/err.4" "none.json: error file-unreadable: no such file"
+expect 65 "$ketlink" export --jobs 2 "$work/day.ndjson"
+expect_same "$(grep -c '^{"resourceType":"Bundle"' "$work/out")" 6 "a Bundle for each good line of a mapped file"
+expect 2 "$ketlink" export --jobs many "$record"
 echo "export: as promised"
