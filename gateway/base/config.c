@@ -13,17 +13,18 @@ static void report(struct diag_list *diags, const char *path, const char *messag
 }
 
 static enum status read_object(const struct host *host, const char *path, struct diag_list *diags,
-                               json_t **out) {
+                               struct source *source, json_t **out) {
   struct str text;
-  struct source source = source_make(str_of(path), (struct str){0});
-  struct diag_at at = {.source = &source};
+  *source = source_make(arena_str(diags->arena, str_of(path)), (struct str){0});
+  struct diag_at at = {.source = source};
+  if (!source->name.ptr) return STATUS_NOMEM;
   enum status status = host->read_file(host->context, path, CONFIG_BYTES, diags->arena, &text);
   if (status) {
     diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_name(status));
     return status;
   }
   json_error_t error;
-  source.text = text;
+  source->text = text;
   json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
   if (!object) {
     at.offset = error.position > 0 ? (size_t)error.position - 1 : 0;
@@ -55,14 +56,14 @@ static bool preset_path(const char *path, const char *name, char out[PATH_BYTES]
 }
 
 static enum status read_preset(const struct host *host, const char *path, const json_t *preset,
-                               struct diag_list *diags, json_t **out) {
+                               struct diag_list *diags, struct source *source, json_t **out) {
   char beside[PATH_BYTES];
   const char *name = json_string_value(preset);
   if (!name || !preset_path(path, name, beside)) {
     report(diags, path, "preset must be the name of a file beside this one, without folder and .json");
     return STATUS_INVALID;
   }
-  enum status status = read_object(host, beside, diags, out);
+  enum status status = read_object(host, beside, diags, source, out);
   if (!status && json_object_get(*out, "preset")) {
     report(diags, beside, "a preset cannot have a preset of its own");
     json_decref(*out);
@@ -72,28 +73,97 @@ static enum status read_preset(const struct host *host, const char *path, const 
   return status;
 }
 
-enum status config_read(const struct host *host, const char *path, struct diag_list *diags, json_t **out) {
+enum status config_read(const struct host *host, const char *path, struct diag_list *diags,
+                        struct config *out) {
   json_t *object = NULL, *base = NULL;
-  *out = NULL;
-  enum status status = read_object(host, path, diags, &object);
+  *out = (struct config){0};
+  enum status status = read_object(host, path, diags, &out->source, &object);
+  out->file = source_make(out->source.name, (struct str){0});
   if (status) goto done;
   const json_t *preset = json_object_get(object, "preset");
   if (!preset) {
-    *out = json_incref(object);
+    out->object = json_incref(object);
     goto done;
   }
-  status = read_preset(host, path, preset, diags, &base);
+  status = read_preset(host, path, preset, diags, &out->preset, &base);
   if (status) goto done;
   (void)json_object_del(object, "preset");
   if (json_object_update_recursive(base, object) != 0) {
     status = STATUS_NOMEM;
     goto done;
   }
-  *out = json_incref(base);
+  out->object = json_incref(base);
 done:
   json_decref(base);
   json_decref(object);
   return status;
+}
+
+void config_close(struct config *config) {
+  json_decref(config->object);
+  config->object = NULL;
+}
+
+/* --- places ---
+   jansson keeps no positions. Its own check went before, so these steps may trust the text to be JSON. */
+
+static size_t skip_space(struct str text, size_t at) {
+  while (at < text.len && isspace((unsigned char)text.ptr[at]))
+    at++;
+  return at;
+}
+
+static size_t skip_string(struct str text, size_t at) {
+  for (at++; at < text.len && text.ptr[at] != '"'; at++)
+    if (text.ptr[at] == '\\') at++;
+  return at + 1;
+}
+
+static size_t skip_value(struct str text, size_t at) {
+  size_t depth = 0;
+  for (; at < text.len; at++) {
+    char c = text.ptr[at];
+    if (c == '"') {
+      at = skip_string(text, at) - 1;
+    } else if (c == '{' || c == '[') {
+      depth++;
+    } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+      return at;
+    } else if (c == '}' || c == ']') {
+      depth--;
+    }
+  }
+  return text.len;
+}
+
+/* Of the object that begins at `at`: where a member's name stands, and its value. SIZE_MAX: there is none. */
+static size_t find_member(struct str text, size_t at, const char *name, size_t *value) {
+  at = skip_space(text, at);
+  if (at >= text.len || text.ptr[at] != '{') return SIZE_MAX;
+  for (at = skip_space(text, at + 1); at < text.len && text.ptr[at] == '"';) {
+    size_t begin = at, end = skip_string(text, at);
+    *value = skip_space(text, skip_space(text, end) + 1); /* past the colon */
+    if (str_is(str_slice(text, begin + 1, end - 1), name)) return begin;
+    at = skip_value(text, *value);
+    if (at < text.len && text.ptr[at] == ',') at++;
+    at = skip_space(text, at);
+  }
+  return SIZE_MAX;
+}
+
+static size_t find_place(struct str text, const char *where, const char *key) {
+  size_t value = 0;
+  if (where && *where && find_member(text, 0, where, &value) == SIZE_MAX) return SIZE_MAX;
+  return find_member(text, value, key, &value);
+}
+
+struct diag_at config_at(const struct config *config, const char *where, const char *key) {
+  const struct source *const sources[] = {&config->source, &config->preset};
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+    size_t offset = find_place(sources[i]->text, where, key);
+    if (offset != SIZE_MAX) return (struct diag_at){.source = sources[i], .offset = offset};
+  }
+  return (struct diag_at){.source = &config->file};
 }
 
 /* --- checking --- */
@@ -104,6 +174,16 @@ static bool is_string_list(const json_t *value) {
   if (!json_is_array(value)) return false;
   json_array_foreach(value, index, item) {
     if (!json_is_string(item)) return false;
+  }
+  return true;
+}
+
+static bool is_lists(const json_t *value) {
+  const char *name;
+  json_t *list;
+  if (!json_is_object(value)) return false;
+  json_object_foreach((json_t *)(uintptr_t)value, name, list) {
+    if (!is_string_list(list)) return false;
   }
   return true;
 }
@@ -120,21 +200,29 @@ static bool has_type(const json_t *value, enum config_type type) {
     return is_string_list(value);
   case CONFIG_OBJECT:
     return json_is_object(value);
+  case CONFIG_LISTS:
+    return is_lists(value);
+  case CONFIG_LISTS_OR_STRINGS:
+    return is_lists(value) || is_string_list(value);
   }
   return false;
 }
 
 static const char *type_name(enum config_type type) {
-  static const char *const names[] = {[CONFIG_STRING] = "a string",
-                                      [CONFIG_INTEGER] = "a whole number",
-                                      [CONFIG_BOOLEAN] = "true or false",
-                                      [CONFIG_STRINGS] = "a list of strings",
-                                      [CONFIG_OBJECT] = "an object"};
+  static const char *const names[] = {
+      [CONFIG_STRING] = "a string",
+      [CONFIG_INTEGER] = "a whole number",
+      [CONFIG_BOOLEAN] = "true or false",
+      [CONFIG_STRINGS] = "a list of strings",
+      [CONFIG_OBJECT] = "an object",
+      [CONFIG_LISTS] = "an object of lists of strings",
+      [CONFIG_LISTS_OR_STRINGS] = "an object of lists of strings, or a list of strings"};
   return names[type];
 }
 
 struct check {
-  const char *path, *where;
+  const struct config *config;
+  const char *where;
   const struct config_key *keys;
   size_t count;
   struct diag_list *diags;
@@ -144,9 +232,8 @@ static void fault(const struct check *check, const char *key, const char *format
     __attribute__((format(printf, 3, 4)));
 
 static void fault(const struct check *check, const char *key, const char *format, ...) {
-  struct source source = source_make(str_of(check->path), (struct str){0});
   bool nested = check->where && *check->where;
-  struct diag_at at = {.source = &source};
+  struct diag_at at = config_at(check->config, check->where, key);
   va_list args;
   va_start(args, format);
   struct str text = arena_vprintf(check->diags->arena, format, args);
@@ -182,9 +269,29 @@ static void refuse_word(const struct check *check, const struct config_key *key,
   for (const char *const *known = key->words; *known; known++) {
     buf_printf(&words, "%s%s", known == key->words ? "" : ", ", *known);
   }
-  fault(check, key->name, "must be one of: %.*s%s%s%s", STR_ARG(buf_str(&words)),
-        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+  fault(check, key->name, "must be%s one of: %.*s%s%s%s", key->type == CONFIG_STRING ? "" : " words, each",
+        STR_ARG(buf_str(&words)), near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
   buf_release(&words);
+}
+
+/* A word, or all words of a list. */
+static void check_words(const struct check *check, const struct config_key *key, const json_t *value) {
+  size_t index;
+  const json_t *item;
+  if (json_is_string(value) && !is_listed(key->words, json_string_value(value)))
+    refuse_word(check, key, json_string_value(value));
+  json_array_foreach(value, index, item) {
+    check_words(check, key, item);
+  }
+}
+
+/* The words of lists are those of their members; a list in their place holds names. */
+static void check_lists(const struct check *check, const struct config_key *key, const json_t *value) {
+  const char *name;
+  json_t *list;
+  json_object_foreach((json_t *)(uintptr_t)value, name, list) {
+    check_words(check, key, list);
+  }
 }
 
 static void check_value(const struct check *check, const struct config_key *key, const json_t *value) {
@@ -192,8 +299,9 @@ static void check_value(const struct check *check, const struct config_key *key,
     fault(check, key->name, "must be %s", type_name(key->type));
     return;
   }
-  const char *word = json_string_value(value);
-  if (key->type == CONFIG_STRING && key->words && !is_listed(key->words, word)) refuse_word(check, key, word);
+  bool lists = key->type == CONFIG_LISTS || key->type == CONFIG_LISTS_OR_STRINGS;
+  if (key->words && lists) check_lists(check, key, value);
+  if (key->words && !lists) check_words(check, key, value);
   int64_t number = json_integer_value(value);
   if (key->type == CONFIG_INTEGER && (key->min || key->max) && (number < key->min || number > key->max)) {
     fault(check, key->name, "must be from %lld to %lld", (long long)key->min, (long long)key->max);
@@ -219,9 +327,9 @@ static struct str nearest_key(const struct check *check, const char *name) {
   return best;
 }
 
-bool config_check(const json_t *object, const char *path, const char *where, const struct config_key *keys,
-                  size_t count, struct diag_list *diags) {
-  const struct check check = {path, where, keys, count, diags};
+bool config_check(const struct config *config, const json_t *object, const char *where,
+                  const struct config_key *keys, size_t count, struct diag_list *diags) {
+  const struct check check = {config, where, keys, count, diags};
   size_t before = diag_errors(diags);
   const char *name;
   json_t *value;

@@ -1,70 +1,45 @@
 /* shape.c - the bundle's part of mappings/destinations/NAME.json: how a destination wants what it gets. */
-#include "base/config.h"
+#include "base/destination.h"
 #include "bundle/internal.h"
 
-static const char *const submit_words[] = {"transaction", "batch", "single", "collection", NULL};
-static const char *const idempotency_words[] = {"conditional-update", "conditional-create", "search-first",
-                                                NULL};
-
-static const struct config_key shape_keys[] = {
-    {.name = "submit", .type = CONFIG_STRING, .required = true, .words = submit_words},
-    {.name = "idempotency", .type = CONFIG_STRING, .required = true, .words = idempotency_words},
-    {.name = "maxEntries", .type = CONFIG_INTEGER, .min = 0, .max = LIMIT_BUNDLE_ENTRIES},
-    {.name = "resources", .type = CONFIG_STRINGS},
-    {.name = "psychotherapyNotes", .type = CONFIG_BOOLEAN},
-    /* the parts of delivery and pipeline in the same file */
-    {.name = "preset", .type = CONFIG_STRING},
-    {.name = "description", .type = CONFIG_STRING},
-    {.name = "base", .type = CONFIG_STRING},
-    {.name = "caFile", .type = CONFIG_STRING},
-    {.name = "auth", .type = CONFIG_OBJECT},
-    {.name = "connectTimeoutMs", .type = CONFIG_INTEGER},
-    {.name = "totalTimeoutMs", .type = CONFIG_INTEGER},
-    {.name = "maxResponseBytes", .type = CONFIG_INTEGER},
-    {.name = "validation", .type = CONFIG_STRING},
-    {.name = "profiles", .type = CONFIG_STRINGS},
-    {.name = "packages", .type = CONFIG_STRINGS},
-};
-
-/* Index of a word; config_check has seen to it that it is one of them. */
-static int word_index(const char *const *words, struct str word) {
-  for (int i = 0; words[i]; i++)
-    if (str_is(word, words[i])) return i;
-  return 0;
-}
-
-static enum status read_allowed(const json_t *list, struct arena *arena, struct bundle_shape *out) {
-  size_t count = json_array_size(list);
+/* What may be created: a list of types, or the types of an object with that word. */
+static enum status read_allowed(const json_t *value, struct arena *arena, struct bundle_shape *out) {
+  size_t count = json_is_array(value) ? json_array_size(value) : json_object_size(value);
   struct str *allowed = ARENA_ARRAY(arena, struct str, count + 1);
+  size_t index;
+  const json_t *item;
+  const char *name;
+  json_t *words;
+  if (!value) return STATUS_OK;
   if (!allowed) return STATUS_NOMEM;
-  for (size_t i = 0; i < count; i++) {
-    allowed[i] = arena_str(arena, str_of(json_string_value(json_array_get(list, i))));
-    if (!allowed[i].ptr) return STATUS_NOMEM;
+  json_array_foreach(value, index, item) {
+    allowed[out->allowed_count++] = arena_str(arena, str_of(json_string_value(item)));
   }
+  json_object_foreach((json_t *)(uintptr_t)value, name, words) {
+    bool create = false;
+    json_array_foreach(words, index, item) create |= strcmp(json_string_value(item), "create") == 0;
+    if (create) allowed[out->allowed_count++] = arena_str(arena, str_of(name));
+  }
+  for (size_t i = 0; i < out->allowed_count; i++)
+    if (!allowed[i].ptr) return STATUS_NOMEM;
   out->allowed = allowed;
-  out->allowed_count = count;
   return STATUS_OK;
 }
 
 enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct bundle_shape *out) {
-  json_t *object = NULL;
+  struct config file;
   *out = (struct bundle_shape){0};
-  enum status status = config_read(host, path, diags, &object);
+  enum status status = destination_read(host, path, DESTINATION_BUNDLE, diags, &file);
   if (status != STATUS_OK) return status;
-  if (config_check(object, path, "destination", shape_keys, sizeof shape_keys / sizeof shape_keys[0],
-                   diags)) {
-    out->submit = (enum bundle_submit)word_index(submit_words, config_string(object, "submit"));
-    out->idempotency =
-        (enum bundle_idempotency)word_index(idempotency_words, config_string(object, "idempotency"));
-    out->max_entries = (size_t)config_integer(object, "maxEntries", 0);
-    out->psychotherapy_notes = json_is_true(json_object_get(object, "psychotherapyNotes"));
-    if (json_object_get(object, "resources"))
-      status = read_allowed(json_object_get(object, "resources"), arena, out);
-  } else {
-    status = STATUS_CONFIG;
-  }
-  json_decref(object);
+  const json_t *object = file.object;
+  out->submit = (enum bundle_submit)destination_word(destination_submit_words, config_string(object, "submit"));
+  out->idempotency = (enum bundle_idempotency)destination_word(destination_idempotency_words,
+                                                               config_string(object, "idempotency"));
+  out->max_entries = (size_t)config_integer(object, "maxEntries", 0);
+  out->psychotherapy_notes = config_boolean(object, "psychotherapyNotes", false);
+  status = read_allowed(json_object_get(object, "resources"), arena, out);
+  config_close(&file);
   return status;
 }
 

@@ -39,6 +39,9 @@ struct delivery_destination {
   struct str token_file; /* bearer token; empty: none */
   int64_t connect_ms, total_ms;
   size_t max_response;
+  unsigned retries;      /* of what failed for a passing cause, within one command */
+  int64_t retry_wait_ms; /* before the first of them; doubled each time */
+  bool read_back;        /* look afterwards what was kept */
 };
 /* Reads the delivery part of a destination file; relative file names are relative to it. STATUS_CONFIG with
  * diagnostics. */

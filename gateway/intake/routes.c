@@ -15,6 +15,7 @@ static const struct config_key route_keys[] = {
 
 struct reading {
   const char *path;
+  const struct config *config;
   const struct definitions *definitions;
   struct arena *arena;
   struct diag_list *diags;
@@ -41,7 +42,7 @@ static enum status no_model(const struct reading *reading, const struct intake_r
 static enum status read_route(const struct reading *reading, const json_t *object,
                               struct intake_routes *out) {
   struct intake_route *route = &out->routes[out->count];
-  if (!config_check(object, reading->path, "a route", route_keys, sizeof route_keys / sizeof route_keys[0],
+  if (!config_check(reading->config, object, "a route", route_keys, sizeof route_keys / sizeof route_keys[0],
                     reading->diags))
     return STATUS_CONFIG;
   route->format = arena_str(reading->arena, config_string(object, "format"));
@@ -76,12 +77,12 @@ static enum status read_all(const struct reading *reading, const json_t *file, s
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) {
-  struct reading reading = {path, definitions, arena, diags};
-  json_t *file = NULL;
+  struct config file;
+  struct reading reading = {path, &file, definitions, arena, diags};
   *out = (struct intake_routes){0};
   enum status status = config_read(host, path, diags, &file);
-  if (status == STATUS_OK) status = read_all(&reading, file, out);
-  json_decref(file);
+  if (status == STATUS_OK) status = read_all(&reading, file.object, out);
+  config_close(&file);
   return status;
 }
 

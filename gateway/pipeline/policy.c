@@ -1,29 +1,7 @@
 /* policy.c - the pipeline's part of mappings/destinations/NAME.json: what a destination asks of Bundles, and
  * what is done with one that does not have it. */
-#include "base/config.h"
+#include "base/destination.h"
 #include "pipeline/internal.h"
-
-static const char *const verdict_words[] = {"refuse", "park", "warn", NULL};
-
-static const struct config_key policy_keys[] = {
-    {.name = "validation", .type = CONFIG_STRING, .words = verdict_words},
-    {.name = "profiles", .type = CONFIG_STRINGS},
-    {.name = "packages", .type = CONFIG_STRINGS},
-    /* the parts of bundle and delivery in the same file */
-    {.name = "preset", .type = CONFIG_STRING},
-    {.name = "description", .type = CONFIG_STRING},
-    {.name = "base", .type = CONFIG_STRING},
-    {.name = "caFile", .type = CONFIG_STRING},
-    {.name = "auth", .type = CONFIG_OBJECT},
-    {.name = "connectTimeoutMs", .type = CONFIG_INTEGER},
-    {.name = "totalTimeoutMs", .type = CONFIG_INTEGER},
-    {.name = "maxResponseBytes", .type = CONFIG_INTEGER},
-    {.name = "submit", .type = CONFIG_STRING},
-    {.name = "idempotency", .type = CONFIG_STRING},
-    {.name = "maxEntries", .type = CONFIG_INTEGER},
-    {.name = "resources", .type = CONFIG_STRINGS},
-    {.name = "psychotherapyNotes", .type = CONFIG_BOOLEAN},
-};
 
 static void fault(struct diag_list *diags, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -69,9 +47,8 @@ static void check_count(struct diag_list *diags, const char *path, const char *k
 
 static enum status fill(const json_t *object, const char *path, struct arena *arena,
                         struct pipeline_policy *out) {
-  struct str word = config_string(object, "validation");
-  for (int i = 0; verdict_words[i]; i++)
-    if (str_is(word, verdict_words[i])) out->verdict = (enum pipeline_verdict)i;
+  out->verdict = (enum pipeline_verdict)destination_word(destination_validation_words,
+                                                          config_string(object, "validation"));
   out->path = arena_str(arena, str_of(path)).ptr;
   out->profiles = read_list(object, "profiles", NULL, arena, &out->profile_count);
   out->packages = read_list(object, "packages", path, arena, &out->package_count);
@@ -80,17 +57,15 @@ static enum status fill(const json_t *object, const char *path, struct arena *ar
 
 enum status pipeline_policy_read(const char *path, const struct host *host, struct arena *arena,
                                  struct diag_list *diags, struct pipeline_policy *out) {
-  json_t *object = NULL;
+  struct config file;
   size_t before = diag_errors(diags);
   *out = (struct pipeline_policy){0};
-  enum status status = config_read(host, path, diags, &object);
+  enum status status = destination_read(host, path, DESTINATION_PIPELINE, diags, &file);
   if (status != STATUS_OK) return status;
-  if (config_check(object, path, "destination", policy_keys, sizeof policy_keys / sizeof policy_keys[0],
-                   diags))
-    status = fill(object, path, arena, out);
+  status = fill(file.object, path, arena, out);
   check_count(diags, path, "profiles", out->profile_count, LIMIT_DESTINATION_PROFILES);
   check_count(diags, path, "packages", out->package_count, LIMIT_DESTINATION_PACKAGES);
-  json_decref(object);
+  config_close(&file);
   if (status != STATUS_OK) return status;
   return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;
 }

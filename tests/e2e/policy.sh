@@ -75,7 +75,7 @@ expect 65 "$ketlink" send --to "$at/photo-warn.json" fixtures/clinic/bad-word/re
 expect 78 "$ketlink" send --to medplun "$good"
 expect_text "$work/err" "there is no destination medplun; did you mean medplum\?"
 expect 78 "$ketlink" export --for nowhere "$good"
-expect_text "$work/err" "there is no destination nowhere; there are: aidbox, epic, hapi"
+expect_text "$work/err" "there is no destination nowhere; there are: aidbox, blaze, epic, hapi"
 destination wrong hapi "$server_url" '{"validation": "refus"}'
 expect 78 "$ketlink" send --to "$at/wrong.json" "$good"
 expect_text "$work/err" "validation must be one of: refuse, park, warn; did you mean refuse\?"

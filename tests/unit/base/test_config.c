@@ -14,11 +14,13 @@ static const struct config_key KEYS[] = {
 
 /* Reads and checks; the diagnostics as lines without the folder. */
 static enum status run(const char *name, json_t **object, struct buf *lines) {
+  struct config config;
   struct arena *arena = arena_new(1 << 20);
   struct diag_list list;
   diag_list_init(&list, arena);
-  enum status status = config_read(host_system(), in_folder(name), &list, object);
-  if (!status && !config_check(*object, in_folder(name), "", KEYS, sizeof KEYS / sizeof *KEYS, &list))
+  enum status status = config_read(host_system(), in_folder(name), &list, &config);
+  *object = config.object;
+  if (!status && !config_check(&config, *object, "", KEYS, sizeof KEYS / sizeof *KEYS, &list))
     status = STATUS_INVALID;
   buf_init(lines, 1 << 16);
   for (const struct diag *diag = list.first; diag; diag = diag->next) {
@@ -67,16 +69,16 @@ static void test_bad(void **state) {
   put_file(
       "a.json",
       "{\"uri\": 1, \"mode\": \"x\", \"size\": 11, \"checked\": \"yes\", \"types\": [1], \"token\": []}");
-  expect("a.json", "a.json: error config-invalid: uri is not a known key; did you mean url?\n"
-                   "a.json: error config-invalid: mode must be one of: batch, transaction\n"
-                   "a.json: error config-invalid: size must be from 1 to 10\n"
-                   "a.json: error config-invalid: checked must be true or false\n"
-                   "a.json: error config-invalid: types must be a list of strings\n"
-                   "a.json: error config-invalid: token must be an object\n"
+  expect("a.json", "a.json:1:2: error config-invalid: uri is not a known key; did you mean url?\n"
+                   "a.json:1:12: error config-invalid: mode must be one of: batch, transaction\n"
+                   "a.json:1:25: error config-invalid: size must be from 1 to 10\n"
+                   "a.json:1:37: error config-invalid: checked must be true or false\n"
+                   "a.json:1:55: error config-invalid: types must be a list of strings\n"
+                   "a.json:1:69: error config-invalid: token must be an object\n"
                    "a.json: error config-invalid: url is missing\n");
-  put_file("a.json", "{\"url\": \"x\", \"mode\": \"bacth\"}");
+  put_file("a.json", "{\"url\": \"x\",\n \"mode\": \"bacth\"}");
   expect("a.json",
-         "a.json: error config-invalid: mode must be one of: batch, transaction; did you mean batch?\n");
+         "a.json:2:2: error config-invalid: mode must be one of: batch, transaction; did you mean batch?\n");
   put_file("a.json", "[]");
   expect("a.json", "a.json:1:1: error config-invalid: the file must hold a JSON object\n");
   put_file("a.json", "{\"url\": \"a\",\n \"url\": \"b\"}");

@@ -47,12 +47,12 @@ static void test_faults(void **state) {
     const char *text, *says;
   } rows[] = {
       {"{\"validation\":\"pakr\"}",
-       "destination.validation must be one of: refuse, park, warn; did you mean park?"},
-      {"{\"validation\":\"nothing\"}", "destination.validation must be one of: refuse, park, warn"},
-      {"{\"validation\":true}", "destination.validation must be a string"},
-      {"{\"profile\":[]}", "destination.profile is not a known key; did you mean profiles?"},
-      {"{\"profiles\":\"" BP "\"}", "destination.profiles must be a list of strings"},
-      {"{\"packages\":[1]}", "destination.packages must be a list of strings"},
+       "validation must be one of: refuse, park, warn; did you mean park?"},
+      {"{\"validation\":\"nothing\"}", "validation must be one of: refuse, park, warn"},
+      {"{\"validation\":true}", "validation must be a string"},
+      {"{\"profile\":[]}", "profile is not a known key; did you mean profiles?"},
+      {"{\"profiles\":\"" BP "\"}", "profiles must be a list of strings"},
+      {"{\"packages\":[1]}", "packages must be a list of strings"},
   };
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
