@@ -26,6 +26,18 @@ expect_text() { grep -qE -- "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1"; }
 expect_no_text() { ! grep -qE -- "$2" "$1" || { cat "$1" >&2; fail "'$2' in $1"; }; }
 expect_same() { [ "$1" = "$2" ] || fail "'$1' is not '$2'${3:+: $3}"; }
 
+# expect_refusals NAME [RULE…]: what the restricted server NAME has refused so far is just these rules, each at least once;
+# without rules: nothing.
+expect_refusals() {
+  local name=$1 wanted
+  shift
+  wanted=$([ $# -eq 0 ] || printf '%s\n' "$@" | sort -u)
+  [ "$(jq -r 'select(.refused) | .refused' "$work/$name.log" | sort -u)" = "$wanted" ] || {
+    jq -c 'select(.refused) | [.interaction, .type, .refused, .text]' "$work/$name.log" | sort | uniq -c >&2
+    fail "$name: refused is not '$(tr '\n' ' ' <<< "$wanted")'"
+  }
+}
+
 # destination NAME PRESET BASE [JSON]: a destination file with the test's CA and token; $work/destinations/NAME.json
 destination() {
   mkdir -p "$work/destinations"

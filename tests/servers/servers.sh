@@ -5,10 +5,11 @@
 #   servers_begin "$dir"                         # certificates in $dir/certs, bearer token in $dir/token
 #   server_start medplum ehr --strict            # KIND NAME OPTION…; sets $server_url; returns 77 when it must be skipped
 #   curl --cacert "$dir/certs/ca.pem" "$server_url/metadata"
+#   server_start restricted epic --rules epic --to "$server_url"   # that EHR's rules in front of it
 #   server_stop ehr                              # or servers_end, which stops all; call it in a trap
 #
 # A later --cert and --key win: server_start faults bad --cert "$dir/certs/expired.pem" --key "$dir/certs/expired.key".
-# Output goes to $dir/NAME.out, the log of a faults server to $dir/NAME.log.
+# Output goes to $dir/NAME.out, the log of a faults or restricted server to $dir/NAME.log.
 
 servers_begin() {
     servers_dir=$1
@@ -27,6 +28,9 @@ server_start() {
     case $server_kind in
     medplum) set -- node "$servers_home/medplum/server.mjs" --token-file "$servers_dir/token" "$@" ;;
     faults) set -- node "$servers_home/faults/server.mjs" --log "$servers_dir/$server_name.log" "$@" ;;
+    restricted)
+        set -- node "$servers_home/restricted/server.mjs" --log "$servers_dir/$server_name.log" \
+            --ca "$servers_dir/certs/ca.pem" --token-file "$servers_dir/token" "$@" ;;
     hapi)
         "$servers_home/hapi/run.sh" --build || return $?
         set -- "$servers_home/hapi/run.sh" --token-file "$servers_dir/token" "$@"
