@@ -27,6 +27,7 @@ enum {
   LIMIT_BUNDLE_ENTRIES = 10000,
   LIMIT_FOLDER_DEPTH = 16,        /* folders in folders that are searched for inputs */
   LIMIT_FOLDER_FILES = 200000,    /* inputs of one call that come from folders */
+  LIMIT_EXPORT_LINES = 20000000,  /* resources of one export to a folder; it remembers the place of each */
   LIMIT_DESTINATION_PROFILES = 256, /* profiles that a destination asks for */
   LIMIT_DESTINATION_PACKAGES = 32,  /* packages that it names */
   LIMIT_RESPONSE_BYTES = 16 << 20 /* an HTTP answer, decoded */

@@ -44,6 +44,7 @@ struct cli_command {
   size_t option_count;
   size_t min_arguments, max_arguments;
   bool public_output;  /* -o makes a file that others may read: it holds no patients' data */
+  bool (*into_folder)(const struct cli *cli); /* -o names a folder that the command makes; NULL: never */
   const char *program; /* NULL, or the sibling program that carries the command out (then run is NULL) */
   int (*run)(struct cli *cli);
 };

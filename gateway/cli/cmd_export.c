@@ -1,9 +1,11 @@
 /* cmd_export.c - ketlink export: clinic records in, Bundles out; nothing leaves this host. */
+#include <sys/stat.h>
 #include <unistd.h>
+#include "cli/bulk.h"
 #include "cli/crew.h"
 
 static const struct cli_option options[] = {
-    {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson"},
+    {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson; of several records a Bundle a line"},
     {"for", 'f', "DESTINATION",
      "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
     {"include", 'i', "WHAT", "psychotherapy-notes: these too; else they stay at the clinic"},
@@ -18,6 +20,7 @@ struct export {
   struct bundle_shape shape;
   struct pipeline_policy policy;
   size_t jobs;
+  struct cli_bulk *bulk; /* NULL: one output for all */
   /* while slots are printed */
   size_t records, bad, parked;
   enum status worst;
@@ -60,29 +63,54 @@ static int open_way(struct export *export) {
 
 /* --- one record, by any thread --- */
 
+/* A resource in the text of a slot, for an output that takes them one by one. */
+struct line {
+  char type[CLI_BULK_TYPE_MAX + 1];
+  unsigned char id[16];
+  size_t length;
+};
+
 struct slot {
   struct buf text, messages;
+  struct buf lines; /* of struct line */
   enum status status; /* of the environment: the data's is in the counts */
   bool record, bad, parked;
 };
 
-static void write_resources(const struct tree_node *bundle, struct buf *out) {
+/* All ids that this program makes are UUIDs; any other has the UUID of its text. */
+static void add_line(const struct tree_node *resource, size_t length, struct buf *lines) {
+  static const unsigned char nothing[16] = {0};
+  struct str type = tree_text(resource, "resourceType"), id = tree_text(resource, "id");
+  struct line line = {.length = length};
+  char text[UUID_TEXT];
+  snprintf(line.type, sizeof line.type, "%.*s", STR_ARG(type));
+  if (!uuid_parse(id, line.id)) {
+    uuid_v5(nothing, id, text);
+    (void)uuid_parse(str_of(text), line.id);
+  }
+  buf_add(lines, (const char *)&line, sizeof line);
+}
+
+static void write_resources(const struct tree_node *bundle, struct slot *slot) {
   struct tree_write compact = {0};
   for (const struct tree_node *entry = tree_find(bundle, "entry"); entry; entry = tree_next_same(entry)) {
-    tree_write_json(tree_find(entry, "resource"), &compact, out);
-    buf_add_char(out, '\n');
+    const struct tree_node *resource = tree_find(entry, "resource");
+    size_t from = slot->text.len;
+    tree_write_json(resource, &compact, &slot->text);
+    buf_add_char(&slot->text, '\n');
+    add_line(resource, slot->text.len - from, &slot->lines);
   }
 }
 
 /* A Bundle a line where there are several. */
 static void write_bundle(const struct export *export, const struct cli_item *item,
-                         const struct tree_node *bundle, struct buf *out) {
+                         const struct tree_node *bundle, struct slot *slot) {
   struct tree_write writing = {.pretty = export->cli->argument_count == 1 && !item->records->many};
   if (export->shape.submit == BUNDLE_RESOURCES) {
-    write_resources(bundle, out);
+    write_resources(bundle, slot);
   } else {
-    tree_write_json(bundle, &writing, out);
-    buf_add_char(out, '\n');
+    tree_write_json(bundle, &writing, &slot->text);
+    buf_add_char(&slot->text, '\n');
   }
 }
 
@@ -106,8 +134,9 @@ static enum status export_record(const struct export *export, struct cli_item *i
                  STR_ARG(record.source.name), record.source.first_line);
     return STATUS_OK;
   }
-  if (status == STATUS_OK) write_bundle(export, item, bundle, &slot->text);
-  return status == STATUS_OK ? slot->text.error : status;
+  if (status == STATUS_OK) write_bundle(export, item, bundle, slot);
+  if (status == STATUS_OK) status = slot->text.error;
+  return status == STATUS_OK ? slot->lines.error : status;
 }
 
 static void export_item(void *context, struct cli_item *item, struct arena *arena, void *into) {
@@ -131,6 +160,7 @@ static void prepare_slot(void *context, void *at) {
   (void)context;
   buf_init(&slot->text, LIMIT_TEXT_BYTES);
   buf_init(&slot->messages, LIMIT_TEXT_BYTES);
+  buf_init(&slot->lines, LIMIT_TEXT_BYTES);
 }
 
 static void release_slot(void *context, void *at) {
@@ -138,19 +168,40 @@ static void release_slot(void *context, void *at) {
   (void)context;
   buf_release(&slot->text);
   buf_release(&slot->messages);
+  buf_release(&slot->lines);
 }
 
 static void empty_slot(struct slot *slot) {
   buf_reset(&slot->text);
   buf_reset(&slot->messages);
-  *slot = (struct slot){.text = slot->text, .messages = slot->messages};
+  buf_reset(&slot->lines);
+  *slot = (struct slot){.text = slot->text, .messages = slot->messages, .lines = slot->lines};
+}
+
+static enum status print_lines(struct export *export, const struct slot *slot) {
+  const struct line *lines = (const struct line *)(const void *)slot->lines.ptr;
+  size_t count = slot->lines.len / sizeof *lines, at = 0;
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+    struct str line = str_slice(buf_str(&slot->text), at, at + lines[i].length);
+    status = cli_bulk_add(export->bulk, str_of(lines[i].type), lines[i].id, line);
+    at += lines[i].length;
+  }
+  return status;
+}
+
+/* A full disk or too many resources end all: the output would not be whole. */
+static enum status print_text(struct export *export, const struct slot *slot) {
+  if (export->bulk) return print_lines(export, slot);
+  cli_print(export->cli, buf_str(&slot->text));
+  return ferror(export->cli->out) ? STATUS_IO : STATUS_OK;
 }
 
 /* A bad record is counted and passed over, and so is an input that cannot be read. */
 static enum status print_slot(void *context, void *from) {
   struct export *export = context;
   struct slot *slot = from;
-  if (slot->status == STATUS_OK && !slot->bad) cli_print(export->cli, buf_str(&slot->text));
+  enum status status = slot->status == STATUS_OK && !slot->bad ? print_text(export, slot) : STATUS_OK;
   if (slot->messages.len) {
     cli_progress(export->cli, "", 1, 1);
     fwrite(slot->messages.ptr, 1, slot->messages.len, stderr);
@@ -160,44 +211,95 @@ static enum status print_slot(void *context, void *from) {
   export->parked += slot->parked;
   if (export->worst == STATUS_OK) export->worst = slot->status;
   empty_slot(slot);
-  return STATUS_OK;
+  return status;
 }
 
 /* --- the whole --- */
 
 static enum status export_all(struct export *export) {
   struct cli *cli = export->cli;
+  bool scrolls = !export->bulk && isatty(fileno(cli->out));
   struct cli_crew crew = {.cli = cli,
                           .paths = cli->arguments,
                           .path_count = cli->argument_count,
                           .jobs = export->jobs,
-                          .progress = isatty(fileno(cli->out)) ? NULL : "exporting",
+                          .progress = scrolls ? NULL : "exporting",
                           .context = export,
                           .slot_bytes = sizeof(struct slot),
                           .prepare = prepare_slot,
                           .release = release_slot,
                           .work = export_item,
                           .print = print_slot};
-  enum status status = cli_crew_run(&crew);
-  return export->worst != STATUS_OK ? export->worst : status;
+  return cli_crew_run(&crew);
 }
 
-static int verdict(const struct export *export, enum status worst) {
-  if (worst != STATUS_OK) return cli_exit_of(worst);
+static int verdict(const struct export *export) {
+  if (export->worst != STATUS_OK) return cli_exit_of(export->worst);
   if (export->bad) return CLI_DATA;
   return export->parked ? CLI_FINDINGS : CLI_DONE;
+}
+
+/* --as ndjson -o FOLDER: anything that is not there as a file, and does not look like the name of one. */
+static bool goes_to_folder(const struct cli *cli) {
+  const char *path = cli_value(cli, "output"), *as = cli_value(cli, "as");
+  struct stat info;
+  if (!path || !as || strcmp(as, "ndjson") != 0 || strcmp(path, "-") == 0) return false;
+  if (stat(path, &info) == 0) return S_ISDIR(info.st_mode);
+  return !str_ends(str_of(path), STR(".ndjson")) && !str_ends(str_of(path), STR(".jsonl")) &&
+         !str_ends(str_of(path), STR(".json"));
+}
+
+/* What the folder holds: a line, or an object on stdout. */
+static void print_totals(const struct export *export, const struct cli_bulk_totals *totals) {
+  struct cli *cli = export->cli;
+  struct buf files;
+  if (!totals->resources) {
+    cli_note(cli, "no resource: %s was not made", cli_value(cli, "output"));
+    return;
+  }
+  cli_note(cli, "%zu resources in %zu files: %s (%zu came again as they were, %zu in a later version)",
+           totals->resources, totals->files, cli_value(cli, "output"), totals->repeated, totals->replaced);
+  if (!cli->json) return;
+  buf_init(&files, LIMIT_TEXT_BYTES);
+  cli_bulk_list(export->bulk, &files);
+  cli_printf(cli, "{\"output\":%.*s,\"repeated\":%zu,\"replaced\":%zu}\n", STR_ARG(buf_str(&files)),
+             totals->repeated, totals->replaced);
+  buf_release(&files);
+}
+
+static enum status land_bulk(struct export *export) {
+  struct cli_bulk_totals totals;
+  enum status status = export->bulk ? cli_bulk_land(export->bulk, &totals) : STATUS_OK;
+  if (export->bulk && status == STATUS_OK) print_totals(export, &totals);
+  return status;
+}
+
+/* What ends a run: nothing that the data did. */
+static int give_up(const struct export *export, enum status status) {
+  if (status == STATUS_LIMIT)
+    fprintf(stderr, "ketlink: more than %d resources; export the records in parts\n", LIMIT_EXPORT_LINES);
+  else if (export->bulk)
+    fprintf(stderr, "ketlink: %s was not made: %s\n", cli_value(export->cli, "output"), status_name(status));
+  return cli_exit_of(status);
+}
+
+static int export_to_end(struct export *export) {
+  enum status status = export_all(export);
+  if (status == STATUS_OK) status = land_bulk(export);
+  if (export->bad && export->records > 1)
+    cli_note(export->cli, "%zu of %zu records are bad and were left out", export->bad, export->records);
+  return status == STATUS_OK ? verdict(export) : give_up(export, status);
 }
 
 static int run(struct cli *cli) {
   struct export export = {.cli = cli};
   int result = check_shape(cli, &export.shape);
   if (result == CLI_DONE) result = cli_crew_jobs(cli, &export.jobs);
+  if (result == CLI_DONE && goes_to_folder(cli))
+    result = cli_exit_of(cli_bulk_open(cli, cli_value(cli, "output"), 0, &export.bulk));
   if (result == CLI_DONE) result = open_way(&export);
-  if (result == CLI_DONE) {
-    result = verdict(&export, export_all(&export));
-    if (export.bad && export.records > 1)
-      cli_note(cli, "%zu of %zu records are bad and were left out", export.bad, export.records);
-  }
+  if (result == CLI_DONE) result = export_to_end(&export);
+  cli_bulk_free(export.bulk);
   pipeline_close(export.pipeline);
   return result;
 }
@@ -210,10 +312,13 @@ const struct cli_command cli_export = {
                 "  ketlink export --as transaction session.json    as it would be sent\n"
                 "  ketlink export --for medplum session.json       in the shape of a destination, checked as "
                 "it wants\n"
-                "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n",
+                "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n"
+                "  ketlink export --as ndjson --jobs 0 *.json -o bulk    a folder: Patient.ndjson, Encounter.ndjson, "
+                "…\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
+    .into_folder = goes_to_folder,
     .run = run,
 };

@@ -23,6 +23,7 @@ static int open_output(struct cli *cli) {
   const char *path = cli_value(cli, "output");
   cli->out = stdout;
   if (!path || strcmp(path, "-") == 0) return CLI_DONE;
+  if (cli->command->into_folder && cli->command->into_folder(cli)) return CLI_DONE;
   struct str temporary = arena_printf(cli->arena, "%s.XXXXXX", path);
   struct str final = arena_str(cli->arena, str_of(path));
   if (!temporary.ptr || !final.ptr) return CLI_TRY_LATER;

@@ -71,4 +71,43 @@ expect_text "$work/err.4" "none.json: error file-unreadable: no such file"
 expect 65 "$ketlink" export --jobs 2 "$work/day.ndjson"
 expect_same "$(grep -c '^{"resourceType":"Bundle"' "$work/out")" 6 "a Bundle for each good line of a mapped file"
 expect 2 "$ketlink" export --jobs many "$record"
+
+# a folder as Bulk Data exports are: one file a type, each resource once and in its last version
+jq -c '.session.id = "S-900" | .patient.family = "Renamed"' "$record" > "$work/later.json"
+expect 0 "$ketlink" export --as ndjson "$record" "$work/later.json"
+cp "$work/out" "$work/all.ndjson"
+for jobs in 1 3; do
+  expect 0 "$ketlink" export --as ndjson --jobs $jobs -o "$work/bulk.$jobs/" "$record" "$record" "$work/later.json"
+  [ ! -s "$work/out" ] || fail "data on stdout beside the folder"
+done
+diff -r "$work/bulk.1" "$work/bulk.3" || fail "another folder with three threads"
+expect_same "$(stat -c %a "$work/bulk.1" "$work/bulk.1"/*.ndjson | sort -u | tr '\n' ' ')" "600 700 " "modes"
+for type in $(jq -r .resourceType "$work/all.ndjson" | sort -u); do
+  expect_same "$(jq -r .resourceType "$work/bulk.1/$type.ndjson" | sort -u)" "$type" "one type a file"
+  last=$(jq -s -c --arg type "$type" '[.[] | select(.resourceType == $type)] | reverse | unique_by(.id) | sort_by(.id)' "$work/all.ndjson")
+  expect_same "$(jq -s -c 'sort_by(.id)' "$work/bulk.1/$type.ndjson")" "$last" "$type: each once, the last version"
+done
+expect_same "$(cat "$work/bulk.1"/*.ndjson | wc -l)" "$(jq -r '.resourceType + .id' "$work/all.ndjson" | sort -u | wc -l)"
+expect_same "$(grep -c . "$work/bulk.1/Patient.ndjson")" 1 "the patient of three records"
+# what each file holds, for programs
+expect 0 "$ketlink" export --as ndjson --json -o "$work/bulk.1" "$record"
+expect_same "$(jq -r '.output[] | "\(.count) \(.url)"' "$work/out" | sort)" \
+  "$(cd "$work/bulk.1" && grep -c . *.ndjson | sed 's/\(.*\):\(.*\)/\2 \1/' | sort)" "the list of files"
+# the bad record is left out; a folder with anything else in it stays as it is; without a resource there is none
+expect 65 "$ketlink" export --as ndjson -o "$work/bulk.1" fixtures/clinic/bad-wrong-type/record.json "$record"
+expect_text "$work/err" "1 of 2 records are bad and were left out"
+cp "$record" "$work/bulk.1/mine.json"
+expect 74 "$ketlink" export --as ndjson -o "$work/bulk.1" "$record"
+expect_text "$work/err" "holds other files too \(mine.json\)"
+expect 65 "$ketlink" export --as ndjson -o "$work/bulk.none" fixtures/clinic/bad-wrong-type/record.json
+[ ! -e "$work/bulk.none" ] || fail "a folder without a resource"
+ls -d "$work"/bulk.*.* 2> /dev/null && fail "something was left beside the folders"
+expect 0 "$ketlink" validate -q "$work/bulk.3"
+
+# each shape over several records: a Bundle a line
+for shape in collection batch transaction; do
+  expect 0 "$ketlink" export --as $shape "$record" "$work/later.json"
+  expect_same "$(jq -r .type "$work/out" | tr '\n' ' ')" "$shape $shape " "Bundles of two records"
+  expect_same "$(wc -l < "$work/out")" 2 "a Bundle a line"
+done
 echo "export: as promised"
