@@ -41,7 +41,7 @@ struct b_type_ref {
 };
 
 struct b_constraint {
-  struct str key, human, expression, source;
+  struct str key, human, expression, source, group, applies, reason;
   bool is_error;
   struct image_place place;
 };

@@ -60,12 +60,19 @@ enum def_primitive {
 
 enum def_strength { DEF_REQUIRED, DEF_EXTENSIBLE, DEF_PREFERRED, DEF_EXAMPLE };
 
+/* Extension of a constraint of a logical model that makes it a rule of care. */
+#define DEF_SESSION_RULE "http://ketlink.dev/fhir/StructureDefinition/session-rule"
+
 struct def_constraint {
   struct str key;        /* "obs-6" */
   struct str human;      /* what it says */
   struct str expression; /* FHIRPath */
   struct str source;     /* canonical of the definition that brought it */
   bool is_error;         /* severity error, else warning */
+  /* Of a rule of care; else empty. */
+  struct str group;   /* code of the part of a session that it is about */
+  struct str applies; /* FHIRPath on the record: whether the rule has anything to say about it */
+  struct str reason;  /* why there is such a rule, and where that is written */
 };
 
 struct def_binding {

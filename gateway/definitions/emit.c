@@ -86,6 +86,9 @@ static struct image_place emit_constraint(struct builder *b, struct b_constraint
   TEXT(b, at, struct pack_constraint, human, PART_WARM, c->human);
   TEXT(b, at, struct pack_constraint, expression, PART_WARM, c->expression);
   TEXT(b, at, struct pack_constraint, source, PART_WARM, c->source);
+  TEXT(b, at, struct pack_constraint, group, PART_WARM, c->group);
+  TEXT(b, at, struct pack_constraint, applies, PART_WARM, c->applies);
+  TEXT(b, at, struct pack_constraint, reason, PART_WARM, c->reason);
   PUT(b, at, struct pack_constraint, is_error, c->is_error);
   return c->place = at;
 }

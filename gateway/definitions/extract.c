@@ -154,8 +154,9 @@ static void take_type(struct builder *b, struct b_element *e, const struct tree_
 
 struct b_constraint *def_builder_constraint(struct builder *b, const struct b_constraint *made) {
   struct str key =
-      arena_printf(b->arena, "%.*s\n%.*s\n%.*s\n%.*s\n%d", STR_ARG(made->key), STR_ARG(made->human),
-                   STR_ARG(made->expression), STR_ARG(made->source), made->is_error);
+      arena_printf(b->arena, "%.*s\n%.*s\n%.*s\n%.*s\n%d\n%.*s\n%.*s", STR_ARG(made->key),
+                   STR_ARG(made->human), STR_ARG(made->expression), STR_ARG(made->source), made->is_error,
+                   STR_ARG(made->group), STR_ARG(made->applies));
   if (!key.ptr) b->error = STATUS_NOMEM;
   if (b->error) return NULL;
   struct b_constraint *known = map_get(&b->constraints, key);
@@ -167,8 +168,24 @@ struct b_constraint *def_builder_constraint(struct builder *b, const struct b_co
                                 .human = def_builder_str(b, made->human),
                                 .expression = def_builder_str(b, made->expression),
                                 .source = def_builder_str(b, made->source),
-                                .is_error = made->is_error};
+                                .is_error = made->is_error,
+                                .group = def_builder_str(b, made->group),
+                                .applies = def_builder_str(b, made->applies),
+                                .reason = def_builder_str(b, made->reason)};
   return kept;
+}
+
+/* The extension that makes a constraint a rule of care; what it says why stands where FHIR has a place. */
+static void take_session_rule(const struct tree_node *node, struct b_constraint *made) {
+  const struct tree_node *rule = tree_find(node, "extension"), *part = NULL;
+  while (rule && !str_is(tree_text(rule, "url"), DEF_SESSION_RULE))
+    rule = tree_next_same(rule);
+  if (rule) part = tree_find(rule, "extension");
+  for (; part; part = tree_next_same(part)) {
+    if (str_is(tree_text(part, "url"), "group")) made->group = tree_text(part, "valueCode");
+    if (str_is(tree_text(part, "url"), "applies")) made->applies = tree_text(part, "valueString");
+  }
+  if (rule) made->reason = tree_text(node, "requirements");
 }
 
 static void take_constraint(struct builder *b, struct b_element *e, const struct tree_node *node) {
@@ -179,6 +196,7 @@ static void take_constraint(struct builder *b, struct b_element *e, const struct
       .source = tree_text(node, "source"),
       .is_error = !str_is(tree_text(node, "severity"), "warning"),
   };
+  take_session_rule(node, &made);
   struct b_constraint *constraint = def_builder_constraint(b, &made);
   struct b_constraint **all = grown(b, e->constraints, e->constraint_count, sizeof *all);
   if (!all || !constraint) return;

@@ -30,7 +30,7 @@
 #include "definitions/definitions.h"
 
 #define PACK_MAGIC "KETLINK\x1a" /* eight bytes; the 0x1a stops a terminal from printing on */
-enum { PACK_VERSION = 6, PACK_PAGE = 4096 };
+enum { PACK_VERSION = 7, PACK_PAGE = 4096 };
 #define PACK_BYTE_ORDER 0x01020304u
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -159,7 +159,7 @@ struct pack_discriminator {
 };
 
 struct pack_constraint {
-  struct rel_str key, human, expression, source;
+  struct rel_str key, human, expression, source, group, applies, reason;
   uint32_t is_error, spare;
 };
 

@@ -28,7 +28,14 @@ struct b_type *def_thaw(struct builder *b, const struct def_type *type) {
 }
 
 static struct b_constraint *thaw_constraint(struct builder *b, struct def_constraint c) {
-  struct b_constraint made = {c.key, c.human, c.expression, c.source, c.is_error, {0}};
+  struct b_constraint made = {.key = c.key,
+                              .human = c.human,
+                              .expression = c.expression,
+                              .source = c.source,
+                              .is_error = c.is_error,
+                              .group = c.group,
+                              .applies = c.applies,
+                              .reason = c.reason};
   return def_builder_constraint(b, &made);
 }
 

@@ -76,8 +76,14 @@ static struct def_constraint constraint_at(const struct rel_list *list, size_t i
   if (index >= list->count) return (struct def_constraint){0};
   const int32_t *links = rel_items(list);
   const struct pack_constraint *c = rel_add(&links[index], links[index]);
-  return (struct def_constraint){rel_text(&c->key), rel_text(&c->human), rel_text(&c->expression),
-                                 rel_text(&c->source), c->is_error != 0};
+  return (struct def_constraint){.key = rel_text(&c->key),
+                                 .human = rel_text(&c->human),
+                                 .expression = rel_text(&c->expression),
+                                 .source = rel_text(&c->source),
+                                 .is_error = c->is_error != 0,
+                                 .group = rel_text(&c->group),
+                                 .applies = rel_text(&c->applies),
+                                 .reason = rel_text(&c->reason)};
 }
 
 size_t def_type_constraint_count(const struct def_type *type) {

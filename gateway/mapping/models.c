@@ -107,12 +107,10 @@ static const struct def_type *type_of(const struct model *m, struct str path) {
   return type;
 }
 
-/* In the file the expression has its own place, if JSON writes it without escapes. */
-static enum status check_constraint(const struct model *m, const struct def_type *input,
-                                    const struct tree_node *node) {
-  const struct tree_node *expression = tree_find(node, "expression");
+/* In the file an expression has its own place, if JSON writes it without escapes. */
+static enum status check_expression(const struct model *m, const struct def_type *input,
+                                    const struct tree_node *expression) {
   struct fp_program *program;
-  if (!expression || !input) return STATUS_OK;
   size_t from = tree_offset(expression) + 1;
   struct fp_compile compile = {.definitions = m->definitions,
                                .input = input,
@@ -128,6 +126,28 @@ static enum status check_constraint(const struct model *m, const struct def_type
   }
   enum status status = fhirpath_compile(&compile, m->arena, m->diags, &program, NULL);
   return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+/* A rule of care says what part of a session it is about, and of which records. */
+static enum status check_session_rule(const struct model *m, const struct tree_node *rule) {
+  const struct tree_node *applies = NULL, *part = tree_find(rule, "extension");
+  struct str group = STR("");
+  for (; part; part = tree_next_same(part)) {
+    if (str_is(tree_text(part, "url"), "group")) group = tree_text(part, "valueCode");
+    if (str_is(tree_text(part, "url"), "applies")) applies = tree_find(part, "valueString");
+  }
+  if (!group.len) fault(m, rule, "a session rule has no", STR("group"), STR(""));
+  if (!applies) fault(m, rule, "a session rule has no", STR("applies"), STR(""));
+  return applies && m->is ? check_expression(m, m->is, applies) : STATUS_OK;
+}
+
+static enum status check_constraint(const struct model *m, const struct def_type *input,
+                                    const struct tree_node *node) {
+  const struct tree_node *expression = tree_find(node, "expression"), *rule = tree_find(node, "extension");
+  enum status status = expression && input ? check_expression(m, input, expression) : STATUS_OK;
+  for (; rule && status == STATUS_OK; rule = tree_next_same(rule))
+    if (str_is(tree_text(rule, "url"), DEF_SESSION_RULE)) status = check_session_rule(m, rule);
+  return status;
 }
 
 static enum status check_element(struct model *m, const struct tree_node *node) {
