@@ -30,7 +30,9 @@ enum {
   LIMIT_EXPORT_LINES = 20000000,  /* resources of one export to a folder; it remembers the place of each */
   LIMIT_DESTINATION_PROFILES = 256, /* profiles that a destination asks for */
   LIMIT_DESTINATION_PACKAGES = 32,  /* packages that it names */
-  LIMIT_RESPONSE_BYTES = 16 << 20 /* an HTTP answer, decoded */
+  LIMIT_RESPONSE_BYTES = 16 << 20, /* an HTTP answer, decoded */
+  LIMIT_CAPABILITY_TYPES = 1000,   /* resource types of a CapabilityStatement */
+  LIMIT_CAPABILITY_PARAMETERS = 1000 /* search parameters of one of them */
 };
 
 #endif

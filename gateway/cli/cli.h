@@ -101,6 +101,9 @@ int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, str
  * *path is its file. */
 int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out,
                      struct str *path, struct pipeline_policy *policy);
+/* The file of a destination by that rule; CONFIG with a finding that says what there is. */
+enum status cli_find_destination(struct cli *cli, const char *name, struct str *path,
+                                 struct diag_list *diags) MUST_USE;
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;
@@ -112,6 +115,7 @@ extern const struct cli_command *const cli_commands[];
 extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
+extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
 extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_validate, cli_fhirpath;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
     cli_map_convert;

@@ -6,5 +6,5 @@
  */
 #include "cli/cli.h"
 
-const struct cli_command *const cli_commands[] = {&cli_send};
-const size_t cli_command_count = 1;
+const struct cli_command *const cli_commands[] = {&cli_send, &cli_doctor_command};
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -22,16 +22,17 @@ static struct str list_names(struct cli *cli, const char *folder, struct str wri
   return list;
 }
 
-static enum status refuse_name(struct cli *cli, const char *folder, const char *written) {
+static enum status refuse_name(struct cli *cli, const char *folder, const char *written,
+                               struct diag_list *diags) {
   struct source source = source_make(str_of(folder), (struct str){0});
   struct diag_at at = {.source = &source};
   struct str near = {0}, shown = diag_quote(cli->arena, str_of(written));
   struct str list = list_names(cli, folder, str_of(written), &near);
   if (near.len)
-    diag_error(&cli->diags, DIAG_CONFIG_INVALID, &at, "there is no destination %.*s; did you mean %.*s?",
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "there is no destination %.*s; did you mean %.*s?",
                STR_ARG(shown), STR_ARG(near));
   else
-    diag_error(&cli->diags, DIAG_CONFIG_INVALID, &at, "there is no destination %.*s; there are: %.*s",
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "there is no destination %.*s; there are: %.*s",
                STR_ARG(shown), STR_ARG(list.len ? list : STR("none")));
   return STATUS_CONFIG;
 }
@@ -46,16 +47,17 @@ static bool is_name_of(struct cli *cli, const char *folder, struct str file) {
   return false;
 }
 
-static enum status find_destination(struct cli *cli, const char *name, struct str *path) {
+enum status cli_find_destination(struct cli *cli, const char *name, struct str *path,
+                                 struct diag_list *diags) {
   struct str folder;
   *path = str_of(name);
   if (strchr(name, '/') || str_ends(*path, STR(".json"))) return STATUS_OK;
-  enum status status = pipeline_find_mappings(cli_value(cli, "mappings"), cli->arena, &cli->diags, &folder);
+  enum status status = pipeline_find_mappings(cli_value(cli, "mappings"), cli->arena, diags, &folder);
   if (status != STATUS_OK) return status;
   folder = arena_concat(cli->arena, folder, STR("/destinations"));
   struct str file = arena_concat(cli->arena, *path, STR(".json"));
   if (!folder.ptr || !file.ptr) return STATUS_NOMEM;
-  if (!is_name_of(cli, folder.ptr, file)) return refuse_name(cli, folder.ptr, name);
+  if (!is_name_of(cli, folder.ptr, file)) return refuse_name(cli, folder.ptr, name, diags);
   *path = arena_printf(cli->arena, "%.*s/%.*s", STR_ARG(folder), STR_ARG(file));
   return path->ptr ? STATUS_OK : STATUS_NOMEM;
 }
@@ -67,7 +69,7 @@ static int refuse_destination(struct cli *cli, enum status status) {
 
 int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out,
                      struct str *path, struct pipeline_policy *policy) {
-  enum status status = find_destination(cli, destination, path);
+  enum status status = cli_find_destination(cli, destination, path, &cli->diags);
   if (status == STATUS_OK)
     status = pipeline_policy_read(path->ptr, cli->host, cli->arena, &cli->diags, policy);
   if (status != STATUS_OK) return refuse_destination(cli, status);

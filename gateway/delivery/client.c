@@ -6,23 +6,13 @@
  * environment, a byte cap that holds after decoding, and a fresh connection for what must not be sent twice
  * (libcurl repeats a request by itself when a reused connection dies without an answer).
  */
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include "delivery/internal.h"
+#include "delivery/client.h"
 
 enum { TOKEN_MAX = 16384, HEADER_MAX = 4096 };
-
-struct delivery_client {
-  CURL *curl;
-  struct delivery_destination destination;
-  struct arena *arena;
-  char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
-  size_t authorization_size;
-  char error[CURL_ERROR_SIZE];
-};
 
 /* Suites of RFC 9325 section 4.2 for TLS 1.2; TLS 1.3 has good ones only. */
 static const char suites[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"

@@ -102,4 +102,54 @@ void delivery_read_single(const struct delivery_answer *answer, struct str base,
 /* Issue severities and codes of an OperationOutcome, for people, without diagnostics texts. */
 struct str delivery_outcome_text(struct str body, struct arena *arena);
 
+/* --- what a server says of itself ----------------------------------------------------------------------- */
+
+/* What a CapabilityStatement says that a server does with one type; bits. */
+enum delivery_can {
+  DELIVERY_CAN_CREATE = 1,
+  DELIVERY_CAN_UPDATE = 2,
+  DELIVERY_CAN_READ = 4,
+  DELIVERY_CAN_SEARCH = 8,
+  DELIVERY_CAN_CREATE_IF = 16, /* conditionalCreate */
+  DELIVERY_CAN_UPDATE_IF = 32, /* conditionalUpdate */
+  DELIVERY_CAN_DELETE = 64
+};
+struct delivery_type {
+  struct str name;
+  unsigned can;
+  const struct str *parameters; /* names of search parameters */
+  size_t parameter_count;
+};
+struct delivery_capability {
+  struct str fhir_version, software, software_version; /* printable, clipped; empty when not given */
+  bool json;                                           /* among its formats */
+  bool transaction, batch;
+  const struct delivery_type *types;
+  size_t type_count;
+};
+/* Pure. INVALID when it is no CapabilityStatement with a REST server, LIMIT when it has more types or
+   parameters than the caps; *why says so. */
+enum status delivery_capability_read(struct str body, struct arena *arena, struct delivery_capability *out,
+                                     const char **why) MUST_USE;
+/* NULL when it does not name the type. */
+const struct delivery_type *delivery_capability_type(const struct delivery_capability *capability,
+                                                     struct str name);
+bool delivery_type_searched_by(const struct delivery_type *type, const char *parameter);
+
+/* GET base/metadata, and how it came about. Nothing is written to the server. */
+struct delivery_probe {
+  struct delivery_answer answer;
+  bool resolved;             /* the host name has an address */
+  struct str address;        /* of the other side, empty without a connection */
+  struct str tls, cipher;    /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; empty without a handshake */
+  int chain;                 /* certificates that were verified, from the server's to the authority's; 0: none */
+  int64_t expires_ms;        /* the server's own certificate; 0: not known */
+  int64_t server_ms;         /* Date header; 0: none */
+};
+enum status delivery_probe(struct delivery_client *client, struct arena *arena,
+                           struct delivery_probe *out) MUST_USE;
+/* A search that nothing can match, for the answer's status: 401 and 403 say what the credential is worth. */
+enum status delivery_probe_token(struct delivery_client *client, const char *type, struct arena *arena,
+                                 struct delivery_answer *out) MUST_USE;
+
 #endif

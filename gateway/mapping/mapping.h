@@ -55,6 +55,10 @@ struct str mapping_file(const struct mapping_map *map);
 const struct def_type *mapping_source_type(const struct mapping_map *map);
 const struct def_type *mapping_target_type(const struct mapping_map *map);
 
+/* Names of the resource types that the maps of the set create, each once, in order of the alphabet. */
+enum status mapping_created_types(const struct mapping_set *set, struct arena *arena, struct str **names,
+                                  size_t *count) MUST_USE;
+
 /* One step of a run, for --trace and coverage. Texts are views of the map's source. */
 enum mapping_event {
   MAPPING_GROUP,

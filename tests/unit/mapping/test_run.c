@@ -258,6 +258,22 @@ static void test_folder(void **state) {
   assert_non_null(mapping_find(f->set, STR("session.fml")));
 }
 
+/* What the maps of the clinic create: resources only, once each, sorted; a check that is not vacuous. */
+static void test_created(void **state) {
+  struct fixture *f = *state;
+  struct str *names = NULL;
+  size_t count = 0, wanted = 0;
+  test_folder(state);
+  assert_int_equal(mapping_created_types(f->set, f->arena, &names, &count), STATUS_OK);
+  for (size_t i = 0; i < count; i++) {
+    assert_true(i == 0 || str_cmp(names[i - 1], names[i]) < 0);
+    wanted += str_is(names[i], "Patient") || str_is(names[i], "MedicationAdministration") ||
+              str_is(names[i], "Observation") || str_is(names[i], "AdverseEvent");
+    assert_false(str_is(names[i], "Quantity") || str_is(names[i], "Bundle"));
+  }
+  assert_int_equal(wanted, 4);
+}
+
 int main(void) {
   struct definitions *definitions = pack_open();
   if (!definitions) return PACK_SKIPPED;
@@ -268,6 +284,6 @@ int main(void) {
       CASE(test_trace),      CASE(test_log_trace),          CASE(test_trace_reasons),
       CASE(test_step_cap),   CASE(test_depth_cap),          CASE(test_equal_runs),
       CASE(test_find),       CASE(test_translate),          CASE(test_missing_file),
-      CASE(test_folder)};
+      CASE(test_folder),     CASE(test_created)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,163 @@
+/* doctor_local.c - checks of this side: definitions, maps, destination files, credentials, packages. */
+#include "cli/doctor.h"
+
+enum { AUTHORITY_MAX = 1 << 20 };
+
+/* --- this machine --- */
+
+static bool check_definitions(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli *cli = doctor->cli;
+  struct diag_list diags;
+  struct str path;
+  struct pipeline *pipeline = NULL;
+  struct pipeline_params params = {.host = cli->host, .definitions = cli_value(cli, "definitions")};
+  diag_list_init(&diags, cli->arena);
+  enum status status = pipeline_find_pack(params.definitions, cli->arena, &diags, &path);
+  if (status == STATUS_OK) status = pipeline_open(&params, &diags, &pipeline);
+  if (status != STATUS_OK)
+    return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "ketlink definitions build", &diags);
+  struct def_package core = definitions_package(pipeline_definitions(pipeline), 0);
+  cli_doctor_ok(doctor, line, "%.*s: %zu packages, %.*s#%.*s first", STR_ARG(path),
+                definitions_package_count(pipeline_definitions(pipeline)), STR_ARG(core.id),
+                STR_ARG(core.version));
+  pipeline_close(pipeline);
+  return true;
+}
+
+static bool check_maps(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli *cli = doctor->cli;
+  struct diag_list diags;
+  struct pipeline_params params = {.host = cli->host,
+                                   .definitions = cli_value(cli, "definitions"),
+                                   .mappings = cli_value(cli, "mappings"),
+                                   .maps = true};
+  diag_list_init(&diags, cli->arena);
+  enum status status = pipeline_open(&params, &diags, &doctor->pipeline);
+  if (status != STATUS_OK)
+    return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "ketlink map check", &diags);
+  const struct mapping_set *maps = pipeline_maps(doctor->pipeline);
+  return cli_doctor_ok(doctor, line, "%.*s: %zu maps, %zu ConceptMaps, %zu routes",
+                       STR_ARG(pipeline_mappings_folder(doctor->pipeline)), mapping_count(maps),
+                       mapping_concept_map_count(maps), pipeline_routes(doctor->pipeline)->count);
+}
+
+/* Every file of the folder, each by its three readers: nobody finds a slip of the pen only when sending. */
+static enum status read_destination(struct cli_doctor *doctor, const char *path, struct diag_list *diags,
+                                    struct delivery_destination *delivery, struct pipeline_policy *policy) {
+  struct cli *cli = doctor->cli;
+  struct bundle_shape shape;
+  enum status status = bundle_shape_read(path, cli->host, cli->arena, diags, &shape);
+  if (status == STATUS_OK) status = delivery_destination_read(path, cli->host, cli->arena, diags, delivery);
+  if (status == STATUS_OK) status = pipeline_policy_read(path, cli->host, cli->arena, diags, policy);
+  return status;
+}
+
+static bool check_destinations(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli *cli = doctor->cli;
+  struct diag_list diags;
+  struct str folder =
+      arena_concat(cli->arena, pipeline_mappings_folder(doctor->pipeline), STR("/destinations"));
+  struct str *names = NULL;
+  size_t count = 0;
+  diag_list_init(&diags, cli->arena);
+  if (!folder.ptr || cli->host->list_files(cli->host->context, folder.ptr, STR(".json"), cli->arena, &names,
+                                           &count) != STATUS_OK)
+    count = 0;
+  for (size_t i = 0; i < count; i++) {
+    struct delivery_destination delivery;
+    struct pipeline_policy policy;
+    struct str path = arena_printf(cli->arena, "%.*s/%.*s", STR_ARG(folder), STR_ARG(names[i]));
+    enum status status =
+        path.ptr ? read_destination(doctor, path.ptr, &diags, &delivery, &policy) : STATUS_NOMEM;
+    if (status != STATUS_OK)
+      return cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
+                                  "mend the file; its keys: mappings/destinations/README.md", &diags);
+  }
+  return cli_doctor_ok(doctor, line, "%zu files, no faults", count);
+}
+
+/* --- one destination, as far as this machine goes --- */
+
+static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  static const char fix[] = "mend the file; its keys: mappings/destinations/README.md";
+  struct cli *cli = doctor->cli;
+  struct diag_list diags;
+  diag_list_init(&diags, cli->arena);
+  enum status status = cli_find_destination(cli, doctor->name, &doctor->path, &diags);
+  if (status == STATUS_OK)
+    status = read_destination(doctor, doctor->path.ptr, &diags, &doctor->destination, &doctor->policy);
+  if (status == STATUS_OK)
+    status = destination_read(cli->host, doctor->path.ptr, DESTINATION_ALL, &diags, &doctor->file);
+  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, fix, &diags);
+  struct str preset = doctor->file.preset.name;
+  return cli_doctor_ok(doctor, line, "%.*s%s%.*s", STR_ARG(doctor->path), preset.len ? " on " : "",
+                       STR_ARG(preset));
+}
+
+static bool check_authority(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli *cli = doctor->cli;
+  struct str path = doctor->destination.ca_file, text = {0};
+  if (!path.len) return cli_doctor_ok(doctor, line, "the system's authorities");
+  enum status status = cli->host->read_file(cli->host->context, path.ptr, AUTHORITY_MAX, cli->arena, &text);
+  if (status != STATUS_OK)
+    return cli_doctor_fail(doctor, line, STATUS_CONFIG, "check the name and the permissions of caFile",
+                           "%.*s cannot be read: %s", STR_ARG(path), status_name(status));
+  if (str_find(text, STR("-----BEGIN CERTIFICATE-----"), 0) == SIZE_MAX)
+    return cli_doctor_fail(doctor, line, STATUS_CONFIG, "caFile is a certificate in PEM",
+                           "%.*s holds no certificate in PEM", STR_ARG(path));
+  return cli_doctor_ok(doctor, line, "%.*s alone is trusted", STR_ARG(path));
+}
+
+/* Making the client reads the credential: its file, its mode, its form. Without a good one the server is
+ * looked at all the same, by a client that has none. */
+static bool check_credential(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  const struct host *host = doctor->cli->host;
+  struct diag_list diags;
+  diag_list_init(&diags, doctor->cli->arena);
+  enum status status = delivery_client_new(&doctor->destination, host, &diags, &doctor->client);
+  if (status != STATUS_OK) {
+    (void)cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
+                               "a file of one line that only its owner can read: chmod 600", &diags);
+    struct delivery_destination open = doctor->destination;
+    open.token_file = (struct str){0};
+    doctor->no_credential = true;
+    return delivery_client_new(&open, host, &diags, &doctor->client) == STATUS_OK;
+  }
+  if (!doctor->destination.token_file.len) return cli_doctor_ok(doctor, line, "none: the server is open");
+  return cli_doctor_ok(doctor, line, "%.*s, readable by its owner only",
+                       STR_ARG(doctor->destination.token_file));
+}
+
+static bool check_profiles(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli *cli = doctor->cli;
+  struct diag_list diags;
+  struct pipeline *pipeline = NULL;
+  struct pipeline_params params = {.host = cli->host,
+                                   .packages = doctor->policy.packages,
+                                   .package_count = doctor->policy.package_count,
+                                   .definitions = cli_value(cli, "definitions"),
+                                   .mappings = cli_value(cli, "mappings")};
+  if (!doctor->policy.package_count && !doctor->policy.profile_count)
+    return cli_doctor_ok(doctor, line, "none asked for besides FHIR R4");
+  diag_list_init(&diags, cli->arena);
+  enum status status = pipeline_open(&params, &diags, &pipeline);
+  if (status == STATUS_OK) status = pipeline_policy_check(pipeline, &doctor->policy, &diags);
+  pipeline_close(pipeline);
+  if (status != STATUS_OK)
+    return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "name the package that has it in packages",
+                                &diags) ||
+           true;
+  return cli_doctor_ok(doctor, line, "%zu profiles, %zu packages", doctor->policy.profile_count,
+                       doctor->policy.package_count);
+}
+
+const struct cli_doctor_check cli_doctor_local[] = {
+    {"definitions", DOCTOR_ALWAYS, check_definitions},
+    {"maps", DOCTOR_ALWAYS, check_maps},
+    {"destinations", DOCTOR_WITHOUT, check_destinations},
+    {"configuration", DOCTOR_WITH_DESTINATION, check_configuration},
+    {"profiles", DOCTOR_WITH_DESTINATION, check_profiles},
+    {"authority", DOCTOR_WITH_DESTINATION, check_authority},
+    {"credential", DOCTOR_WITH_DESTINATION, check_credential},
+};
+const size_t cli_doctor_local_count = sizeof cli_doctor_local / sizeof cli_doctor_local[0];

@@ -1,0 +1,17 @@
+/* doctor_row.h - private to cli: what `ketlink doctor` looks like, for the program that starts it and the one
+ * that does it. */
+#ifndef KETLINK_CLI_DOCTOR_ROW_H
+#define KETLINK_CLI_DOCTOR_ROW_H
+
+#include "cli/cli.h"
+
+#define CLI_DOCTOR_ROW                                                                                       \
+  .name = "doctor", .arguments = "[DESTINATION]",                                                            \
+  .summary = "check this machine, a destination and its server; one line a check, with what to do",          \
+  .examples =                                                                                                \
+      "  ketlink doctor                      definitions, maps, destination files\n"                         \
+      "  ketlink doctor hospital             and the credential, the way there, what the server takes\n"     \
+      "  ketlink doctor --json ./ehr.json    an object a line: check, mark, detail, fix\n",                  \
+  .max_arguments = 1, .public_output = true
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * probe.c - one GET of /metadata with the client that delivers, and what its connection was made of.
+ *
+ * The same client: what this finds is what a delivery would meet. The TLS session can be looked at only while
+ * a request runs, so a header callback does.
+ */
+#include <openssl/ssl.h>
+#include <time.h>
+#include "delivery/client.h"
+
+struct looking {
+  struct delivery_client *client;
+  struct arena *arena;
+  struct delivery_probe *out;
+};
+
+static int64_t expiry_of(const X509 *certificate) {
+  struct tm when = {0};
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) return 0;
+  return (int64_t)timegm(&when) * 1000;
+}
+
+static void look_at_session(struct looking *looking) {
+  const struct curl_tlssessioninfo *session = NULL;
+  struct delivery_probe *out = looking->out;
+  if (curl_easy_getinfo(looking->client->curl, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
+      session->backend != CURLSSLBACKEND_OPENSSL || !session->internals)
+    return;
+  const SSL *ssl = session->internals;
+  const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+  out->tls = arena_str(looking->arena, str_of(SSL_get_version(ssl)));
+  out->cipher = arena_str(looking->arena, str_of(SSL_get_cipher_name(ssl)));
+  out->chain = chain ? sk_X509_num(chain) : 0;
+  out->expires_ms = expiry_of(SSL_get0_peer_certificate(ssl));
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
+  struct looking *looking = context;
+  (void)bytes;
+  if (!looking->out->tls.len) look_at_session(looking);
+  return size * count;
+}
+
+static void look_at_connection(struct looking *looking) {
+  CURL *curl = looking->client->curl;
+  struct curl_header *date = NULL;
+  const char *address = NULL;
+  curl_off_t looked_up = 0;
+  curl_easy_getinfo(curl, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+  curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address);
+  looking->out->resolved = looked_up > 0;
+  if (address && looking->out->answer.phase > DELIVERY_CONNECT)
+    looking->out->address = arena_str(looking->arena, str_of(address));
+  if (curl_easy_header(curl, "date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK) return;
+  time_t when = curl_getdate(date->value, NULL);
+  looking->out->server_ms = when > 0 ? (int64_t)when * 1000 : 0;
+}
+
+enum status delivery_probe(struct delivery_client *client, struct arena *arena, struct delivery_probe *out) {
+  struct delivery_request request = {.method = "GET", .path = STR("/metadata")};
+  struct looking looking = {.client = client, .arena = arena, .out = out};
+  *out = (struct delivery_probe){0};
+  if (curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, on_header) != CURLE_OK ||
+      curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, &looking) != CURLE_OK)
+    return STATUS_NOMEM;
+  enum status status = delivery_send(client, &request, arena, &out->answer);
+  if (status == STATUS_OK) look_at_connection(&looking);
+  curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, NULL);
+  curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, NULL);
+  return status;
+}
+
+enum status delivery_probe_token(struct delivery_client *client, const char *type, struct arena *arena,
+                                 struct delivery_answer *out) {
+  struct delivery_request request = {.method = "GET"};
+  request.path = arena_printf(arena, "/%s?identifier=urn:ketlink:doctor%%7Cnone&_summary=count", type);
+  return request.path.ptr ? delivery_send(client, &request, arena, out) : STATUS_NOMEM;
+}
