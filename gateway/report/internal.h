@@ -52,6 +52,8 @@ bool report_dose_given(const struct tree_node *dose);
 bool report_instant(struct str text, struct datetime *out);
 /* "10:17", with the day where it is another than the session's, with the offset where it is another. */
 void report_clock(const struct report_page *page, struct str text, struct buf *out);
+/* "UTC-05:00" */
+void report_offset(struct buf *out, int offset);
 /* Notes that the page must not show. */
 bool report_is_kept_back(const struct report_page *page, const struct tree_node *note);
 
@@ -85,7 +87,8 @@ void report_value(struct report_page *page, const struct tree_node *row, const c
 void report_table(struct report_page *page, const struct report_section *section, const struct report_rows *rows);
 /* Heading and table, or the sentence that says there is nothing. */
 void report_section(struct report_page *page, const struct report_section *section);
-void report_table_open(struct report_page *page, const char *id, const char *caption);
+/* Short tables stay on one sheet of paper. */
+void report_table_open(struct report_page *page, const char *id, const char *caption, size_t rows);
 void report_table_close(struct report_page *page);
 /* One object of the record as a list of terms. */
 struct report_field {
@@ -100,7 +103,17 @@ void report_absent(struct report_page *page);
 
 /* --- sections.c, page.c, style.c --- */
 
+/* Total or risk of a rating. */
+void report_result(struct report_page *page, const struct tree_node *scale);
+/* Scales before and after the dose; nothing where there is no dose. */
+void report_change(struct report_page *page);
+/* Names of the diagnoses that a field refers to. */
+void report_diagnoses(struct report_page *page, const struct tree_node *row, const char *field);
 void report_sections(struct report_page *page);
+/* What stands out, in one strip. */
+void report_glance(struct report_page *page);
+/* Heading, both pictures and what they leave out; nothing when there is nothing to draw. */
+void report_plot(struct report_page *page);
 void report_heading(struct report_page *page, const char *id, const char *title);
 extern const char report_style[];
 

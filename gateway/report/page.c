@@ -7,10 +7,28 @@ void report_heading(struct report_page *page, const char *id, const char *title)
 
 /* --- who and when --- */
 
-static void write_name(struct report_page *page, const struct tree_node *patient) {
+static void add_part(struct report_page *page, const struct tree_node *object, const char *field,
+                     enum report_cell cell, const char *before) {
+  if (!tree_text(object, field).len) return;
+  buf_add_text(page->out, before);
+  report_value(page, object, field, cell);
+}
+
+static void add_patient(struct report_page *page, const struct tree_node *patient) {
+  const char *between = tree_text(patient, "family").len ? ", " : "";
+  buf_add_text(page->out, "<p class=\"who\"><strong>");
   report_value(page, patient, "family", REPORT_TEXT);
-  if (tree_text(patient, "family").len && tree_text(patient, "given").len) buf_add_text(page->out, ", ");
-  report_value(page, patient, "given", REPORT_TEXT);
+  for (const struct tree_node *given = tree_find(patient, "given"); given; given = tree_next_same(given)) {
+    if (!given->text.len) continue;
+    buf_add_text(page->out, between);
+    report_isolate(page->out, given->text);
+    between = " ";
+  }
+  buf_add_text(page->out, "</strong>");
+  add_part(page, patient, "birthDate", REPORT_TEXT, " \xC2\xB7 born ");
+  add_part(page, patient, "sex", REPORT_WORD, " \xC2\xB7 ");
+  add_part(page, patient, "mrn", REPORT_TEXT, " \xC2\xB7 record number ");
+  buf_add_text(page->out, "</p>\n");
 }
 
 static void write_clinic(struct report_page *page, const struct tree_node *session) {
@@ -19,9 +37,8 @@ static void write_clinic(struct report_page *page, const struct tree_node *sessi
 }
 
 static void write_period(struct report_page *page, const struct tree_node *session) {
-  buf_add_text(page->out, "<time>");
   report_escape(page->out, page->day);
-  buf_add_text(page->out, "</time>, ");
+  buf_add_text(page->out, ", ");
   report_value(page, session, "start", REPORT_TIME);
   buf_add_text(page->out, "\xE2\x80\x93");
   if (tree_text(session, "stop").len)
@@ -30,26 +47,93 @@ static void write_period(struct report_page *page, const struct tree_node *sessi
     report_absent(page);
 }
 
-static const struct report_field patient_fields[] = {
-    {"Patient", "mrn", REPORT_TEXT, true, write_name},
-    {"Born", "birthDate", REPORT_TEXT, true, NULL},
-    {"Sex", "sex", REPORT_WORD, true, NULL},
-    {"Record number", "mrn", REPORT_TEXT, true, NULL},
-};
+static void write_zone(struct report_page *page, const struct tree_node *session) {
+  (void)session;
+  report_offset(page->out, page->offset);
+  add_part(page, tree_find(page->record, "clinic"), "timeZone", REPORT_TEXT, ", clinic: ");
+}
+
+static void write_course(struct report_page *page, const struct tree_node *session) {
+  const struct tree_node *course = tree_find(page->record, "course");
+  report_value(page, session, "course", REPORT_TEXT);
+  if (!course) return;
+  add_part(page, course, "status", REPORT_WORD, ", ");
+  add_part(page, course, "start", REPORT_TEXT, ", from ");
+  add_part(page, course, "stop", REPORT_TEXT, " to ");
+}
+
+static void write_signed(struct report_page *page, const struct tree_node *session) {
+  (void)session;
+  const struct tree_node *signature = tree_find(page->record, "signed");
+  if (!signature) {
+    report_absent(page);
+    return;
+  }
+  report_value(page, signature, "by", REPORT_PERSON);
+  buf_add_text(page->out, ", ");
+  report_value(page, signature, "at", REPORT_TIME);
+  add_part(page, signature, "software", REPORT_TEXT, ", in ");
+}
+
+static void write_indications(struct report_page *page, const struct tree_node *session) {
+  report_diagnoses(page, session, "indications");
+}
+
 static const struct report_field session_fields[] = {
-    {"When", "start", REPORT_TIME, true, write_period}, {"Clinic", "id", REPORT_TEXT, true, write_clinic},
-    {"Clinician in charge", "lead", REPORT_PERSON, true, NULL}, {"Room", "room", REPORT_TEXT, false, NULL},
-    {"Session", "id", REPORT_TEXT, true, NULL},         {"Status", "status", REPORT_WORD, true, NULL},
+    {"When", "start", REPORT_TIME, true, write_period},
+    {"Time zone", "start", REPORT_TEXT, true, write_zone},
+    {"Clinic", "id", REPORT_TEXT, true, write_clinic},
+    {"Clinician in charge", "lead", REPORT_PERSON, true, NULL},
+    {"Reason", "indications", REPORT_WORD, true, write_indications},
+    {"Room", "room", REPORT_TEXT, false, NULL},
     {"Kind of visit", "class", REPORT_WORD, true, NULL},
+    {"By way of", "modality", REPORT_WORD, false, NULL},
+    {"Patient's place", "patientPlace", REPORT_WORD, false, NULL},
+    {"Status", "status", REPORT_WORD, true, NULL},
 };
+
+/* What matters to whoever keeps the records: at the end of the page. */
+static const struct report_field record_fields[] = {
+    {"Session", "id", REPORT_TEXT, true, NULL},
+    {"Revision", "revision", REPORT_NUMBER, true, NULL},
+    {"Course", "course", REPORT_TEXT, false, write_course},
+    {"Appointment", "appointment", REPORT_TEXT, false, NULL},
+    {"Signed", "id", REPORT_TEXT, true, write_signed},
+};
+
+/* A record that is not to be relied on says so before anything else. */
+static void add_banner(struct report_page *page, const struct tree_node *session) {
+  struct str status = tree_text(session, "status");
+  if (str_is(status, "entered-in-error"))
+    buf_add_text(page->out, "<p class=\"banner alert\">Entered in error: this session did not take place as recorded "
+                            "here.</p>\n");
+  else if (!str_is(status, "finished")) {
+    buf_add_text(page->out, "<p class=\"banner alert\">This session is not finished: ");
+    report_word(page->out, status);
+    buf_add_text(page->out, ".</p>\n");
+  }
+}
+
+/* "Ketamine infusion": the first letter of a heading is a capital. */
+static void add_type(struct report_page *page, const struct tree_node *session) {
+  struct buf words;
+  buf_init(&words, LIMIT_RECORD_BYTES);
+  report_word_plain(&words, tree_text(session, "type"));
+  if (words.len && words.ptr[0] >= 'a' && words.ptr[0] <= 'z') words.ptr[0] = (char)(words.ptr[0] - 'a' + 'A');
+  report_escape(page->out, buf_str(&words));
+  if (words.error != STATUS_OK) page->status = words.error;
+  buf_release(&words);
+  add_part(page, session, "number", REPORT_NUMBER, ", session ");
+}
 
 static void add_header(struct report_page *page) {
   const struct tree_node *session = tree_find(page->record, "session");
-  const struct tree_node *patient = tree_find(page->record, "patient");
-  buf_add_text(page->out, "<header>\n<h1>");
-  report_value(page, session, "type", REPORT_WORD);
+  buf_add_text(page->out, "<header>\n");
+  add_banner(page, session);
+  buf_add_text(page->out, "<h1>");
+  add_type(page, session);
   buf_add_text(page->out, "</h1>\n");
-  report_fields(page, patient, patient_fields, sizeof patient_fields / sizeof patient_fields[0]);
+  add_patient(page, tree_find(page->record, "patient"));
   report_fields(page, session, session_fields, sizeof session_fields / sizeof session_fields[0]);
   buf_add_text(page->out, "</header>\n");
 }
@@ -62,9 +146,9 @@ static void sent_cell(struct report_page *page, struct str text) {
   buf_add_text(page->out, "</td>");
 }
 
-static void add_sent_row(struct report_page *page, const struct report_sent *sent) {
+static void add_sent_row(struct report_page *page, const struct report_sent *sent, bool destinations) {
   buf_add_text(page->out, "<tr>");
-  sent_cell(page, sent->destination);
+  if (destinations) sent_cell(page, sent->destination);
   sent_cell(page, sent->type);
   sent_cell(page, sent->key);
   buf_printf(page->out, "<td>%s", sent->stored ? "stored" : "<strong class=\"alert\">not stored</strong>");
@@ -86,12 +170,15 @@ static void add_sent(struct report_page *page) {
     buf_add_text(page->out, "<p class=\"none\">Not known to this page.</p>\n");
     return;
   }
-  report_table_open(page, "sent", "Resources, as the servers answered");
-  buf_add_text(page->out, "<thead><tr><th scope=\"col\">Destination</th><th scope=\"col\">Type</th>"
-                          "<th scope=\"col\">Key</th><th scope=\"col\">State</th><th scope=\"col\">Location</th>"
+  bool destinations = false;
+  for (size_t i = 0; i < params->sent_count; i++)
+    destinations |= params->sent[i].destination.len != 0;
+  report_table_open(page, "sent", "Resources, as the servers answered", params->sent_count);
+  buf_printf(page->out, "<thead><tr>%s<th scope=\"col\">Type</th>", destinations ? "<th scope=\"col\">Destination</th>" : "");
+  buf_add_text(page->out, "<th scope=\"col\">Key</th><th scope=\"col\">State</th><th scope=\"col\">Location</th>"
                           "<th scope=\"col\">Version</th></tr></thead>\n<tbody>\n");
   for (size_t i = 0; i < params->sent_count; i++)
-    add_sent_row(page, &params->sent[i]);
+    add_sent_row(page, &params->sent[i], destinations);
   buf_add_text(page->out, "</tbody>\n");
   report_table_close(page);
 }
@@ -120,7 +207,12 @@ static void add_page(struct report_page *page) {
   buf_add_text(page->out, "</style>\n</head>\n<body>\n");
   add_header(page);
   buf_add_text(page->out, "<main>\n");
+  report_glance(page);
+  report_plot(page);
   report_sections(page);
+  report_heading(page, "record", "Record");
+  report_fields(page, tree_find(page->record, "session"), record_fields,
+                sizeof record_fields / sizeof record_fields[0]);
   add_sent(page);
   buf_add_text(page->out, "</main>\n</body>\n</html>\n");
 }

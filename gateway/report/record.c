@@ -87,9 +87,9 @@ bool report_instant(struct str text, struct datetime *out) {
   return text.len && datetime_parse(text, DATETIME_INSTANT, out);
 }
 
-static void add_offset(struct buf *out, int offset) {
+void report_offset(struct buf *out, int offset) {
   unsigned minutes = (unsigned)(offset < 0 ? -offset : offset);
-  buf_printf(out, " UTC%s%02u:%02u", offset < 0 ? "\xE2\x88\x92" : "+", minutes / 60, minutes % 60);
+  buf_printf(out, "UTC%s%02u:%02u", offset < 0 ? "\xE2\x88\x92" : "+", minutes / 60, minutes % 60);
 }
 
 /* The record's own digits: "2026-03-11T10:17:00-05:00" has its clock at 11. */
@@ -109,5 +109,7 @@ void report_clock(const struct report_page *page, struct str text, struct buf *o
   while (end < text.len && (text.ptr[end] == '.' || (text.ptr[end] >= '0' && text.ptr[end] <= '9')))
     end++;
   buf_add_str(out, str_slice(text, 11, seconds ? end : 16));
-  if (at.offset != page->offset) add_offset(out, at.offset);
+  if (at.offset == page->offset) return;
+  buf_add_char(out, ' ');
+  report_offset(out, at.offset);
 }

@@ -83,7 +83,7 @@ static void write_amount(struct report_page *page, const struct tree_node *row) 
   add_unit(page, row, "flowLPerMin", " L/min", tree_find(row, "givenMg") ? ", " : "");
 }
 
-static void add_diagnoses(struct report_page *page, const struct tree_node *row, const char *field) {
+void report_diagnoses(struct report_page *page, const struct tree_node *row, const char *field) {
   const char *between = "";
   for (const struct tree_node *node = tree_find(row, field); node; node = tree_next_same(node)) {
     const struct tree_node *diagnosis = report_item(page, "diagnoses", node->text);
@@ -95,7 +95,7 @@ static void add_diagnoses(struct report_page *page, const struct tree_node *row,
 }
 
 static void write_reasons(struct report_page *page, const struct tree_node *row) {
-  add_diagnoses(page, row, "reasons");
+  report_diagnoses(page, row, "reasons");
 }
 
 static void write_items(struct report_page *page, const struct tree_node *row) {
@@ -112,7 +112,7 @@ static void write_items(struct report_page *page, const struct tree_node *row) {
   }
 }
 
-static void write_result(struct report_page *page, const struct tree_node *row) {
+void report_result(struct report_page *page, const struct tree_node *row) {
   report_value(page, row, "total", REPORT_NUMBER);
   if (!tree_text(row, "risk").len) return;
   if (tree_text(row, "total").len) buf_add_text(page->out, ", ");
@@ -309,7 +309,7 @@ static const struct report_column scale_columns[] = {
     {"Time", "at", REPORT_TIME, true},
     {"Scale", "scale", REPORT_WORD, true},
     {"Version", "version", REPORT_TEXT},
-    {"Result", "total", REPORT_NUMBER, true, NULL, write_result, {"risk"}},
+    {"Result", "total", REPORT_NUMBER, true, NULL, report_result, {"risk"}},
     {"Answered by", "answeredBy", REPORT_PERSON},
     {"Rated by", "by", REPORT_PERSON},
     {"Items", "items", REPORT_TEXT, false, NULL, write_items},
@@ -522,6 +522,7 @@ static void add_background(struct report_page *page) {
 static void add_scales(struct report_page *page) {
   if (!tree_find(page->record, "scales")) return;
   report_heading(page, "scales", "Rating scales");
+  report_change(page);
   report_section(page, &scales);
 }
 

@@ -89,7 +89,7 @@ static uint32_t shown_columns(const struct report_section *section, const struct
 
 static const char *class_of(const struct report_column *column) {
   if (column->cell == REPORT_NUMBER) return " class=\"number\"";
-  return column->cell == REPORT_TIME ? " class=\"time\"" : "";
+  return column->cell == REPORT_TIME ? " class=\"time\"" : " class=\"text\"";
 }
 
 static void add_head(struct report_page *page, const struct report_column *column) {
@@ -112,12 +112,14 @@ static void add_cell(struct report_page *page, const struct report_column *colum
   buf_printf(page->out, "</%s>", tag);
 }
 
+enum { SHORT_ROWS = 12 };
+
 /* Around each table stands a box that scrolls where the page is narrow; keys reach it. */
-void report_table_open(struct report_page *page, const char *id, const char *caption) {
+void report_table_open(struct report_page *page, const char *id, const char *caption, size_t rows) {
   buf_printf(page->out,
-             "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s-caption\"><table>\n"
+             "<div class=\"scroll%s\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s-caption\"><table>\n"
              "<caption id=\"%s-caption\">%s</caption>\n",
-             id, id, caption);
+             rows <= SHORT_ROWS ? " short" : "", id, id, caption);
 }
 
 void report_table_close(struct report_page *page) {
@@ -139,7 +141,7 @@ static void add_row(struct report_page *page, const struct report_section *secti
 void report_table(struct report_page *page, const struct report_section *section,
                   const struct report_rows *rows) {
   uint32_t shown = shown_columns(section, rows);
-  report_table_open(page, section->id, section->caption);
+  report_table_open(page, section->id, section->caption, rows->count);
   buf_add_text(page->out, "<thead><tr>");
   for (size_t i = 0; i < section->column_count; i++)
     if (shown >> i & 1) add_head(page, &section->columns[i]);

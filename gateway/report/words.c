@@ -5,7 +5,7 @@
 static const char *const capitals[] = {
     "iv",  "im",   "sc",    "ect",  "tms",  "cbt", "rems", "phq",  "gad",  "pcl", "madrs", "qids",
     "ymrs", "bpi", "nrs",   "c",    "ssrs", "cadss", "moca", "mmse", "mdq", "ham", "d17",  "audit",
-    "dast", "ptsd", "ocd",  "rn",   "pmhnp", "crna", "pa",  "lcsw", "maoi",
+    "dast", "ii",   "ptsd", "ocd",  "rn",   "pmhnp", "crna", "pa",  "lcsw", "maoi",
 };
 
 /* Parts whose hyphen stays, with the part that follows (NULL: any). */
