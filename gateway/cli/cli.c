@@ -76,6 +76,15 @@ void cli_report(const struct cli *cli, const struct diag_list *diags) {
   buf_release(&text);
 }
 
+int cli_fail_on(const struct cli *cli, enum diag_severity *out) {
+  const char *name = cli_value(cli, "fail-on");
+  *out = DIAG_ERROR;
+  if (!name || strcmp(name, "error") == 0) return CLI_DONE;
+  *out = strcmp(name, "warning") == 0 ? DIAG_WARNING : (enum diag_severity)(DIAG_FATAL + 1);
+  if (*out == DIAG_WARNING || strcmp(name, "none") == 0) return CLI_DONE;
+  return cli_usage(cli, "--fail-on takes error, warning or none, not '%s'", name);
+}
+
 int cli_exit_of(enum status status) {
   static const int exits[] = {
       [STATUS_OK] = CLI_DONE,

@@ -90,6 +90,8 @@ void cli_printf(struct cli *cli, const char *format, ...) __attribute__((format(
 void cli_report(const struct cli *cli, const struct diag_list *diags);
 /* The same to a text, for who prints it when its turn comes. */
 void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf *out);
+/* Of the option --fail-on: the least severity that is a finding for the exit status; above DIAG_FATAL: none. */
+int cli_fail_on(const struct cli *cli, enum diag_severity *out);
 /* What the shell is told for a status. */
 int cli_exit_of(enum status status);
 /* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,
@@ -116,7 +118,8 @@ extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
 extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
-extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_validate, cli_fhirpath;
+extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_validate, cli_check,
+    cli_fhirpath;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
     cli_map_convert;
 extern const struct cli_command cli_definitions_build, cli_definitions_add, cli_definitions_list,

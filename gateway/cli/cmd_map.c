@@ -27,7 +27,11 @@ static void check_routes(struct cli *cli, const struct pipeline *pipeline, const
 static int check(struct cli *cli) {
   struct pipeline *pipeline = NULL;
   struct mapping_set *set = NULL;
-  int result = cli_pipeline(cli, false, &pipeline);
+  struct pipeline_params params = {.host = cli->host,
+                                   .definitions = cli_value(cli, "definitions"),
+                                   .mappings = cli_value(cli, "mappings"),
+                                   .mending = true};
+  int result = cli_pipeline_open(cli, &params, &pipeline);
   if (result != CLI_DONE) return result;
   struct str folder = pipeline_mappings_folder(pipeline);
   struct mapping_load load = {.definitions = pipeline_definitions(pipeline),

@@ -35,15 +35,6 @@ static int choose_format(struct validate *validate) {
              : cli_usage(validate->cli, "--format takes text, json, junit, github or html, not '%s'", name);
 }
 
-static int choose_level(struct validate *validate) {
-  const char *name = cli_value(validate->cli, "fail-on");
-  validate->fail_on = DIAG_ERROR;
-  if (!name || strcmp(name, "error") == 0) return CLI_DONE;
-  validate->fail_on = strcmp(name, "warning") == 0 ? DIAG_WARNING : (enum diag_severity)(DIAG_FATAL + 1);
-  if (validate->fail_on == DIAG_WARNING || strcmp(name, "none") == 0) return CLI_DONE;
-  return cli_usage(validate->cli, "--fail-on takes error, warning or none, not '%s'", name);
-}
-
 static int choose_profiles(struct validate *validate) {
   const char *url;
   while ((url = cli_value_at(validate->cli, "profile", validate->profile_count))) {
@@ -101,7 +92,7 @@ static int run(struct cli *cli) {
   struct validate validate = {.cli = cli};
   struct diag_list diags;
   int result = choose_format(&validate);
-  if (result == CLI_DONE) result = choose_level(&validate);
+  if (result == CLI_DONE) result = cli_fail_on(cli, &validate.fail_on);
   if (result == CLI_DONE) result = cli_crew_jobs(cli, &validate.jobs);
   if (result == CLI_DONE) result = choose_profiles(&validate);
   if (result == CLI_DONE) result = cli_pipeline(cli, false, &validate.pipeline);

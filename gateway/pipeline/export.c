@@ -79,10 +79,9 @@ static enum status check_bundle(const struct passage *passage, struct tree_node 
   return status != STATUS_OK ? status : judged;
 }
 
-static enum status refuse_resource(const struct passage *passage) {
-  struct diag_at at = {.source = &passage->record->source, .offset = tree_offset(passage->record->root)};
-  diag_error(passage->run->diags, DIAG_INPUT_FORMAT, &at,
-             "this is a FHIR resource already; a clinic record is wanted");
+enum status pipeline_refuse_resource(const struct intake_record *record, struct diag_list *diags) {
+  struct diag_at at = {.source = &record->source, .offset = tree_offset(record->root)};
+  diag_error(diags, DIAG_INPUT_FORMAT, &at, "this is a FHIR resource already; a clinic record is wanted");
   return STATUS_INVALID;
 }
 
@@ -90,7 +89,7 @@ enum status pipeline_export(const struct pipeline *pipeline, const struct intake
                             const struct pipeline_run *run, struct tree_node **bundle) {
   struct passage passage = {pipeline, record, run, .errors = diag_errors(run->diags)};
   passage.shape = run->shape ? *run->shape : bundle_shape_collection();
-  if (!record->route) return refuse_resource(&passage);
+  if (!record->route) return pipeline_refuse_resource(record, run->diags);
   passage.way = &pipeline->ways[record->route - pipeline->routes.routes];
   enum status status = check_record(&passage);
   if (status == STATUS_OK) status = map_record(&passage, bundle);

@@ -8,6 +8,8 @@
 struct pipeline_route {
   const struct mapping_map *map;
   struct fp_program *clinic_id;
+  struct pipeline_rules rules;
+  struct fp_program **applies; /* by the index of a rule; NULL: checklists are not wanted */
 };
 
 struct pipeline {
@@ -18,7 +20,17 @@ struct pipeline {
   struct intake_routes routes;
   struct pipeline_route *ways;
   struct mapping_set *maps;
+  struct validation_setting *settings; /* of all routes */
+  size_t setting_count;
   struct validation *validation;
 };
+
+/* INVALID, with a diagnostic: it has a resourceType. */
+enum status pipeline_refuse_resource(const struct intake_record *record, struct diag_list *diags) MUST_USE;
+
+/* The rules of the models of all routes, and what the clinic's policy.json makes of them. Routes and folder are
+   known. CONFIG, NOMEM. */
+enum status pipeline_rules_open(struct pipeline *pipeline, const struct pipeline_params *params,
+                                struct diag_list *diags) MUST_USE;
 
 #endif

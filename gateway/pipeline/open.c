@@ -72,6 +72,7 @@ static enum status open_mappings(struct pipeline *pipeline, const struct pipelin
   if (status == STATUS_OK)
     status = definitions_refresh_models(pipeline->definitions, pipeline->host, pipeline->folder.ptr, diags);
   if (status == STATUS_OK) status = open_routes(pipeline, diags);
+  if (status == STATUS_OK) status = pipeline_rules_open(pipeline, params, diags);
   return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
 }
 
@@ -84,6 +85,8 @@ static enum status open_all(struct pipeline *pipeline, const struct pipeline_par
   if (status != STATUS_OK) return status;
   struct validation_params validation = {.definitions = pipeline->definitions,
                                          .constraints = VALIDATION_CONSTRAINTS_ALL,
+                                         .settings = pipeline->settings,
+                                         .setting_count = pipeline->setting_count,
                                          .internal_references = params->maps};
   return validation_new(&validation, diags, &pipeline->validation);
 }

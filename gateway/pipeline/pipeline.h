@@ -23,6 +23,8 @@ struct pipeline_params {
   const char *const *packages; /* laid over the pack: FILE.tgz, a folder, ID#VERSION */
   size_t package_count;
   bool maps; /* load maps and routes (export); false: definitions only (validate, fhirpath) */
+  bool checklist; /* pipeline_check will be called */
+  bool mending;   /* map check: faults of policy.json are told, and the pipeline opens all the same */
 };
 /* NOT_FOUND, CONFIG, INVALID with diagnostics. */
 enum status pipeline_open(const struct pipeline_params *params, struct diag_list *diags,
@@ -42,6 +44,52 @@ const struct mapping_set *pipeline_maps(const struct pipeline *pipeline);
 const struct intake_routes *pipeline_routes(const struct pipeline *pipeline);
 const struct validation *pipeline_validation(const struct pipeline *pipeline);
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
+
+/* --- rules of care --- */
+
+/* A rule of care of a record's model, and how grave this clinic takes it: mappings/policy.json says so,
+   { "rules": { "bp-before": "error", "was-witnessed": "off" } }, for each rule that it names; the others are as
+   the model says. Only rules of care can be named there: what maps rely on cannot be turned off. */
+struct pipeline_rule {
+  struct def_constraint constraint;
+  enum validation_level usual, level; /* of the model, of this clinic */
+};
+struct pipeline_rules {
+  const struct pipeline_rule *items; /* in the order of a session: by group, then as the model has them */
+  size_t count;
+};
+/* Of the records of a route; none where its model has none. */
+const struct pipeline_rules *pipeline_rules_of(const struct pipeline *pipeline, const struct intake_route *route);
+/* The groups in the order of a session; what people call one. A group of the clinic's own has its code. */
+struct str pipeline_group_title(struct str group);
+/* "off", "warning", "error". */
+const char *pipeline_level_name(enum validation_level level);
+
+enum pipeline_mark {
+  PIPELINE_HOLDS,
+  PIPELINE_WARNS, /* it does not hold: a warning */
+  PIPELINE_FAILS, /* it does not hold: an error */
+  PIPELINE_NOT_APPLICABLE,
+  PIPELINE_RULE_OFF,  /* by policy: not looked at */
+  PIPELINE_NOT_KNOWN, /* the record breaks its model: a rule that seems to hold may have had nothing to see */
+  PIPELINE_MARKS
+};
+/* "ok", "warning", "error", "not-applicable", "off", "not-known". */
+const char *pipeline_mark_name(enum pipeline_mark mark);
+
+struct pipeline_checklist {
+  const struct pipeline_rules *rules;
+  enum pipeline_mark *marks; /* by the index of a rule */
+  size_t by_mark[PIPELINE_MARKS];
+  size_t model_errors; /* errors that are not of a rule of care */
+};
+/* A record against its model, rule by rule. What was found stands in `diags`, of a rule with its key. The
+   pipeline was opened for checklists. INVALID: it is a FHIR resource, no record; NOMEM, LIMIT. */
+enum status pipeline_check(const struct pipeline *pipeline, const struct intake_record *record,
+                           struct arena *arena, struct diag_list *diags,
+                           struct pipeline_checklist *out) MUST_USE;
+
+/* --- destinations --- */
 
 /* What a destination asks of Bundles besides FHIR R4, and what is done with one in which the check finds
    errors; from mappings/destinations/NAME.json. */

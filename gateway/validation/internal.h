@@ -194,6 +194,8 @@ struct validation_making; /* a plan in the making */
 struct validation {
   const struct definitions *definitions;
   enum validation_constraints constraints;
+  const struct validation_setting *settings;
+  size_t setting_count;
   bool internal_references;
   struct validation_known known;
   struct arena *arena; /* plans and programs, under the lock */

@@ -13,9 +13,24 @@ static const struct known_rule {
     {{"dom-2", 5}, "contained"}, {{"dom-4", 5}, "contained"}, {{"dom-5", 5}, "contained"},
 };
 
+/* NULL: as the model says. */
+static const struct validation_setting *setting_of(const struct validation *validation,
+                                                   const struct def_constraint *constraint, bool logical) {
+  if (!logical || !constraint->group.len) return NULL;
+  for (size_t i = 0; i < validation->setting_count; i++)
+    if (str_eq(validation->settings[i].rule, constraint->key)) return &validation->settings[i];
+  return NULL;
+}
+
+static bool is_off(const struct validation *validation, const struct def_constraint *constraint, bool logical) {
+  const struct validation_setting *setting = setting_of(validation, constraint, logical);
+  return setting && setting->level == VALIDATION_OFF;
+}
+
 static bool is_wanted(const struct validation *validation, const struct def_constraint *constraint,
                       bool logical, uint32_t *needs) {
   *needs = 0;
+  if (is_off(validation, constraint, logical)) return false;
   if (!logical && validation->constraints != VALIDATION_CONSTRAINTS_ALL) return false;
   if (constraint->expression.len == 0) return false;
   for (size_t i = 0; i < sizeof known_rules / sizeof known_rules[0]; i++) {
@@ -120,8 +135,10 @@ static void add_rule(struct validation *validation, struct validation_rules *rul
                      const struct def_constraint *constraint, const struct scope *scope) {
   uint32_t needs;
   if (!is_wanted(validation, constraint, scope->logical, &needs) || has_rule(rules, constraint)) return;
+  const struct validation_setting *setting = setting_of(validation, constraint, scope->logical);
   struct validation_rule *rule = &rules->items[rules->count++];
   rule->constraint = *constraint;
+  if (setting) rule->constraint.is_error = setting->level == VALIDATION_ERROR;
   rule->constraint.expression = mend(constraint->expression);
   rule->needs = needs;
   rule->input = scope->input;

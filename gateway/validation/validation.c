@@ -52,6 +52,8 @@ enum status validation_new(const struct validation_params *params, struct diag_l
   }
   validation->definitions = definitions;
   validation->constraints = params->constraints;
+  validation->settings = params->settings;
+  validation->setting_count = params->setting_count;
   validation->internal_references = params->internal_references;
   find_known(validation);
   *out = validation;

@@ -34,9 +34,23 @@ enum validation_constraints {
   VALIDATION_CONSTRAINTS_LOGICAL /* of logical models only */
 };
 
+/* How grave it is when a rule of care does not hold (a constraint with a group, definitions.h); others are as
+   their models say. */
+enum validation_level {
+  VALIDATION_OFF, /* it is not evaluated */
+  VALIDATION_WARNING,
+  VALIDATION_ERROR
+};
+struct validation_setting {
+  struct str rule; /* key */
+  enum validation_level level;
+};
+
 struct validation_params {
   const struct definitions *definitions;
   enum validation_constraints constraints;
+  const struct validation_setting *settings; /* where a rule is not as its model says; outlives the validator */
+  size_t setting_count;
   bool internal_references; /* urn: references must be found in their Bundle whatever its type; else an error
                                only in a transaction, batch, document or message, a warning in others */
 };
