@@ -7,7 +7,7 @@
  *   decimal.h   exact decimals                       datetime.h partial dates and times
  *   utf8.h      strict UTF-8                         map.h      string -> pointer
  *   host.h      clock, randomness, files, UUIDs      limits.h   default caps
- *   config.h    JSON configuration files
+ *   zone.h      local times and their offsets   config.h    JSON configuration files
  */
 #ifndef KETLINK_BASE_BASE_H
 #define KETLINK_BASE_BASE_H
@@ -24,5 +24,6 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "base/zone.h"
 
 #endif

@@ -97,13 +97,25 @@ struct str diag_clean(struct arena *arena, struct str text) {
 
 /* --- collecting --- */
 
+/* In a source with a map the place says which file. */
+static bool fill_place(struct diag_list *list, struct diag *diag, const struct diag_at *at) {
+  struct source_place place = at->source->map->find(at->source->map, at->offset);
+  diag->file = diag_clean(list->arena, place.file);
+  diag->column = diag_clean(list->arena, place.column);
+  diag->line = place.position.line;
+  diag->col = place.position.col;
+  return diag->file.ptr && diag->column.ptr;
+}
+
 static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at *at) {
   if (!at) return true;
-  if (at->source) {
+  if (at->source && at->source->map) {
+    if (!fill_place(list, diag, at)) return false;
+  } else if (at->source) {
     diag->file = diag_clean(list->arena, at->source->name);
     if (!diag->file.ptr) return false;
   }
-  if (at->source && at->source->text.ptr) {
+  if (at->source && !at->source->map && at->source->text.ptr) {
     struct source_position position = source_locate_next(at->source, at->offset, &list->cursor);
     diag->line = position.line;
     diag->col = position.col;
@@ -180,6 +192,13 @@ static void add_profile(const struct diag *diag, struct buf *out) {
   buf_add_char(out, ')');
 }
 
+static void add_column(const struct diag *diag, struct buf *out) {
+  if (!diag->column.len) return;
+  buf_add_text(out, " (column ");
+  buf_add_str(out, diag->column);
+  buf_add_char(out, ')');
+}
+
 void diag_render_text(const struct diag *diag, struct buf *out) {
   if (diag->file.len) {
     buf_add_str(out, diag->file);
@@ -190,6 +209,7 @@ void diag_render_text(const struct diag *diag, struct buf *out) {
   }
   buf_printf(out, "%s %s: ", diag_severity_name(diag->severity), diag_code_name(diag->code));
   buf_add_str(out, diag->message);
+  add_column(diag, out);
   if (diag->path.len) {
     buf_add_text(out, " [");
     buf_add_str(out, diag->path);
@@ -203,8 +223,12 @@ void diag_render_validator(const struct diag *diag, struct buf *out) {
   struct str where = diag->path.len ? diag->path : diag->file.len ? diag->file : STR("(document)");
   buf_printf(out, "  %s @ ", names[diag->severity]);
   buf_add_str(out, where);
-  if (diag->line) buf_printf(out, " (line %u, col %u)", diag->line, diag->col);
+  if (diag->line && diag->column.len)
+    buf_printf(out, " (%.*s, line %u, col %u)", STR_ARG(diag->file), diag->line, diag->col);
+  else if (diag->line)
+    buf_printf(out, " (line %u, col %u)", diag->line, diag->col);
   buf_add_text(out, ": ");
   buf_add_str(out, diag->message);
+  add_column(diag, out);
   add_profile(diag, out);
 }

@@ -47,6 +47,7 @@ struct diag {
   struct str message;
   struct str file;
   uint32_t line, col; /* 0: unknown */
+  struct str column;  /* heading of a table's column; empty: none */
   struct str path;
   struct str expression;
   struct str profile, rule;
@@ -91,13 +92,13 @@ const char *diag_code_name(enum diag_code code);  /* "json-syntax" … */
 const char *diag_code_issue(enum diag_code code); /* OperationOutcome.issue.code */
 const char *diag_code_help(enum diag_code code);  /* how to fix it, one sentence */
 
-/* One line: `file:line:col: error json-syntax: message [path] (defined in PROFILE)`, parts that are unknown left out. No
+/* One line: `file:line:col: error json-syntax: message (column HEADING) [path] (defined in PROFILE)`, parts that are unknown left out. No
  * line end. */
 void diag_render_text(const struct diag *diag, struct buf *out);
 /* As HL7's validator prints it: `  Error @ Patient.birthDate (line 3, col 14): message (defined in PROFILE)`.
  */
 void diag_render_validator(const struct diag *diag, struct buf *out);
-/* The whole list as a JSON array of objects with severity, code, message, file, line, column, path,
+/* The whole list as a JSON array of objects with severity, code, message, file, line, column, heading, path,
  * expression, profile, rule. */
 void diag_render_json(const struct diag_list *list, struct buf *out);
 /* The whole list as a FHIR OperationOutcome (JSON text): file, line, column and, as message id, PROFILE#RULE

@@ -15,6 +15,7 @@ static void render_object(const struct diag *diag, struct buf *out) {
   member(out, "message", diag->message);
   member(out, "file", diag->file);
   if (diag->line) buf_printf(out, ",\"line\":%u,\"column\":%u", diag->line, diag->col);
+  member(out, "heading", diag->column);
   member(out, "path", diag->path);
   member(out, "expression", diag->expression);
   member(out, "profile", diag->profile);

@@ -30,6 +30,11 @@ enum {
   LIMIT_EXPORT_LINES = 20000000,  /* resources of one export to a folder; it remembers the place of each */
   LIMIT_DESTINATION_PROFILES = 256, /* profiles that a destination asks for */
   LIMIT_DESTINATION_PACKAGES = 32,  /* packages that it names */
+  LIMIT_SET_FILES = 64,           /* files that a CSV set is made of */
+  LIMIT_SET_COLUMNS = 256,        /* columns of one of them */
+  LIMIT_SET_ROW_BYTES = 1 << 20,  /* one row; a quotation mark that is never closed ends here */
+  LIMIT_SET_ROWS = 20000,         /* rows of one file that belong to one record */
+  LIMIT_SET_INDEX = 8 << 20,      /* rows that are looked up and not read in order, 16 bytes each */
   LIMIT_RESPONSE_BYTES = 16 << 20, /* an HTTP answer, decoded */
   LIMIT_CAPABILITY_TYPES = 1000,   /* resource types of a CapabilityStatement */
   LIMIT_CAPABILITY_PARAMETERS = 1000 /* search parameters of one of them */

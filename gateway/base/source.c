@@ -25,6 +25,7 @@ static size_t next_line(const char *text, size_t len, size_t from, size_t to) {
 struct source_position source_locate_next(const struct source *source, size_t offset,
                                           struct source_cursor *cursor) {
   struct str text = source->text;
+  if (source->map) return source->map->find(source->map, offset).position;
   if (offset > text.len) offset = text.len;
   if (cursor->text != text.ptr || cursor->position.line == 0 || cursor->offset > offset)
     *cursor = (struct source_cursor){text.ptr, 0, {source->first_line ? source->first_line : 1, 1}};

@@ -105,6 +105,7 @@ int cli_exit_of(enum status status) {
 
 int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, struct pipeline **out) {
   enum status status = pipeline_open(params, &cli->diags, out);
+  cli->pipeline = *out;
   if (status == STATUS_OK && !params->package_count) return CLI_DONE;
   cli_report(cli, &cli->diags); /* of packages also what is merely amiss */
   bool said = diag_failed(&cli->diags);

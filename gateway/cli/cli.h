@@ -66,6 +66,7 @@ struct cli {
   struct cli_value values[CLI_VALUES_MAX];
   size_t value_count;
   bool json, quiet;
+  const struct pipeline *pipeline; /* that cli_pipeline has opened; NULL: none */
   FILE *out;      /* stdout, or the temporary file of -o */
   char *out_path; /* -o, or NULL */
   char *out_temporary;

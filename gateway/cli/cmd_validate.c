@@ -98,6 +98,7 @@ static int run(struct cli *cli) {
   if (result == CLI_DONE) result = cli_pipeline(cli, false, &validate.pipeline);
   if (result != CLI_DONE) return result;
   diag_list_init(&diags, cli->arena);
+  validate.inputs.pipeline = validate.pipeline;
   enum status status =
       cli_inputs_find(cli->host, cli->arguments, cli->argument_count, cli->arena, &diags, &validate.inputs);
   cli_report(cli, &diags);

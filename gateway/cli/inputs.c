@@ -74,6 +74,7 @@ static enum status walk(struct search *search, struct str folder, size_t depth) 
   enum status status = STATUS_OK;
   if (depth > search->out->max_depth)
     return refuse(search, folder, DIAG_INPUT_TOO_DEEP, STATUS_LIMIT, "folders are nested too deeply");
+  if (search->out->pipeline && pipeline_is_set(search->out->pipeline, folder.ptr)) return push(search, folder.ptr);
   for (size_t i = 0; status == STATUS_OK && i < sizeof suffixes / sizeof suffixes[0]; i++)
     status = add_files(search, folder, str_of(suffixes[i]));
   if (status != STATUS_OK || !search->host->list_folders) return status;
@@ -93,11 +94,12 @@ static enum status add_folder(struct search *search, const char *path) {
   size_t from = search->out->count;
   enum status status = walk(search, str_of(path), 0);
   search->out->folders = true;
+  if (search->out->count == from + 1 && search->out->paths[from] == path) search->out->folders = false;
   size_t found = search->out->count - from;
   if (found > 1) qsort(search->out->paths + from, found, sizeof *search->out->paths, by_bytes);
   if (status != STATUS_OK || found) return status;
   return refuse(search, str_of(path), DIAG_FILE_UNREADABLE, STATUS_NOT_FOUND,
-                "the folder has no .json, .ndjson or .xml file");
+                "the folder has no .json, .ndjson or .xml file, and no set of CSV files");
 }
 
 static bool is_folder(const char *path) {

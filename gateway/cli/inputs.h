@@ -9,10 +9,11 @@ struct cli_inputs {
   size_t count;
   bool folders;     /* one of the arguments is a folder */
   size_t max_depth; /* of folders in a folder; 0: LIMIT_FOLDER_DEPTH */
+  const struct pipeline *pipeline; /* whose sets of CSV files are inputs as they stand; NULL: none are */
   size_t max_files; /* from folders; 0: LIMIT_FOLDER_FILES */
 };
 
-/* A folder stands for every .json, .ndjson and .xml file in it and in its folders. Links and hidden ones are
+/* A folder that is a set of CSV files is one input. Any other stands for every .json, .ndjson and .xml file in it and in its folders. Links and hidden ones are
  * left out, so that the walk ends and stays inside. Anything else stays as it is. A folder without such a
  * file, one that cannot be read or that has more than the caps allow is an error; the others are found all
  * the same, and the first trouble is the status. */

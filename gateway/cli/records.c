@@ -12,6 +12,11 @@ static bool is_large_file(const char *path) {
          info.st_size > LIMIT_RECORD_BYTES;
 }
 
+static bool is_folder(const char *path) {
+  struct stat info;
+  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 static enum status open_mapped(struct cli_records *records) {
   enum status status = file_map(records->path, &records->text);
   if (status != STATUS_OK) return status;
@@ -22,6 +27,22 @@ static enum status open_mapped(struct cli_records *records) {
   records->mapped = false;
   records->input = (struct intake_input){0};
   return STATUS_UNSUPPORTED;
+}
+
+static enum status refuse_folder(struct cli_records *records) {
+  struct source source = source_make(str_of(records->path), (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(&records->diags, DIAG_FILE_UNREADABLE, &at,
+             "the folder is no set of CSV files: it has none of the record files that mappings/csv describes");
+  return STATUS_NOT_FOUND;
+}
+
+static enum status open_set(struct cli *cli, struct cli_records *records) {
+  enum status status =
+      cli->pipeline ? pipeline_set_open(cli->pipeline, records->path, &records->diags, &records->set) : STATUS_NOT_FOUND;
+  if (status == STATUS_NOT_FOUND) return refuse_folder(records);
+  if (status == STATUS_OK) records->input = records->passed = intake_set_input(records->set);
+  return status;
 }
 
 static enum status open_text(struct cli *cli, struct cli_records *records) {
@@ -35,7 +56,8 @@ enum status cli_records_open(struct cli *cli, const char *path, struct cli_recor
   if (!out->arena) return STATUS_NOMEM;
   diag_list_init(&out->diags, out->arena);
   enum status status = STATUS_UNSUPPORTED;
-  /* another kind of argument, such as a folder of tables, has its line here */
+  out->many = true;
+  if (is_folder(path)) return open_set(cli, out);
   if (is_large_file(path)) status = open_mapped(out);
   if (status != STATUS_OK) status = open_text(cli, out);
   out->many = out->input.lines;
@@ -43,17 +65,22 @@ enum status cli_records_open(struct cli *cli, const char *path, struct cli_recor
 }
 
 void cli_records_forget(struct cli_records *records) {
+  if (records->set && records->input.at - records->passed.at > FORGET_BYTES) {
+    intake_set_forget(&records->passed, &records->input);
+    records->passed = records->input;
+  }
   if (records->mapped && records->input.at - records->forgotten > FORGET_BYTES)
     records->forgotten = file_forget(records->text, records->forgotten, records->input.at);
 }
 
 double cli_records_share(const struct cli_records *records) {
-  size_t all = records->input.text.len;
+  size_t all = records->set ? intake_set_bytes(records->set) : records->input.text.len;
   return records->many && all ? (double)records->input.at / (double)all : 0;
 }
 
 void cli_records_close(struct cli_records *records) {
   if (records->mapped) file_unmap(records->text);
+  intake_set_close(records->set);
   arena_free(records->arena);
   *records = (struct cli_records){0};
 }

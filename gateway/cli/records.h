@@ -1,6 +1,6 @@
 /*
  * records.h - private to cli: one argument of a command line, opened as records. A file is read, or mapped
- * when it is large and has a record a line; "-" is stdin.
+ * when it is large and has a record a line; "-" is stdin. A folder is a set of CSV files.
  *
  * The cursor is `input`: intake_next reads the record it stands before, intake_skip passes over it, and a copy
  * of it reads the same record again for as long as the argument is open.
@@ -18,6 +18,8 @@ struct cli_records {
   /* private */
   struct arena *arena;
   struct str text;
+  struct intake_set *set; /* a folder of tables */
+  struct intake_input passed; /* of a set: what lies before takes no memory any more */
   bool mapped;
   size_t forgotten; /* bytes of the mapping that take no memory any more */
 };

@@ -1,5 +1,5 @@
 /* intake.c - one record after the other: cut it out of the input, read it, find its route, bind it. */
-#include "intake/internal.h"
+#include "intake/csv.h"
 
 struct intake_input intake_open(struct str name, struct str text) {
   return (struct intake_input){.name = name, .text = text, .line = 1, .lines = intake_is_lines(name, text)};
@@ -36,6 +36,7 @@ static bool take_text(struct intake_input *input, struct source *out) {
 }
 
 bool intake_skip(struct intake_input *input) {
+  if (input->set) return intake_csv_skip(input);
   struct source source;
   return take_text(input, &source);
 }
@@ -100,6 +101,7 @@ static enum status find_route(struct intake_record *record, const struct intake_
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) {
+  if (input->set) return intake_csv_next(input, arena, diags, out);
   *out = (struct intake_record){0};
   if (!take_text(input, &out->source)) return STATUS_NOT_FOUND;
   struct tree_limits limits = tree_limits_default();

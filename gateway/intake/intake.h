@@ -1,6 +1,5 @@
 /*
- * intake.h - what the clinic gives -> bound source trees. Formats are rows of one table; JSON and NDJSON
- * today.
+ * intake.h - what the clinic gives -> bound source trees: JSON, NDJSON, and sets of CSV files.
  *
  * A *route* (mappings/routes.json) says for each format which logical model types it and which map translates
  * it.
@@ -35,6 +34,14 @@ struct intake_record {
   struct tree_node *root;           /* bound; NULL when it could not be read or has no route */
 };
 
+struct intake_set;
+
+/* How far a way through a CSV set has come in one of its files. */
+struct intake_place {
+  size_t at;
+  uint32_t line;
+};
+
 /* An input file: one JSON document, or NDJSON with one record a line (by name .ndjson, or when more text
    follows the first document). intake_next gives one record after the other, each in the caller's arena, in
    constant memory. */
@@ -43,6 +50,10 @@ struct intake_input {
   size_t at;
   uint32_t line;
   bool lines;
+  /* a CSV set: at is the sum of all places */
+  const struct intake_set *set;
+  size_t loose; /* rows of no record that were reported */
+  struct intake_place places[LIMIT_SET_FILES];
 };
 struct intake_input intake_open(struct str name, struct str text);
 /* Moves over the next record without reading it; false at the end. Who shares the work among threads gives
@@ -53,5 +64,45 @@ bool intake_skip(struct intake_input *input);
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) MUST_USE;
+
+/* --- sets of CSV files
+ * ------------------------------------------------------------------------------------------------------
+ *
+ * A set is a folder with a file for the records (sessions.csv) and one for each of their parts, joined by
+ * keys. mappings/csv/NAME.json describes it: docs/csv.md. What comes of it is the same tree as that of the
+ * record in JSON; offsets of its nodes lead to file, row and column by the record's source.
+ *
+ * Descriptions are read once, then shared. An open set is immutable and shared by threads; its files are
+ * mapped, and nothing of them is copied but what one record takes. A file whose rows are in the order of the
+ * record's key is read along with the records' file; of any other, and of tables that records refer to
+ * (patients, staff), 16 bytes a row are kept in memory, at most LIMIT_SET_INDEX rows in all.
+ *
+ * intake_next gives the records in the order of the records' file. Each key without a record is a record of
+ * its own that is INVALID, and so is each row that stands twice in a table: nothing is passed over unsaid. */
+
+struct intake_sets;
+struct intake_sets_params {
+  const char *folder; /* mappings: its folder csv is read; there need not be one */
+  const struct host *host;
+  const struct definitions *definitions;
+  const struct intake_routes *routes; /* must outlive the sets */
+};
+/* Reads and checks all descriptions against their models. CONFIG with diagnostics. */
+enum status intake_sets_read(const struct intake_sets_params *params, struct arena *arena, struct diag_list *diags,
+                             struct intake_sets **out) MUST_USE;
+/* Whether a folder has the records' file of a description. */
+bool intake_set_is(const struct intake_sets *sets, const char *folder);
+/* Opens a folder as a set of the description whose records' file it has. NOT_FOUND without a diagnostic: it is
+   no set. INVALID with diagnostics: headings, order, or a row after which nothing can be read. LIMIT. */
+enum status intake_set_open(const struct intake_sets *sets, const struct host *host,
+                            const struct definitions *definitions, const char *folder, struct diag_list *diags,
+                            struct intake_set **out) MUST_USE;
+void intake_set_close(struct intake_set *set);
+/* The way through a set, before its first record. */
+struct intake_input intake_set_input(const struct intake_set *set);
+/* Gives back the memory of what lies between two places of one way. Copies that stand there still read. */
+void intake_set_forget(const struct intake_input *from, const struct intake_input *to);
+/* Bytes of all its files, for progress. */
+size_t intake_set_bytes(const struct intake_set *set);
 
 #endif

@@ -53,6 +53,14 @@ static enum status open_routes(struct pipeline *pipeline, struct diag_list *diag
   return status;
 }
 
+static enum status open_sets(struct pipeline *pipeline, struct diag_list *diags) {
+  struct intake_sets_params params = {.folder = pipeline->folder.ptr,
+                                      .host = pipeline->host,
+                                      .definitions = pipeline->definitions,
+                                      .routes = &pipeline->routes};
+  return intake_sets_read(&params, pipeline->arena, diags, &pipeline->sets);
+}
+
 static enum status open_maps(struct pipeline *pipeline, struct diag_list *diags) {
   struct mapping_load load = {
       .definitions = pipeline->definitions, .host = pipeline->host, .folder = pipeline->folder.ptr};
@@ -73,6 +81,7 @@ static enum status open_mappings(struct pipeline *pipeline, const struct pipelin
     status = definitions_refresh_models(pipeline->definitions, pipeline->host, pipeline->folder.ptr, diags);
   if (status == STATUS_OK) status = open_routes(pipeline, diags);
   if (status == STATUS_OK) status = pipeline_rules_open(pipeline, params, diags);
+  if (status == STATUS_OK) status = open_sets(pipeline, diags);
   return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
 }
 
@@ -131,6 +140,15 @@ const struct intake_routes *pipeline_routes(const struct pipeline *pipeline) {
 
 const struct validation *pipeline_validation(const struct pipeline *pipeline) {
   return pipeline->validation;
+}
+
+bool pipeline_is_set(const struct pipeline *pipeline, const char *folder) {
+  return intake_set_is(pipeline->sets, folder);
+}
+
+enum status pipeline_set_open(const struct pipeline *pipeline, const char *folder, struct diag_list *diags,
+                              struct intake_set **out) {
+  return intake_set_open(pipeline->sets, pipeline->host, pipeline->definitions, folder, diags, out);
 }
 
 struct str pipeline_mappings_folder(const struct pipeline *pipeline) {

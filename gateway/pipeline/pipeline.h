@@ -43,6 +43,11 @@ const struct definitions *pipeline_definitions(const struct pipeline *pipeline);
 const struct mapping_set *pipeline_maps(const struct pipeline *pipeline);
 const struct intake_routes *pipeline_routes(const struct pipeline *pipeline);
 const struct validation *pipeline_validation(const struct pipeline *pipeline);
+/* Whether a folder is a set of CSV files that a description of mappings/csv fits, and opening it: see
+   intake_set_open. It is closed before the pipeline. */
+bool pipeline_is_set(const struct pipeline *pipeline, const char *folder);
+enum status pipeline_set_open(const struct pipeline *pipeline, const char *folder, struct diag_list *diags,
+                              struct intake_set **out) MUST_USE;
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
 
 /* --- rules of care --- */
