@@ -49,6 +49,8 @@ static int check(struct cli *cli) {
     status = mapping_check_models(load.definitions, cli->host, load.folder, cli->arena, &cli->diags);
   if (status == STATUS_OK) status = mapping_load(&load, &cli->diags, &set);
   if (status == STATUS_OK && load.folder) check_routes(cli, pipeline, set);
+  if (status == STATUS_OK) status = pipeline_check_sets(pipeline, cli->arena, &cli->diags);
+  if (status == STATUS_CONFIG) status = STATUS_INVALID;
   if (status == STATUS_OK && diag_failed(&cli->diags)) status = STATUS_INVALID;
   cli_report(cli, &cli->diags);
   if (status == STATUS_OK && !cli->quiet)
@@ -65,7 +67,7 @@ const struct cli_command cli_map_check = {
     .name = "map",
     .verb = "check",
     .arguments = "[FILE…]",
-    .summary = "check models, maps, ConceptMaps and routes; every fault in one run",
+    .summary = "check models, maps, ConceptMaps, routes and descriptions of CSV sets; every fault in one run",
     .examples = "  ketlink map check                      all of the mappings folder\n"
                 "  ketlink map check --mappings DIR       of another folder\n"
                 "  ketlink map check new.fml              and this map beside them\n",

@@ -33,7 +33,7 @@ static enum status refuse_folder(struct cli_records *records) {
   struct source source = source_make(str_of(records->path), (struct str){0});
   struct diag_at at = {.source = &source};
   diag_error(&records->diags, DIAG_FILE_UNREADABLE, &at,
-             "the folder is no set of CSV files: it has none of the record files that mappings/csv describes");
+             "a folder, not a file, and no set of CSV files: it has none of the record files that mappings/csv describes");
   return STATUS_NOT_FOUND;
 }
 

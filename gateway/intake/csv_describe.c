@@ -588,7 +588,9 @@ enum status intake_sets_read(const struct intake_sets_params *params, struct are
     struct str path = arena_printf(arena, "%.*s/%.*s", STR_ARG(folder), STR_ARG(names[i]));
     r.out->name = names[i];
     status = path.ptr ? read_description(&r, path) : STATUS_NOMEM;
-    if (status != STATUS_OK) worst = status;
+    if (status == STATUS_OK) continue;
+    worst = status;
+    sets->count--;
   }
   return worst;
 }

@@ -19,6 +19,7 @@ struct pipeline {
   struct str folder; /* mappings; empty when there is none */
   struct intake_routes routes;
   struct intake_sets *sets; /* descriptions of CSV sets; NULL: no mappings folder */
+  bool sets_broken;
   struct pipeline_route *ways;
   struct mapping_set *maps;
   struct validation_setting *settings; /* of all routes */

@@ -53,12 +53,26 @@ static enum status open_routes(struct pipeline *pipeline, struct diag_list *diag
   return status;
 }
 
-static enum status open_sets(struct pipeline *pipeline, struct diag_list *diags) {
+enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *arena, struct diag_list *diags) {
+  struct intake_sets *sets;
   struct intake_sets_params params = {.folder = pipeline->folder.ptr,
                                       .host = pipeline->host,
                                       .definitions = pipeline->definitions,
                                       .routes = &pipeline->routes};
-  return intake_sets_read(&params, pipeline->arena, diags, &pipeline->sets);
+  return pipeline->folder.len ? intake_sets_read(&params, arena, diags, &sets) : STATUS_OK;
+}
+
+/* Who reads without maps needs the descriptions only when a set comes. */
+static enum status open_sets(struct pipeline *pipeline, bool needed, struct diag_list *diags) {
+  struct diag_list unsaid;
+  struct intake_sets_params params = {.folder = pipeline->folder.ptr,
+                                      .host = pipeline->host,
+                                      .definitions = pipeline->definitions,
+                                      .routes = &pipeline->routes};
+  diag_list_init(&unsaid, pipeline->arena);
+  enum status status = intake_sets_read(&params, pipeline->arena, needed ? diags : &unsaid, &pipeline->sets);
+  pipeline->sets_broken = status != STATUS_OK;
+  return needed || status == STATUS_NOMEM ? status : STATUS_OK;
 }
 
 static enum status open_maps(struct pipeline *pipeline, struct diag_list *diags) {
@@ -81,7 +95,7 @@ static enum status open_mappings(struct pipeline *pipeline, const struct pipelin
     status = definitions_refresh_models(pipeline->definitions, pipeline->host, pipeline->folder.ptr, diags);
   if (status == STATUS_OK) status = open_routes(pipeline, diags);
   if (status == STATUS_OK) status = pipeline_rules_open(pipeline, params, diags);
-  if (status == STATUS_OK) status = open_sets(pipeline, diags);
+  if (status == STATUS_OK) status = open_sets(pipeline, params->maps, diags);
   return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
 }
 
@@ -148,6 +162,10 @@ bool pipeline_is_set(const struct pipeline *pipeline, const char *folder) {
 
 enum status pipeline_set_open(const struct pipeline *pipeline, const char *folder, struct diag_list *diags,
                               struct intake_set **out) {
+  if (pipeline->sets_broken) {
+    diag_error(diags, DIAG_CONFIG_INVALID, NULL, "a description in mappings/csv is faulty: see ketlink map check");
+    return STATUS_CONFIG;
+  }
   return intake_set_open(pipeline->sets, pipeline->host, pipeline->definitions, folder, diags, out);
 }
 

@@ -48,6 +48,9 @@ const struct validation *pipeline_validation(const struct pipeline *pipeline);
 bool pipeline_is_set(const struct pipeline *pipeline, const char *folder);
 enum status pipeline_set_open(const struct pipeline *pipeline, const char *folder, struct diag_list *diags,
                               struct intake_set **out) MUST_USE;
+/* Every fault of the descriptions in mappings/csv. */
+enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *arena,
+                                struct diag_list *diags) MUST_USE;
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
 
 /* --- rules of care --- */
