@@ -1,7 +1,9 @@
-/* digest.c - UUIDs and SHA-256, on OpenSSL. */
+/* digest.c - UUIDs, SHA-1, SHA-256 and base64, on OpenSSL. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* see uuid_v5 */
 #include "base/host.h"
+#include "base/limits.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 static const char HEX[] = "0123456789abcdef";
@@ -71,4 +73,18 @@ void sha256_hex(struct str bytes, char out[65]) {
     out[2 * i + 1] = HEX[digest[i] & 15];
   }
   out[64] = '\0';
+}
+
+void base_sha1_base64(struct str bytes, char out[SHA1_BASE64]) {
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  SHA1((const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len, digest);
+  EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
+}
+
+struct str base_base64(struct str bytes, struct arena *arena) {
+  size_t size = (bytes.len + 2) / 3 * 4;
+  char *out = bytes.len <= LIMIT_TEXT_BYTES ? ARENA_ARRAY(arena, char, size + 1) : NULL;
+  if (!out) return (struct str){0};
+  EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), (int)bytes.len);
+  return str_make(out, size);
 }

@@ -265,6 +265,12 @@ static enum status list(const char *folder, const struct str *suffix, struct are
   return status;
 }
 
+static void system_sleep_ms(void *context, int64_t milliseconds) {
+  struct timespec wait = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
+  (void)context;
+  if (milliseconds > 0) nanosleep(&wait, NULL);
+}
+
 static enum status system_list_files(void *context, const char *folder, struct str suffix,
                                      struct arena *arena, struct str **names, size_t *count) {
   (void)context;
@@ -284,6 +290,7 @@ const struct host *host_system(void) {
       .random = system_random,
       .read_file = system_read_file,
       .write_file = system_write_file,
+      .sleep_ms = system_sleep_ms,
       .list_files = system_list_files,
       .list_folders = system_list_folders,
   };

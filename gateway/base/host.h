@@ -25,6 +25,8 @@ struct host {
   /* Names of the folders in a folder, links and hidden ones left out, sorted by bytes. May be NULL: none. */
   enum status (*list_folders)(void *context, const char *folder, struct arena *arena, struct str **names,
                               size_t *count);
+  /* Waits; may come back early on a signal. May be NULL: no waiting. */
+  void (*sleep_ms)(void *context, int64_t milliseconds);
 };
 
 /* The real machine. Immutable, shared. */
@@ -44,5 +46,10 @@ bool uuid_parse(struct str text, unsigned char out[16]);
 enum status uuid_v4(const struct host *host, char out[UUID_TEXT]) MUST_USE;
 /* Lower-case hexadecimal SHA-256. */
 void sha256_hex(struct str bytes, char out[65]);
+/* SHA-1 in base64, as R4 wants it of an attachment: a checksum, no proof of origin. */
+enum { SHA1_BASE64 = 29 };
+void base_sha1_base64(struct str bytes, char out[SHA1_BASE64]);
+/* Into the arena; ptr NULL when it is full. */
+struct str base_base64(struct str bytes, struct arena *arena);
 
 #endif

@@ -25,6 +25,7 @@ enum {
   LIMIT_MAP_DEPTH = 100,          /* nesting of group calls while a map runs */
   LIMIT_MAP_STEPS = 10000000,     /* rules tried in one run */
   LIMIT_BUNDLE_ENTRIES = 10000,
+  LIMIT_NOTE_BYTES = 8 << 20,     /* the page of a session in its note */
   LIMIT_FOLDER_DEPTH = 16,        /* folders in folders that are searched for inputs */
   LIMIT_FOLDER_FILES = 200000,    /* inputs of one call that come from folders */
   LIMIT_EXPORT_LINES = 20000000,  /* resources of one export to a folder; it remembers the place of each */

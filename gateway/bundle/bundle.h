@@ -26,16 +26,54 @@ enum bundle_submit {
   BUNDLE_RESOURCES /* for NDJSON files: ids, references `Type/id` */
 };
 enum bundle_idempotency { BUNDLE_CONDITIONAL_UPDATE, BUNDLE_CONDITIONAL_CREATE, BUNDLE_SEARCH_FIRST };
+/* What may be done with resources of a type. READ alone: they are looked up, referred to, never written. */
+enum bundle_may { BUNDLE_CREATE = 1, BUNDLE_UPDATE = 2, BUNDLE_READ = 4 };
+enum bundle_note { BUNDLE_NOTE_NEVER, BUNDLE_NOTE_REPLACED, BUNDLE_NOTE_ALWAYS };
+/* What a destination insists on; in the order of destination_require_words. */
+enum bundle_rule {
+  BUNDLE_ONE_CATEGORY,
+  BUNDLE_VITAL_SIGNS_OR_LABORATORY,
+  BUNDLE_VITAL_SIGNS_ONLY,
+  BUNDLE_EFFECTIVE_DATE_TIME,
+  BUNDLE_EFFECTIVE_TIME,
+  BUNDLE_VITAL_SIGNS_PERFORMER,
+  BUNDLE_COMPONENTS_BP_SPO2,
+  BUNDLE_NO_MODIFIER_EXTENSION,
+  BUNDLE_ATTACHMENT_TYPES,
+  BUNDLE_DOCUMENT_TIME,
+  BUNDLE_PATIENT_ON_SERVER, /* the sender sees to it */
+  BUNDLE_RULE_COUNT
+};
+
+struct bundle_type {
+  struct str type;
+  unsigned may; /* enum bundle_may */
+};
+/* By which identifiers a server knows what it holds already. */
+struct bundle_lookup {
+  struct str type;
+  const struct str *systems;
+  size_t system_count;
+};
 
 /* How a destination wants it; from mappings/destinations/NAME.json. */
 struct bundle_shape {
   enum bundle_submit submit;
   enum bundle_idempotency idempotency;
-  size_t max_entries;        /* 0: no cap */
-  const struct str *allowed; /* resource types; NULL: all */
-  size_t allowed_count;
+  bool look_first;                /* find what is there before anything is sent */
+  size_t max_entries;             /* 0: no cap */
+  size_t max_conditional;         /* the same for parts with a conditional request */
+  const struct bundle_type *types; /* NULL: all types, created and updated */
+  size_t type_count;
+  const struct bundle_lookup *lookups;
+  size_t lookup_count;
+  bool resolved_references; /* no logical references: they are left out */
+  bool require[BUNDLE_RULE_COUNT];
+  enum bundle_note session_note;
   bool psychotherapy_notes; /* resources labelled PSYTHPN too; else they are left out */
 };
+/* 0: the destination does not take the type. */
+unsigned bundle_shape_may(const struct bundle_shape *shape, struct str type);
 /* Reads the bundle's part of a destination file. STATUS_CONFIG with diagnostics. */
 enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct bundle_shape *out) MUST_USE;
@@ -44,6 +82,17 @@ struct bundle_shape bundle_shape_collection(void);
 /* By the word that people write: transaction, batch, single, collection, ndjson. False for any other. */
 bool bundle_submit_parse(struct str word, enum bundle_submit *out);
 
+/* What does not go to this destination, and why. */
+struct bundle_left_out {
+  struct str type, key;
+  struct str reason; /* "type", "read-only", "psychotherapy-note", or the word of a rule */
+};
+struct bundle_report {
+  struct bundle_left_out *left_out;
+  size_t left_out_count;
+  bool session_note; /* the note is in the Bundle: what was left out travels in it */
+};
+
 struct bundle_params {
   const struct definitions *definitions;
   const struct bundle_shape *shape;
@@ -51,14 +100,30 @@ struct bundle_params {
   struct arena *arena;
   struct diag_list *diags;
   const struct source *source; /* of the record that the Bundle was made from, for positions; or NULL */
+  struct bundle_report *report; /* filled by bundle_finish; or NULL */
 };
 /* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
    destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them
-   become logical references by identifier. So are psychotherapy notes, unless the shape asks for them
-   (BUNDLE_WITHHELD). In a request that is conditional the resource has no id: the
-   server gives it one. */
+   become logical references by identifier, or go where the destination takes none. So are psychotherapy
+   notes, unless the shape asks for them (BUNDLE_WITHHELD), and what breaks a rule of the destination
+   (BUNDLE_REQUIRED); what a rule drops is a warning (BUNDLE_ADJUSTED). Types that are only read stay as
+   `GET` entries when something refers to them. The session note, which the map always makes, stays only
+   where the shape wants it. In a request the resource has no id: the server gives it one. */
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) MUST_USE;
+/* The DocumentReference that stands for the whole session, by its tag. */
+bool bundle_is_session_note(const struct tree_node *resource);
+/* The session note of a finished Bundle, or NULL. */
+struct tree_node *bundle_session_note(const struct tree_node *bundle);
+/* Puts the page into it: data, size and hash of its attachment. */
+enum status bundle_note_fill(const struct bundle_params *params, struct tree_node *note, struct str page) MUST_USE;
 
+/* A way to find a resource on the server. */
+struct bundle_search {
+  struct str url; /* "Patient?identifier=…" */
+  struct str system, value;
+  bool by_tag; /* the pair stands in meta.tag, else in an identifier */
+  bool own;    /* it is the record identifier: what is found was written by us */
+};
 /* One entry as the sender sees it. */
 struct bundle_entry {
   struct tree_node *entry;
@@ -66,23 +131,48 @@ struct bundle_entry {
   struct str key;         /* record key */
   struct str full_url;    /* urn:uuid:… */
   struct str request_url; /* "Patient?identifier=…" */
+  unsigned may;           /* enum bundle_may */
+  bool look;              /* to be looked for before it is sent */
+  const struct bundle_search *searches; /* the record's own first */
+  size_t search_count;
+  const uint32_t *targets; /* the entries of the plan that it refers to */
+  size_t target_count;
 };
-/* The plan of a delivery: parts of at most max_entries, in dependency order; entries that refer to each other
-   in a circle are never parted (BUNDLE_CYCLE when they do not fit one part). An entry of a batch stands in a
-   later part than all it refers to; single writes have one entry a part. References to entries of the
-   same part stay urn:uuid; references to entries of earlier parts are rewritten when those are known
-   (bundle_part_make). */
+/* The plan of a delivery. First stand the entries that are only looked up; then parts of at most max_entries
+   (max_conditional), in dependency order; entries that refer to each other in a circle are never parted
+   (BUNDLE_CYCLE when they do not fit one part). An entry of a batch stands in a later part than all it refers
+   to; single writes have one entry a part. */
 struct bundle_plan {
   struct bundle_entry *entries; /* in order of sending */
   size_t entry_count;
-  size_t *part_ends; /* entries [part_ends[i-1], part_ends[i]) are part i */
+  size_t lookup_count; /* entries [0, lookup_count) are never written */
+  size_t *part_ends;   /* entries [part_ends[i-1] or lookup_count, part_ends[i]) are part i */
   size_t part_count;
 };
 enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle,
                              struct bundle_plan *out) MUST_USE;
-/* The Bundle of one part; `locations[i]` is "Type/id" of entry i on the server for entries of earlier parts.
- */
+static inline size_t bundle_part_begin(const struct bundle_plan *plan, size_t part) {
+  return part ? plan->part_ends[part - 1] : plan->lookup_count;
+}
+
+/* What the sender knows of an entry when a part is made. */
+struct bundle_known {
+  struct str location; /* "Type/id" on the server, or empty */
+  struct str version;  /* of what is there, for ifMatch; or empty */
+  bool leave;          /* not in this Bundle: it is there already, or it must wait */
+  bool absent;         /* only read, and not found: named by identifier */
+};
+/* The Bundle of one part. References to entries of the part stay urn:uuid; where a location is known they
+   carry it; of absent ones they become logical, or go (STATUS_CONFLICT: FHIR wants that reference, and the
+   destination takes no logical one). An entry whose location is known becomes an update by id. */
 enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
-                             const struct str *locations, struct tree_node **out) MUST_USE;
+                             const struct bundle_known *known, struct tree_node **out) MUST_USE;
+
+/* Compares what was sent with what a server holds: names of the elements that it lacks or has otherwise, at
+   most `max` of them; with `extra` also those that it has and we do not. Numbers and times are compared by
+   value, references without their base; ids, meta but its labels, narrative and display texts are the
+   server's own. Both are bound. */
+size_t bundle_compare(const struct tree_node *ours, const struct tree_node *theirs, bool extra, struct str *names,
+                      size_t max);
 
 #endif

@@ -29,6 +29,15 @@ struct bundle_order {
 enum status bundle_order_make(const struct bundle_graph *graph, struct arena *arena,
                               struct bundle_order *out) MUST_USE;
 
+/* What becomes of a resource of the map. */
+enum bundle_fate {
+  BUNDLE_GOES,
+  BUNDLE_LOOKED_UP, /* only read: found on the server, never written */
+  BUNDLE_LEFT_OUT,
+  BUNDLE_WITHHELD, /* a psychotherapy note that nobody asked for */
+  BUNDLE_UNASKED   /* the session note where it is not wanted */
+};
+
 /* The clinic's namespace and the ids of one resource. */
 struct bundle_namespace {
   unsigned char id[16];
@@ -39,10 +48,54 @@ enum status bundle_namespace_make(struct str clinic_id, struct arena *arena,
 void bundle_uuid(const struct bundle_namespace *space, struct str type_and_key, char out[UUID_TEXT]);
 
 /* Whether R4 can search the type by identifier; else it is matched by meta.tag. */
+struct bundle_item {
+  struct tree_node *entry, *resource;
+  struct str type, key;
+  struct str name; /* Type/key, as references write it */
+  struct str uuid;
+  unsigned may;
+  enum bundle_fate fate;
+  const char *why; /* it is left out */
+  bool note;       /* the session note */
+  bool wanted;     /* something that goes refers to it */
+};
+
+struct bundle_finishing {
+  const struct bundle_params *params;
+  struct bundle_namespace space;
+  struct bundle_item *items;
+  size_t count;
+  struct map names; /* Type/key -> item */
+  struct bundle_graph graph;
+  bool failed;
+};
+static inline bool bundle_item_stays(const struct bundle_item *item) {
+  return item->fate == BUNDLE_GOES || item->fate == BUNDLE_LOOKED_UP;
+}
+bool bundle_has_requests(enum bundle_submit submit);
+void bundle_complain(struct bundle_finishing *finish, enum diag_severity severity, enum diag_code code,
+                     const struct tree_node *node, struct str message);
+#define BUNDLE_COMPLAIN(finish, severity, code, node, ...)                                                   \
+  bundle_complain((finish), (severity), (code), (node), arena_printf((finish)->params->arena, __VA_ARGS__))
+
+/* Decides the fate of every item, says so, and fills the report. */
+enum status bundle_choose(struct bundle_finishing *finish) MUST_USE;
+/* Puts right what the destination's rules ask for; the word of the rule that leaves the resource out, or NULL. */
+const char *bundle_obey(struct bundle_finishing *finish, const struct bundle_item *item);
+
+/* What must go when a Reference is left out: itself, or the element that cannot be without it. NULL: the
+ * resource cannot. */
+struct tree_node *bundle_removable(struct tree_node *reference);
+/* Takes the nodes flagged TREE_MARK out, and the objects that are empty then. */
+void bundle_sweep(struct tree_node *root);
+
 bool bundle_matches_identifier(const struct definitions *definitions, struct str type);
 /* "identifier=system%7Cvalue" or "_tag=…", values escaped for FHIR search and percent-encoded. ptr NULL: no
  * memory. */
 struct str bundle_match_query(bool by_identifier, struct str system, struct str key, struct arena *arena);
+/* Fills searches and request_url of an entry whose type is set. */
+enum status bundle_searches(const struct bundle_params *params, const struct tree_node *resource,
+                            struct str own_system, struct bundle_entry *entry) MUST_USE;
 /* Adds the record identifier, or the tag. */
 enum status bundle_add_identity(const struct bundle_params *params, struct tree_node *resource,
                                 struct str system, struct str key) MUST_USE;

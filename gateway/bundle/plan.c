@@ -1,4 +1,4 @@
-/* plan.c - a finished Bundle cut into parts that a destination takes, and the Bundle of each part. */
+/* plan.c - a finished Bundle cut into parts that a destination takes. */
 #include "bundle/internal.h"
 
 struct planning {
@@ -13,6 +13,10 @@ struct planning {
 
 /* --- reading the finished Bundle --- */
 
+static bool is_lookup(const struct bundle_entry *entry) {
+  return entry->may == BUNDLE_READ;
+}
+
 static enum status add_edge(void *context, struct tree_node *reference, struct tree_node *text) {
   struct planning *planning = context;
   const struct bundle_entry *target = map_get(&planning->urls, text->text);
@@ -22,7 +26,7 @@ static enum status add_edge(void *context, struct tree_node *reference, struct t
 
 static enum status read_entry(struct planning *planning, const struct bundle_namespace *space,
                               struct tree_node *node) {
-  struct arena *arena = planning->params->arena;
+  const struct bundle_shape *shape = planning->params->shape;
   struct tree_node *resource = tree_find(node, "resource");
   struct bundle_entry *entry = &planning->entries[planning->count];
   bool by_identifier;
@@ -30,12 +34,12 @@ static enum status read_entry(struct planning *planning, const struct bundle_nam
   *entry = (struct bundle_entry){.entry = node, .type = def_type_name(node_type(resource))};
   entry->full_url = tree_text(node, "fullUrl");
   entry->key = bundle_identity_of(resource, space->system, &by_identifier);
-  struct str query = bundle_match_query(by_identifier, space->system, entry->key, arena);
-  if (!query.ptr) return STATUS_NOMEM;
-  entry->request_url = arena_printf(arena, "%.*s?%.*s", STR_ARG(entry->type), STR_ARG(query));
-  if (!entry->request_url.ptr) return STATUS_NOMEM;
+  entry->may = bundle_shape_may(shape, entry->type);
+  /* what may not be made, or not be corrected, cannot be left to a condition on the server */
+  entry->look = shape->look_first || !(entry->may & BUNDLE_CREATE);
+  enum status status = bundle_searches(planning->params, resource, space->system, entry);
   planning->count++;
-  return map_put(&planning->urls, entry->full_url, entry);
+  return status == STATUS_OK ? map_put(&planning->urls, entry->full_url, entry) : status;
 }
 
 static enum status read_entries(struct planning *planning, struct tree_node *bundle) {
@@ -57,6 +61,7 @@ static enum status read_graph(struct planning *planning) {
   enum status status = bundle_graph_init(&planning->graph, planning->count, params->arena);
   for (size_t i = 0; i < planning->count && status == STATUS_OK; i++) {
     bundle_graph_begin(&planning->graph, i);
+    if (is_lookup(&planning->entries[i])) continue;
     status = bundle_each_reference(params->definitions, planning->entries[i].entry, add_edge, planning);
   }
   if (status != STATUS_OK) return status;
@@ -67,12 +72,31 @@ static enum status read_graph(struct planning *planning) {
 /* --- cutting into parts --- */
 
 static void begin_part(struct bundle_plan *out) {
-  size_t begun = out->part_count ? out->part_ends[out->part_count - 1] : 0;
-  if (out->entry_count > begun) out->part_ends[out->part_count++] = out->entry_count;
+  if (out->entry_count > bundle_part_begin(out, out->part_count)) out->part_ends[out->part_count++] = out->entry_count;
 }
 
 static size_t part_size(const struct bundle_plan *out) {
-  return out->entry_count - (out->part_count ? out->part_ends[out->part_count - 1] : 0);
+  return out->entry_count - bundle_part_begin(out, out->part_count);
+}
+
+/* What is looked up stands first and in no part. */
+static void take_lookups(struct planning *planning) {
+  struct bundle_plan *out = planning->out;
+  for (size_t i = 0; i < planning->count; i++)
+    if (is_lookup(&planning->entries[i])) out->entries[out->entry_count++] = planning->entries[i];
+  out->lookup_count = out->entry_count;
+}
+
+/* Requests that the server decides about take a limit of their own. */
+static bool is_conditional(const struct bundle_shape *shape) {
+  return shape->idempotency != BUNDLE_SEARCH_FIRST;
+}
+
+static size_t part_limit(const struct bundle_shape *shape) {
+  size_t limit = shape->max_entries ? shape->max_entries : SIZE_MAX;
+  size_t conditional = shape->max_conditional && is_conditional(shape) ? shape->max_conditional : SIZE_MAX;
+  if (shape->submit == BUNDLE_SINGLE) return 1;
+  return limit < conditional ? limit : conditional;
 }
 
 static enum status refuse_circle(const struct planning *planning, size_t from, size_t size, size_t limit) {
@@ -92,6 +116,10 @@ static enum status cut_by_size(struct planning *planning, size_t limit) {
   size_t from = 0;
   for (size_t g = 0; g < planning->order.group_count; g++) {
     size_t end = planning->order.group_ends[g], size = end - from;
+    if (is_lookup(&planning->entries[planning->order.sequence[from]])) {
+      from = end;
+      continue;
+    }
     if (size > limit) return refuse_circle(planning, from, size, limit);
     if (part_size(out) + size > limit) begin_part(out);
     for (; from < end; from++)
@@ -111,7 +139,8 @@ static enum status find_levels(const struct planning *planning, size_t *levels, 
     uint32_t entry = planning->order.sequence[from];
     for (size_t e = graph->first[entry]; e < graph->first[entry + 1]; e++) {
       uint32_t target = graph->targets[e];
-      if (target != entry && levels[target] + 1 > levels[entry]) levels[entry] = levels[target] + 1;
+      if (target == entry || is_lookup(&planning->entries[target])) continue;
+      if (levels[target] + 1 > levels[entry]) levels[entry] = levels[target] + 1;
     }
     if (levels[entry] > *highest) *highest = levels[entry];
   }
@@ -121,7 +150,7 @@ static enum status find_levels(const struct planning *planning, size_t *levels, 
 /* The entries of a batch are worked on in any order: none may refer to another of its part. */
 static enum status cut_by_level(struct planning *planning, size_t limit) {
   struct bundle_plan *out = planning->out;
-  size_t highest, count = planning->count;
+  size_t highest, last = 0, count = planning->count;
   size_t *levels = ARENA_ARRAY(planning->params->arena, size_t, count + 1);
   struct bundle_entry **by_level = NULL;
   if (!levels) return STATUS_NOMEM;
@@ -137,8 +166,10 @@ static enum status cut_by_level(struct planning *planning, size_t limit) {
   for (size_t i = 0; i < count; i++)
     by_level[starts[levels[i]]++] = &planning->entries[i];
   for (size_t i = 0; i < count; i++) {
+    if (is_lookup(by_level[i])) continue;
     size_t level = levels[by_level[i] - planning->entries];
-    bool first = i == 0 || level != levels[by_level[i - 1] - planning->entries];
+    bool first = level != last;
+    last = level;
     if (first || part_size(out) == limit) begin_part(out);
     out->entries[out->entry_count++] = *by_level[i];
   }
@@ -146,10 +177,32 @@ static enum status cut_by_level(struct planning *planning, size_t limit) {
   return STATUS_OK;
 }
 
+/* Who refers to whom, in the plan's own numbers. */
+static enum status number_targets(struct planning *planning) {
+  struct bundle_plan *out = planning->out;
+  const struct bundle_graph *graph = &planning->graph;
+  uint32_t *places = ARENA_ARRAY(planning->params->arena, uint32_t, planning->count + 1);
+  uint32_t *targets = ARENA_ARRAY(planning->params->arena, uint32_t, graph->edges + 1);
+  if (!places || !targets) return STATUS_NOMEM;
+  for (size_t i = 0; i < out->entry_count; i++) {
+    const struct bundle_entry *entry = map_get(&planning->urls, out->entries[i].full_url);
+    places[entry - planning->entries] = (uint32_t)i;
+  }
+  for (size_t i = 0; i < out->entry_count; i++) {
+    const struct bundle_entry *entry = map_get(&planning->urls, out->entries[i].full_url);
+    size_t from = graph->first[entry - planning->entries], to = graph->first[entry - planning->entries + 1];
+    for (size_t e = from; e < to; e++)
+      targets[e] = places[graph->targets[e]];
+    out->entries[i].targets = targets + from;
+    out->entries[i].target_count = to - from;
+  }
+  return STATUS_OK;
+}
+
 enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle,
                              struct bundle_plan *out) {
   struct planning planning = {.params = params, .out = out};
-  size_t limit = params->shape->max_entries ? params->shape->max_entries : SIZE_MAX;
+  size_t limit = part_limit(params->shape);
   *out = (struct bundle_plan){0};
   map_init(&planning.urls, params->arena);
   enum status status = read_entries(&planning, bundle);
@@ -158,66 +211,7 @@ enum status bundle_plan_make(const struct bundle_params *params, struct tree_nod
   out->entries = ARENA_ARRAY(params->arena, struct bundle_entry, planning.count + 1);
   out->part_ends = ARENA_ARRAY(params->arena, size_t, planning.count + 1);
   if (!out->entries || !out->part_ends) return STATUS_NOMEM;
-  if (params->shape->submit == BUNDLE_BATCH) return cut_by_level(&planning, limit);
-  return cut_by_size(&planning, params->shape->submit == BUNDLE_SINGLE ? 1 : limit);
-}
-
-/* --- the Bundle of one part --- */
-
-struct part {
-  const struct bundle_params *params;
-  const struct bundle_plan *plan;
-  const struct str *locations;
-  size_t from, to;
-  struct map urls; /* fullUrl of entries of earlier parts -> its location */
-};
-
-static enum status relocate(void *context, struct tree_node *reference, struct tree_node *text) {
-  struct part *part = context;
-  const struct str *location = map_get(&part->urls, text->text);
-  (void)reference;
-  if (!location) return STATUS_OK;
-  if (location->len == 0) {
-    struct diag_at at = {.path = definitions_path(text, part->params->arena)};
-    diag_error(part->params->diags, DIAG_REFERENCE_UNRESOLVED, &at,
-               "the server's id of what this refers to is not known");
-    return STATUS_INVALID;
-  }
-  text->text = *location;
-  return STATUS_OK;
-}
-
-static enum status know_earlier(struct part *part) {
-  enum status status = STATUS_OK;
-  map_init(&part->urls, part->params->arena);
-  for (size_t i = 0; i < part->from && status == STATUS_OK; i++)
-    status = map_put(&part->urls, part->plan->entries[i].full_url, (void *)(uintptr_t)&part->locations[i]);
-  return status;
-}
-
-static enum status copy_entries(struct part *part, struct tree_node *bundle) {
-  const struct bundle_params *params = part->params;
-  enum status status = STATUS_OK;
-  for (size_t i = part->from; i < part->to && status == STATUS_OK; i++) {
-    struct tree_node *entry = tree_copy(part->plan->entries[i].entry, params->arena);
-    if (!entry) return STATUS_NOMEM;
-    tree_append(bundle, entry);
-    status = bundle_each_reference(params->definitions, entry, relocate, part);
-  }
-  return status;
-}
-
-enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
-                             const struct str *locations, struct tree_node **out) {
-  struct part making = {.params = params, .plan = plan, .locations = locations};
-  making.from = part ? plan->part_ends[part - 1] : 0;
-  making.to = plan->part_ends[part];
-  struct tree_node *bundle = definitions_make_root(params->definitions, params->arena,
-                                                   definitions_type(params->definitions, STR("Bundle")));
-  if (!bundle) return STATUS_NOMEM;
-  enum status status = bundle_set(params, bundle, "type", bundle_word(params->shape->submit));
-  if (status == STATUS_OK && locations) status = know_earlier(&making);
-  if (status == STATUS_OK) status = copy_entries(&making, bundle);
-  if (status == STATUS_OK) *out = bundle;
-  return status;
+  take_lookups(&planning);
+  status = params->shape->submit == BUNDLE_BATCH ? cut_by_level(&planning, limit) : cut_by_size(&planning, limit);
+  return status == STATUS_OK ? number_targets(&planning) : status;
 }

@@ -8,7 +8,9 @@ static const struct cli_option options[] = {
     {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson; of several records a Bundle a line"},
     {"for", 'f', "DESTINATION",
      "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
-    {"include", 'i', "WHAT", "psychotherapy-notes: these too; else they stay at the clinic"},
+    {"include", 'i', "WHAT",
+     "psychotherapy-notes: these too; else they stay at the clinic. session-note: the page of the session as a document "
+     "(repeatable)"},
     {"no-validate", 0, NULL, "do not check the Bundles (records are always checked)"},
     {"jobs", 'j', "N", "work with N threads (default 1; 0: one a processor); the output is the same"},
 };
@@ -28,13 +30,23 @@ struct export {
 
 /* --- the shape --- */
 
+static void add_included(const struct cli *cli, struct bundle_shape *shape) {
+  const char *include;
+  for (size_t i = 0; (include = cli_value_at(cli, "include", i)); i++) {
+    shape->psychotherapy_notes |= strcmp(include, "psychotherapy-notes") == 0;
+    if (strcmp(include, "session-note") == 0) shape->session_note = BUNDLE_NOTE_ALWAYS;
+  }
+}
+
 static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   const char *word = cli_value(cli, "as");
-  const char *include = cli_value(cli, "include");
-  if (include && strcmp(include, "psychotherapy-notes") != 0)
-    return cli_usage(cli, "--include takes psychotherapy-notes, not '%s'", include);
+  const char *include;
+  for (size_t i = 0; (include = cli_value_at(cli, "include", i)); i++)
+    if (strcmp(include, "psychotherapy-notes") != 0 && strcmp(include, "session-note") != 0)
+      return cli_usage(cli, "--include takes psychotherapy-notes or session-note, not '%s'", include);
   *shape = bundle_shape_collection();
-  shape->psychotherapy_notes = include != NULL;
+  shape->psychotherapy_notes = false;
+  add_included(cli, shape);
   if (!word || bundle_submit_parse(str_of(word), &shape->submit)) return CLI_DONE;
   if (strcmp(word, "hl7v2") == 0) return cli_usage(cli, "--as hl7v2 is not yet to be had");
   return cli_usage(cli, "--as takes transaction, batch, collection or ndjson, not '%s'", word);
@@ -51,7 +63,7 @@ static int open_destination(struct export *export, const char *name) {
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
   cli_report(cli, &cli->diags);
   if (cli_flag(cli, "as")) export->shape.submit = submit;
-  if (cli_flag(cli, "include")) export->shape.psychotherapy_notes = true;
+  add_included(cli, &export->shape);
   return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
 }
 

@@ -11,7 +11,7 @@ struct send {
   struct pipeline_policy policy;
   struct delivery_destination destination;
   struct delivery_client *client;
-  size_t records, resources, parked;
+  size_t records, resources, unchanged, parked;
   enum status worst;
   bool mixed; /* some records went well, others did not */
 };
@@ -55,8 +55,10 @@ static void print_parked(struct send *send, const struct intake_record *record,
 static enum status deliver(struct send *send, const struct intake_record *record, struct arena *arena,
                            struct diag_list *diags) {
   bool parked = false;
+  struct bundle_report report = {0};
   struct pipeline_run run = {.arena = arena,
                              .diags = diags,
+                             .report = &report,
                              .shape = &send->shape,
                              .policy = &send->policy,
                              .parked = &parked,
@@ -79,11 +81,13 @@ static enum status deliver(struct send *send, const struct intake_record *record
                          .bundle = &params,
                          .client = send->client,
                          .destination = &send->destination,
+                         .report = &report,
                          .diags = diags,
                          .arena = arena};
   status = send_bundle(&job, bundle);
   send_print(&job);
   send->resources += send_stored(&job);
+  send->unchanged += send_unchanged(&job);
   send->mixed |= status != STATUS_OK && send_stored(&job) > 0;
   return status;
 }
@@ -108,11 +112,16 @@ static bool is_about_destination(enum status status) {
   return status == STATUS_UNAVAILABLE || status == STATUS_DENIED || status == STATUS_CONFIG;
 }
 
+/* The next one may do better. */
+static bool is_about_record(enum status status) {
+  return status == STATUS_OK || status == STATUS_INVALID || status == STATUS_CONFLICT;
+}
+
 static enum status send_input(struct send *send, const char *path) {
   struct cli_records records;
   enum status opened = cli_records_open(send->cli, path, &records), status = opened;
   if (records.arena) cli_report(send->cli, &records.diags);
-  while (opened == STATUS_OK && (status == STATUS_OK || status == STATUS_INVALID)) {
+  while (opened == STATUS_OK && is_about_record(status)) {
     status = next_record(send, &records.input);
     cli_records_forget(&records);
     if (status == STATUS_OK) continue;
@@ -125,6 +134,7 @@ static enum status send_input(struct send *send, const char *path) {
 static void summary(const struct send *send) {
   cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
            STR_ARG(send->destination.base));
+  if (send->unchanged) cli_note(send->cli, "%zu of them unchanged, not sent again", send->unchanged);
   if (send->parked)
     cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records,
              send->records == 1 ? "" : "s");

@@ -1,103 +1,9 @@
-/* send.c - one Bundle to one server: transactions and batches by parts, or resource by resource, read entry
- * by entry. */
-#include <jansson.h>
-#include <stdlib.h>
+/* send.c - one Bundle to one server: transactions and batches by parts, or resource by resource. */
 #include "cli/send.h"
 
-static struct bundle_entry *entry_at(const struct send_job *job, size_t index) {
-  return &job->plan.entries[index];
-}
-
-/* Keys may hold a record number: people see the place in the record, never the patient's number. */
-static struct str shown_key(struct str key) {
-  size_t slash = str_find_char(key, '/', 0);
-  if (slash == SIZE_MAX || str_starts(key, STR("patient/")))
-    return str_starts(key, STR("patient/")) ? STR("patient") : key;
-  return key;
-}
-
-static void report(struct send_job *job, enum diag_code code, const char *what,
-                   const struct delivery_answer *answer) {
-  struct source source = source_make(job->destination->name, (struct str){0});
-  struct diag_at at = {.source = &source};
-  struct str outcome = delivery_outcome_text(answer->body, job->arena);
-  diag_error(job->diags, code, &at, "%s: %.*s%s%.*s", what, STR_ARG(answer->reason), outcome.len ? ": " : "",
-             STR_ARG(outcome));
-}
-
-/* The words for a failed request, by what is to be done about it. */
-static enum status report_failure(struct send_job *job, const struct delivery_answer *answer) {
-  static const struct {
-    enum status status;
-    enum diag_code code;
-    const char *what;
-  } words[] = {
-      {STATUS_UNAVAILABLE, DIAG_DELIVERY_UNAVAILABLE, "the server cannot be reached, nothing was sent"},
-      {STATUS_DENIED, DIAG_DELIVERY_AUTH, "the server refused the credential"},
-      {STATUS_INVALID, DIAG_DELIVERY_REFUSED, "the server refused the data"},
-      {STATUS_CONFLICT, DIAG_DELIVERY_REFUSED, "the server holds something else"},
-  };
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-    if (answer->as_status != words[i].status) continue;
-    report(job, words[i].code, words[i].what, answer);
-    return answer->as_status;
-  }
-  if (answer->phase == DELIVERY_TLS)
-    report(job, DIAG_DELIVERY_TLS, "no trusted connection, nothing was sent", answer);
-  else if (answer->as_status == STATUS_CONFIG)
-    report(job, DIAG_CONFIG_INVALID, "the destination is not set up right", answer);
-  else if (answer->phase == DELIVERY_ANSWER && answer->verdict == DELIVERY_RETRY)
-    report(job, DIAG_DELIVERY_UNAVAILABLE, "the server asks to try again later", answer);
-  else
-    report(job, DIAG_DELIVERY_UNKNOWN, "the answer was lost; sending again is safe", answer);
-  return answer->as_status;
-}
-
-/* --- transactions and batches --- */
-
-static enum status settle_entry(struct send_job *job, size_t index, const struct delivery_entry *entry) {
-  struct source source = source_make(job->destination->name, (struct str){0});
-  struct diag_at at = {.source = &source, .path = entry_at(job, index)->type};
-  job->delivered[index] = *entry;
-  if (entry->verdict == DELIVERY_DONE) {
-    job->locations[index] = entry->location;
-    return STATUS_OK;
-  }
-  diag_error(job->diags, DIAG_DELIVERY_REFUSED, &at, "%.*s: HTTP status %ld%s%.*s",
-             STR_ARG(shown_key(entry_at(job, index)->key)), entry->status, entry->outcome.len ? ": " : "",
-             STR_ARG(entry->outcome));
-  return entry->verdict == DELIVERY_PARK ? STATUS_INVALID : STATUS_RETRY;
-}
-
-/* Entries answer in the order of the request; a location of another type says that they do not. */
-static bool fits(const struct bundle_entry *entry, const struct delivery_entry *answer) {
-  struct str location = answer->location;
-  return location.len == 0 || (str_starts(location, entry->type) && location.len > entry->type.len &&
-                               location.ptr[entry->type.len] == '/');
-}
-
-static enum status response_fault(struct send_job *job, const char *why) {
-  struct source source = source_make(job->destination->name, (struct str){0});
-  struct diag_at at = {.source = &source};
-  diag_error(job->diags, DIAG_DELIVERY_RESPONSE, &at, "%s; sending again is safe", why);
-  return STATUS_RETRY; /* what happened is not known */
-}
-
-static enum status read_part(struct send_job *job, size_t from, size_t to,
-                             const struct delivery_answer *answer) {
-  struct delivery_entry *entries = ARENA_ARRAY(job->arena, struct delivery_entry, to - from);
-  if (!entries) return STATUS_NOMEM;
-  enum status worst = delivery_read_response(answer->body, job->destination->base, to - from, job->arena,
-                                             entries, job->diags);
-  if (worst != STATUS_OK) return STATUS_RETRY; /* what happened is not known */
-  for (size_t i = from; i < to; i++)
-    if (!fits(entry_at(job, i), &entries[i - from]))
-      return response_fault(job, "an entry of the answer names another resource type than was sent");
-  for (size_t i = from; i < to; i++) {
-    enum status status = settle_entry(job, i, &entries[i - from]);
-    if (status != STATUS_OK && worst == STATUS_OK) worst = status;
-  }
-  return worst;
+struct str send_key(const struct send_job *job, size_t index) {
+  struct str key = job->plan.entries[index].key;
+  return str_starts(key, STR("patient/")) ? STR("patient") : key;
 }
 
 static enum status serialise(const struct tree_node *root, struct arena *arena, struct str *out) {
@@ -110,171 +16,326 @@ static enum status serialise(const struct tree_node *root, struct arena *arena, 
   return out->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-static enum status post_part(struct send_job *job, size_t part) {
-  size_t from = part ? job->plan.part_ends[part - 1] : 0, to = job->plan.part_ends[part];
-  struct tree_node *bundle = NULL;
-  struct delivery_answer answer = {0};
-  struct delivery_request request = {.method = "POST", .repeatable = true};
-  enum status status = bundle_part_make(job->bundle, &job->plan, part, job->locations, &bundle);
-  if (status == STATUS_OK) status = serialise(bundle, job->arena, &request.body);
-  if (status == STATUS_OK) status = delivery_send(job->client, &request, job->arena, &answer);
-  if (status != STATUS_OK) return status;
-  return answer.verdict == DELIVERY_DONE ? read_part(job, from, to, &answer) : report_failure(job, &answer);
+enum status send_make(struct send_job *job, size_t part, struct tree_node **bundle) {
+  for (size_t i = 0; i < job->plan.entry_count; i++)
+    job->known[i].leave = job->items[i].state != SEND_WAITING;
+  return bundle_part_make(job->bundle, &job->plan, part, job->known, bundle);
 }
 
-/* --- one resource at a time --- */
+/* --- one try at a part --- */
 
-/* Id of the one match of a search; empty when there is none. Several matches are a fault nobody but a person
- * can mend. */
-static enum status read_search(struct send_job *job, const struct delivery_answer *answer, struct str *id) {
-  json_t *root =
-      json_loadb(answer->body.ptr ? answer->body.ptr : "", answer->body.len, JSON_REJECT_DUPLICATES, NULL);
-  const json_t *entries = json_object_get(root, "entry");
-  const json_t *resource = json_object_get(json_array_get(entries, 0), "resource");
-  const char *found = json_string_value(json_object_get(resource, "id"));
-  size_t count = json_array_size(entries);
-  *id = count == 1 && found ? arena_str(job->arena, str_of(found)) : (struct str){0};
-  json_decref(root);
-  return count <= 1 && (count == 0 || id->len) ? STATUS_OK : STATUS_CONFLICT;
+/* What came of it. */
+struct trial {
+  struct delivery_answer answer; /* of the last request */
+  bool passing;                  /* something failed for a passing cause */
+  const char *fault;             /* the answer cannot be read: why */
+};
+
+/* Entries answer in the order of the request; a location of another type says that they do not. */
+static bool fits(const struct bundle_entry *entry, const struct delivery_entry *answer) {
+  struct str location = answer->location;
+  return location.len == 0 || (str_starts(location, entry->type) && location.len > entry->type.len &&
+                               location.ptr[entry->type.len] == '/');
 }
 
-static enum status search_first(struct send_job *job, const struct bundle_entry *entry, struct str *id) {
-  struct delivery_answer answer = {0};
-  struct delivery_request request = {.method = "GET",
-                                     .path = arena_concat(job->arena, STR("/"), entry->request_url)};
-  if (!request.path.ptr) return STATUS_NOMEM;
-  enum status status = delivery_send(job->client, &request, job->arena, &answer);
-  if (status != STATUS_OK) return status;
-  if (answer.verdict != DELIVERY_DONE) return report_failure(job, &answer);
-  status = read_search(job, &answer, id);
-  if (status != STATUS_OK)
-    diag_error(job->diags, DIAG_DELIVERY_REFUSED, NULL,
-               "%.*s: the server holds several resources of this identity", STR_ARG(shown_key(entry->key)));
-  return status;
+static size_t list_sent(const struct send_job *job, size_t part, size_t *sent) {
+  size_t count = 0;
+  for (size_t i = bundle_part_begin(&job->plan, part); i < job->plan.part_ends[part]; i++)
+    if (!job->known[i].leave) sent[count++] = i;
+  return count;
 }
 
-/* An update by id carries the id in its body too. */
-static enum status put_id(struct send_job *job, struct tree_node *resource, struct str id) {
-  const struct def_type *type = node_type(resource);
-  const struct def_element *element = type ? def_type_element_named(type, STR("id")) : NULL;
-  struct tree_node *node = tree_find(resource, "id");
-  if (!node && element)
-    node = definitions_make(job->bundle->definitions, job->arena, resource, element,
-                            def_element_type(element, 0).type);
-  if (!node) return STATUS_NOMEM;
-  node->kind = TREE_STRING;
-  node->text = id;
+/* Nothing is known of what was sent: it is looked for, or sent again where that does no harm. */
+static void lose(struct send_job *job, const size_t *sent, size_t count, struct trial *trial) {
+  bool look = job->bundle->shape->look_first || trial->answer.verdict == DELIVERY_SETTLE ||
+              trial->answer.verdict == DELIVERY_COMPARE;
+  for (size_t i = 0; i < count; i++)
+    job->items[sent[i]].look |= look;
+  trial->passing = true;
+}
+
+static enum status read_answer(struct send_job *job, const size_t *sent, size_t count, struct trial *trial) {
+  struct delivery_entry *entries = ARENA_ARRAY(job->arena, struct delivery_entry, count + 1);
+  if (!entries) return STATUS_NOMEM;
+  trial->fault = delivery_read_response(trial->answer.body, job->destination->base, count, job->arena, entries);
+  for (size_t i = 0; i < count && !trial->fault; i++)
+    if (!fits(&job->plan.entries[sent[i]], &entries[i]))
+      trial->fault = "an entry of the answer names another resource type than was sent";
+  if (trial->fault) lose(job, sent, count, trial);
+  for (size_t i = 0; i < count && !trial->fault; i++)
+    trial->passing |= send_settle(job, sent[i], &entries[i]);
   return STATUS_OK;
 }
 
-/* The request of one resource by the destination's way of being idempotent. */
-static enum status make_request(struct send_job *job, size_t index, struct tree_node *resource,
-                                struct delivery_request *request) {
-  const struct bundle_entry *entry = entry_at(job, index);
-  size_t query = str_find_char(entry->request_url, '?', 0);
-  struct str id = {0};
-  enum status status = STATUS_OK;
-  *request = (struct delivery_request){.method = "POST", .repeatable = true};
-  request->path = arena_concat(job->arena, STR("/"), entry->type);
-  switch (job->bundle->shape->idempotency) {
-  case BUNDLE_CONDITIONAL_UPDATE:
-    request->method = "PUT";
-    request->path = arena_concat(job->arena, STR("/"), entry->request_url);
-    break;
-  case BUNDLE_CONDITIONAL_CREATE:
-    request->if_none_exist = str_slice(entry->request_url, query + 1, entry->request_url.len);
-    break;
-  case BUNDLE_SEARCH_FIRST:
-    request->repeatable = false;
-    status = search_first(job, entry, &id);
-    if (id.len) {
-      request->method = "PUT";
-      request->path = arena_printf(job->arena, "/%.*s/%.*s", STR_ARG(entry->type), STR_ARG(id));
-      status = put_id(job, resource, id);
-    }
-    break;
-  }
-  return status == STATUS_OK && !request->path.ptr ? STATUS_NOMEM : status;
-}
-
-static enum status put_single(struct send_job *job, size_t index, struct tree_node *bundle) {
+/* One request for one resource, after its entry's own. */
+static enum status make_single(struct send_job *job, const struct tree_node *bundle,
+                               struct delivery_request *request) {
   const struct tree_node *entry = tree_find(bundle, "entry");
-  struct tree_node *resource = entry ? tree_find(entry, "resource") : NULL;
-  struct delivery_request request;
-  struct delivery_answer answer = {0};
-  if (!resource) return STATUS_INVALID;
-  enum status status = make_request(job, index, resource, &request);
-  if (status == STATUS_OK) status = serialise(resource, job->arena, &request.body);
-  if (status == STATUS_OK) status = delivery_send(job->client, &request, job->arena, &answer);
-  if (status != STATUS_OK) return status;
-  if (answer.verdict != DELIVERY_DONE) return report_failure(job, &answer);
-  struct delivery_entry done;
-  delivery_read_single(&answer, job->destination->base, str_slice(request.path, 1, request.path.len),
-                       job->arena, &done);
-  return settle_entry(job, index, &done);
+  const struct tree_node *wanted = entry ? tree_find(entry, "request") : NULL;
+  const struct tree_node *resource = entry ? tree_find(entry, "resource") : NULL;
+  if (!wanted || !resource) return STATUS_INVALID;
+  request->method = str_is(tree_text(wanted, "method"), "PUT") ? "PUT" : "POST";
+  request->path = arena_concat(job->arena, STR("/"), tree_text(wanted, "url"));
+  request->if_none_exist = tree_text(wanted, "ifNoneExist");
+  request->if_match = tree_text(wanted, "ifMatch");
+  return request->path.ptr ? serialise(resource, job->arena, &request->body) : STATUS_NOMEM;
 }
 
-static enum status send_single(struct send_job *job, size_t part) {
-  struct tree_node *bundle = NULL;
-  enum status status = bundle_part_make(job->bundle, &job->plan, part, job->locations, &bundle);
-  return status == STATUS_OK ? put_single(job, job->plan.part_ends[part] - 1, bundle) : status;
+static void settle_single(struct send_job *job, size_t index, const struct delivery_request *request,
+                          struct trial *trial) {
+  struct delivery_entry done;
+  delivery_read_single(&trial->answer, job->destination->base, str_slice(request->path, 1, request->path.len),
+                       job->arena, &done);
+  trial->passing |= send_settle(job, index, &done);
+}
+
+/* A request that failed as a whole. */
+static enum status fail_whole(struct send_job *job, const size_t *sent, size_t count, struct trial *trial) {
+  enum delivery_verdict verdict = trial->answer.verdict;
+  if (verdict == DELIVERY_HOLD) return send_failure(job, &trial->answer);
+  if (verdict != DELIVERY_PARK) {
+    lose(job, sent, count, trial);
+    return STATUS_OK;
+  }
+  send_note_worst(job, send_failure(job, &trial->answer));
+  for (size_t i = 0; i < count; i++) {
+    job->items[sent[i]].state = SEND_REFUSED;
+    job->items[sent[i]].answer.status = trial->answer.status;
+  }
+  return STATUS_OK;
+}
+
+/* Sends what waits in a part, once. A status that is not OK stops the delivery. */
+static enum status try_part(struct send_job *job, size_t part, struct tree_node *bundle, struct trial *trial) {
+  bool single = job->bundle->shape->submit == BUNDLE_SINGLE;
+  size_t *sent = ARENA_ARRAY(job->arena, size_t, job->plan.entry_count + 1);
+  struct delivery_request request = {.method = "POST"};
+  request.repeatable = job->bundle->shape->idempotency != BUNDLE_SEARCH_FIRST;
+  if (!sent) return STATUS_NOMEM;
+  size_t count = list_sent(job, part, sent);
+  enum status status = single ? make_single(job, bundle, &request) : serialise(bundle, job->arena, &request.body);
+  if (status == STATUS_OK) status = delivery_send(job->client, &request, job->arena, &trial->answer);
+  if (status != STATUS_OK) return status;
+  job->retry_after_ms = trial->answer.retry_after_ms;
+  if (trial->answer.verdict != DELIVERY_DONE) return fail_whole(job, sent, count, trial);
+  if (!single) return read_answer(job, sent, count, trial);
+  settle_single(job, sent[0], &request, trial);
+  return STATUS_OK;
+}
+
+/* --- what waits --- */
+
+static bool is_down(enum send_state state) {
+  return state == SEND_REFUSED || state == SEND_FAILED || state == SEND_HELD_BACK || state == SEND_UNTRIED;
+}
+
+static bool blocks(const struct send_job *job, size_t target) {
+  const struct send_item *item = &job->items[target];
+  bool patient = job->bundle->shape->require[BUNDLE_PATIENT_ON_SERVER] &&
+                 str_is(job->plan.entries[target].type, "Patient");
+  return is_down(item->state) || (patient && item->state == SEND_ABSENT);
+}
+
+static void hold_back(struct send_job *job, size_t index, size_t target) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
+  bool absent = job->items[target].state == SEND_ABSENT;
+  job->items[index].state = SEND_HELD_BACK;
+  job->items[index].waits_for = target;
+  diag_error(job->diags, DIAG_DELIVERY_WAITS, &at, "%.*s is not sent: it refers to %.*s (%.*s), which %s",
+             STR_ARG(send_key(job, index)), STR_ARG(job->plan.entries[target].type), STR_ARG(send_key(job, target)),
+             absent ? "the server does not hold" : "was not stored");
+  send_note_worst(job, absent ? STATUS_INVALID : STATUS_RETRY);
+}
+
+/* Entries of a part stand in the order of dependency, so one pass is enough. */
+static void hold_back_part(struct send_job *job, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    const struct bundle_entry *entry = &job->plan.entries[i];
+    for (size_t t = 0; t < entry->target_count && job->items[i].state == SEND_WAITING; t++)
+      if (entry->targets[t] != i && blocks(job, entry->targets[t])) hold_back(job, i, entry->targets[t]);
+  }
+}
+
+/* Something must refer to what is not there, and the destination takes no logical reference. */
+static void hold_back_incomplete(struct send_job *job, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    const struct bundle_entry *entry = &job->plan.entries[i];
+    for (size_t t = 0; t < entry->target_count && job->items[i].state == SEND_WAITING; t++)
+      if (job->known[entry->targets[t]].absent) hold_back(job, i, entry->targets[t]);
+  }
+}
+
+static size_t count_waiting(const struct send_job *job, size_t from, size_t to) {
+  size_t count = 0;
+  for (size_t i = from; i < to; i++)
+    count += job->items[i].state == SEND_WAITING;
+  return count;
+}
+
+static bool is_about_destination(enum status status) {
+  return status == STATUS_UNAVAILABLE || status == STATUS_DENIED || status == STATUS_CONFIG || status == STATUS_RETRY ||
+         status == STATUS_NOMEM;
+}
+
+/* An entry about which the server gives no clear word goes no further; a server that gives none at all ends it. */
+static enum status look_waiting(struct send_job *job, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    struct send_item *item = &job->items[i];
+    if (item->state != SEND_WAITING || !item->look) continue;
+    enum status status = send_look(job, i);
+    if (is_about_destination(status)) return status;
+    if (status == STATUS_OK) continue;
+    item->state = SEND_REFUSED;
+    send_note_worst(job, status);
+  }
+  return STATUS_OK;
+}
+
+/* --- a part, with its repetitions --- */
+
+static enum status report_fault(struct send_job *job, const char *why) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(job->diags, DIAG_DELIVERY_RESPONSE, &at, "%s; sending again is safe", why);
+  return STATUS_RETRY; /* what happened is not known */
+}
+
+static void report_entry(struct send_job *job, size_t index) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
+  const struct delivery_entry *answer = &job->items[index].answer;
+  bool conflict = answer->verdict == DELIVERY_COMPARE;
+  diag_error(job->diags, conflict ? DIAG_DELIVERY_REFUSED : DIAG_DELIVERY_UNAVAILABLE, &at,
+             "%.*s: HTTP status %ld%s%.*s; %s", STR_ARG(send_key(job, index)), answer->status,
+             answer->outcome.len ? ": " : "", STR_ARG(answer->outcome),
+             conflict ? "the server holds something else" : "sending again is safe");
+  send_note_worst(job, conflict ? STATUS_CONFLICT : STATUS_RETRY);
+}
+
+/* The repetitions are used up. A request that failed as a whole stops the delivery, an entry only what refers to it. */
+static enum status give_up(struct send_job *job, size_t from, size_t to, const struct trial *trial) {
+  bool whole = trial->answer.verdict != DELIVERY_DONE, conflict = trial->answer.verdict == DELIVERY_COMPARE;
+  enum status status = STATUS_OK;
+  if (trial->fault) status = report_fault(job, trial->fault);
+  else if (whole)
+    status = send_failure(job, &trial->answer);
+  for (size_t i = from; i < to; i++) {
+    if (job->items[i].state != SEND_WAITING) continue;
+    job->items[i].state = SEND_FAILED;
+    if (whole || trial->fault) job->items[i].answer.status = trial->answer.status;
+    else
+      report_entry(job, i);
+  }
+  if (status != STATUS_OK) send_note_worst(job, status);
+  return conflict ? STATUS_OK : status;
+}
+
+static enum status prepare(struct send_job *job, size_t part, struct tree_node **bundle) {
+  size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
+  *bundle = NULL;
+  hold_back_part(job, from, to);
+  enum status status = look_waiting(job, from, to);
+  if (status == STATUS_OK) hold_back_part(job, from, to);
+  if (status == STATUS_OK) status = send_decide(job, part);
+  if (status == STATUS_CONFLICT) {
+    hold_back_incomplete(job, from, to);
+    status = send_decide(job, part);
+  }
+  if (status != STATUS_OK || !count_waiting(job, from, to)) return status;
+  status = send_make(job, part, bundle);
+  if (status != STATUS_CONFLICT) return status;
+  hold_back_incomplete(job, from, to);
+  return count_waiting(job, from, to) ? send_make(job, part, bundle) : STATUS_OK;
+}
+
+static enum status send_part(struct send_job *job, size_t part) {
+  size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
+  for (unsigned repeated = 0;;) {
+    struct trial trial = {0};
+    struct tree_node *bundle = NULL;
+    enum status status = prepare(job, part, &bundle);
+    if (status != STATUS_OK || !bundle) return status;
+    status = try_part(job, part, bundle, &trial);
+    if (status != STATUS_OK || !count_waiting(job, from, to)) return status;
+    if (trial.passing && repeated == job->destination->retries) return give_up(job, from, to, &trial);
+    if (trial.passing) send_wait(job, ++repeated);
+  }
 }
 
 /* --- the whole --- */
 
-enum status send_bundle(struct send_job *job, struct tree_node *bundle) {
+static enum status begin(struct send_job *job, struct tree_node *bundle) {
   enum status status = bundle_plan_make(job->bundle, bundle, &job->plan);
   if (status != STATUS_OK) return status;
-  job->locations = ARENA_ARRAY(job->arena, struct str, job->plan.entry_count + 1);
-  job->delivered = ARENA_ARRAY(job->arena, struct delivery_entry, job->plan.entry_count + 1);
-  if (!job->locations || !job->delivered) return STATUS_NOMEM;
-  bool single = job->bundle->shape->submit == BUNDLE_SINGLE;
+  job->known = ARENA_ARRAY(job->arena, struct bundle_known, job->plan.entry_count + 1);
+  job->items = ARENA_ARRAY(job->arena, struct send_item, job->plan.entry_count + 1);
+  job->retry_after_ms = -1;
+  if (!job->known || !job->items) return STATUS_NOMEM;
+  for (size_t i = 0; i < job->plan.entry_count; i++)
+    job->items[i].look = job->plan.entries[i].look;
+  return STATUS_OK;
+}
+
+/* A type that the credential does not open is no reason to stop: what is not found is named by identifier. */
+static enum status look_up_one(struct send_job *job, size_t index) {
+  struct diag_list *diags = job->diags, found;
+  struct send_item *item = &job->items[index];
+  diag_list_init(&found, job->arena);
+  job->diags = &found;
+  enum status status = send_look(job, index);
+  job->diags = diags;
+  bool stop = is_about_destination(status) && job->last_status != 403 && job->last_status != 404 && job->last_status != 405;
+  diag_take(diags, &found, stop ? DIAG_FATAL : DIAG_WARNING);
+  if (stop) return status;
+  item->state = item->theirs ? SEND_REFERRED : SEND_ABSENT;
+  job->known[index].absent = !item->theirs;
+  return STATUS_OK;
+}
+
+/* What is only read. */
+static enum status look_up(struct send_job *job) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < job->plan.lookup_count && status == STATUS_OK; i++)
+    status = look_up_one(job, i);
+  return status;
+}
+
+static void leave_untried(struct send_job *job) {
+  for (size_t i = 0; i < job->plan.entry_count; i++)
+    if (job->items[i].state == SEND_WAITING) job->items[i].state = SEND_UNTRIED;
+}
+
+enum status send_bundle(struct send_job *job, struct tree_node *bundle) {
+  enum status status = begin(job, bundle);
+  if (status != STATUS_OK) return status;
+  status = look_up(job);
   for (size_t part = 0; status == STATUS_OK && part < job->plan.part_count; part++) {
     cli_progress(job->cli, "sending", part, job->plan.part_count);
-    status = single ? send_single(job, part) : post_part(job, part);
+    status = send_part(job, part);
   }
   cli_progress(job->cli, "sending", job->plan.part_count, job->plan.part_count);
-  return status;
+  if (status != STATUS_OK) send_note_worst(job, status);
+  leave_untried(job);
+  if (job->destination->read_back) send_read_back(job);
+  return job->worst;
+}
+
+static bool is_held(const struct send_item *item) {
+  if (item->kept == SEND_DISCARDED) return false;
+  return item->state == SEND_STORED || item->state == SEND_SAME;
 }
 
 size_t send_stored(const struct send_job *job) {
   size_t stored = 0;
-  for (size_t i = 0; job->delivered && i < job->plan.entry_count; i++)
-    stored += job->delivered[i].status != 0 && job->delivered[i].verdict == DELIVERY_DONE;
+  for (size_t i = 0; job->items && i < job->plan.entry_count; i++)
+    stored += is_held(&job->items[i]);
   return stored;
 }
 
-static void print_row(const struct send_job *job, size_t index) {
-  const struct bundle_entry *entry = entry_at(job, index);
-  const struct delivery_entry *done = &job->delivered[index];
-  const char *action = done->status == 201 ? "created" : "stored";
-  if (done->status == 0)
-    cli_printf(job->cli, "%-26.*s %-34.*s not sent\n", STR_ARG(entry->type), STR_ARG(shown_key(entry->key)));
-  else if (done->verdict == DELIVERY_DONE)
-    cli_printf(job->cli, "%-26.*s %-34.*s %-8s %.*s%s%.*s\n", STR_ARG(entry->type),
-               STR_ARG(shown_key(entry->key)), action, STR_ARG(done->location),
-               done->version.len ? " version " : "", STR_ARG(done->version));
-  else
-    cli_printf(job->cli, "%-26.*s %-34.*s refused (HTTP status %ld)\n", STR_ARG(entry->type),
-               STR_ARG(shown_key(entry->key)), done->status);
-}
-
-static void print_object(const struct send_job *job, size_t index) {
-  const struct bundle_entry *entry = entry_at(job, index);
-  const struct delivery_entry *done = &job->delivered[index];
-  struct str key = shown_key(entry->key);
-  json_t *row = json_pack("{s:s#, s:s#, s:i, s:b, s:s#, s:s#}", "type", entry->type.ptr, (int)entry->type.len,
-                          "key", key.ptr, (int)key.len, "status", (int)done->status, "stored",
-                          done->status != 0 && done->verdict == DELIVERY_DONE, "location",
-                          done->location.ptr ? done->location.ptr : "", (int)done->location.len, "version",
-                          done->version.ptr ? done->version.ptr : "", (int)done->version.len);
-  char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
-  if (text) cli_printf(job->cli, "%s\n", text);
-  free(text);
-  json_decref(row);
-}
-
-void send_print(const struct send_job *job) {
-  for (size_t i = 0; job->delivered && i < job->plan.entry_count; i++)
-    job->cli->json ? print_object(job, i) : print_row(job, i);
+size_t send_unchanged(const struct send_job *job) {
+  size_t count = 0;
+  for (size_t i = 0; job->items && i < job->plan.entry_count; i++)
+    count += job->items[i].state == SEND_SAME;
+  return count;
 }

@@ -36,6 +36,8 @@ static const struct row rows[] = {
     {DELIVERY_ANSWER, 401, 401, B_ANY, S_ANY, DELIVERY_HOLD, "credential refused"},
     {DELIVERY_ANSWER, 403, 403, B_ANY, S_ANY, DELIVERY_HOLD, "not permitted"},
     {DELIVERY_ANSWER, 404, 405, B_ANY, S_ANY, DELIVERY_HOLD, "no FHIR service at this address"},
+    {DELIVERY_ANSWER, 406, 406, B_EMPTY, S_ANY, DELIVERY_SETTLE,
+     "it may have been stored, and only its answer could not be given"},
     {DELIVERY_ANSWER, 407, 407, B_ANY, S_ANY, DELIVERY_HOLD, "a proxy asks for credentials"},
     {DELIVERY_ANSWER, 408, 408, B_ANY, S_ANY, DELIVERY_RETRY, "the server gave up waiting"},
     {DELIVERY_ANSWER, 409, 409, B_ANY, S_ANY, DELIVERY_COMPARE, "version conflict"},

@@ -91,9 +91,11 @@ struct delivery_entry {
   enum delivery_verdict verdict;
 };
 /* Exactly `expected` entries in the order of the request, resourceType Bundle, type transaction-response or
-   batch-response; anything else is STATUS_INVALID: the outcome is then unknown. */
-enum status delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
-                                   struct delivery_entry *entries, struct diag_list *diags) MUST_USE;
+   batch-response. NULL, or what is wrong with it: the outcome is then unknown. */
+const char *delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
+                                   struct delivery_entry *entries) MUST_USE;
+/* Characters of a FHIR id only: it becomes part of later requests. */
+bool delivery_is_id(struct str text);
 /* The same for a request of one resource: its place by Location or Content-Location, else by the resource
    that came back, else by the path it was sent to (relative to base, without the leading slash); empty when
    none of them tells. */

@@ -85,8 +85,7 @@ static long entry_status(struct str text) {
   return (text.ptr[0] - '0') * 100L + (text.ptr[1] - '0') * 10L + (text.ptr[2] - '0');
 }
 
-/* FHIR id characters only: a location becomes part of later requests. */
-static bool is_id(struct str s) {
+bool delivery_is_id(struct str s) {
   if (s.len == 0 || s.len > 64) return false;
   for (size_t i = 0; i < s.len; i++)
     if (!isalnum((unsigned char)s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '.') return false;
@@ -113,7 +112,7 @@ static void split_location(struct str location, struct str base, struct arena *a
     id = last_segment(&location);
     before = last_segment(&location);
   }
-  if (is_id(id) && is_id(before))
+  if (delivery_is_id(id) && delivery_is_id(before))
     entry->location = arena_printf(arena, "%.*s/%.*s", STR_ARG(before), STR_ARG(id));
 }
 
@@ -132,7 +131,7 @@ static void read_entry(const json_t *item, struct str base, struct arena *arena,
   split_location(json_str(json_object_get(response, "location")), base, arena, entry);
   if (!entry->version.len) {
     struct str version = etag_version(json_str(json_object_get(response, "etag")));
-    if (is_id(version)) entry->version = arena_str(arena, version);
+    if (delivery_is_id(version)) entry->version = arena_str(arena, version);
   }
   if (outcome) entry->outcome = outcome_text(outcome, arena);
   entry->verdict = delivery_classify(DELIVERY_ANSWER, entry->status, DELIVERY_BODY_FHIR, true);
@@ -149,8 +148,8 @@ static const char *fault_of(const json_t *root, size_t expected) {
   return NULL;
 }
 
-enum status delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
-                                   struct delivery_entry *entries, struct diag_list *diags) {
+const char *delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
+                                   struct delivery_entry *entries) {
   json_t *root = parse(body);
   const json_t *items = json_object_get(root, "entry");
   const char *fault = fault_of(root, expected);
@@ -158,9 +157,8 @@ enum status delivery_read_response(struct str body, struct str base, size_t expe
     read_entry(json_array_get(items, i), base, arena, &entries[i]);
     if (entries[i].status == 0) fault = "an entry of the answer has no status";
   }
-  if (fault) diag_error(diags, DIAG_DELIVERY_RESPONSE, NULL, "%s", fault);
   json_decref(root);
-  return fault ? STATUS_INVALID : STATUS_OK;
+  return fault;
 }
 
 /* Type/id of the resource that the server sent back, although it was asked not to. */
@@ -169,7 +167,7 @@ static struct str body_location(struct str body, struct arena *arena) {
   struct str type = json_str(json_object_get(root, "resourceType"));
   struct str id = json_str(json_object_get(root, "id"));
   struct str location = {0};
-  if (is_id(type) && is_id(id)) location = arena_printf(arena, "%.*s/%.*s", STR_ARG(type), STR_ARG(id));
+  if (delivery_is_id(type) && delivery_is_id(id)) location = arena_printf(arena, "%.*s/%.*s", STR_ARG(type), STR_ARG(id));
   json_decref(root);
   return location;
 }
@@ -182,6 +180,6 @@ void delivery_read_single(const struct delivery_answer *answer, struct str base,
   if (!out->location.len) split_location(path, base, arena, out);
   if (!out->version.len) {
     struct str version = etag_version(answer->etag);
-    if (is_id(version)) out->version = arena_str(arena, version);
+    if (delivery_is_id(version)) out->version = arena_str(arena, version);
   }
 }

@@ -1,5 +1,6 @@
 /* export.c - the sentence of the design: record -> checked -> mapped -> finished Bundle -> checked. */
 #include "pipeline/internal.h"
+#include "report/report.h"
 
 /* One record on its way. */
 struct passage {
@@ -42,6 +43,23 @@ static enum status map_record(const struct passage *passage, struct tree_node **
   return settled(passage, status);
 }
 
+/* The page of the session, where the destination takes it in place of resources. */
+static enum status fill_note(const struct passage *passage, const struct bundle_params *params,
+                             struct tree_node *bundle) {
+  struct tree_node *note = bundle_session_note(bundle);
+  struct report_params page = {.record = passage->record->root,
+                               .arena = passage->run->arena,
+                               .psychotherapy_notes = passage->shape.psychotherapy_notes,
+                               .document = true};
+  struct buf html;
+  if (!note) return STATUS_OK;
+  buf_init(&html, LIMIT_NOTE_BYTES);
+  enum status status = report_session_html(&page, &html);
+  if (status == STATUS_OK) status = bundle_note_fill(params, note, buf_str(&html));
+  buf_release(&html);
+  return status;
+}
+
 static enum status finish_bundle(const struct passage *passage, struct tree_node *bundle) {
   struct bundle_params params = {
       .definitions = passage->pipeline->definitions,
@@ -49,8 +67,10 @@ static enum status finish_bundle(const struct passage *passage, struct tree_node
       .clinic_id = pipeline_clinic_id(passage->pipeline, passage->record, passage->run->arena),
       .arena = passage->run->arena,
       .diags = passage->run->diags,
-      .source = &passage->record->source};
-  return settled(passage, bundle_finish(&params, bundle));
+      .source = &passage->record->source,
+      .report = passage->run->report};
+  enum status status = settled(passage, bundle_finish(&params, bundle));
+  return status == STATUS_OK ? fill_note(passage, &params, bundle) : status;
 }
 
 /* What is done with a Bundle in which errors were found. */

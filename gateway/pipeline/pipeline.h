@@ -126,6 +126,7 @@ struct pipeline_run {
   struct arena *arena;
   struct diag_list *diags;
   const struct bundle_shape *shape;     /* NULL: collection */
+  struct bundle_report *report;         /* what does not go to the destination; or NULL */
   bool validate;                        /* the Bundle against its definitions (the record always is) */
   const struct pipeline_policy *policy; /* NULL: no profiles; refuse */
   bool *parked; /* set when the status is INVALID because the policy parks the Bundle; may be NULL */

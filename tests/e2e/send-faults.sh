@@ -8,7 +8,7 @@ servers_begin "$work"
 
 # refused STATUS TEXT NAME: sends to the server at $server_url.
 refused() {
-  destination "$3" hapi "$server_url"
+  destination "$3" hapi "$server_url" '{"retries": 0}'
   expect "$1" "$ketlink" send --to "$work/destinations/$3.json" "$record"
   expect_text "$work/err" "$2"
   expect_no_text "$work/out" ' (created|stored) '
@@ -82,12 +82,12 @@ TABLE
 
 # --- an answer without end, and one that never comes
 faulty endless endless
-destination endless hapi "$server_url" '{"maxResponseBytes": 65536}'
+destination endless hapi "$server_url" '{"maxResponseBytes": 65536, "retries": 0}'
 expect 75 "$ketlink" send --to "$work/destinations/endless.json" "$record"
 expect_text "$work/err" "larger than 65536 bytes"
 server_stop endless
 faulty hang hang
-destination hang hapi "$server_url" '{"totalTimeoutMs": 1500}'
+destination hang hapi "$server_url" '{"totalTimeoutMs": 1500, "retries": 0}'
 expect 75 "$ketlink" send --to "$work/destinations/hang.json" "$record"
 expect_text "$work/err" "delivery-unknown"
 server_stop hang

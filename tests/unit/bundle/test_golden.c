@@ -49,19 +49,31 @@ static struct str written(const struct tree_node *root, bool pretty, struct aren
   return copy;
 }
 
+/* What is only looked up: "GET" and the searches in their order. */
+static struct str searches(const struct bundle_entry *entry, struct arena *arena) {
+  struct str line = STR("GET");
+  for (size_t i = 0; i < entry->search_count; i++)
+    line = arena_printf(arena, "%.*s %.*s", STR_ARG(line), STR_ARG(entry->searches[i].url));
+  return arena_concat(arena, line, STR("\n"));
+}
+
 static struct str plan_parts(struct bundle_case *c) {
   struct arena *arena = c->golden->arena;
   struct bundle_plan plan;
   struct str all = STR("");
   if (c->shape.submit == BUNDLE_COLLECTION || bundle_plan_make(&c->params, c->bundle, &plan) != STATUS_OK)
     return all;
-  struct str *locations = ARENA_ARRAY(arena, struct str, plan.entry_count + 1);
-  for (size_t i = 0; i < plan.entry_count; i++)
-    locations[i] = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan.entries[i].type), i + 1);
+  struct bundle_known *known = ARENA_ARRAY(arena, struct bundle_known, plan.entry_count + 1);
+  for (size_t i = 0; i < plan.lookup_count; i++) {
+    all = arena_concat(arena, all, searches(&plan.entries[i], arena));
+    known[i].location = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan.entries[i].type), i + 1);
+  }
   for (size_t part = 0; part < plan.part_count; part++) {
     struct tree_node *bundle = NULL;
-    assert_int_equal(bundle_part_make(&c->params, &plan, part, locations, &bundle), STATUS_OK);
+    assert_int_equal(bundle_part_make(&c->params, &plan, part, known, &bundle), STATUS_OK);
     all = arena_concat(arena, all, written(bundle, false, arena));
+    for (size_t i = bundle_part_begin(&plan, part); i < plan.part_ends[part]; i++)
+      known[i].location = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan.entries[i].type), i + 1);
   }
   return all;
 }

@@ -28,7 +28,7 @@ static int teardown(void **state) {
 }
 
 static enum status read_body(const char *body, size_t expected, struct delivery_entry *entries) {
-  return delivery_read_response(str_of(body), BASE, expected, arena, entries, &diags);
+  return delivery_read_response(str_of(body), BASE, expected, arena, entries) ? STATUS_INVALID : STATUS_OK;
 }
 
 #define assert_str(expected, got) assert_true(str_is((got), (expected)))
@@ -83,7 +83,6 @@ static void test_not_an_answer(void **state) {
       HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":{\"status\":\"2x1\"}}" TAIL};
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
     assert_int_equal(STATUS_INVALID, read_body(bodies[i], 2, e));
-  assert_int_equal(sizeof bodies / sizeof bodies[0], diags.count);
 }
 
 static void test_outcome_text_is_printable(void **state) {

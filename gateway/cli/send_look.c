@@ -1,0 +1,198 @@
+/* send_look.c - what a server holds already: searched by identifier, read by id, compared with what is to be sent. */
+#include "cli/send.h"
+
+void send_wait(struct send_job *job, unsigned number) {
+  enum { LONGEST_MS = 10000 };
+  const struct host *host = job->cli->host;
+  int64_t wait = job->destination->retry_wait_ms << (number - 1);
+  if (job->retry_after_ms > wait) wait = job->retry_after_ms;
+  if (wait > LONGEST_MS) wait = LONGEST_MS;
+  if (host->sleep_ms) host->sleep_ms(host->context, wait);
+}
+
+enum status send_get(struct send_job *job, struct str path, struct delivery_answer *out) {
+  struct delivery_request request = {.method = "GET", .path = arena_concat(job->arena, STR("/"), path)};
+  enum status status = request.path.ptr ? STATUS_OK : STATUS_NOMEM;
+  for (unsigned attempt = 0; status == STATUS_OK; attempt++) {
+    if (attempt) send_wait(job, attempt);
+    status = delivery_send(job->client, &request, job->arena, out);
+    job->retry_after_ms = out->retry_after_ms;
+    job->last_status = out->status;
+    if (out->verdict != DELIVERY_RETRY || attempt == job->destination->retries) break;
+  }
+  return status;
+}
+
+/* A server's resource, bound. NULL: it cannot be read. */
+static struct tree_node *read_body(struct send_job *job, struct str body) {
+  struct diag_list ignored;
+  struct source *source = ARENA_ARRAY(job->arena, struct source, 1);
+  struct tree_node *root = NULL;
+  if (!source || !body.len) return NULL;
+  *source = source_make(job->destination->name, body);
+  diag_list_init(&ignored, job->arena);
+  if (tree_read_json(source, NULL, job->arena, &ignored, &root) != STATUS_OK) return NULL;
+  if (definitions_bind(job->bundle->definitions, NULL, root, source, job->arena, &ignored) != STATUS_OK) return NULL;
+  return root;
+}
+
+static bool has_pair(const struct tree_node *first, struct str system, const char *name, struct str value) {
+  for (const struct tree_node *node = first; node; node = tree_next_same(node))
+    if (str_eq(tree_text(node, "system"), system) && str_eq(tree_text(node, name), value)) return true;
+  return false;
+}
+
+/* A server that does not know a parameter may ignore it, and give what it likes. */
+static bool is_match(const struct bundle_search *search, const struct tree_node *resource) {
+  const struct tree_node *meta = tree_find(resource, "meta");
+  if (search->by_tag) return meta && has_pair(tree_find(meta, "tag"), search->system, "code", search->value);
+  return has_pair(tree_find(resource, "identifier"), search->system, "value", search->value);
+}
+
+struct found {
+  size_t matches, others;
+  const struct tree_node *resource;
+};
+
+static void sort_out(const struct bundle_search *search, struct str type, const struct tree_node *bundle,
+                     struct found *found) {
+  for (const struct tree_node *entry = tree_find(bundle, "entry"); entry; entry = tree_next_same(entry)) {
+    const struct tree_node *resource = tree_find(entry, "resource");
+    if (!resource || !str_eq(tree_text(resource, "resourceType"), type)) continue;
+    bool match = is_match(search, resource);
+    found->matches += match;
+    found->others += !match;
+    if (match && !found->resource) found->resource = resource;
+  }
+}
+
+static enum status complain(struct send_job *job, size_t index, enum diag_code code, const char *what) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
+  diag_error(job->diags, code, &at, "%.*s: %s", STR_ARG(send_key(job, index)), what);
+  return STATUS_CONFLICT;
+}
+
+static enum status take(struct send_job *job, size_t index, const struct tree_node *resource, bool own) {
+  struct send_item *item = &job->items[index];
+  const struct tree_node *meta = tree_find(resource, "meta");
+  struct str id = tree_text(resource, "id");
+  if (!delivery_is_id(id))
+    return complain(job, index, DIAG_DELIVERY_RESPONSE, "the server found it and does not tell its id");
+  item->theirs = resource;
+  item->own = own;
+  job->known[index].location =
+      arena_printf(job->arena, "%.*s/%.*s", STR_ARG(job->plan.entries[index].type), STR_ARG(id));
+  struct str version = meta ? tree_text(meta, "versionId") : (struct str){0};
+  job->known[index].version = delivery_is_id(version) ? version : (struct str){0};
+  return job->known[index].location.ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
+static enum status search_once(struct send_job *job, size_t index, const struct bundle_search *search) {
+  struct delivery_answer answer = {0};
+  struct found found = {0};
+  enum status status = send_get(job, search->url, &answer);
+  if (status != STATUS_OK) return status;
+  if (answer.verdict != DELIVERY_DONE) return send_failure(job, &answer);
+  const struct tree_node *bundle = read_body(job, answer.body);
+  if (!bundle || !str_is(tree_text(bundle, "resourceType"), "Bundle"))
+    return complain(job, index, DIAG_DELIVERY_RESPONSE, "the answer to a search is not a Bundle");
+  sort_out(search, job->plan.entries[index].type, bundle, &found);
+  if (found.matches > 1)
+    return complain(job, index, DIAG_DELIVERY_REFUSED, "the server holds several resources of this identity");
+  if (found.matches == 0 && found.others)
+    return complain(job, index, DIAG_DELIVERY_REFUSED,
+                    "the server ignores the search by identifier: whether it is there cannot be told");
+  return found.resource ? take(job, index, found.resource, search->own) : STATUS_OK;
+}
+
+/* By its id, where that is known: an answer without a body told it. */
+static enum status read_known(struct send_job *job, size_t index) {
+  struct delivery_answer answer = {0};
+  enum status status = send_get(job, job->known[index].location, &answer);
+  if (status != STATUS_OK) return status;
+  if (answer.status == 404 || answer.status == 410) return STATUS_OK;
+  if (answer.verdict != DELIVERY_DONE) return send_failure(job, &answer);
+  const struct tree_node *resource = read_body(job, answer.body);
+  if (!resource || !str_eq(tree_text(resource, "resourceType"), job->plan.entries[index].type))
+    return complain(job, index, DIAG_DELIVERY_RESPONSE, "the server's answer to a read is another resource");
+  return take(job, index, resource, true);
+}
+
+enum status send_look(struct send_job *job, size_t index) {
+  const struct bundle_entry *entry = &job->plan.entries[index];
+  struct send_item *item = &job->items[index];
+  enum status status = STATUS_OK;
+  item->theirs = NULL;
+  if (job->known[index].location.len) status = read_known(job, index);
+  else
+    for (size_t i = 0; i < entry->search_count && status == STATUS_OK && !item->theirs; i++)
+      status = search_once(job, index, &entry->searches[i]);
+  item->looked = status == STATUS_OK;
+  item->look = false;
+  return status;
+}
+
+/* --- what follows from it --- */
+
+static void fix(struct send_job *job, size_t index) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
+  struct send_item *item = &job->items[index];
+  struct str all = STR("");
+  for (size_t i = 0; i < item->name_count; i++)
+    all = arena_concat(job->arena, arena_concat(job->arena, all, i ? STR(", ") : STR("")), item->names[i]);
+  item->state = SEND_FIXED;
+  diag_error(job->diags, DIAG_DELIVERY_FIXED, &at,
+             "%.*s exists and cannot be corrected by interface (%.*s): tell the people of the EHR",
+             STR_ARG(send_key(job, index)), STR_ARG(all));
+  send_note_worst(job, STATUS_CONFLICT);
+}
+
+/* `ours` as it would be sent. What another system wrote is referred to and left as it is. */
+static void decide(struct send_job *job, size_t index, const struct tree_node *ours) {
+  struct send_item *item = &job->items[index];
+  bool update = (job->plan.entries[index].may & BUNDLE_UPDATE) != 0;
+  if (!item->theirs) return;
+  if (!item->own) {
+    item->state = SEND_REFERRED;
+    return;
+  }
+  item->name_count = bundle_compare(ours, item->theirs, update, item->names, SEND_NAMES);
+  if (item->name_count == 0)
+    item->state = SEND_SAME;
+  else if (!update)
+    fix(job, index);
+}
+
+/* Not there, and not to be made. */
+static void give_up_absent(struct send_job *job, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    struct send_item *item = &job->items[i];
+    if (item->state != SEND_WAITING || !item->looked || item->theirs || job->plan.entries[i].may & BUNDLE_CREATE)
+      continue;
+    item->state = SEND_ABSENT;
+    job->known[i].absent = true;
+  }
+}
+
+static bool any_found(const struct send_job *job, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++)
+    if (job->items[i].state == SEND_WAITING && job->items[i].theirs) return true;
+  return false;
+}
+
+enum status send_decide(struct send_job *job, size_t part) {
+  size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
+  struct tree_node *bundle = NULL;
+  give_up_absent(job, from, to);
+  if (!any_found(job, from, to)) return STATUS_OK;
+  enum status status = send_make(job, part, &bundle);
+  const struct tree_node *entry = status == STATUS_OK ? tree_find(bundle, "entry") : NULL;
+  for (size_t i = from; i < to && entry; i++) {
+    if (job->known[i].leave) continue;
+    decide(job, i, tree_find(entry, "resource"));
+    entry = tree_next_same(entry);
+  }
+  return status;
+}
