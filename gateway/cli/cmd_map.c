@@ -56,6 +56,9 @@ static int check(struct cli *cli) {
   if (status == STATUS_OK && !cli->quiet)
     cli_printf(cli, "%zu maps, %zu ConceptMaps: no faults\n", mapping_count(set),
                mapping_concept_map_count(set));
+  if (status == STATUS_OK && mapping_unfinished(set))
+    cli_note(cli, "%zu rows of ConceptMaps are still to be filled in (FILL IN); their words travel as text",
+             mapping_unfinished(set));
   size_t faults = diag_errors(&cli->diags);
   if (status == STATUS_INVALID) cli_note(cli, "%zu fault%s", faults, faults == 1 ? "" : "s");
   mapping_free(set);

@@ -38,6 +38,7 @@ static struct concept_row *row_of(struct concept_map *map, struct arena *arena,
   struct concept_row *row = ARENA_NEW(arena, struct concept_row);
   if (!row) return NULL;
   row->source_system = group->source;
+  row->source = map->source;
   row->at = at;
   if (last)
     last->next = row;
@@ -114,6 +115,19 @@ static void check_equivalence(const struct reader *r, const struct tree_node *no
                STR_ARG(diag_quote(r->arena, word)), STR_ARG(fml_hint(r->arena, near)));
 }
 
+/* What `ketlink terms --draft` writes for a word, before somebody has decided: no code is meant only when the
+ * comment is gone. Until then the word is unknown, as it was. */
+static bool is_unfinished(struct reader *r, const struct tree_node *target) {
+  bool unmatched = str_is(tree_text(target, "equivalence"), "unmatched");
+  if (!unmatched || !str_starts(tree_text(target, "comment"), STR(MAPPING_FILL_IN))) return false;
+  if (tree_text(target, "code").len)
+    fault(r, target,
+          "this target has a code now: write equivalent, wider or narrower in place of unmatched, and remove the "
+          "comment");
+  r->map->unfinished++;
+  return true;
+}
+
 static void read_target(struct reader *r, const struct concept_group *group, struct str code,
                         const struct tree_node *node) {
   struct str equivalence = tree_text(node, "equivalence");
@@ -154,6 +168,7 @@ static void read_element(struct reader *r, const struct concept_group *group, co
       return;
     }
   const struct tree_node *target = tree_find(node, "target");
+  if (target && is_unfinished(r, target)) return;
   if (!target && !row_of(r->map, r->arena, group, code, (uint32_t)tree_offset(node))) r->nomem = true;
   for (; target; target = tree_next_same(target))
     read_target(r, group, code, target);
@@ -196,6 +211,7 @@ static enum status read_map(struct reader *r, const struct tree_node *root, stru
   r->map = fml_concept_new(r->arena, url);
   if (!r->map) return STATUS_NOMEM;
   r->map->source = r->source;
+  r->map->supplements = keep(r, fml_concept_supplements(root));
   for (const struct tree_node *g = tree_find(root, "group"); g && !r->nomem; g = tree_next_same(g))
     read_group(r, g);
   return r->nomem ? STATUS_NOMEM : STATUS_OK;

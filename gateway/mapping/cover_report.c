@@ -122,7 +122,7 @@ static void tell_concept_map(struct telling *t, const struct concept_map *map) {
       bool used = t->coverage->hits[row->mark] != 0;
       count(t, MAPPING_COVER_ROWS, used);
       if (!used)
-        miss_at(t, MAPPING_COVER_ROWS, map->source, row->at, map->rows.entries[i].key,
+        miss_at(t, MAPPING_COVER_ROWS, row->source, row->at, map->rows.entries[i].key,
                 arena_printf(t->arena, "never used in %.*s", STR_ARG(name)));
     }
   for (const struct concept_group *group = map->groups; group; group = group->next) {

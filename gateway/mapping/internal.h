@@ -184,7 +184,8 @@ struct concept_target {
 struct concept_row {
   struct concept_row *next; /* same code, another group */
   struct str source_system;
-  uint32_t at, mark; /* where it stands; of coverage: used */
+  const struct source *source; /* where it stands: its map's, or that of a supplement */
+  uint32_t at, mark; /* there; of coverage: used */
   struct concept_target *targets;
 };
 enum concept_unmapped { CONCEPT_NONE, CONCEPT_PROVIDED, CONCEPT_FIXED, CONCEPT_OTHER };
@@ -197,6 +198,8 @@ struct concept_group {
 };
 struct concept_map {
   struct str url, id;
+  struct str supplements; /* URL of the ConceptMap that it adds rows to; empty: none */
+  size_t unfinished;      /* rows that are still to be filled in; they stand in no table */
   struct concept_group *groups, *last_group;
   struct map rows; /* code -> struct concept_row */
   const struct source *source;
@@ -213,6 +216,10 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
 /* One that a StructureMap contains: known by its id, to this map only. */
 enum status fml_concept_read_inline(struct mapping_set *set, struct mapping_map *map, struct tree_node *root,
                                     struct diag_list *diags);
+/* What a ConceptMap says that it adds to; empty: nothing. */
+struct str fml_concept_supplements(const struct tree_node *root);
+/* Brings the rows of supplements to the ConceptMaps that they add to. NOMEM, or OK with diagnostics. */
+enum status fml_concept_supplement(struct mapping_set *set, struct diag_list *diags) MUST_USE;
 /* Other maps that unmapped rules name must be there. */
 void fml_concept_check(const struct mapping_set *set, struct diag_list *diags);
 
@@ -577,6 +584,8 @@ struct fml_value {
 /* A rule that failed on this data: diagnostic with the source's position; the run goes on. */
 void fml_failed(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
+/* Whether a node stands in the tree that is mapped, not in one that a map made. */
+bool fml_is_source(const struct fml_run *run, const struct tree_node *node);
 void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,

@@ -258,6 +258,7 @@ enum status fml_load(struct arena *arena, const struct mapping_load *load, struc
     status = STATUS_INVALID;
   }
   if (status == STATUS_OK) status = load_all(&l, load);
+  if (status == STATUS_OK) status = fml_concept_supplement(set, diags);
   if (status == STATUS_OK) fml_concept_check(set, diags);
   if (status == STATUS_OK) status = fml_link(set, diags);
   if (status == STATUS_OK) fml_number(set);

@@ -43,6 +43,10 @@ enum status mapping_check_models(const struct definitions *definitions, const st
 
 size_t mapping_count(const struct mapping_set *set);
 size_t mapping_concept_map_count(const struct mapping_set *set);
+/* How the comment of a target begins that is still to be filled in (equivalence unmatched, no code). Such a row
+   is none yet: its word is as unknown as before. */
+#define MAPPING_FILL_IN "FILL IN"
+size_t mapping_unfinished(const struct mapping_set *set);
 const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index);
 /* By canonical URL, by name, or by file name. */
 const struct mapping_map *mapping_find(const struct mapping_set *set, struct str url_or_name);
@@ -58,6 +62,14 @@ const struct def_type *mapping_target_type(const struct mapping_map *map);
 /* Names of the resource types that the maps of the set create, each once, in order of the alphabet. */
 enum status mapping_created_types(const struct mapping_set *set, struct arena *arena, struct str **names,
                                   size_t *count) MUST_USE;
+
+/* A word that no row of a ConceptMap speaks of, while a rule translates it. */
+struct mapping_unknown {
+  struct str concept_map; /* its URL; of one that a map contains its id, when it has no URL */
+  struct str system;      /* of a Coding; empty: a word alone */
+  struct str word;
+  const struct tree_node *node; /* the word in the source tree; NULL: the map made it */
+};
 
 /* One step of a run, for --trace and coverage. Texts are views of the map's source. */
 enum mapping_event {
@@ -86,6 +98,8 @@ struct mapping_run {
   const struct source *source; /* text of the source tree, for positions */
   void (*trace)(void *context, const struct mapping_trace *trace); /* NULL: none */
   void *trace_context;
+  void (*unknown)(void *context, const struct mapping_unknown *unknown); /* NULL: the diagnostic alone */
+  void *unknown_context;
   size_t max_steps, max_depth;       /* 0: defaults */
   struct mapping_coverage *coverage; /* NULL: not counted */
 };
@@ -147,6 +161,15 @@ enum status mapping_coverage_report(const struct mapping_coverage *coverage, str
 struct mapping_concept {
   struct str system, code, display, equivalence;
 };
+/* Extension of a ConceptMap that adds rows to another one: valueCanonical is the other's URL. It may add a word
+   that the other has with the same target, and never change one: that is a fault of the folder. */
+#define MAPPING_SUPPLEMENTS_URL "http://ketlink.dev/fhir/StructureDefinition/concept-map-supplements"
+bool mapping_has_concept_map(const struct mapping_set *set, struct str concept_map);
+/* Code systems of its groups, in their order; false when there are no more. */
+bool mapping_concept_group(const struct mapping_set *set, struct str concept_map, size_t index,
+                           struct str *source, struct str *target);
+/* The word of its rows that is most like it; empty if none is. */
+struct str mapping_nearest_word(const struct mapping_set *set, struct str concept_map, struct str word);
 bool mapping_translate(const struct mapping_set *set, struct str concept_map, struct str system,
                        struct str code, struct mapping_concept *out);
 

@@ -38,6 +38,10 @@ static void report(struct fml_run *run, enum diag_severity severity, enum diag_c
   diag_add(run->diags, severity, code, &at, "%.*s", STR_ARG(text));
 }
 
+bool fml_is_source(const struct fml_run *run, const struct tree_node *node) {
+  return root_of(node) == run->source;
+}
+
 void fml_failed(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
                 ...) {
   va_list args;

@@ -307,13 +307,22 @@ static const struct concept_target *find_code(const struct fml_run *run, const s
   return found;
 }
 
+static void tell_unknown(struct fml_run *run, const struct concept_map *map, const struct concept_lookup *lookup,
+                         struct tree_node *origin) {
+  struct mapping_unknown unknown = {.concept_map = map->url.len ? map->url : map->id,
+                                    .system = lookup->system,
+                                    .word = lookup->code,
+                                    .node = origin && fml_is_source(run, origin) ? origin : NULL};
+  fml_warn(run, DIAG_UNMAPPED_CODE, origin, "no row of %.*s for '%.*s'", STR_ARG(unknown.concept_map),
+           STR_ARG(diag_quote(run->arena, lookup->code)));
+  if (run->params->unknown) run->params->unknown(run->params->unknown_context, &unknown);
+}
+
 static const struct concept_target *look_up(struct fml_run *run, const struct concept_map *map,
                                             struct concept_lookup *lookup, struct tree_node *origin) {
   if (lookup->code.len == 0) return NULL;
   const struct concept_target *found = find_code(run, map, lookup);
-  if (!found && !lookup->known)
-    fml_warn(run, DIAG_UNMAPPED_CODE, origin, "no row of %.*s for '%.*s'",
-             STR_ARG(map->url.len ? map->url : map->id), STR_ARG(diag_quote(run->arena, lookup->code)));
+  if (!found && !lookup->known) tell_unknown(run, map, lookup, origin);
   return found;
 }
 

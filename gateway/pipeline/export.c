@@ -36,7 +36,9 @@ static enum status map_record(const struct passage *passage, struct tree_node **
                             .diags = passage->run->diags,
                             .source = &passage->record->source,
                             .trace = passage->run->trace,
-                            .trace_context = passage->run->trace_context};
+                            .trace_context = passage->run->trace_context,
+                            .unknown = passage->run->unknown,
+                            .unknown_context = passage->run->unknown_context};
   enum status status =
       mapping_run(passage->pipeline->maps, passage->way->map, &run, passage->record->root, bundle);
   if (status == STATUS_OK) mapping_report_unread(passage->record->root, &run);

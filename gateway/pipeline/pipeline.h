@@ -132,6 +132,8 @@ struct pipeline_run {
   bool *parked; /* set when the status is INVALID because the policy parks the Bundle; may be NULL */
   void (*trace)(void *context, const struct mapping_trace *trace);
   void *trace_context;
+  void (*unknown)(void *context, const struct mapping_unknown *unknown); /* words that no ConceptMap knows */
+  void *unknown_context;
 };
 /* A read record -> finished Bundle. STATUS_INVALID when any error was added: *bundle must then not be used.
  */

@@ -234,6 +234,67 @@ static void test_translate(void **state) {
   assert_false(mapping_translate(f->set, STR("http://other"), STR(""), STR("x"), &found));
 }
 
+/* A supplement adds what is new and passes over what is to be filled in; what is there stays as it is. */
+static void test_supplement(void **state) {
+  struct fixture *f = *state;
+  const char *files[] = {SOURCE_DIR "/tests/unit/mapping/data/supplement.json",
+                         GOLDEN "translate-conceptmap/conceptmap.json"};
+  struct mapping_load params = {
+      .definitions = f->definitions, .host = &f->host, .files = files, .file_count = 2};
+  struct mapping_concept found;
+  struct str url = STR("http://ketlink.dev/test/cm"), source, target;
+  assert_int_equal(mapping_load(&params, &f->diags, &f->set), STATUS_OK);
+  assert_int_equal(mapping_unfinished(f->set), 1);
+  assert_true(mapping_translate(f->set, url, STR("http://a"), STR("newword"), &found));
+  assert_true(str_is(found.code, "bn") && str_is(found.system, "http://b"));
+  assert_true(mapping_translate(f->set, url, STR("http://a3"), STR("x"), &found)); /* same word, another system */
+  assert_true(str_is(found.code, "b3"));
+  assert_true(mapping_translate(f->set, url, STR("http://a"), STR("x"), &found));
+  assert_true(str_is(found.code, "bx"));
+  assert_false(mapping_translate(f->set, url, STR("http://a"), STR("later"), &found));
+  assert_true(str_is(mapping_nearest_word(f->set, url, STR("newwort")), "newword"));
+  assert_false(mapping_nearest_word(f->set, url, STR("late")).len); /* to be filled in: not known */
+  assert_true(mapping_concept_group(f->set, url, 0, &source, &target));
+  assert_true(str_is(source, "http://a") && str_is(target, "http://b"));
+  assert_false(mapping_concept_group(f->set, url, 99, &source, &target));
+}
+
+struct unknown_seen {
+  size_t count, coded, nodes;
+};
+
+static void note_unknown(void *context, const struct mapping_unknown *unknown) {
+  struct unknown_seen *seen = context;
+  assert_true(str_is(unknown->concept_map, "http://ketlink.dev/test/cm"));
+  seen->count++;
+  seen->coded += str_is(unknown->system, "http://a9") && str_is(unknown->word, "q");
+  seen->nodes += unknown->node && str_eq(unknown->node->text, unknown->word);
+}
+
+/* Each word that no row speaks of is told with its node, beside the warning. */
+static void test_unknown(void **state) {
+  struct fixture *f = *state;
+  const char *files[] = {GOLDEN "translate-conceptmap/conceptmap.json", GOLDEN "translate-conceptmap/map.fml"};
+  struct mapping_load params = {
+      .definitions = f->definitions, .host = &f->host, .files = files, .file_count = 2};
+  struct unknown_seen seen = {0};
+  assert_int_equal(mapping_load(&params, &f->diags, &f->set), STATUS_OK);
+  f->source = source_make(STR("source.json"),
+                          STR("{\"word\":[\"x\",\"nope\"],\"coding\":[{\"system\":\"http://a9\",\"code\":\"q\"}]}"));
+  f->root = read_source(f->definitions, mapping_at(f->set, 0), &f->source, f->arena, &f->diags);
+  assert_non_null(f->root);
+  struct mapping_run run = {.host = &f->host,
+                            .arena = f->arena,
+                            .diags = &f->diags,
+                            .source = &f->source,
+                            .unknown = note_unknown,
+                            .unknown_context = &seen};
+  assert_int_equal(mapping_run(f->set, mapping_at(f->set, 0), &run, f->root, &f->target), STATUS_OK);
+  assert_int_equal(seen.count, 1); /* of the words one has a row, for the other a group says what it becomes */
+  assert_int_equal(seen.coded, 1);
+  assert_int_equal(seen.nodes, 1);
+}
+
 static void test_missing_file(void **state) {
   struct fixture *f = *state;
   const char *files[] = {GOLDEN "append/none.fml", GOLDEN "append/none.json"};
@@ -284,6 +345,7 @@ int main(void) {
       CASE(test_trace),      CASE(test_log_trace),          CASE(test_trace_reasons),
       CASE(test_step_cap),   CASE(test_depth_cap),          CASE(test_equal_runs),
       CASE(test_find),       CASE(test_translate),          CASE(test_missing_file),
-      CASE(test_folder),     CASE(test_created)};
+      CASE(test_folder),     CASE(test_created),            CASE(test_supplement),
+      CASE(test_unknown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
