@@ -121,6 +121,7 @@ extern const size_t cli_command_count;
 extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
 extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_validate, cli_check,
     cli_fhirpath;
+extern const struct cli_command cli_terms;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
     cli_map_convert;
 extern const struct cli_command cli_definitions_build, cli_definitions_add, cli_definitions_list,

@@ -5,9 +5,23 @@
 #include "cli/cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_export,           &cli_report_session, &cli_send_elsewhere, &cli_check, &cli_validate,          &cli_map_check,
-    &cli_map_run,          &cli_map_test,       &cli_map_cover,         &cli_map_dump,
-    &cli_map_convert,      &cli_fhirpath,       &cli_definitions_build, &cli_definitions_add,
-    &cli_definitions_list, &cli_definitions_show, &cli_doctor_elsewhere,
+    &cli_export,
+    &cli_report_session,
+    &cli_send_elsewhere,
+    &cli_check,
+    &cli_validate,
+    &cli_terms,
+    &cli_map_check,
+    &cli_map_run,
+    &cli_map_test,
+    &cli_map_cover,
+    &cli_map_dump,
+    &cli_map_convert,
+    &cli_fhirpath,
+    &cli_definitions_build,
+    &cli_definitions_add,
+    &cli_definitions_list,
+    &cli_definitions_show,
+    &cli_doctor_elsewhere,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
