@@ -77,6 +77,9 @@ unsigned bundle_shape_may(const struct bundle_shape *shape, struct str type);
 /* Reads the bundle's part of a destination file. STATUS_CONFIG with diagnostics. */
 enum status bundle_shape_read(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct bundle_shape *out) MUST_USE;
+/* Whether the types that the file names are resources. STATUS_CONFIG with diagnostics. */
+enum status bundle_shape_check(const char *path, const struct host *host, const struct definitions *definitions,
+                               struct diag_list *diags) MUST_USE;
 /* All that the map made, psychotherapy notes too: for maps, not for sending. */
 struct bundle_shape bundle_shape_collection(void);
 /* By the word that people write: transaction, batch, single, collection, ndjson. False for any other. */

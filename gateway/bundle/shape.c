@@ -106,6 +106,37 @@ enum status bundle_shape_read(const char *path, const struct host *host, struct 
   return status;
 }
 
+static void check_type(const struct config *file, const struct definitions *definitions, const char *where,
+                       const char *name, struct diag_list *diags) {
+  const struct def_type *type = definitions_type(definitions, str_of(name));
+  struct diag_at at = config_at(file, where, name);
+  if (type && def_type_kind(type) == DEF_RESOURCE) return;
+  if (!at.source->text.ptr) at = config_at(file, "", where); /* an item of a list */
+  struct str near = definitions_nearest_type(definitions, str_of(name)), shown = diag_quote(diags->arena, str_of(name));
+  diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s: there is no resource %.*s%s%.*s%s", where, STR_ARG(shown),
+             near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+}
+
+enum status bundle_shape_check(const char *path, const struct host *host, const struct definitions *definitions,
+                               struct diag_list *diags) {
+  static const char *const members[] = {"resources", "lookup"};
+  struct config file;
+  size_t before = diag_errors(diags), index;
+  const char *name;
+  json_t *value;
+  const json_t *item;
+  enum status status = destination_read(host, path, DESTINATION_BUNDLE, diags, &file);
+  if (status != STATUS_OK) return status;
+  for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+    json_t *member = json_object_get(file.object, members[i]);
+    json_object_foreach(member, name, value) check_type(&file, definitions, members[i], name, diags);
+    json_array_foreach(member, index, item)
+      check_type(&file, definitions, members[i], json_string_value(item), diags);
+  }
+  config_close(&file);
+  return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;
+}
+
 bool bundle_submit_parse(struct str word, enum bundle_submit *out) {
   static const char *const words[] = {"transaction", "batch", "single", "collection", "ndjson"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

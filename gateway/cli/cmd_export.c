@@ -61,6 +61,8 @@ static int open_destination(struct export *export, const char *name) {
       cli_pipeline_for(cli, name, !cli_flag(cli, "no-validate"), &export->pipeline, &path, &export->policy);
   if (result != CLI_DONE) return result;
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
+  if (status == STATUS_OK)
+    status = bundle_shape_check(path.ptr, cli->host, pipeline_definitions(export->pipeline), &cli->diags);
   cli_report(cli, &cli->diags);
   if (cli_flag(cli, "as")) export->shape.submit = submit;
   add_included(cli, &export->shape);

@@ -12,6 +12,7 @@ struct send {
   struct delivery_destination destination;
   struct delivery_client *client;
   size_t records, resources, unchanged, parked;
+  size_t kept[SEND_UNREADABLE + 1]; /* by what reading back told */
   enum status worst;
   bool mixed; /* some records went well, others did not */
 };
@@ -23,6 +24,8 @@ static int open_destination(struct send *send) {
                                 &path, &send->policy);
   if (result != CLI_DONE) return result;
   enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape);
+  if (status == STATUS_OK)
+    status = bundle_shape_check(path.ptr, cli->host, pipeline_definitions(send->pipeline), &cli->diags);
   if (status == STATUS_OK)
     status = delivery_destination_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->destination);
   if (status == STATUS_OK)
@@ -88,6 +91,8 @@ static enum status deliver(struct send *send, const struct intake_record *record
   send_print(&job);
   send->resources += send_stored(&job);
   send->unchanged += send_unchanged(&job);
+  for (int kept = SEND_KEPT; kept <= SEND_UNREADABLE; kept++)
+    send->kept[kept] += send_kept(&job, (enum send_kept)kept);
   send->mixed |= status != STATUS_OK && send_stored(&job) > 0;
   return status;
 }
@@ -135,6 +140,10 @@ static void summary(const struct send *send) {
   cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
            STR_ARG(send->destination.base));
   if (send->unchanged) cli_note(send->cli, "%zu of them unchanged, not sent again", send->unchanged);
+  if (send->destination.read_back)
+    cli_note(send->cli, "read back: %zu kept, %zu changed, %zu discarded%s", send->kept[SEND_KEPT],
+             send->kept[SEND_CHANGED], send->kept[SEND_DISCARDED],
+             send->kept[SEND_UNREADABLE] ? "; some could not be read" : "");
   if (send->parked)
     cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records,
              send->records == 1 ? "" : "s");

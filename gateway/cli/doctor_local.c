@@ -47,6 +47,8 @@ static enum status read_destination(struct cli_doctor *doctor, const char *path,
   struct cli *cli = doctor->cli;
   struct bundle_shape shape;
   enum status status = bundle_shape_read(path, cli->host, cli->arena, diags, &shape);
+  if (status == STATUS_OK)
+    status = bundle_shape_check(path, cli->host, pipeline_definitions(doctor->pipeline), diags);
   if (status == STATUS_OK) status = delivery_destination_read(path, cli->host, cli->arena, diags, delivery);
   if (status == STATUS_OK) status = pipeline_policy_read(path, cli->host, cli->arena, diags, policy);
   return status;

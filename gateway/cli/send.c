@@ -27,6 +27,7 @@ enum status send_make(struct send_job *job, size_t part, struct tree_node **bund
 /* What came of it. */
 struct trial {
   struct delivery_answer answer; /* of the last request */
+  unsigned repeated;             /* how often it was sent before */
   bool passing;                  /* something failed for a passing cause */
   const char *fault;             /* the answer cannot be read: why */
 };
@@ -45,9 +46,9 @@ static size_t list_sent(const struct send_job *job, size_t part, size_t *sent) {
   return count;
 }
 
-/* Nothing is known of what was sent: it is looked for, or sent again where that does no harm. */
+/* Nothing is known of what was sent: it is sent again where that does no harm, else, and when that did not help, looked for. */
 static void lose(struct send_job *job, const size_t *sent, size_t count, struct trial *trial) {
-  bool look = job->bundle->shape->look_first || trial->answer.verdict == DELIVERY_SETTLE ||
+  bool look = job->bundle->shape->look_first || (trial->repeated && trial->answer.phase == DELIVERY_SENDING) || trial->answer.verdict == DELIVERY_SETTLE ||
               trial->answer.verdict == DELIVERY_COMPARE;
   for (size_t i = 0; i < count; i++)
     job->items[sent[i]].look |= look;
@@ -136,16 +137,11 @@ static bool blocks(const struct send_job *job, size_t target) {
   return is_down(item->state) || (patient && item->state == SEND_ABSENT);
 }
 
+/* It waits for what began the trouble. */
 static void hold_back(struct send_job *job, size_t index, size_t target) {
-  struct source source = source_make(job->destination->name, (struct str){0});
-  struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
-  bool absent = job->items[target].state == SEND_ABSENT;
+  const struct send_item *cause = &job->items[target];
   job->items[index].state = SEND_HELD_BACK;
-  job->items[index].waits_for = target;
-  diag_error(job->diags, DIAG_DELIVERY_WAITS, &at, "%.*s is not sent: it refers to %.*s (%.*s), which %s",
-             STR_ARG(send_key(job, index)), STR_ARG(job->plan.entries[target].type), STR_ARG(send_key(job, target)),
-             absent ? "the server does not hold" : "was not stored");
-  send_note_worst(job, absent ? STATUS_INVALID : STATUS_RETRY);
+  job->items[index].waits_for = cause->state == SEND_HELD_BACK ? cause->waits_for : target;
 }
 
 /* Entries of a part stand in the order of dependency, so one pass is enough. */
@@ -252,13 +248,14 @@ static enum status prepare(struct send_job *job, size_t part, struct tree_node *
 static enum status send_part(struct send_job *job, size_t part) {
   size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
   for (unsigned repeated = 0;;) {
-    struct trial trial = {0};
+    struct trial trial = {.repeated = repeated};
     struct tree_node *bundle = NULL;
     enum status status = prepare(job, part, &bundle);
     if (status != STATUS_OK || !bundle) return status;
     status = try_part(job, part, bundle, &trial);
     if (status != STATUS_OK || !count_waiting(job, from, to)) return status;
-    if (trial.passing && repeated == job->destination->retries) return give_up(job, from, to, &trial);
+    bool over = repeated == job->destination->retries || job->retry_after_ms > SEND_LONGEST_MS;
+    if (trial.passing && over) return give_up(job, from, to, &trial);
     if (trial.passing) send_wait(job, ++repeated);
   }
 }
@@ -301,6 +298,21 @@ static enum status look_up(struct send_job *job) {
   return status;
 }
 
+/* One finding for each cause, not for each that waits. */
+static void report_waiting(struct send_job *job, size_t target) {
+  struct source source = source_make(job->destination->name, (struct str){0});
+  struct diag_at at = {.source = &source, .path = job->plan.entries[target].type};
+  bool absent = job->items[target].state == SEND_ABSENT;
+  size_t count = 0;
+  for (size_t i = 0; i < job->plan.entry_count; i++)
+    count += job->items[i].state == SEND_HELD_BACK && job->items[i].waits_for == target;
+  if (!count) return;
+  diag_error(job->diags, DIAG_DELIVERY_WAITS, &at, "%zu resource%s not sent: %s to %.*s, which %s", count,
+             count == 1 ? " is" : "s are", count == 1 ? "it refers" : "they refer",
+             STR_ARG(send_key(job, target)), absent ? "the server does not hold" : "was not stored");
+  send_note_worst(job, STATUS_CONFLICT);
+}
+
 static void leave_untried(struct send_job *job) {
   for (size_t i = 0; i < job->plan.entry_count; i++)
     if (job->items[i].state == SEND_WAITING) job->items[i].state = SEND_UNTRIED;
@@ -317,6 +329,8 @@ enum status send_bundle(struct send_job *job, struct tree_node *bundle) {
   cli_progress(job->cli, "sending", job->plan.part_count, job->plan.part_count);
   if (status != STATUS_OK) send_note_worst(job, status);
   leave_untried(job);
+  for (size_t i = 0; i < job->plan.entry_count; i++)
+    report_waiting(job, i);
   if (job->destination->read_back) send_read_back(job);
   return job->worst;
 }
@@ -337,5 +351,12 @@ size_t send_unchanged(const struct send_job *job) {
   size_t count = 0;
   for (size_t i = 0; job->items && i < job->plan.entry_count; i++)
     count += job->items[i].state == SEND_SAME;
+  return count;
+}
+
+size_t send_kept(const struct send_job *job, enum send_kept kept) {
+  size_t count = 0;
+  for (size_t i = 0; job->items && i < job->plan.entry_count; i++)
+    count += job->items[i].kept == kept;
   return count;
 }

@@ -27,7 +27,7 @@ enum send_state {
 };
 enum send_kept { SEND_NOT_READ, SEND_KEPT, SEND_CHANGED, SEND_DISCARDED, SEND_UNREADABLE };
 
-enum { SEND_NAMES = 8 };
+enum { SEND_NAMES = 8, SEND_LONGEST_MS = 10000 /* that a command waits for a server */ };
 
 struct send_item {
   enum send_state state;
@@ -68,6 +68,8 @@ void send_print(const struct send_job *job);
 size_t send_stored(const struct send_job *job);
 /* How many of them were there already. */
 size_t send_unchanged(const struct send_job *job);
+/* How many were read back with this result. */
+size_t send_kept(const struct send_job *job, enum send_kept kept);
 
 /* --- between the files of send --- */
 

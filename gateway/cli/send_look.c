@@ -2,11 +2,10 @@
 #include "cli/send.h"
 
 void send_wait(struct send_job *job, unsigned number) {
-  enum { LONGEST_MS = 10000 };
   const struct host *host = job->cli->host;
   int64_t wait = job->destination->retry_wait_ms << (number - 1);
   if (job->retry_after_ms > wait) wait = job->retry_after_ms;
-  if (wait > LONGEST_MS) wait = LONGEST_MS;
+  if (wait > SEND_LONGEST_MS) wait = SEND_LONGEST_MS;
   if (host->sleep_ms) host->sleep_ms(host->context, wait);
 }
 
@@ -19,6 +18,7 @@ enum status send_get(struct send_job *job, struct str path, struct delivery_answ
     job->retry_after_ms = out->retry_after_ms;
     job->last_status = out->status;
     if (out->verdict != DELIVERY_RETRY || attempt == job->destination->retries) break;
+    if (out->retry_after_ms > SEND_LONGEST_MS) break;
   }
   return status;
 }

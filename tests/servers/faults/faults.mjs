@@ -1,6 +1,7 @@
 // The faults by name. `answer` gets { request, response, path, options, body, raw }; `raw` is the TCP socket under TLS.
 // `readAtMost` makes a fault strike while the client is still sending.
 import { randomUUID } from 'node:crypto';
+import https from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -48,6 +49,14 @@ export const FAULTS = {
   'entry-wrong-type': changedLast((e) => ({ response: { ...e.response, location: 'Banana/1/_history/1' } })),
   'entry-absolute': changed((entries, c) => entries.map((e) => absolute(e, c))),
   'entry-bare-status': changed((entries) => entries.map((e) => ({ response: { ...e.response, status: '201' } }))),
+
+  // A real server behind it, whose answers do not arrive as they were given.
+  pass: { answer: async (c) => relay(c, await ask(c)) },
+  'pass-lost-writes': { answer: (c) => passWrite(c, () => c.request.socket.destroy()) },
+  'pass-406-writes': { answer: (c) => passWrite(c, () => send(c, 406, '')) },
+  'pass-409-writes': { answer: (c) => passWrite(c, () => json(c, 409, outcome('conflict'))) },
+  'pass-202-writes': { answer: (c) => passWrite(c, () => send(c, 202, '')) },
+  'pass-altered-reads': { answer: async (c) => relay(c, altered(c, await ask(c))) },
 
   // Too much, too slow, never.
   huge: { answer: (c) => json(c, 200, Buffer.alloc(256 * MIB, ' ')) },
@@ -121,6 +130,38 @@ function changed(change) {
 
 function changedLast(change) {
   return changed((entries) => [...entries.slice(0, -1), change(entries.at(-1))]);
+}
+
+// The same request to the server --to: { status, headers, body }. Its certificate is the tests' own.
+function ask({ request, options, path, body }) {
+  const url = options.to + request.url.slice(request.url.indexOf('/fhir/R4') + '/fhir/R4'.length);
+  const headers = { ...request.headers, host: new URL(url).host };
+  return new Promise((resolve, reject) => {
+    const sent = https.request(url, { method: request.method, headers, rejectUnauthorized: false }, (answer) => {
+      const chunks = [];
+      answer.on('data', (chunk) => chunks.push(chunk));
+      answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+function relay(c, { status, headers, body }) {
+  const kept = ['content-type', 'location', 'content-location', 'etag'].filter((name) => headers[name]);
+  send(c, status, body, Object.fromEntries(kept.map((name) => [name, headers[name]])));
+}
+
+// The write is done; only its answer is another.
+async function passWrite(c, instead) {
+  const answer = await ask(c);
+  return c.request.method === 'GET' ? relay(c, answer) : instead();
+}
+
+// A server that rounds what it shows.
+function altered(c, answer) {
+  const text = answer.body.toString().replace(/("value":)(\d+)/g, (all, name, number) => name + (Number(number) + 1));
+  return c.request.method === 'GET' ? { ...answer, body: Buffer.from(text) } : answer;
 }
 
 function absolute({ response }, c) {

@@ -2,16 +2,17 @@
 //
 //   node server.mjs --cert FILE --key FILE --log FILE --faults NAME[,NAME…]
 //                   [--port 0] [--ready-file FILE] [--tls 1.0|1.1|1.2|1.3|none|silent] [--client-ca FILE]
-//                   [--retry-after TEXT] [--redirect-to URL] [--lifetime SECONDS]
+//                   [--retry-after TEXT] [--redirect-to URL] [--to URL] [--lifetime SECONDS]
 //   node server.mjs --list
 //
 // The first request gets the first fault, the second the second; the last one repeats. GET …/metadata and /elsewhere,
-// where redirects lead, are answered well and use up no fault. Every event is one line in the log, with sizes but
-// never a body, a query or a header value:
+// where redirects lead, are answered well and use up no fault. Faults that begin with "pass" hand the request to the real
+// server --to. Every event is one line in the log, with sizes but never a body, a query or a header value:
 //
 //   1 connect
 //   1 secure TLSv1.3                        or: 1 refused ERR_SSL_… (the handshake failed)
 //   1 request POST /fhir/R4 fault=503 authorization=yes body=1234 complete
+//   1 request POST /fhir/R4 fault=ok authorization=yes body=1234 complete entries=3      a Bundle
 //   1 close application-bytes=1503          what the client sent inside TLS: 0 when it refused the certificate
 //   1 close raw-bytes=517                   with --tls none or silent: its ClientHello is no request
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,7 @@ const OPTIONS = {
   'client-ca': { type: 'string' },
   'retry-after': { type: 'string', default: '1' },
   'redirect-to': { type: 'string' },
+  to: { type: 'string' },
   lifetime: { type: 'string', default: '600' },
   list: { type: 'boolean', default: false },
 };
@@ -123,11 +125,21 @@ async function onRequest(request, response) {
   const { chunks, size, complete } = await readBody(request, fault.readAtMost);
   const authorization = request.headers.authorization ? 'yes' : 'no';
   const end = complete ? 'complete' : 'cut';
+  const body = Buffer.concat(chunks);
   const what = `request ${request.method} ${path} fault=${name} authorization=${authorization} body=${size} ${end}`;
-  note(numberOf(request.socket), what);
-  const context = { request, response, path, options, body: Buffer.concat(chunks), raw: rawSocket(request.socket) };
+  note(numberOf(request.socket), what + entriesOf(body));
+  const context = { request, response, path, options, body, raw: rawSocket(request.socket) };
   response.on('error', () => undefined);
   isMetadata ? metadata(context) : await fault.answer(context);
+}
+
+function entriesOf(body) {
+  try {
+    const sent = JSON.parse(body);
+    return Array.isArray(sent.entry) ? ` entries=${sent.entry.length}` : '';
+  } catch {
+    return '';
+  }
 }
 
 // Reads the body, whole or until a fault wants to strike in its middle.
