@@ -45,6 +45,7 @@ struct cli_command {
   size_t min_arguments, max_arguments;
   bool public_output;  /* -o makes a file that others may read: it holds no patients' data */
   bool (*into_folder)(const struct cli *cli); /* -o names a folder that the command makes; NULL: never */
+  bool one_output;     /* -o makes its file only when all went well: there are no parts of it */
   const char *program; /* NULL, or the sibling program that carries the command out (then run is NULL) */
   int (*run)(struct cli *cli);
 };

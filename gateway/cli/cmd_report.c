@@ -224,5 +224,6 @@ const struct cli_command cli_report_session = {
     .option_count = sizeof options / sizeof options[0],
     .min_arguments = 1,
     .max_arguments = 1,
+    .one_output = true,
     .run = run,
 };

@@ -50,7 +50,8 @@ static int close_output(struct cli *cli, int result) {
   if (cli->out_temporary) {
     if (cli->out && !failed) failed = fsync(fileno(cli->out)) != 0;
     if (cli->out) fclose(cli->out);
-    if (!failed && result != CLI_USAGE && result != CLI_CONFIG)
+    bool wanted = cli->command->one_output ? result == CLI_DONE : result != CLI_USAGE && result != CLI_CONFIG;
+    if (!failed && wanted)
       failed = rename(cli->out_temporary, cli->out_path) != 0;
     else
       unlink(cli->out_temporary);

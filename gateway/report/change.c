@@ -42,7 +42,7 @@ static void add_rating(struct report_page *page, const struct tree_node *scale) 
     return;
   }
   report_result(page, scale);
-  buf_add_text(page->out, " <span class=\"at\">at ");
+  buf_add_text(page->out, " <span class=\"at\">at&#160;");
   report_value(page, scale, "at", REPORT_TIME);
   buf_add_text(page->out, "</span>");
 }

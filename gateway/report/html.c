@@ -34,8 +34,20 @@ void report_escape(struct buf *out, struct str text) {
   }
 }
 
+enum { UNBROKEN = 20 };
+
+/* A word longer than any real one: it may be broken anywhere, or it would tear its table apart. */
+static bool has_long_word(struct str text) {
+  size_t at = 0, length = 0;
+  while (at < text.len && length < UNBROKEN) {
+    uint32_t c = utf8_next(text, &at);
+    length = c == ' ' || c == '\n' || c == '\t' || c == '-' ? 0 : length + 1;
+  }
+  return length == UNBROKEN;
+}
+
 void report_isolate(struct buf *out, struct str text) {
-  buf_add_text(out, "<bdi>");
+  buf_add_text(out, has_long_word(text) ? "<bdi class=\"long\">" : "<bdi>");
   report_escape(out, text);
   buf_add_text(out, "</bdi>");
 }

@@ -26,7 +26,7 @@ struct report_rows {
 /* --- html.c: text that cannot become markup --- */
 
 void report_escape(struct buf *out, struct str text);
-/* In <bdi>: with a direction of its own. */
+/* In <bdi>: with a direction of its own; very long words may be broken. */
 void report_isolate(struct buf *out, struct str text);
 
 /* --- words.c: words of the record as people write them --- */

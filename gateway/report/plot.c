@@ -382,14 +382,14 @@ static void add_series(struct canvas *canvas, const struct report_series *series
   if (!series->count) return;
   add_title(canvas, series->kind->title, series->kind->unit);
   struct strip strip = {.canvas = canvas, .series = series, .scale = scale_of(series)};
-  int32_t margin = text_height(&strip) + (series->kind->second ? 20 : 10);
+  int32_t margin = text_height(&strip) + (series->kind->second ? 20 : 50);
   strip.dense = (int64_t)series->count * 90 > frame->right - frame->left;
   strip.top = canvas->y + margin;
   strip.bottom = strip.top + series->kind->height;
   add_scale(&strip);
   add_readings(&strip);
   canvas->dense |= strip.dense;
-  canvas->y = strip.bottom + (series->kind->second ? margin : margin / 2) + LANE_GAP;
+  canvas->y = strip.bottom + (series->kind->second ? margin : 60) + LANE_GAP;
 }
 
 /* --- behind the lanes --- */

@@ -17,7 +17,7 @@
 enum {
   REPORT_READINGS_MAX = 2000, /* drawn of one series */
   REPORT_ITEMS_MAX = 60,      /* drawn of one lane */
-  REPORT_VALUE_MAX = 99990,   /* tenths: what is greater is not drawn */
+  REPORT_VALUE_MAX = 5000,    /* tenths: what is greater is not drawn */
   REPORT_BOXES_MAX = 600,     /* texts over one series */
   REPORT_TICKS_MAX = 64
 };

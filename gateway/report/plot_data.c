@@ -288,16 +288,17 @@ static bool has_oxygen(const struct tree_node *node) {
 static bool read_reading(const struct report_kind *kind, const struct tree_node *node, struct report_series *series,
                          struct report_reading *out) {
   const char *const fields[] = {kind->field, kind->second};
-  bool given = false;
+  bool beyond = false;
   *out = (struct report_reading){.oxygen = has_oxygen(node)};
   if (!read_time(node, "at", &out->at)) return false;
   for (int i = 0; i < 2 && fields[i]; i++) {
     out->text[i] = tree_text(node, fields[i]);
     out->has[i] = read_tenths(out->text[i], &out->value[i]);
-    given |= out->text[i].len != 0;
+    beyond |= out->text[i].len && !out->has[i];
   }
+  series->left_out += beyond;
+  if (beyond) return false;
   if (out->has[0] || out->has[1]) return true;
-  series->left_out += given;
   if (kind->absent && tree_text(node, kind->absent).len) {
     series->absent++;
     return true;

@@ -78,6 +78,16 @@ static void write_event(struct report_page *page, const struct tree_node *row) {
   report_word(page->out, tree_text(event ? event : row, "event"));
 }
 
+/* Of an adverse event: its word, its category, its text. */
+static void write_happened(struct report_page *page, const struct tree_node *row) {
+  report_value(page, row, "event", REPORT_WORD);
+  if (tree_text(row, "category").len) buf_add_text(page->out, " (");
+  report_value(page, row, "category", REPORT_WORD);
+  if (tree_text(row, "category").len) buf_add_char(page->out, ')');
+  if (tree_text(row, "text").len) buf_add_text(page->out, "<br>");
+  report_value(page, row, "text", REPORT_TEXT);
+}
+
 static void write_amount(struct report_page *page, const struct tree_node *row) {
   add_unit(page, row, "givenMg", " mg", "");
   add_unit(page, row, "flowLPerMin", " L/min", tree_find(row, "givenMg") ? ", " : "");
@@ -251,10 +261,10 @@ static const struct report_column vitals_columns[] = {
     {"Blood pressure", "systolic", REPORT_NUMBER, true, "mmHg", write_pressure,
      {"diastolic", "systolicAbsent", "diastolicAbsent"}},
     {"Heart rate", "heartRate", REPORT_NUMBER, true, "/min"},
-    {"SpO<sub>2</sub>", "spo2", REPORT_NUMBER, true, "%", write_saturation, {"spo2Absent"}},
+    {"SpO₂", "spo2", REPORT_NUMBER, true, "%", write_saturation, {"spo2Absent"}},
     {"Respiratory rate", "respiratoryRate", REPORT_NUMBER, true, "/min"},
     {"Oxygen", "oxygenLPerMin", REPORT_NUMBER, false, "L/min"},
-    {"FiO<sub>2</sub>", "oxygenPercent", REPORT_NUMBER, false, "%"},
+    {"FiO₂", "oxygenPercent", REPORT_NUMBER, false, "%"},
     {"Temperature", "temperatureC", REPORT_NUMBER, false, "°C"},
     {"Weight", "weightKg", REPORT_NUMBER, false, "kg"},
     {"Height", "heightCm", REPORT_NUMBER, false, "cm"},
@@ -276,9 +286,7 @@ static const struct report_section assessments = {
 static const struct report_column event_columns[] = {
     {"Begin", "onset", REPORT_TIME, true},
     {"End", "end", REPORT_TIME, true},
-    {"Event", "event", REPORT_WORD, true},
-    {"In words", "text", REPORT_TEXT},
-    {"Category", "category", REPORT_WORD},
+    {"Event", "event", REPORT_WORD, true, NULL, write_happened, {"category", "text"}},
     {"Severity", "severity", REPORT_WORD, true},
     {"Seriousness", "seriousness", REPORT_WORD, true},
     {"Causality", "causality", REPORT_WORD, true},

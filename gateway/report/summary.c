@@ -25,22 +25,37 @@ static size_t count_of(const struct report_page *page, const char *list) {
 }
 
 static void add_at(struct report_page *page, const struct tree_node *row) {
-  buf_add_text(page->out, " <span class=\"at\">at ");
+  buf_add_text(page->out, " <span class=\"at\">at&#160;");
   report_value(page, row, "at", REPORT_TIME);
   buf_add_text(page->out, "</span>");
 }
 
 /* --- at a glance --- */
 
+static bool is_amount(const struct tree_node *dose) {
+  return report_dose_given(dose) && tree_text(dose, "givenMg").len;
+}
+
+/* Amounts as they were given, not their sum; the same amount again and again is said once. */
 static bool glance_doses(struct report_page *page) {
+  const struct tree_node *dose = tree_find(page->record, "doses");
   const char *between = "";
-  for (const struct tree_node *dose = tree_find(page->record, "doses"); dose; dose = tree_next_same(dose)) {
-    struct str given = tree_text(dose, "givenMg");
-    if (!report_dose_given(dose) || !given.len) continue;
-    buf_printf(page->out, "%s", between);
-    report_escape(page->out, given);
+  while (dose) {
+    const struct tree_node *first = dose;
+    size_t count = 0;
+    for (; dose && is_amount(first) && is_amount(dose); dose = tree_next_same(dose), count++)
+      if (!str_eq(tree_text(dose, "givenMg"), tree_text(first, "givenMg")) ||
+          !str_eq(tree_text(dose, "route"), tree_text(first, "route")))
+        break;
+    if (!count) {
+      dose = tree_next_same(dose);
+      continue;
+    }
+    buf_add_text(page->out, between);
+    if (count > 1) buf_printf(page->out, "%zu \xC3\x97 ", count);
+    report_value(page, first, "givenMg", REPORT_NUMBER);
     buf_add_text(page->out, " mg ");
-    report_value(page, dose, "route", REPORT_WORD);
+    report_value(page, first, "route", REPORT_WORD);
     between = ", ";
   }
   return *between != 0;
@@ -120,17 +135,19 @@ static const struct {
     {"Given", glance_doses, "no dose"},
     {"Highest blood pressure", glance_pressure, "not recorded"},
     {"Highest heart rate", glance_heart, "not recorded"},
-    {"Lowest SpO<sub>2</sub>", glance_saturation, "not recorded"},
+    {"Lowest SpO₂", glance_saturation, "not recorded"},
     {"Lowest MOAA/S", glance_sedation, "not recorded"},
     {"Adverse events", glance_events, "none recorded"},
-    {"Discharge", glance_discharge, "not recorded"},
+    {"Discharge", glance_discharge, "not recorded"}, /* last: left out where nobody is discharged */
 };
 
 /* Visits without a dose and without readings have nothing to stand out. */
 void report_glance(struct report_page *page) {
   if (!count_of(page, "doses") && !count_of(page, "vitals")) return;
+  bool alone = str_is(tree_text(tree_find(page->record, "session"), "class"), "unsupervised");
+  size_t count = sizeof glances / sizeof glances[0] - alone;
   buf_add_text(page->out, "<section aria-label=\"At a glance\">\n<dl class=\"glance\">\n");
-  for (size_t i = 0; i < sizeof glances / sizeof glances[0]; i++) {
+  for (size_t i = 0; i < count; i++) {
     buf_printf(page->out, "<div><dt>%s</dt><dd>", glances[i].title);
     if (!glances[i].write(page)) buf_printf(page->out, "<span class=\"absent\">%s</span>", glances[i].none);
     buf_add_text(page->out, "</dd></div>\n");

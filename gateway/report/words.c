@@ -60,8 +60,10 @@ void report_word_plain(struct buf *out, struct str word) {
   }
 }
 
+enum { LONGEST = 64 }; /* what is longer is no word of a clinic: it may have to be broken */
+
 void report_word(struct buf *out, struct str word) {
-  if (is_word(word))
+  if (is_word(word) && word.len <= LONGEST)
     report_word_plain(out, word);
   else
     report_isolate(out, word);
