@@ -38,7 +38,14 @@ enum {
   LIMIT_SET_INDEX = 8 << 20,      /* rows that are looked up and not read in order, 16 bytes each */
   LIMIT_RESPONSE_BYTES = 16 << 20, /* an HTTP answer, decoded */
   LIMIT_CAPABILITY_TYPES = 1000,   /* resource types of a CapabilityStatement */
-  LIMIT_CAPABILITY_PARAMETERS = 1000 /* search parameters of one of them */
+  LIMIT_CAPABILITY_PARAMETERS = 1000, /* search parameters of one of them */
+  LIMIT_OUTBOX_PAYLOAD = 64 << 20, /* one record of the store */
+  LIMIT_OUTBOX_LABEL = 1024,       /* its label, lane, place on a server */
+  LIMIT_OUTBOX_RECORDS = 2000000,  /* open records in the store */
+  LIMIT_OUTBOX_RESERVE = 256 << 20, /* of the file system stay free */
+  LIMIT_OUTBOX_SCRATCH = 256 << 20,
+  LIMIT_OUTBOX_WAIT_MS = 3600000 /* between two attempts at most */
 };
+#define LIMIT_OUTBOX_DEDUPE_MS (INT64_C(30) * 24 * 3600 * 1000) /* a control id is known at least */
 
 #endif

@@ -1,0 +1,221 @@
+/* accept.c - a message becomes records: known before? room for it? sealed, put at the end of its lanes. */
+#include <openssl/crypto.h>
+#include "outbox/internal.h"
+
+/* --- refusing, before anything is changed --- */
+
+static enum status refuse(struct outbox *outbox, struct diag_list *diags, enum status status, const char *why) {
+  outbox_refuse(diags, outbox->path, "%s", why);
+  return status;
+}
+
+static size_t open_records(const struct outbox *outbox) {
+  const struct outbox_tally *tally = &outbox->now.tally;
+  size_t open = 0;
+  for (size_t i = 0; i < tally->used; i++)
+    for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+      open += tally->counts[i][state];
+  return open;
+}
+
+static bool is_fit(const struct outbox_item *item) {
+  return item->destination.len && item->destination.len <= OUTBOX_NAME_MAX && item->kind.len &&
+         item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX && item->label.len <= LIMIT_OUTBOX_LABEL &&
+         item->lane.len <= LIMIT_OUTBOX_LABEL && item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
+}
+
+static enum status check(struct outbox *outbox, const struct outbox_message *message, struct diag_list *diags) {
+  for (size_t i = 0; i < message->item_count; i++)
+    if (!is_fit(&message->items[i]))
+      return refuse(outbox, diags, STATUS_INVALID, "a record is too large for the store, or a name of it too long");
+  if (open_records(outbox) + message->item_count > outbox->max_records)
+    return refuse(outbox, diags, STATUS_LIMIT, "the store holds as many open records as it may: nothing was taken");
+  if (outbox_place_free(outbox->folder) < outbox->reserve_bytes)
+    return refuse(outbox, diags, STATUS_LIMIT, "the disk is nearly full: nothing was taken");
+  return STATUS_OK;
+}
+
+/* --- known before? --- */
+
+struct dedupe {
+  unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
+};
+
+static struct dedupe dedupe_of(const struct outbox *outbox, const struct outbox_message *message) {
+  struct dedupe dedupe;
+  struct str content = message->content, named[] = {message->source, message->control},
+             nameless[] = {message->source, message->content};
+  outbox_mark(outbox, 'd', &content, 1, dedupe.digest);
+  if (message->control.len)
+    outbox_mark(outbox, 'c', named, 2, dedupe.mark);
+  else
+    outbox_mark(outbox, 'n', nameless, 2, dedupe.mark);
+  return dedupe;
+}
+
+/* NOT_FOUND: never seen. */
+static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer, int64_t *id) {
+  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_DEDUPE_FIND);
+  enum status status;
+  bool seen = false;
+  outbox_bind_blob(find, 1, dedupe->mark, MARK_BYTES);
+  while ((status = outbox_row_step(outbox, find)) == STATUS_OK) {
+    struct str digest = outbox_column_str(find, 0);
+    seen = true;
+    *answer = OUTBOX_DIFFERENT;
+    if (!str_eq(digest, str_make((const char *)dedupe->digest, MARK_BYTES))) continue;
+    *answer = OUTBOX_AGAIN;
+    *id = sqlite3_column_int64(find, 1);
+    break;
+  }
+  sqlite3_reset(find);
+  return status == STATUS_NOT_FOUND && seen ? STATUS_OK : status;
+}
+
+static enum status remember(struct outbox *outbox, const struct dedupe *dedupe, int64_t first, int64_t now) {
+  sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_DEDUPE_ADD);
+  outbox_bind_blob(add, 1, dedupe->mark, MARK_BYTES);
+  outbox_bind_blob(add, 2, dedupe->digest, MARK_BYTES);
+  sqlite3_bind_int64(add, 3, first);
+  sqlite3_bind_int64(add, 4, now);
+  return outbox_run(outbox, add);
+}
+
+/* --- one item --- */
+
+struct accepting {
+  struct outbox *outbox;
+  const struct outbox_item *item;
+  int64_t id, destination, lane, now;
+  bool lane_free; /* no record of it is open: this one's turn comes at once */
+  const struct outbox_data_key *data_key;
+  unsigned char salt[SALT_BYTES], key[OUTBOX_KEY_BYTES];
+};
+
+static enum status add_lane(struct accepting *a, const unsigned char mark[MARK_BYTES]) {
+  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_LANE_ADD);
+  sqlite3_bind_int64(add, 1, a->destination);
+  outbox_bind_blob(add, 2, mark, MARK_BYTES);
+  enum status status = outbox_row_step(a->outbox, add);
+  if (status == STATUS_OK) a->lane = sqlite3_column_int64(add, 0);
+  return status == STATUS_OK ? outbox_run(a->outbox, add) : status;
+}
+
+/* An empty lane is the record's own: it is named by the record. */
+static enum status find_lane(struct accepting *a) {
+  unsigned char mark[MARK_BYTES];
+  struct str part = a->item->lane.len ? a->item->lane : str_make((const char *)&a->id, sizeof a->id);
+  outbox_mark(a->outbox, a->item->lane.len ? 'l' : 'o', &part, 1, mark);
+  sqlite3_stmt *find = outbox_statement(a->outbox, STATEMENT_LANE_FIND);
+  sqlite3_bind_int64(find, 1, a->destination);
+  outbox_bind_blob(find, 2, mark, MARK_BYTES);
+  enum status status = outbox_row_step(a->outbox, find);
+  if (status == STATUS_OK) a->lane = sqlite3_column_int64(find, 0);
+  bool has_head = status == STATUS_OK && sqlite3_column_type(find, 1) != SQLITE_NULL;
+  sqlite3_reset(find);
+  a->lane_free = !has_head;
+  return status == STATUS_NOT_FOUND ? add_lane(a, mark) : status;
+}
+
+static enum status seal(struct accepting *a, enum seal_use use, struct str text, struct str *out) {
+  struct seal_place place = {
+      .use = use, .destination = a->destination, .record = a->id, .lane = a->lane, .key = a->data_key->id};
+  return outbox_seal(a->outbox, a->key, &place, text, a->outbox->scratch, out);
+}
+
+static enum status make_key(struct accepting *a) {
+  const struct host *host = a->outbox->host;
+  a->data_key = &a->outbox->data_keys[a->outbox->data_key_count - 1];
+  enum status status = host->random(host->context, a->salt, SALT_BYTES);
+  return status == STATUS_OK ? outbox_record_key(a->outbox, a->data_key->id, a->salt, a->key) : status;
+}
+
+static enum status add_record(struct accepting *a, struct str label) {
+  const struct outbox_item *item = a->item;
+  bool parked = item->parked.len != 0;
+  enum outbox_state state = parked ? OUTBOX_PARKED : OUTBOX_QUEUED;
+  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_RECORD_ADD);
+  sqlite3_bind_int64(add, 1, a->id);
+  sqlite3_bind_int64(add, 2, a->destination);
+  sqlite3_bind_int64(add, 3, a->lane);
+  sqlite3_bind_int(add, 4, state);
+  sqlite3_bind_int(add, 5, !parked || item->blocks);
+  sqlite3_bind_int(add, 6, parked && item->blocks);
+  outbox_bind_str(add, 7, item->kind);
+  outbox_bind_blob(add, 8, label.ptr, label.len);
+  outbox_bind_str(add, 9, item->parked);
+  sqlite3_bind_int64(add, 10, (int64_t)item->payload.len);
+  sqlite3_bind_int64(add, 11, a->data_key->id);
+  outbox_bind_blob(add, 12, a->salt, SALT_BYTES);
+  sqlite3_bind_int64(add, 13, a->now);
+  outbox_count(a->outbox, a->destination, state, 1);
+  return outbox_run(a->outbox, add);
+}
+
+static enum status add_payload(struct accepting *a, struct str sealed) {
+  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_PAYLOAD_ADD);
+  sqlite3_bind_int64(add, 1, a->id);
+  outbox_bind_blob(add, 2, sealed.ptr, sealed.len);
+  return outbox_run(a->outbox, add);
+}
+
+static enum status add_sealed(struct accepting *a) {
+  struct str label, payload;
+  enum status status = make_key(a);
+  if (status == STATUS_OK) status = seal(a, SEAL_LABEL, a->item->label, &label);
+  if (status == STATUS_OK) status = seal(a, SEAL_PAYLOAD, a->item->payload, &payload);
+  OPENSSL_cleanse(a->key, sizeof a->key);
+  if (status == STATUS_OK) status = add_record(a, label);
+  return status == STATUS_OK ? add_payload(a, payload) : status;
+}
+
+static enum status add_item(struct accepting *a) {
+  enum status status = outbox_destination_id(a->outbox, a->item->destination, true, &a->destination);
+  if (status == STATUS_OK) status = find_lane(a);
+  if (status == STATUS_OK) status = add_sealed(a);
+  /* a lane without a head may have one that is being sent, or is blocked: only its oldest open record says */
+  if (status == STATUS_OK && a->lane_free) status = outbox_lane_turn(a->outbox, a->lane);
+  if (status != STATUS_OK) return status;
+  struct outbox_event event = {.at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->item->parked};
+  return outbox_audit_add(a->outbox, &event);
+}
+
+/* --- the whole --- */
+
+static enum status add_items(struct outbox *outbox, const struct outbox_message *message, int64_t now, int64_t *ids) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
+    struct accepting a = {.outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .now = now};
+    status = add_item(&a);
+    if (ids) ids[i] = a.id;
+  }
+  return status;
+}
+
+static void answer_again(struct outbox *outbox, const struct outbox_message *message, int64_t first, int64_t *ids) {
+  outbox->duplicates++;
+  for (size_t i = 0; ids && i < message->item_count; i++)
+    ids[i] = i ? 0 : first;
+}
+
+enum status outbox_accept(struct outbox *outbox, const struct outbox_message *message, int64_t now,
+                          struct diag_list *diags, enum outbox_answer *answer, int64_t *ids) {
+  int64_t first = outbox->next_id;
+  *answer = OUTBOX_ACCEPTED;
+  arena_reset(outbox->scratch);
+  enum status status = outbox_begin(outbox);
+  if (status != STATUS_OK) return status;
+  struct dedupe dedupe = dedupe_of(outbox, message);
+  status = look_up(outbox, &dedupe, answer, &first);
+  if (status == STATUS_OK && *answer == OUTBOX_AGAIN) {
+    answer_again(outbox, message, first, ids);
+    return STATUS_OK;
+  }
+  if (status != STATUS_OK && status != STATUS_NOT_FOUND) return outbox_end(outbox, status);
+  status = check(outbox, message, diags);
+  if (status != STATUS_OK) return status; /* nothing was changed: the group stays */
+  status = add_items(outbox, message, now, ids);
+  if (status == STATUS_OK) status = remember(outbox, &dedupe, first, now);
+  if (status == STATUS_OK) outbox->accepted += message->item_count;
+  return outbox_end(outbox, status);
+}

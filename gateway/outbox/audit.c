@@ -1,0 +1,133 @@
+/* audit.c - the trail: each event is chained to the one before by an HMAC, so none can be changed, taken out or put in
+   by somebody who does not have the store key. */
+#include <openssl/crypto.h>
+#include "outbox/internal.h"
+
+static void add_part(struct buf *text, struct str part) {
+  buf_printf(text, "%zu:", part.len);
+  buf_add_str(text, part);
+}
+
+/* chain = HMAC(chain before, number, time, record, words), each word with its length. */
+static enum status chain_of(const struct outbox *outbox, const unsigned char before[CHAIN_BYTES],
+                            const struct outbox_event *event, unsigned char out[CHAIN_BYTES]) {
+  struct buf text;
+  buf_init(&text, 4096);
+  buf_add(&text, (const char *)before, CHAIN_BYTES);
+  buf_printf(&text, "%lld %lld %lld ", (long long)event->number, (long long)event->at, (long long)event->record);
+  add_part(&text, event->what);
+  add_part(&text, event->actor);
+  add_part(&text, event->reason);
+  outbox_hmac(outbox->root_audit, buf_str(&text), out);
+  enum status status = text.error;
+  buf_release(&text);
+  return status;
+}
+
+enum status outbox_audit_load(struct outbox *outbox) {
+  sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_AUDIT_LAST);
+  enum status status = outbox_row_step(outbox, last);
+  if (status == STATUS_OK) {
+    struct str chain = outbox_column_str(last, 1);
+    outbox->now.audit_number = sqlite3_column_int64(last, 0);
+    if (chain.len == CHAIN_BYTES) memcpy(outbox->now.audit_chain, chain.ptr, CHAIN_BYTES);
+  }
+  sqlite3_reset(last);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *given) {
+  unsigned char chain[CHAIN_BYTES];
+  struct outbox_event event = *given;
+  event.number = outbox->now.audit_number + 1;
+  enum status status = chain_of(outbox, outbox->now.audit_chain, &event, chain);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_AUDIT_ADD);
+  sqlite3_bind_int64(add, 1, event.number);
+  sqlite3_bind_int64(add, 2, event.at);
+  sqlite3_bind_int64(add, 3, event.record);
+  outbox_bind_str(add, 4, event.what);
+  outbox_bind_str(add, 5, event.actor);
+  outbox_bind_str(add, 6, event.reason);
+  outbox_bind_blob(add, 7, chain, CHAIN_BYTES);
+  status = outbox_run(outbox, add);
+  if (status != STATUS_OK) return status;
+  outbox->now.audit_number = event.number;
+  memcpy(outbox->now.audit_chain, chain, CHAIN_BYTES);
+  return STATUS_OK;
+}
+
+enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason, int64_t now) {
+  struct outbox_event event = {.at = now, .what = what, .actor = actor, .reason = reason};
+  if (what.len > OUTBOX_NAME_MAX || actor.len > OUTBOX_NAME_MAX || reason.len > OUTBOX_REASON_MAX) return STATUS_INVALID;
+  enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
+  return outbox_end(outbox, status);
+}
+
+/* --- reading --- */
+
+struct reading {
+  struct outbox *outbox;
+  struct arena *arena;
+  struct diag_list *diags;
+  unsigned char chain[CHAIN_BYTES]; /* of the event before */
+  int64_t number;
+};
+
+static enum status start(struct reading *reading, int64_t after) {
+  reading->number = after;
+  if (after == 0) return STATUS_OK;
+  sqlite3_stmt *at = outbox_statement(reading->outbox, STATEMENT_AUDIT_AT);
+  sqlite3_bind_int64(at, 1, after);
+  enum status status = outbox_row_step(reading->outbox, at);
+  struct str chain = status == STATUS_OK ? outbox_column_str(at, 0) : (struct str){0};
+  if (chain.len == CHAIN_BYTES) memcpy(reading->chain, chain.ptr, CHAIN_BYTES);
+  sqlite3_reset(at);
+  return status;
+}
+
+static enum status broken(struct reading *reading, int64_t number) {
+  outbox_refuse(reading->diags, reading->outbox->path, "the audit trail is broken at event %lld: it was changed by other hands",
+                (long long)number);
+  return STATUS_INVALID;
+}
+
+static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct outbox_event *out) {
+  unsigned char chain[CHAIN_BYTES];
+  struct str stored = outbox_column_str(row, 6);
+  *out = (struct outbox_event){.number = sqlite3_column_int64(row, 0),
+                               .at = sqlite3_column_int64(row, 1),
+                               .record = sqlite3_column_int64(row, 2),
+                               .what = arena_str(reading->arena, outbox_column_str(row, 3)),
+                               .actor = arena_str(reading->arena, outbox_column_str(row, 4)),
+                               .reason = arena_str(reading->arena, outbox_column_str(row, 5))};
+  if (!out->what.ptr || !out->actor.ptr || !out->reason.ptr) return STATUS_NOMEM;
+  enum status status = chain_of(reading->outbox, reading->chain, out, chain);
+  if (status != STATUS_OK) return status;
+  if (out->number != ++reading->number || stored.len != CHAIN_BYTES || memcmp(chain, stored.ptr, CHAIN_BYTES) != 0)
+    return broken(reading, reading->number);
+  memcpy(reading->chain, chain, CHAIN_BYTES);
+  return STATUS_OK;
+}
+
+enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit, struct arena *arena,
+                              struct diag_list *diags, struct outbox_event **out, size_t *count) {
+  struct reading reading = {.outbox = outbox, .arena = arena, .diags = diags};
+  *count = 0;
+  *out = ARENA_ARRAY(arena, struct outbox_event, limit ? limit : 1);
+  if (!*out) return STATUS_NOMEM;
+  enum status status = outbox->failed ? STATUS_IO : start(&reading, after);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_AUDIT_READ);
+  sqlite3_bind_int64(rows, 1, after);
+  sqlite3_bind_int64(rows, 2, (int64_t)limit);
+  while (status == STATUS_OK && *count < limit && (status = outbox_row_step(outbox, rows)) == STATUS_OK) {
+    status = read_event(&reading, rows, &(*out)[*count]);
+    if (status == STATUS_OK) (*count)++;
+  }
+  sqlite3_reset(rows);
+  /* the end of the trail is what this process wrote last, or read when it opened the store */
+  if (status == STATUS_NOT_FOUND && reading.number != outbox->now.audit_number) return broken(&reading, reading.number + 1);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}

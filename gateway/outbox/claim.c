@@ -1,0 +1,148 @@
+/* claim.c - whose turn it is at a destination, and what became of the attempt. */
+#include "outbox/internal.h"
+
+/* A due time further away than any back-off may be is of a clock that has jumped: it comes due then. */
+static enum status clamp(struct outbox *outbox, int64_t destination, int64_t now) {
+  sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_LANE_CLAMP);
+  sqlite3_bind_int64(set, 1, destination);
+  sqlite3_bind_int64(set, 2, now);
+  sqlite3_bind_int64(set, 3, now + LIMIT_OUTBOX_WAIT_MS);
+  return outbox_run(outbox, set);
+}
+
+/* The head of a lane. */
+struct turn {
+  int64_t lane, record;
+};
+
+static enum status find_due(struct outbox *outbox, int64_t destination, int64_t now, struct turn *turn) {
+  sqlite3_stmt *due = outbox_statement(outbox, STATEMENT_LANE_DUE);
+  sqlite3_bind_int64(due, 1, destination);
+  sqlite3_bind_int64(due, 2, now);
+  enum status status = outbox_row_step(outbox, due);
+  if (status == STATUS_OK) *turn = (struct turn){.record = sqlite3_column_int64(due, 0), .lane = sqlite3_column_int64(due, 1)};
+  sqlite3_reset(due);
+  return status;
+}
+
+/* It blocks its lane, if that is its lane at all. */
+static enum status park_damaged(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored,
+                                int64_t now) {
+  struct outbox_change change = {
+      .state = OUTBOX_PARKED, .blocks = stored->lane == turn->lane, .reason = STR("damaged"), .now = now};
+  struct outbox_event event = {.at = now, .record = turn->record, .what = STR("parked"), .reason = change.reason};
+  enum status status = outbox_change(outbox, stored, &change);
+  if (status == STATUS_OK) status = outbox_lane_turn(outbox, turn->lane);
+  return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
+}
+
+static enum status take(struct outbox *outbox, const struct outbox_stored *stored, int64_t now) {
+  struct outbox_change change = {.state = OUTBOX_SENDING, .now = now};
+  enum status status = outbox_change(outbox, stored, &change);
+  return status == STATUS_OK ? outbox_lane_head(outbox, stored->lane, 0, 0) : status;
+}
+
+/* INVALID: it does not open; it is parked, look for the next. */
+static enum status claim_record(struct outbox *outbox, const struct turn *turn, int64_t now, struct arena *arena,
+                                struct outbox_claim *out) {
+  struct outbox_stored stored = {0};
+  int64_t id = turn->record;
+  enum status status = outbox_fetch(outbox, id, arena, &stored);
+  if (status == STATUS_NOT_FOUND) return STATUS_IO; /* a head without a record */
+  if (status == STATUS_OK) status = outbox_payload(outbox, id, arena, &out->payload);
+  if (status == STATUS_NOT_FOUND || stored.lane != turn->lane) status = STATUS_INVALID; /* payload gone, row moved */
+  if (status == STATUS_INVALID) {
+    enum status parked = park_damaged(outbox, turn, &stored, now);
+    return parked == STATUS_OK ? STATUS_INVALID : parked;
+  }
+  if (status != STATUS_OK) return status;
+  out->id = id;
+  out->destination = stored.row.destination;
+  out->kind = stored.row.kind;
+  out->label = stored.row.label;
+  out->attempts = stored.row.attempts;
+  out->unknown = stored.row.state == OUTBOX_UNKNOWN;
+  out->accepted_at = stored.row.accepted_at;
+  return take(outbox, &stored, now);
+}
+
+enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t now, struct arena *arena,
+                         struct outbox_claim *out) {
+  struct turn turn = {0};
+  int64_t where = 0;
+  *out = (struct outbox_claim){0};
+  enum status status = outbox_begin(outbox);
+  if (status != STATUS_OK) return status;
+  status = outbox_destination_id(outbox, destination, false, &where);
+  if (status == STATUS_OK) status = clamp(outbox, where, now);
+  while (status == STATUS_OK) {
+    status = find_due(outbox, where, now, &turn);
+    if (status != STATUS_OK) break;
+    status = claim_record(outbox, &turn, now, arena, out);
+    if (status != STATUS_INVALID) break;
+    status = STATUS_OK;
+  }
+  return outbox_end(outbox, status);
+}
+
+enum status outbox_next_due(struct outbox *outbox, struct str destination, int64_t *out) {
+  int64_t where = 0;
+  *out = INT64_MAX;
+  enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_LANE_NEXT);
+  sqlite3_bind_int64(next, 1, where);
+  status = outbox_row_step(outbox, next);
+  if (status == STATUS_OK && sqlite3_column_type(next, 0) != SQLITE_NULL) *out = sqlite3_column_int64(next, 0);
+  sqlite3_reset(next);
+  return status;
+}
+
+/* --- ending an attempt --- */
+
+static const char *const endings[OUTBOX_STATES] = {
+    [OUTBOX_QUEUED] = "waiting", [OUTBOX_UNKNOWN] = "unknown", [OUTBOX_PARKED] = "parked", [OUTBOX_DONE] = "delivered"};
+
+static enum status note_attempt(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome, int64_t now) {
+  sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_ATTEMPT_ADD);
+  sqlite3_bind_int64(add, 1, id);
+  sqlite3_bind_int64(add, 2, now);
+  sqlite3_bind_int64(add, 3, outcome->took_ms);
+  sqlite3_bind_int(add, 4, outcome->state);
+  sqlite3_bind_int(add, 5, outcome->http_status);
+  outbox_bind_str(add, 6, outcome->reason);
+  return outbox_run(outbox, add);
+}
+
+static enum status drop_payload(struct outbox *outbox, int64_t id) {
+  sqlite3_stmt *payload = outbox_statement(outbox, STATEMENT_PAYLOAD_DROP);
+  sqlite3_bind_int64(payload, 1, id);
+  return outbox_run(outbox, payload);
+}
+
+enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome, int64_t now) {
+  struct outbox_stored stored = {0};
+  if (outcome->state == OUTBOX_SENDING || outcome->state == OUTBOX_DROPPED || outcome->state >= OUTBOX_STATES ||
+      outcome->reason.len > OUTBOX_REASON_MAX)
+    return STATUS_INVALID;
+  arena_reset(outbox->scratch);
+  enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK) status = outbox_fetch(outbox, id, outbox->scratch, &stored);
+  if (status == STATUS_INVALID) status = STATUS_OK; /* what was sent was sent, whatever its label looks like now */
+  if (status != STATUS_OK) return outbox_end(outbox, status);
+  if (stored.row.state != OUTBOX_SENDING) return STATUS_CONFLICT;
+  struct outbox_change change = {.state = outcome->state,
+                                 .blocks = outcome->blocks,
+                                 .reason = outcome->reason,
+                                 .attempts = 1,
+                                 .due = outcome->next_at,
+                                 .now = now};
+  struct outbox_event event = {
+      .at = now, .record = id, .what = str_of(endings[outcome->state]), .reason = outcome->reason};
+  status = outbox_change(outbox, &stored, &change);
+  if (status == STATUS_OK) status = note_attempt(outbox, id, outcome, now);
+  if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = drop_payload(outbox, id);
+  if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
+  if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
+  return outbox_end(outbox, status);
+}

@@ -1,0 +1,126 @@
+/* group.c - statements, what their results mean, and groups: changes that become durable together. */
+#include "outbox/internal.h"
+
+/* --- statements --- */
+
+sqlite3_stmt *outbox_statement(struct outbox *outbox, enum outbox_statement which) {
+  sqlite3_stmt *statement = outbox->statements[which];
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  return statement;
+}
+
+void outbox_bind_str(sqlite3_stmt *statement, int at, struct str text) {
+  sqlite3_bind_text64(statement, at, text.ptr ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void outbox_bind_blob(sqlite3_stmt *statement, int at, const void *bytes, size_t count) {
+  sqlite3_bind_blob64(statement, at, bytes ? bytes : "", count, SQLITE_STATIC);
+}
+
+struct str outbox_column_str(sqlite3_stmt *statement, int at) {
+  const void *bytes = sqlite3_column_blob(statement, at);
+  return str_make(bytes, (size_t)sqlite3_column_bytes(statement, at));
+}
+
+/* A full disk or no memory ends the group; anything else that is not a row or the end says that the file, the
+   disk or this program is not as it must be. */
+enum status outbox_status_of(struct outbox *outbox, int result) {
+  switch (result & 0xff) {
+  case SQLITE_OK:
+  case SQLITE_ROW:
+    return STATUS_OK;
+  case SQLITE_DONE:
+    return STATUS_NOT_FOUND;
+  case SQLITE_NOMEM:
+    return STATUS_NOMEM;
+  case SQLITE_FULL:
+    return STATUS_LIMIT;
+  case SQLITE_TOOBIG:
+    return STATUS_INVALID;
+  default:
+    if (result == SQLITE_IOERR_NOMEM) return STATUS_NOMEM;
+    outbox->failed = true;
+    return STATUS_IO;
+  }
+}
+
+enum status outbox_row_step(struct outbox *outbox, sqlite3_stmt *statement) {
+  return outbox_status_of(outbox, sqlite3_step(statement));
+}
+
+enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) {
+  enum status status;
+  do {
+    status = outbox_row_step(outbox, statement);
+  } while (status == STATUS_OK);
+  sqlite3_reset(statement);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status run(struct outbox *outbox, enum outbox_statement which) {
+  return outbox_run(outbox, outbox_statement(outbox, which));
+}
+
+/* --- groups --- */
+
+enum status outbox_begin(struct outbox *outbox) {
+  if (outbox->failed) return STATUS_IO;
+  if (outbox->group_error != STATUS_OK) return outbox->group_error;
+  if (outbox->in_group) return STATUS_OK;
+  enum status status = run(outbox, STATEMENT_BEGIN);
+  outbox->in_group = status == STATUS_OK;
+  return status;
+}
+
+static void give_up(struct outbox *outbox) {
+  /* SQLite may have rolled back by itself; then there is nothing to roll back */
+  if (outbox->in_group && !sqlite3_get_autocommit(outbox->db) && run(outbox, STATEMENT_ROLLBACK) != STATUS_OK)
+    outbox->failed = true;
+  outbox->in_group = false;
+  outbox->now = outbox->committed;
+}
+
+void outbox_abandon(struct outbox *outbox) {
+  give_up(outbox);
+  outbox->group_error = STATUS_OK;
+}
+
+/* NOT_FOUND, CONFLICT and INVALID are the answer to one call: what the group holds stays. */
+enum status outbox_end(struct outbox *outbox, enum status status) {
+  if (status != STATUS_NOMEM && status != STATUS_LIMIT && status != STATUS_IO) return status;
+  give_up(outbox);
+  outbox->group_error = status;
+  return status;
+}
+
+bool outbox_in_group(const struct outbox *outbox) {
+  return outbox->in_group;
+}
+
+enum status outbox_commit(struct outbox *outbox) {
+  enum status status = outbox->group_error;
+  if (outbox->failed) return STATUS_IO;
+  outbox->group_error = STATUS_OK;
+  if (status != STATUS_OK || !outbox->in_group) return status;
+  /* a failed COMMIT may still have reached the disk: nothing is known any more, whatever the error was */
+  if (sqlite3_step(outbox_statement(outbox, STATEMENT_COMMIT)) != SQLITE_DONE) {
+    outbox->failed = true;
+    return STATUS_IO;
+  }
+  outbox->in_group = false;
+  outbox->committed = outbox->now;
+  return outbox_checkpoint(outbox, false);
+}
+
+/* --- counting --- */
+
+void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state state, int by) {
+  struct outbox_tally *tally = &outbox->now.tally;
+  size_t at = 0;
+  while (at < tally->used && tally->destinations[at] != destination)
+    at++;
+  if (at == DESTINATIONS_MAX) return; /* outbox_destination_id has refused it */
+  if (at == tally->used) tally->destinations[tally->used++] = destination;
+  tally->counts[at][state] += (size_t)by;
+}

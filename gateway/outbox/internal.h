@@ -1,0 +1,186 @@
+/* internal.h - private to outbox: the open store, its statements, groups and sealing. */
+#ifndef KETLINK_OUTBOX_INTERNAL_H
+#define KETLINK_OUTBOX_INTERNAL_H
+
+#include <openssl/evp.h>
+#include <sqlite3.h>
+#include "outbox/outbox.h"
+
+enum outbox_statement {
+#define S(name, sql) STATEMENT_##name,
+#include "outbox/statements.def"
+#undef S
+  STATEMENT_COUNT
+};
+
+enum {
+  MARK_BYTES = 16, /* of an HMAC-SHA256: what is searched for */
+  MARK_PARTS_MAX = 2,
+  CHAIN_BYTES = 32,
+  SALT_BYTES = 32,
+  STORE_ID_BYTES = 16,
+  NONCE_BYTES = 12,
+  TAG_BYTES = 16,
+  SEAL_OVERHEAD = NONCE_BYTES + TAG_BYTES,
+  DATA_KEYS_MAX = 64,
+  RECORDS_PER_KEY = 1 << 24, /* reliability.md: a new data key every 2^24 records */
+  DESTINATIONS_MAX = 256
+};
+
+/* What a sealed thing is: part of what is authenticated with it. */
+enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_ENTRY, SEAL_LEDGER, SEAL_KEY };
+
+struct outbox_data_key {
+  uint32_t id;
+  unsigned char bytes[OUTBOX_KEY_BYTES];
+};
+
+/* Number of records by destination and state, as committed or with the group. */
+struct outbox_tally {
+  int64_t destinations[DESTINATIONS_MAX]; /* ids */
+  size_t counts[DESTINATIONS_MAX][OUTBOX_STATES];
+  size_t used;
+};
+
+/* What a group changes in memory: copied back when it is given up. */
+struct outbox_memory {
+  struct outbox_tally tally;
+  int64_t audit_number;
+  unsigned char audit_chain[CHAIN_BYTES];
+};
+
+struct outbox {
+  sqlite3 *db;
+  sqlite3_stmt *statements[STATEMENT_COUNT];
+  const struct host *host;
+  int lock;             /* descriptor of the lock file, or -1 */
+  struct arena *arena;  /* of the store's life */
+  struct arena *scratch; /* of one call */
+  size_t max_records;
+  uint64_t reserve_bytes;
+  size_t checkpoint_pages;
+  const char *path; /* of the database */
+  const char *folder;
+  /* keys: root for marks, audit and ledger; data keys for records */
+  unsigned char root_index[OUTBOX_KEY_BYTES], root_audit[OUTBOX_KEY_BYTES], root_ledger[OUTBOX_KEY_BYTES];
+  struct outbox_data_key data_keys[DATA_KEYS_MAX];
+  size_t data_key_count;
+  unsigned char store_id[STORE_ID_BYTES];
+  EVP_CIPHER *cipher;
+  EVP_CIPHER_CTX *cipher_context;
+  /* state */
+  int64_t generation, next_id;
+  uint64_t accepted, duplicates;
+  bool in_group;
+  bool failed;             /* the disk is not to be trusted: every call is refused */
+  enum status group_error; /* why the group was given up; until outbox_commit */
+  struct outbox_memory now, committed;
+  size_t log_pages;
+};
+
+/* --- group.c: statements and groups --- */
+
+/* A statement reset and ready to be bound. */
+sqlite3_stmt *outbox_statement(struct outbox *outbox, enum outbox_statement which);
+void outbox_bind_str(sqlite3_stmt *statement, int at, struct str text);
+void outbox_bind_blob(sqlite3_stmt *statement, int at, const void *bytes, size_t count);
+/* One step. OK: a row; NOT_FOUND: done. */
+enum status outbox_row_step(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
+/* To its end: what changes and gives no row. */
+enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
+/* Views into the current row, valid until the next step. */
+struct str outbox_column_str(sqlite3_stmt *statement, int at);
+/* Of any result of SQLite: what the store does about it. */
+enum status outbox_status_of(struct outbox *outbox, int result);
+/* Opens the group if there is none; the reason why not. */
+enum status outbox_begin(struct outbox *outbox) MUST_USE;
+/* Ends a call that changes: on trouble beyond the call's own refusal the group is given up. */
+enum status outbox_end(struct outbox *outbox, enum status status);
+void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state state, int by);
+
+/* --- schema.c --- */
+enum { OUTBOX_SCHEMA = 1, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */ };
+enum status outbox_schema_up(struct outbox *outbox, struct diag_list *diags) MUST_USE;
+
+/* --- place.c: the file system below --- */
+enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST_USE;
+/* Holds the lock of the folder; CONFLICT when another process has it. */
+enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags,
+                              int *out) MUST_USE;
+uint64_t outbox_place_free(const char *folder);
+void outbox_refuse(struct diag_list *diags, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- seal.c --- */
+enum status outbox_seal_open(struct outbox *outbox) MUST_USE;
+void outbox_seal_close(struct outbox *outbox);
+/* HMAC-SHA256 under the index key over `domain` and the parts, at most MARK_PARTS_MAX. */
+void outbox_mark(const struct outbox *outbox, char domain, const struct str *parts, size_t count,
+                 unsigned char out[MARK_BYTES]);
+void outbox_hmac(const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes, unsigned char out[32]);
+/* HKDF-SHA256 (RFC 5869), one block. */
+void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
+                   unsigned char out[OUTBOX_KEY_BYTES]);
+/* What a sealed thing belongs to. */
+struct seal_place {
+  enum seal_use use;
+  int64_t destination, record, lane;
+  uint32_t key, number; /* data key; of an entry */
+};
+/* AES-256-GCM; *out is nonce, text, tag in the arena. */
+enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
+                        const struct seal_place *place, struct str text, struct arena *arena,
+                        struct str *out) MUST_USE;
+/* INVALID when it is not what was sealed there. */
+enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
+                          const struct seal_place *place, struct str sealed, struct arena *arena,
+                          struct str *out) MUST_USE;
+
+/* --- keys.c --- */
+/* Unwraps the data keys, makes the first ones, wraps anew what an older store key wrapped. */
+enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
+                                  struct diag_list *diags) MUST_USE;
+
+/* --- lane.c --- */
+enum status outbox_destination_id(struct outbox *outbox, struct str name, bool add, int64_t *out) MUST_USE;
+/* Lets the lane's oldest open record go next, or nobody. */
+enum status outbox_lane_turn(struct outbox *outbox, int64_t lane) MUST_USE;
+enum status outbox_lane_head(struct outbox *outbox, int64_t lane, int64_t head, int64_t due) MUST_USE;
+
+/* --- list.c: a row as it stands in the store --- */
+struct outbox_stored {
+  struct outbox_row row; /* label unsealed */
+  int64_t destination, lane;
+  bool open;
+  uint32_t data_key;
+  unsigned char salt[SALT_BYTES];
+};
+/* NOT_FOUND; INVALID: the label does not open (the rest is set). */
+enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
+                         struct outbox_stored *out) MUST_USE;
+struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use);
+/* The record's own key; wipe it after use. INVALID: its data key is gone. */
+enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key, const unsigned char salt[SALT_BYTES],
+                              unsigned char out[OUTBOX_KEY_BYTES]) MUST_USE;
+/* Changes the state with all that hangs on it but the lane's head. */
+struct outbox_change {
+  enum outbox_state state;
+  bool blocks;
+  struct str reason;
+  int attempts; /* more */
+  int64_t due, now;
+};
+enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
+                          const struct outbox_change *change) MUST_USE;
+
+/* --- audit.c --- */
+enum status outbox_audit_load(struct outbox *outbox) MUST_USE;
+enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *event) MUST_USE;
+
+/* --- sweep.c --- */
+/* Counts the records anew. */
+enum status outbox_tally_load(struct outbox *outbox) MUST_USE;
+/* After a commit: the log into the store when it has grown. */
+enum status outbox_checkpoint(struct outbox *outbox, bool empty) MUST_USE;
+
+#endif

@@ -1,0 +1,179 @@
+/* list.c - records as they stand in the store: one, many, their payload and attempts. */
+#include <openssl/crypto.h>
+#include "outbox/internal.h"
+
+static const char *const names[OUTBOX_STATES] = {"queued", "sending", "unknown", "parked", "done", "dropped"};
+
+const char *outbox_state_name(enum outbox_state state) {
+  return state < OUTBOX_STATES ? names[state] : "?";
+}
+
+bool outbox_state_parse(struct str word, enum outbox_state *out) {
+  for (size_t i = 0; i < OUTBOX_STATES; i++) {
+    if (!str_is(word, names[i])) continue;
+    *out = (enum outbox_state)i;
+    return true;
+  }
+  return false;
+}
+
+/* --- one row --- */
+
+struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use) {
+  return (struct seal_place){.use = use,
+                             .destination = stored->destination,
+                             .record = stored->row.id,
+                             .lane = stored->lane,
+                             .key = stored->data_key};
+}
+
+static enum status unseal_label(struct outbox *outbox, struct outbox_stored *stored, struct str sealed,
+                                struct arena *arena) {
+  unsigned char key[OUTBOX_KEY_BYTES];
+  struct seal_place place = outbox_place_of(stored, SEAL_LABEL);
+  enum status status = outbox_record_key(outbox, stored->data_key, stored->salt, key);
+  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, sealed, arena, &stored->row.label);
+  OPENSSL_cleanse(key, sizeof key);
+  return status;
+}
+
+static enum status copy_texts(sqlite3_stmt *row, struct arena *arena, struct outbox_row *out) {
+  out->kind = arena_str(arena, outbox_column_str(row, 6));
+  out->reason = arena_str(arena, outbox_column_str(row, 8));
+  out->destination = arena_str(arena, outbox_column_str(row, 16));
+  return out->kind.ptr && out->reason.ptr && out->destination.ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
+static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct arena *arena,
+                            struct outbox_stored *out) {
+  struct str salt = outbox_column_str(row, 12);
+  *out = (struct outbox_stored){.destination = sqlite3_column_int64(row, 1),
+                                .lane = sqlite3_column_int64(row, 2),
+                                .open = sqlite3_column_int(row, 4),
+                                .data_key = (uint32_t)sqlite3_column_int64(row, 11)};
+  out->row = (struct outbox_row){.id = sqlite3_column_int64(row, 0),
+                                 .state = (enum outbox_state)sqlite3_column_int(row, 3),
+                                 .blocks = sqlite3_column_int(row, 5),
+                                 .attempts = (unsigned)sqlite3_column_int64(row, 9),
+                                 .bytes = (size_t)sqlite3_column_int64(row, 10),
+                                 .next_at = sqlite3_column_int64(row, 13),
+                                 .accepted_at = sqlite3_column_int64(row, 14),
+                                 .changed_at = sqlite3_column_int64(row, 15)};
+  if (salt.len == SALT_BYTES) memcpy(out->salt, salt.ptr, SALT_BYTES);
+  enum status status = copy_texts(row, arena, &out->row);
+  if (status != STATUS_OK) return status;
+  return unseal_label(outbox, out, outbox_column_str(row, 7), arena);
+}
+
+enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_stored *out) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_RECORD_GET);
+  sqlite3_bind_int64(get, 1, id);
+  enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
+  if (status == STATUS_OK) status = read_row(outbox, get, arena, out);
+  sqlite3_reset(get);
+  return status;
+}
+
+/* A record with a damaged label is shown without it. */
+static enum status without_label(enum status status) {
+  return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+enum status outbox_get(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_row *out) {
+  struct outbox_stored stored;
+  enum status status = without_label(outbox_fetch(outbox, id, arena, &stored));
+  if (status == STATUS_OK) *out = stored.row;
+  return status;
+}
+
+/* --- many --- */
+
+enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filter, struct arena *arena,
+                        struct outbox_row **out, size_t *count) {
+  size_t limit = filter->limit ? filter->limit : 100;
+  enum status status = outbox->failed ? STATUS_IO : STATUS_OK;
+  *count = 0;
+  *out = ARENA_ARRAY(arena, struct outbox_row, limit);
+  if (!*out) return STATUS_NOMEM;
+  sqlite3_stmt *list =
+      outbox_statement(outbox, filter->by_state ? STATEMENT_RECORD_LIST_STATE : STATEMENT_RECORD_LIST);
+  sqlite3_bind_int64(list, 1, filter->after);
+  outbox_bind_str(list, 2, filter->destination);
+  outbox_bind_str(list, 3, filter->reason);
+  sqlite3_bind_int64(list, 4, (int64_t)limit);
+  if (filter->by_state) sqlite3_bind_int(list, 5, filter->state);
+  while (status == STATUS_OK && *count < limit && (status = outbox_row_step(outbox, list)) == STATUS_OK) {
+    struct outbox_stored stored;
+    status = without_label(read_row(outbox, list, arena, &stored));
+    if (status == STATUS_OK) (*out)[(*count)++] = stored.row;
+  }
+  sqlite3_reset(list);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* --- its payload and attempts --- */
+
+enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *arena, struct str *out) {
+  unsigned char key[OUTBOX_KEY_BYTES];
+  struct outbox_stored stored;
+  *out = (struct str){0};
+  enum status status = without_label(outbox_fetch(outbox, id, arena, &stored));
+  if (status == STATUS_OK) status = outbox_record_key(outbox, stored.data_key, stored.salt, key);
+  if (status != STATUS_OK) return status;
+  struct seal_place place = outbox_place_of(&stored, SEAL_PAYLOAD);
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
+  sqlite3_bind_int64(get, 1, id);
+  status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
+  sqlite3_reset(get);
+  OPENSSL_cleanse(key, sizeof key);
+  return status;
+}
+
+enum { ATTEMPTS_SHOWN = 1000 };
+
+enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_attempt **out,
+                            size_t *count) {
+  enum status status = outbox->failed ? STATUS_IO : STATUS_OK;
+  *count = 0;
+  *out = ARENA_ARRAY(arena, struct outbox_attempt, ATTEMPTS_SHOWN);
+  if (!*out) return STATUS_NOMEM;
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_ATTEMPT_GET);
+  sqlite3_bind_int64(get, 1, id);
+  while (status == STATUS_OK && *count < ATTEMPTS_SHOWN && (status = outbox_row_step(outbox, get)) == STATUS_OK) {
+    struct outbox_attempt *attempt = &(*out)[(*count)++];
+    *attempt = (struct outbox_attempt){.at = sqlite3_column_int64(get, 0),
+                                       .took_ms = sqlite3_column_int64(get, 1),
+                                       .state = (enum outbox_state)sqlite3_column_int(get, 2),
+                                       .http_status = sqlite3_column_int(get, 3),
+                                       .reason = arena_str(arena, outbox_column_str(get, 4))};
+    if (!attempt->reason.ptr) status = STATUS_NOMEM;
+  }
+  sqlite3_reset(get);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* --- changing --- */
+
+static bool holds_place(enum outbox_state state, bool blocks) {
+  return state <= OUTBOX_UNKNOWN || (state == OUTBOX_PARKED && blocks);
+}
+
+enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
+                          const struct outbox_change *change) {
+  bool blocks = change->state == OUTBOX_PARKED && change->blocks;
+  sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_STATE);
+  sqlite3_bind_int64(set, 1, stored->row.id);
+  sqlite3_bind_int(set, 2, change->state);
+  sqlite3_bind_int(set, 3, holds_place(change->state, blocks));
+  sqlite3_bind_int(set, 4, blocks);
+  outbox_bind_str(set, 5, change->reason);
+  sqlite3_bind_int(set, 6, change->attempts);
+  sqlite3_bind_int64(set, 7, change->due);
+  sqlite3_bind_int64(set, 8, change->now);
+  enum status status = outbox_run(outbox, set);
+  if (status != STATUS_OK) return status;
+  outbox_count(outbox, stored->destination, stored->row.state, -1);
+  outbox_count(outbox, stored->destination, change->state, 1);
+  return STATUS_OK;
+}

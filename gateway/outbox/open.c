@@ -1,0 +1,262 @@
+/* open.c - the store is opened: lock, settings read back, schema, keys, what an earlier process left. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "outbox/internal.h"
+
+static const char *const sql[STATEMENT_COUNT] = {
+#define S(name, text) text,
+#include "outbox/statements.def"
+#undef S
+};
+
+/* --- settings, each read back: SQLite ignores what it does not know --- */
+
+static const struct setting {
+  const char *set;  /* whose first row must be `want` */
+  const char *want; /* NULL: whatever */
+} settings[] = {
+    {"PRAGMA locking_mode = EXCLUSIVE", "exclusive"}, /* before the first access: no shared memory, no second process */
+    {"PRAGMA journal_mode = WAL", "wal"},
+    {"PRAGMA synchronous = FULL", NULL},
+    {"PRAGMA synchronous", "2"},
+    {"PRAGMA wal_autocheckpoint = 0", "0"},
+    {"PRAGMA foreign_keys = ON", NULL},
+    {"PRAGMA foreign_keys", "1"},
+    {"PRAGMA trusted_schema = OFF", NULL},
+    {"PRAGMA trusted_schema", "0"},
+    {"PRAGMA cell_size_check = ON", NULL},
+    {"PRAGMA mmap_size = 0", NULL},
+    {"PRAGMA temp_store = MEMORY", NULL},
+    {"PRAGMA secure_delete = ON", "1"},
+    {"PRAGMA cache_size = -8192", NULL},
+};
+
+static enum status apply(struct outbox *outbox, const struct setting *setting) {
+  sqlite3_stmt *statement = NULL;
+  int result = sqlite3_prepare_v2(outbox->db, setting->set, -1, &statement, NULL);
+  if (result == SQLITE_OK) result = sqlite3_step(statement);
+  bool as_wanted = !setting->want || (result == SQLITE_ROW && str_is(outbox_column_str(statement, 0), setting->want));
+  sqlite3_finalize(statement);
+  if (result == SQLITE_BUSY) return STATUS_CONFLICT;
+  if (result != SQLITE_ROW && result != SQLITE_DONE) return outbox_status_of(outbox, result);
+  return as_wanted ? STATUS_OK : STATUS_IO;
+}
+
+static enum status configure(struct outbox *outbox, struct diag_list *diags) {
+  enum status status = STATUS_OK;
+  sqlite3_db_config(outbox->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  sqlite3_db_config(outbox->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+  sqlite3_limit(outbox->db, SQLITE_LIMIT_LENGTH, LIMIT_OUTBOX_PAYLOAD + SEAL_OVERHEAD + 4096);
+  sqlite3_limit(outbox->db, SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_extended_result_codes(outbox->db, 1);
+  for (size_t i = 0; status == STATUS_OK && i < sizeof settings / sizeof settings[0]; i++)
+    status = apply(outbox, &settings[i]);
+  if (status == STATUS_CONFLICT) outbox_refuse(diags, outbox->path, "another program has the store open");
+  if (status == STATUS_IO)
+    outbox_refuse(diags, outbox->path, "the store cannot be opened as it must be: %s", sqlite3_errmsg(outbox->db));
+  return status;
+}
+
+static int note_log(void *context, sqlite3 *db, const char *name, int pages) {
+  struct outbox *outbox = context;
+  (void)db;
+  (void)name;
+  outbox->log_pages = (size_t)pages;
+  return SQLITE_OK;
+}
+
+static enum status open_database(struct outbox *outbox, struct diag_list *diags) {
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(outbox->path, &outbox->db, flags, NULL) != SQLITE_OK) {
+    outbox_refuse(diags, outbox->path, "the store cannot be opened: %s", sqlite3_errmsg(outbox->db));
+    return STATUS_IO;
+  }
+  sqlite3_wal_hook(outbox->db, note_log, outbox);
+  return configure(outbox, diags);
+}
+
+static enum status prepare(struct outbox *outbox) {
+  for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+    int result = sqlite3_prepare_v3(outbox->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[i], NULL);
+    if (result != SQLITE_OK) return outbox_status_of(outbox, result);
+  }
+  return STATUS_OK;
+}
+
+/* A broken small store is found at once; a large one by its records' tags, and by the check of its copies: the start
+   must not take minutes. */
+enum { CHECK_AT_START_BYTES = 32 << 20 };
+
+static enum status quick_check(struct outbox *outbox, struct diag_list *diags) {
+  sqlite3_stmt *check = NULL;
+  enum status status = STATUS_OK;
+  int64_t pages = 0;
+  if (sqlite3_prepare_v2(outbox->db, "PRAGMA page_count", -1, &check, NULL) == SQLITE_OK && sqlite3_step(check) == SQLITE_ROW)
+    pages = sqlite3_column_int64(check, 0);
+  sqlite3_finalize(check);
+  if (pages * 4096 > CHECK_AT_START_BYTES) return STATUS_OK;
+  if (sqlite3_prepare_v2(outbox->db, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
+      sqlite3_step(check) != SQLITE_ROW || !str_is(outbox_column_str(check, 0), "ok"))
+    status = STATUS_IO;
+  sqlite3_finalize(check);
+  if (status != STATUS_OK)
+    outbox_refuse(diags, outbox->path, "the store is damaged: keep a copy of it, and start from a backup");
+  return status;
+}
+
+/* --- generation --- */
+
+/* 0 when there is no marker yet. */
+static enum status read_marker(struct outbox *outbox, const char *path, int64_t *out) {
+  struct str text;
+  *out = 0;
+  enum status status = outbox->host->read_file(outbox->host->context, path, 64, outbox->arena, &text);
+  if (status == STATUS_NOT_FOUND) return STATUS_OK;
+  if (status == STATUS_OK && !str_to_int64(str_trim(text), out)) status = STATUS_CONFIG;
+  return status;
+}
+
+static enum status next_generation(struct outbox *outbox) {
+  sqlite3_stmt *opened = outbox_statement(outbox, STATEMENT_STORE_OPENED);
+  enum status status = outbox_row_step(outbox, opened);
+  if (status == STATUS_OK) outbox->generation = sqlite3_column_int64(opened, 0);
+  return status == STATUS_OK ? outbox_run(outbox, opened) : status;
+}
+
+static enum status check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
+  int64_t marked = 0;
+  if (!params->marker) return STATUS_OK;
+  enum status status = read_marker(outbox, params->marker, &marked);
+  if (status != STATUS_OK) outbox_refuse(diags, params->marker, "the marker of the store cannot be read");
+  if (status != STATUS_OK || marked <= outbox->generation || params->accept_restored) return status;
+  outbox_refuse(diags, outbox->path,
+                "the store is an older copy (opened %lld times, the marker says %lld): what it holds as queued may be "
+                "delivered already. Compare with the destination, then start once with the restored copy accepted",
+                (long long)outbox->generation, (long long)marked);
+  return STATUS_CONFLICT;
+}
+
+static enum status write_marker(struct outbox *outbox, const char *path) {
+  if (!path) return STATUS_OK;
+  struct str text = arena_printf(outbox->arena, "%lld\n", (long long)outbox->generation);
+  return text.ptr ? outbox->host->write_file(outbox->host->context, path, text, true) : STATUS_NOMEM;
+}
+
+/* --- what an earlier process left --- */
+
+static enum status read_store(struct outbox *outbox) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_STORE_GET);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) {
+    struct str id = outbox_column_str(get, 0);
+    if (id.len == STORE_ID_BYTES) memcpy(outbox->store_id, id.ptr, STORE_ID_BYTES);
+    outbox->generation = sqlite3_column_int64(get, 1);
+  }
+  sqlite3_reset(get);
+  if (status != STATUS_OK) return STATUS_IO;
+  sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_RECORD_LAST);
+  status = outbox_row_step(outbox, last);
+  if (status == STATUS_OK) outbox->next_id = sqlite3_column_int64(last, 0) + 1;
+  sqlite3_reset(last);
+  return status;
+}
+
+/* Bytes of it may have left before that process ended. */
+static enum status interrupted(struct outbox *outbox, int64_t id, int64_t now) {
+  struct outbox_stored stored = {0};
+  struct outbox_change change = {.state = OUTBOX_UNKNOWN, .reason = STR("interrupted"), .attempts = 1, .due = now, .now = now};
+  struct outbox_event event = {.at = now, .record = id, .what = STR("unknown"), .reason = change.reason};
+  arena_reset(outbox->scratch);
+  enum status status = outbox_fetch(outbox, id, outbox->scratch, &stored);
+  if (status == STATUS_INVALID) status = STATUS_OK;
+  if (status == STATUS_OK) status = outbox_change(outbox, &stored, &change);
+  if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
+  return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
+}
+
+static enum status find_interrupted(struct outbox *outbox, int64_t *id) {
+  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_RECORD_INTERRUPTED);
+  enum status status = outbox_row_step(outbox, find);
+  if (status == STATUS_OK) *id = sqlite3_column_int64(find, 0);
+  sqlite3_reset(find);
+  return status;
+}
+
+static enum status recover(struct outbox *outbox) {
+  int64_t id = 0, now = outbox->host->now_ms(outbox->host->context);
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK) {
+    status = find_interrupted(outbox, &id);
+    if (status == STATUS_OK) status = interrupted(outbox, id, now);
+  }
+  struct outbox_event event = {.at = now, .what = STR("opened")};
+  return status == STATUS_NOT_FOUND ? outbox_audit_add(outbox, &event) : status;
+}
+
+static enum status load(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
+  enum status status = read_store(outbox);
+  if (status == STATUS_OK) status = check_generation(outbox, params, diags);
+  if (status == STATUS_OK) status = outbox_begin(outbox);
+  if (status == STATUS_OK) status = outbox_data_keys_load(outbox, params->keys, diags);
+  if (status == STATUS_OK) status = outbox_audit_load(outbox);
+  if (status == STATUS_OK) status = outbox_tally_load(outbox);
+  if (status == STATUS_OK) status = recover(outbox);
+  if (status == STATUS_OK) status = next_generation(outbox);
+  if (status == STATUS_OK) status = outbox_commit(outbox);
+  return status == STATUS_OK ? write_marker(outbox, params->marker) : status;
+}
+
+/* --- the whole --- */
+
+static enum status allocate(const struct outbox_params *params, struct outbox **out) {
+  struct outbox *outbox = *out = calloc(1, sizeof *outbox);
+  if (!outbox) return STATUS_NOMEM;
+  outbox->lock = -1;
+  outbox->host = params->host;
+  outbox->max_records = params->max_records ? params->max_records : LIMIT_OUTBOX_RECORDS;
+  outbox->reserve_bytes = params->reserve_bytes ? params->reserve_bytes : LIMIT_OUTBOX_RESERVE;
+  outbox->checkpoint_pages = params->checkpoint_pages ? params->checkpoint_pages : OUTBOX_CHECKPOINT_PAGES;
+  outbox->arena = arena_new(1 << 20);
+  outbox->scratch = arena_new(LIMIT_OUTBOX_SCRATCH);
+  if (!outbox->arena || !outbox->scratch) return STATUS_NOMEM;
+  outbox->folder = arena_str(outbox->arena, str_of(params->folder)).ptr;
+  outbox->path = arena_printf(outbox->arena, "%s/outbox.db", params->folder).ptr;
+  return outbox->folder && outbox->path ? STATUS_OK : STATUS_NOMEM;
+}
+
+enum status outbox_open(const struct outbox_params *params, struct diag_list *diags, struct outbox **out) {
+  struct outbox *outbox = NULL;
+  *out = NULL;
+  enum status status = allocate(params, &outbox);
+  if (status == STATUS_OK) status = outbox_place_check(outbox->folder, diags);
+  if (status == STATUS_OK) status = outbox_place_lock(outbox->folder, outbox->arena, diags, &outbox->lock);
+  if (status == STATUS_OK) status = outbox_seal_open(outbox);
+  if (status == STATUS_OK) status = open_database(outbox, diags);
+  if (status == STATUS_OK) status = outbox_schema_up(outbox, diags);
+  if (status == STATUS_OK) status = quick_check(outbox, diags);
+  if (status == STATUS_OK) status = prepare(outbox);
+  if (status == STATUS_OK) status = load(outbox, params, diags);
+  if (status == STATUS_OK) {
+    *out = outbox;
+    return status;
+  }
+  if (status == STATUS_IO && !diag_failed(diags))
+    outbox_refuse(diags, outbox->path, "the store cannot be read or written: %s",
+                  outbox->db ? sqlite3_errmsg(outbox->db) : "no memory");
+  outbox_close(outbox);
+  return status;
+}
+
+void outbox_close(struct outbox *outbox) {
+  if (!outbox) return;
+  if (outbox->db && !outbox->failed) outbox_abandon(outbox);
+  for (size_t i = 0; i < STATEMENT_COUNT; i++)
+    sqlite3_finalize(outbox->statements[i]);
+  sqlite3_close(outbox->db);
+  outbox_seal_close(outbox);
+  arena_free(outbox->arena);
+  arena_free(outbox->scratch);
+  if (outbox->lock >= 0) close(outbox->lock);
+  free(outbox);
+}

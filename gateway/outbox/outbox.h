@@ -1,0 +1,273 @@
+/*
+ * outbox.h - the durable store of the relay: what was accepted is here until it is delivered, or somebody has
+ * decided otherwise.
+ *
+ * Purpose. A *record* is some sealed bytes for one destination, in one *lane* (what must stay in order: a
+ * patient at a destination). At every instant each accepted record is in exactly one state:
+ *
+ *   queued   waits for its turn, or for its next attempt
+ *   sending  claimed: bytes may have left
+ *   unknown  bytes may have left and no answer came (or this process died then): look before sending again
+ *   parked   set aside, somebody has to look; blocks its lane, or lets it pass, as the one who parked it says
+ *   done     delivered
+ *   dropped  given up by a person, by name
+ *
+ * Only the oldest open record (queued, sending, unknown, blocking parked) of a lane may be claimed, so what
+ * belongs to one patient arrives in the order in which it was accepted, also across retries and restarts.
+ *
+ * Durability. Every change joins the open *group*; outbox_commit makes the group durable (one fsync for all of
+ * it). Whoever was promised something may be told only after outbox_commit returned STATUS_OK. Record, attempt,
+ * duplicate key, ledger and audit change in the same group. If a group cannot be committed none of it counts;
+ * after STATUS_IO (a failed write or fsync) nothing can be said about the disk any more: the store refuses every
+ * further call and the process must end (reliability: a failed fsync is never retried).
+ *
+ * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own, derived
+ * by HKDF-SHA256 from the data key and a random salt; the record's place in the store is authenticated with it,
+ * so rows cannot be swapped. What is searched for (lane, sender, control id, identifier) stands as HMAC-SHA256.
+ * Destinations, states, times, sizes and counts are in the clear. Data keys are wrapped by the store key, which
+ * is not in the store (outbox_keys). Reasons are words of the program, never texts of a server or a patient.
+ *
+ * Threads. One thread at a time. Ownership: views that come out live in the caller's arena. Units: milliseconds
+ * since 1970 UTC by the caller's clock; order never depends on it. Errors: CONFLICT second process or older copy
+ * of the store; CONFIG wrong key, network file system, newer schema; LIMIT full (nothing was taken); IO stop.
+ */
+#ifndef KETLINK_OUTBOX_OUTBOX_H
+#define KETLINK_OUTBOX_OUTBOX_H
+
+#include "base/base.h"
+
+/* --- keys --- */
+
+enum { OUTBOX_KEYS_MAX = 16, OUTBOX_KEY_BYTES = 32 };
+
+/* Store keys, the newest last: it wraps, the older ones only unwrap. Wipe with outbox_keys_wipe. */
+struct outbox_keys {
+  unsigned char keys[OUTBOX_KEYS_MAX][OUTBOX_KEY_BYTES];
+  uint32_t ids[OUTBOX_KEYS_MAX];
+  size_t count;
+};
+/* A file of lines "ID KEY", KEY in 64 hexadecimal digits, # for remarks; regular, owned by this user or root,
+   readable by its owner only (as systemd makes credentials), else STATUS_CONFIG with a diagnostic. */
+enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags,
+                             struct outbox_keys *out) MUST_USE;
+/* The text of a key file with one key more than `keys` (which may be empty), made from `host`'s randomness. */
+enum status outbox_keys_rotate(const struct outbox_keys *keys, const struct host *host, struct arena *arena,
+                               struct str *text) MUST_USE;
+void outbox_keys_wipe(struct outbox_keys *keys);
+
+/* --- the store --- */
+
+struct outbox;
+
+struct outbox_params {
+  const struct host *host;
+  const char *folder; /* exists, mode 0700, on a local file system */
+  const struct outbox_keys *keys;
+  const char *marker; /* file outside the store that remembers its generation, or NULL; see outbox_open */
+  bool accept_restored;   /* take an older copy of the store for the present one */
+  size_t max_records;     /* open ones; 0: LIMIT_OUTBOX_RECORDS */
+  uint64_t reserve_bytes; /* of the file system stay free; 0: LIMIT_OUTBOX_RESERVE */
+  size_t checkpoint_pages; /* of the write-ahead log; 0: OUTBOX_CHECKPOINT_PAGES */
+};
+enum { OUTBOX_CHECKPOINT_PAGES = 1000 };
+
+/* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
+   generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may long
+   be delivered. */
+enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
+                        struct outbox **out) MUST_USE;
+/* An open group is given up. NULL is allowed. */
+void outbox_close(struct outbox *outbox);
+
+/* Makes the group durable. OK also when there is none. */
+enum status outbox_commit(struct outbox *outbox) MUST_USE;
+/* Gives the group up. */
+void outbox_abandon(struct outbox *outbox);
+/* Whether a change waits for outbox_commit. */
+bool outbox_in_group(const struct outbox *outbox);
+
+/* --- accepting --- */
+
+enum outbox_state {
+  OUTBOX_QUEUED,
+  OUTBOX_SENDING,
+  OUTBOX_UNKNOWN,
+  OUTBOX_PARKED,
+  OUTBOX_DONE,
+  OUTBOX_DROPPED,
+  OUTBOX_STATES
+};
+const char *outbox_state_name(enum outbox_state state);
+bool outbox_state_parse(struct str word, enum outbox_state *out);
+
+struct outbox_item {
+  struct str destination; /* its name, at most OUTBOX_NAME_MAX bytes */
+  struct str lane;        /* stable key of the patient; empty: a lane of its own */
+  struct str kind;        /* what the payload is, a word: "bundle", "record", "hl7v2" */
+  struct str label;       /* by which people find it: the record's id in the clinic; sealed */
+  struct str payload;
+  struct str parked; /* reason, when it is parked from the start; else empty */
+  bool blocks;       /* a parked one: holds its lane back */
+};
+struct outbox_message {
+  struct str source;  /* who sent it: address and application, or folder */
+  struct str control; /* control id or file name; empty: known by its content alone */
+  struct str content; /* its bytes, of which a digest is kept */
+  const struct outbox_item *items;
+  size_t item_count;
+};
+enum outbox_answer {
+  OUTBOX_ACCEPTED,
+  OUTBOX_AGAIN,    /* the same was accepted before: answer as then, nothing was added */
+  OUTBOX_DIFFERENT /* the control id is known with other content: both are kept, somebody should know */
+};
+enum { OUTBOX_NAME_MAX = 64, OUTBOX_REASON_MAX = 64 };
+/* Adds the items to the group, all or none. `ids` (item_count of them, or NULL) are set when accepted, and to
+   what they were then when the message came again (0 beyond the first). LIMIT: full, with `diags` saying of
+   what; INVALID: a name or payload beyond its cap. */
+enum status outbox_accept(struct outbox *outbox, const struct outbox_message *message, int64_t now,
+                          struct diag_list *diags, enum outbox_answer *answer, int64_t *ids) MUST_USE;
+
+/* --- delivering --- */
+
+struct outbox_claim {
+  int64_t id;
+  struct str destination, kind, label, payload;
+  unsigned attempts; /* before this one */
+  bool unknown;      /* look on the server first */
+  int64_t accepted_at;
+};
+/* The record whose turn it is at the destination becomes `sending`, in the group: nothing may leave before
+   outbox_commit. NOT_FOUND: none now. A record that does not open (bit rot, swapped rows) is parked as
+   "damaged" and passed over. */
+enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t now, struct arena *arena,
+                         struct outbox_claim *out) MUST_USE;
+/* When the next record of the destination is due; INT64_MAX: none. */
+enum status outbox_next_due(struct outbox *outbox, struct str destination, int64_t *out) MUST_USE;
+
+struct outbox_outcome {
+  enum outbox_state state; /* DONE, QUEUED (again), UNKNOWN, PARKED */
+  int64_t next_at;         /* QUEUED and UNKNOWN: not before */
+  struct str reason;       /* word: "http-503", "tls-expired", … */
+  int http_status;
+  int64_t took_ms;
+  bool blocks; /* PARKED: holds its lane back */
+};
+/* Ends the attempt of a claimed record, in the group. */
+enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
+                          int64_t now) MUST_USE;
+
+/* What has become of an entry of a record's payload, for those that go in parts. */
+struct outbox_entry {
+  uint32_t index;
+  int http_status;
+  bool settled;
+  struct str location; /* "Type/id" on the server */
+};
+enum status outbox_entry_put(struct outbox *outbox, int64_t id, const struct outbox_entry *entry) MUST_USE;
+/* Those of a record, by index. */
+enum status outbox_entries(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_entry **out,
+                           size_t *count) MUST_USE;
+
+/* --- ledger: identifier -> what the server calls it --- */
+
+struct outbox_place {
+  struct str location; /* "Type/id" */
+  struct str etag;
+};
+enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str identifier,
+                              const struct outbox_place *place, int64_t now) MUST_USE;
+/* NOT_FOUND. */
+enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str identifier,
+                              struct arena *arena, struct outbox_place *out) MUST_USE;
+
+/* --- looking and deciding --- */
+
+struct outbox_row {
+  int64_t id, accepted_at, changed_at, next_at;
+  enum outbox_state state;
+  struct str destination, kind, label, reason;
+  unsigned attempts;
+  size_t bytes;
+  bool blocks;
+};
+struct outbox_filter {
+  bool by_state;
+  enum outbox_state state;
+  struct str destination; /* empty: all */
+  struct str reason;      /* empty: all */
+  int64_t after;          /* ids above it, for paging */
+  size_t limit;           /* 0: 100 */
+};
+enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filter, struct arena *arena,
+                        struct outbox_row **out, size_t *count) MUST_USE;
+enum status outbox_get(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_row *out) MUST_USE;
+/* The payload of a record that still has it. NOT_FOUND; INVALID: it does not open. */
+enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *arena, struct str *out) MUST_USE;
+
+struct outbox_attempt {
+  int64_t at, took_ms;
+  enum outbox_state state; /* that it ended in */
+  int http_status;
+  struct str reason;
+};
+enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *arena,
+                            struct outbox_attempt **out, size_t *count) MUST_USE;
+
+enum outbox_order {
+  OUTBOX_RETRY, /* parked, or waiting: queued, due at once */
+  OUTBOX_PARK,  /* queued or unknown: parked */
+  OUTBOX_PASS,  /* parked and blocking: its lane goes on without it */
+  OUTBOX_DROP   /* open: given up */
+};
+/* A person's decision, in the group and in the audit trail with `actor`. CONFLICT: not in that state (a record
+   that is `sending` is never taken out of the sender's hands). */
+enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order order, struct str reason,
+                          struct str actor, int64_t now) MUST_USE;
+/* Another payload for a parked record: mapped again after a map was mended. */
+enum status outbox_replace(struct outbox *outbox, int64_t id, struct str kind, struct str payload,
+                           int64_t now) MUST_USE;
+
+struct outbox_stats {
+  size_t by_state[OUTBOX_STATES];
+  uint64_t accepted, duplicates; /* since the store was made; since it was opened */
+  uint64_t log_pages;            /* of the write-ahead log */
+  uint64_t free_bytes;           /* of the file system */
+  int64_t generation;
+};
+/* Of one destination, or of all when empty. Includes the open group. */
+enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) MUST_USE;
+
+/* --- audit --- */
+
+struct outbox_event {
+  int64_t number, at, record; /* record 0: none */
+  struct str what;            /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key", … */
+  struct str actor, reason;
+};
+/* A further event of the relay: start, stop, reload. In the group. */
+enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
+                         int64_t now) MUST_USE;
+/* Events above `after`, in order; each is checked against the chain: INVALID names the first that was changed,
+   taken out or put in. */
+enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit, struct arena *arena,
+                              struct diag_list *diags, struct outbox_event **out, size_t *count) MUST_USE;
+
+/* --- upkeep --- */
+
+struct outbox_retention {
+  int64_t done_ms;   /* records that are done or dropped keep their row this long; the payload goes at once */
+  int64_t dedupe_ms; /* control ids are known this long: at least 30 days, LIMIT_OUTBOX_DEDUPE_MS */
+};
+struct outbox_swept {
+  size_t records, keys;
+};
+/* Deletes what is older, at most `budget` rows of each kind, in the group. */
+enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
+                         size_t budget, struct outbox_swept *out) MUST_USE;
+/* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */
+enum status outbox_idle(struct outbox *outbox) MUST_USE;
+/* A checked copy at `path` (which must not exist): sealed as the store is. INVALID: the copy does not pass. */
+enum status outbox_backup(struct outbox *outbox, const char *path, struct diag_list *diags) MUST_USE;
+
+#endif

@@ -1,0 +1,83 @@
+/* place.c - the file system below the store: a local disk, one process, room that stays free. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "outbox/internal.h"
+
+void outbox_refuse(struct diag_list *diags, const char *path, const char *format, ...) {
+  char message[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  struct source source = source_make(str_of(path), (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(diags, DIAG_OUTBOX, &at, "%s", message);
+}
+
+/* File systems over a network, where neither locks nor the write-ahead log can be relied upon. */
+static const struct {
+  uint32_t magic;
+  const char *name;
+} networks[] = {{NFS_SUPER_MAGIC, "NFS"},  {0xFF534D42, "CIFS"},           {0xFE534D42, "SMB"},
+                {SMB_SUPER_MAGIC, "SMB"},  {V9FS_MAGIC, "9P"},             {AFS_SUPER_MAGIC, "AFS"},
+                {AFS_FS_MAGIC, "AFS"},     {CODA_SUPER_MAGIC, "Coda"},     {NCP_SUPER_MAGIC, "NCP"},
+                {CEPH_SUPER_MAGIC, "Ceph"}, {FUSE_SUPER_MAGIC, "FUSE"}};
+
+static const char *network_of(const char *folder) {
+  struct statfs info;
+  if (statfs(folder, &info) != 0) return NULL;
+  for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
+    if ((uint32_t)info.f_type == networks[i].magic) return networks[i].name;
+  return NULL;
+}
+
+enum status outbox_place_check(const char *folder, struct diag_list *diags) {
+  struct stat info;
+  if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
+    outbox_refuse(diags, folder, "there is no such folder: make it, owned by the relay's user, mode 0700");
+    return STATUS_CONFIG;
+  }
+  if (info.st_mode & (S_IRWXG | S_IRWXO)) {
+    outbox_refuse(diags, folder, "others may enter the store's folder (mode %03o): chmod 700", info.st_mode & 0777);
+    return STATUS_CONFIG;
+  }
+  if (info.st_uid != geteuid()) {
+    outbox_refuse(diags, folder, "the store's folder belongs to another user (uid %u)", info.st_uid);
+    return STATUS_CONFIG;
+  }
+  const char *network = network_of(folder);
+  if (!network) return STATUS_OK;
+  outbox_refuse(diags, folder,
+                "the store lies on a network file system (%s), which loses locks and writes: use a local disk", network);
+  return STATUS_CONFIG;
+}
+
+enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags, int *out) {
+  struct str path = arena_printf(arena, "%s/lock", folder);
+  if (!path.ptr) return STATUS_NOMEM;
+  int lock = open(path.ptr, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock < 0) {
+    outbox_refuse(diags, path.ptr, "the lock file cannot be opened: %s", strerror(errno));
+    return errno == EACCES || errno == ELOOP ? STATUS_CONFIG : STATUS_IO;
+  }
+  if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
+    *out = lock;
+    return STATUS_OK;
+  }
+  close(lock);
+  outbox_refuse(diags, path.ptr, "another relay has this store open: one process, one store");
+  return STATUS_CONFLICT;
+}
+
+uint64_t outbox_place_free(const char *folder) {
+  struct statvfs info;
+  if (statvfs(folder, &info) != 0) return 0;
+  return (uint64_t)info.f_bavail * info.f_frsize;
+}

@@ -1,0 +1,88 @@
+/* schema.c - the tables, step by step: a store made by an older version is brought up in one group. */
+#include <stdio.h>
+#include "outbox/internal.h"
+
+static const char *const steps[OUTBOX_SCHEMA] = {
+    /* 1 */
+    "CREATE TABLE store(id BLOB NOT NULL, generation INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE data_key(id INTEGER PRIMARY KEY, wrapped_by INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;"
+    "CREATE TABLE destination(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE lane(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL REFERENCES destination,"
+    " mark BLOB NOT NULL, head INTEGER, due INTEGER NOT NULL, UNIQUE(destination, mark)) STRICT;"
+    "CREATE INDEX lane_due ON lane(destination, due, id) WHERE head IS NOT NULL;"
+    "CREATE TABLE record(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL REFERENCES destination,"
+    " lane INTEGER NOT NULL REFERENCES lane, state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),"
+    " open INTEGER NOT NULL, blocks INTEGER NOT NULL, kind TEXT NOT NULL, label BLOB NOT NULL,"
+    " reason TEXT NOT NULL, attempts INTEGER NOT NULL, bytes INTEGER NOT NULL, data_key INTEGER NOT NULL,"
+    " salt BLOB NOT NULL, due INTEGER NOT NULL, accepted INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX record_lane ON record(lane, id) WHERE open = 1;"
+    "CREATE INDEX record_sending ON record(lane) WHERE state = 1;"
+    "CREATE INDEX record_state ON record(state, id) WHERE state BETWEEN 1 AND 3;"
+    "CREATE INDEX record_over ON record(changed) WHERE state >= 4;"
+    /* apart from the row whose state changes with each attempt: that row stays small */
+    "CREATE TABLE payload(record INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;"
+    "CREATE TABLE entry(record INTEGER NOT NULL, number INTEGER NOT NULL, http INTEGER NOT NULL,"
+    " settled INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY(record, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE attempt(id INTEGER PRIMARY KEY, record INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " took INTEGER NOT NULL, state INTEGER NOT NULL, http INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;"
+    "CREATE INDEX attempt_record ON attempt(record);"
+    "CREATE TABLE dedupe(mark BLOB NOT NULL, digest BLOB NOT NULL, record INTEGER NOT NULL,"
+    " at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX dedupe_mark ON dedupe(mark);"
+    "CREATE INDEX dedupe_at ON dedupe(at);"
+    "CREATE TABLE ledger(destination INTEGER NOT NULL, mark BLOB NOT NULL, sealed BLOB NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE audit(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, record INTEGER NOT NULL,"
+    " what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, chain BLOB NOT NULL) STRICT;"
+    "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"
+    " DELETE FROM payload WHERE record = old.id; DELETE FROM entry WHERE record = old.id;"
+    " DELETE FROM attempt WHERE record = old.id; END;"};
+
+static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
+  sqlite3_stmt *statement = NULL;
+  int result = sqlite3_prepare_v2(outbox->db, sql, -1, &statement, NULL);
+  if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+    *out = sqlite3_column_int64(statement, 0);
+    result = SQLITE_OK;
+  }
+  sqlite3_finalize(statement);
+  return outbox_status_of(outbox, result);
+}
+
+static enum status execute(struct outbox *outbox, const char *sql) {
+  return outbox_status_of(outbox, sqlite3_exec(outbox->db, sql, NULL, NULL, NULL));
+}
+
+static enum status climb(struct outbox *outbox, int64_t version) {
+  char mark[96];
+  enum status status = execute(outbox, "BEGIN EXCLUSIVE");
+  for (int64_t at = version; status == STATUS_OK && at < OUTBOX_SCHEMA; at++)
+    status = execute(outbox, steps[at]);
+  if (status == STATUS_OK && version == 0)
+    status = execute(outbox, "INSERT INTO store(id, generation) VALUES (randomblob(16), 0)");
+  snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", OUTBOX_APPLICATION,
+           OUTBOX_SCHEMA);
+  if (status == STATUS_OK) status = execute(outbox, mark);
+  if (status == STATUS_OK) return execute(outbox, "COMMIT");
+  (void)execute(outbox, "ROLLBACK");
+  return status;
+}
+
+enum status outbox_schema_up(struct outbox *outbox, struct diag_list *diags) {
+  int64_t version = 0, application = 0, tables = 0;
+  enum status status = read_pragma(outbox, "PRAGMA user_version", &version);
+  if (status == STATUS_OK) status = read_pragma(outbox, "PRAGMA application_id", &application);
+  if (status == STATUS_OK) status = read_pragma(outbox, "SELECT count(*) FROM sqlite_schema", &tables);
+  if (status != STATUS_OK) return status;
+  if (application != OUTBOX_APPLICATION && (application || version || tables)) {
+    outbox_refuse(diags, outbox->path, "this is no outbox of ketlink");
+    return STATUS_CONFIG;
+  }
+  if (version > OUTBOX_SCHEMA) {
+    outbox_refuse(diags, outbox->path,
+                  "the store was written by a newer version of ketlink (schema %lld, this one knows %d)",
+                  (long long)version, OUTBOX_SCHEMA);
+    return STATUS_CONFIG;
+  }
+  return version < OUTBOX_SCHEMA ? climb(outbox, version) : STATUS_OK;
+}

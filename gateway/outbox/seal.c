@@ -1,0 +1,121 @@
+/* seal.c - AES-256-GCM, HKDF and HMAC on OpenSSL: what is in the store, and what it is found by. */
+#include <assert.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include "outbox/internal.h"
+
+enum status outbox_seal_open(struct outbox *outbox) {
+  outbox->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+  outbox->cipher_context = EVP_CIPHER_CTX_new();
+  return outbox->cipher && outbox->cipher_context ? STATUS_OK : STATUS_NOMEM;
+}
+
+void outbox_seal_close(struct outbox *outbox) {
+  EVP_CIPHER_CTX_free(outbox->cipher_context);
+  EVP_CIPHER_free(outbox->cipher);
+  OPENSSL_cleanse(outbox->data_keys, sizeof outbox->data_keys);
+  OPENSSL_cleanse(outbox->root_index, sizeof outbox->root_index);
+  OPENSSL_cleanse(outbox->root_audit, sizeof outbox->root_audit);
+  OPENSSL_cleanse(outbox->root_ledger, sizeof outbox->root_ledger);
+}
+
+/* --- HMAC and HKDF --- */
+
+void outbox_hmac(const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes, unsigned char out[32]) {
+  unsigned int size = 32;
+  HMAC(EVP_sha256(), key, OUTBOX_KEY_BYTES, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len, out, &size);
+}
+
+void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
+                   unsigned char out[OUTBOX_KEY_BYTES]) {
+  unsigned char pseudo[32], info[64];
+  unsigned int size = 32;
+  size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
+  HMAC(EVP_sha256(), salt.ptr, (int)salt.len, key, OUTBOX_KEY_BYTES, pseudo, &size);
+  memcpy(info, use.ptr, len);
+  info[len] = 1;
+  HMAC(EVP_sha256(), pseudo, sizeof pseudo, info, len + 1, out, &size);
+  OPENSSL_cleanse(pseudo, sizeof pseudo);
+}
+
+/* Over the digest of each part, so that no two lists of parts look alike. */
+void outbox_mark(const struct outbox *outbox, char domain, const struct str *parts, size_t count,
+                 unsigned char out[MARK_BYTES]) {
+  unsigned char text[1 + MARK_PARTS_MAX * SHA256_DIGEST_LENGTH] = {(unsigned char)domain}, mark[32];
+  assert(count <= MARK_PARTS_MAX);
+  for (size_t i = 0; i < count; i++)
+    SHA256((const unsigned char *)(parts[i].ptr ? parts[i].ptr : ""), parts[i].len, text + 1 + i * SHA256_DIGEST_LENGTH);
+  outbox_hmac(outbox->root_index, str_make((const char *)text, 1 + count * SHA256_DIGEST_LENGTH), mark);
+  memcpy(out, mark, MARK_BYTES);
+}
+
+/* --- AES-256-GCM --- */
+
+enum { PLACE_BYTES = STORE_ID_BYTES + 4 + 3 * 8 + 2 * 4 };
+
+static unsigned char *put(unsigned char *at, uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; i++)
+    *at++ = (unsigned char)(value >> (8 * i));
+  return at;
+}
+
+static void write_place(const struct outbox *outbox, const struct seal_place *place, unsigned char out[PLACE_BYTES]) {
+  unsigned char *at = out + STORE_ID_BYTES;
+  memcpy(out, outbox->store_id, STORE_ID_BYTES);
+  at = put(at, place->use, 4);
+  at = put(at, (uint64_t)place->destination, 8);
+  at = put(at, (uint64_t)place->record, 8);
+  at = put(at, (uint64_t)place->lane, 8);
+  at = put(at, place->key, 4);
+  put(at, place->number, 4);
+}
+
+enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
+                        const struct seal_place *place, struct str text, struct arena *arena, struct str *out) {
+  unsigned char aad[PLACE_BYTES];
+  EVP_CIPHER_CTX *context = outbox->cipher_context;
+  int len = 0, rest = 0;
+  if (text.len > INT32_MAX - SEAL_OVERHEAD) return STATUS_LIMIT;
+  unsigned char *bytes = arena_alloc(arena, text.len + SEAL_OVERHEAD);
+  if (!bytes) return STATUS_NOMEM;
+  enum status status = outbox->host->random(outbox->host->context, bytes, NONCE_BYTES);
+  if (status != STATUS_OK) return status;
+  unsigned char *body = bytes + NONCE_BYTES;
+  write_place(outbox, place, aad);
+  bool done = EVP_EncryptInit_ex2(context, outbox->cipher, key, bytes, NULL) == 1 &&
+              EVP_EncryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
+              (text.len == 0 || EVP_EncryptUpdate(context, body, &len, (const unsigned char *)text.ptr,
+                                                  (int)text.len) == 1) &&
+              EVP_EncryptFinal_ex(context, body + text.len, &rest) == 1 &&
+              EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + text.len) == 1;
+  EVP_CIPHER_CTX_reset(context);
+  *out = str_make((const char *)bytes, text.len + SEAL_OVERHEAD);
+  return done ? STATUS_OK : STATUS_NOMEM;
+}
+
+enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
+                          const struct seal_place *place, struct str sealed, struct arena *arena, struct str *out) {
+  unsigned char aad[PLACE_BYTES], tag[TAG_BYTES];
+  EVP_CIPHER_CTX *context = outbox->cipher_context;
+  int len = 0, rest = 0;
+  *out = (struct str){0};
+  if (sealed.len < SEAL_OVERHEAD || sealed.len > INT32_MAX) return STATUS_INVALID;
+  size_t count = sealed.len - SEAL_OVERHEAD;
+  const unsigned char *nonce = (const unsigned char *)sealed.ptr, *body = nonce + NONCE_BYTES;
+  unsigned char *text = arena_alloc(arena, count + 1);
+  if (!text) return STATUS_NOMEM;
+  write_place(outbox, place, aad);
+  memcpy(tag, body + count, TAG_BYTES);
+  bool good = EVP_DecryptInit_ex2(context, outbox->cipher, key, nonce, NULL) == 1 &&
+              EVP_DecryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
+              (count == 0 || EVP_DecryptUpdate(context, text, &len, body, (int)count) == 1) &&
+              EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
+              EVP_DecryptFinal_ex(context, text + count, &rest) == 1;
+  EVP_CIPHER_CTX_reset(context);
+  if (!good) OPENSSL_cleanse(text, count);
+  if (!good) return STATUS_INVALID;
+  text[count] = '\0';
+  *out = str_make((const char *)text, count);
+  return STATUS_OK;
+}

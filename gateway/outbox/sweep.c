@@ -1,0 +1,78 @@
+/* sweep.c - upkeep: the log, old rows, numbers. */
+#include "outbox/internal.h"
+
+/* --- the write-ahead log --- */
+
+/* SQLite would checkpoint inside COMMIT and swallow its failures; here they are seen, and end the process. */
+enum status outbox_checkpoint(struct outbox *outbox, bool empty) {
+  if (!empty && outbox->log_pages < outbox->checkpoint_pages) return STATUS_OK;
+  int pages = 0, moved = 0;
+  int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  if (sqlite3_wal_checkpoint_v2(outbox->db, NULL, mode, &pages, &moved) != SQLITE_OK) {
+    outbox->failed = true;
+    return STATUS_IO;
+  }
+  outbox->log_pages = 0;
+  return STATUS_OK;
+}
+
+enum status outbox_idle(struct outbox *outbox) {
+  if (outbox->failed) return STATUS_IO;
+  if (outbox->in_group) return STATUS_CONFLICT;
+  return outbox_checkpoint(outbox, true);
+}
+
+/* --- old rows --- */
+
+static enum status delete_old(struct outbox *outbox, enum outbox_statement which, int64_t before, size_t budget,
+                              size_t *deleted) {
+  sqlite3_stmt *drop = outbox_statement(outbox, which);
+  sqlite3_bind_int64(drop, 1, before);
+  sqlite3_bind_int64(drop, 2, (int64_t)budget);
+  enum status status = outbox_run(outbox, drop);
+  *deleted = status == STATUS_OK ? (size_t)sqlite3_changes64(outbox->db) : 0;
+  return status;
+}
+
+enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now, size_t budget,
+                         struct outbox_swept *out) {
+  int64_t dedupe_ms = retention->dedupe_ms > LIMIT_OUTBOX_DEDUPE_MS ? retention->dedupe_ms : LIMIT_OUTBOX_DEDUPE_MS;
+  *out = (struct outbox_swept){0};
+  enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK)
+    status = delete_old(outbox, STATEMENT_RECORD_OLD, now - retention->done_ms, budget, &out->records);
+  if (status == STATUS_OK && out->records) status = outbox_tally_load(outbox);
+  if (status == STATUS_OK) status = delete_old(outbox, STATEMENT_DEDUPE_OLD, now - dedupe_ms, budget, &out->keys);
+  return outbox_end(outbox, status);
+}
+
+/* --- numbers --- */
+
+enum status outbox_tally_load(struct outbox *outbox) {
+  sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_RECORD_COUNT);
+  enum status status;
+  outbox->now.tally = (struct outbox_tally){0};
+  while ((status = outbox_row_step(outbox, rows)) == STATUS_OK)
+    outbox_count(outbox, sqlite3_column_int64(rows, 0), (enum outbox_state)sqlite3_column_int(rows, 1),
+                 sqlite3_column_int(rows, 2));
+  sqlite3_reset(rows);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
+  const struct outbox_tally *tally = &outbox->now.tally;
+  int64_t where = 0;
+  *out = (struct outbox_stats){.accepted = outbox->accepted,
+                               .duplicates = outbox->duplicates,
+                               .log_pages = outbox->log_pages,
+                               .free_bytes = outbox_place_free(outbox->folder),
+                               .generation = outbox->generation};
+  enum status status = STATUS_OK;
+  if (destination.len) status = outbox_destination_id(outbox, destination, false, &where);
+  if (status == STATUS_NOT_FOUND) return STATUS_OK; /* nothing was ever put there */
+  if (status != STATUS_OK) return status;
+  for (size_t i = 0; i < tally->used; i++)
+    for (size_t state = 0; state < OUTBOX_STATES; state++)
+      if (!destination.len || tally->destinations[i] == where) out->by_state[state] += tally->counts[i][state];
+  return STATUS_OK;
+}

@@ -1,0 +1,261 @@
+/* test_open.c - which stores open, with which keys; what is found in the files of one. */
+#include "store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void put_file(const char *path, const char *text, mode_t mode) {
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+  assert_int_equal(chmod(path, mode), 0);
+}
+
+/* --- who may open it --- */
+
+static void a_second_one_is_refused(void **state) {
+  struct store *store = *state;
+  struct outbox *second = NULL;
+  assert_int_equal(outbox_open(&store->params, &store->diags, &second), STATUS_CONFLICT);
+  assert_null(second);
+  assert_true(store_said(store, "another relay has this store open"));
+}
+
+static void an_open_folder_is_refused(void **state) {
+  struct store *store = *state;
+  store_close(store);
+  assert_int_equal(chmod(store->folder, 0750), 0);
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+  assert_true(store_said(store, "chmod 700"));
+  assert_int_equal(chmod(store->folder, 0700), 0);
+  store_reopen(store);
+}
+
+static void other_databases_are_refused(void **state) {
+  struct store *store = *state;
+  store_close(store);
+  store_sql(store, "PRAGMA user_version = 99");
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+  assert_true(store_said(store, "a newer version of ketlink"));
+  store_sql(store, "PRAGMA user_version = 1; PRAGMA application_id = 5");
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+  assert_true(store_said(store, "no outbox of ketlink"));
+}
+
+static void an_older_copy_is_refused_until_accepted(void **state) {
+  struct store *store = *state;
+  char command[256];
+  store->params.marker = store_path(store, "marker");
+  store_reopen(store);
+  store_put(store, "ehr", "p", "a1");
+  store_close(store);
+  snprintf(command, sizeof command, "cp %s/outbox.db %s/copy", store->folder, store->folder);
+  assert_int_equal(system(command), 0);
+  store_reopen(store);
+  store_reopen(store);
+  store_close(store);
+  snprintf(command, sizeof command, "cp %s/copy %s/outbox.db; rm -f %s/outbox.db-wal", store->folder, store->folder, store->folder);
+  assert_int_equal(system(command), 0);
+  assert_int_equal(store_try(store), STATUS_CONFLICT);
+  assert_true(store_said(store, "older copy"));
+  store->params.accept_restored = true;
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
+}
+
+/* --- keys --- */
+
+static void a_wrong_key_is_refused(void **state) {
+  struct store *store = *state;
+  store_put(store, "ehr", "p", "a1");
+  store_close(store);
+  store->keys.keys[0][31] ^= 1;
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+  assert_true(store_said(store, "does not open this store"));
+  store->keys.keys[0][31] ^= 1;
+  store->keys.ids[0] = 2;
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+}
+
+static void a_rotated_key_takes_over(void **state) {
+  struct store *store = *state;
+  struct str payload, text;
+  struct outbox_keys keys;
+  int64_t id = store_put(store, "ehr", "p", "a1");
+  const char *path = store_path(store, "store.key");
+  assert_int_equal(outbox_keys_rotate(&store->keys, host_system(), store->arena, &text), STATUS_OK);
+  put_file(path, text.ptr, 0600);
+  assert_int_equal(outbox_keys_read(path, store->arena, &store->diags, &keys), STATUS_OK);
+  assert_int_equal(keys.count, 2);
+  store->keys = keys;
+  store_reopen(store);
+  store->keys.count = 1; /* the new one alone */
+  memcpy(store->keys.keys[0], keys.keys[1], OUTBOX_KEY_BYTES);
+  store->keys.ids[0] = keys.ids[1];
+  store_reopen(store);
+  assert_int_equal(outbox_payload(store->outbox, id, store->arena, &payload), STATUS_OK);
+  assert_true(str_is(payload, "a1"));
+  store->keys.ids[0] = 1; /* the old one no more */
+  memset(store->keys.keys[0], 7, OUTBOX_KEY_BYTES);
+  assert_int_equal(store_try(store), STATUS_CONFIG);
+}
+
+static void key_files_are_checked(void **state) {
+#define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+  static const struct {
+    const char *text;
+    mode_t mode;
+    const char *said; /* NULL: read */
+  } cases[] = {
+      {"# made in March\n1 " KEY "\n", 0600, NULL},
+      {"1 " KEY "\n2 " KEY, 0400, NULL},
+      {"1 " KEY "\n", 0640, "chmod 600"},
+      {"1 " KEY "\n", 0604, "chmod 600"},
+      {"", 0600, "is empty"},
+      {"# nothing\n", 0600, "has no store key"},
+      {"0 " KEY "\n", 0600, "64 hexadecimal digits"},
+      {"1 " KEY "00\n", 0600, "64 hexadecimal digits"},
+      {"1 00\n", 0600, "64 hexadecimal digits"},
+      {"1 " KEY "\n1 " KEY "\n", 0600, "64 hexadecimal digits"},
+      {KEY "\n", 0600, "64 hexadecimal digits"},
+  };
+  struct store *store = *state;
+  const char *path = store_path(store, "some.key");
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct outbox_keys keys;
+    diag_list_init(&store->diags, store->arena);
+    put_file(path, cases[i].text, cases[i].mode);
+    enum status status = outbox_keys_read(path, store->arena, &store->diags, &keys);
+    assert_int_equal(status, cases[i].said ? STATUS_CONFIG : STATUS_OK);
+    if (cases[i].said) assert_true(store_said(store, cases[i].said));
+  }
+  assert_int_equal(unlink(path), 0);
+  struct outbox_keys keys;
+  assert_int_equal(outbox_keys_read(path, store->arena, &store->diags, &keys), STATUS_CONFIG);
+  assert_int_equal(symlink("/dev/null", path), 0);
+  assert_int_equal(outbox_keys_read(path, store->arena, &store->diags, &keys), STATUS_CONFIG);
+}
+
+static void key_files_have_a_cap(void **state) {
+  struct store *store = *state;
+  struct outbox_keys keys = {0};
+  struct str text = {0};
+  const char *path = store_path(store, "some.key");
+  for (size_t i = 0; i <= OUTBOX_KEYS_MAX; i++) { /* one more than may be: the oldest goes */
+    assert_int_equal(outbox_keys_rotate(&keys, host_system(), store->arena, &text), STATUS_OK);
+    put_file(path, text.ptr, 0600);
+    assert_int_equal(outbox_keys_read(path, store->arena, &store->diags, &keys), STATUS_OK);
+  }
+  assert_int_equal(keys.count, OUTBOX_KEYS_MAX);
+  assert_int_equal(keys.ids[0], 2);
+  put_file(path, arena_printf(store->arena, "100 " KEY "\n%.*s", STR_ARG(text)).ptr, 0600);
+  assert_int_equal(outbox_keys_read(path, store->arena, &store->diags, &keys), STATUS_CONFIG);
+}
+
+/* --- what is in the files --- */
+
+static bool file_has(const char *path, const char *text) {
+  struct str content;
+  if (file_map(path, &content) != STATUS_OK) return false;
+  bool found = content.len && str_find(content, str_of(text), 0) != SIZE_MAX;
+  file_unmap(content);
+  return found;
+}
+
+static void nothing_of_a_patient_is_in_the_files(void **state) {
+  static const char *const files[] = {"outbox.db", "outbox.db-wal"};
+  struct store *store = *state;
+  struct outbox_place place = {.location = STR("Patient/CANARY-place")};
+  struct outbox_claim claim;
+  store_put(store, "plain-destination", "CANARY-lane", "CANARY-payload");
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("CANARY-identifier"), &place, 1), STATUS_OK);
+  assert_int_equal(store_claim(store, "plain-destination", &claim), STATUS_OK);
+  struct outbox_entry entry = {.location = STR("Patient/CANARY-entry")};
+  assert_int_equal(outbox_entry_put(store->outbox, claim.id, &entry), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_true(file_has(store_path(store, files[1]), "plain-destination")); /* the scan finds what is there */
+  for (size_t i = 0; i < 2; i++)
+    assert_false(file_has(store_path(store, files[i]), "CANARY"));
+  assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+  assert_true(file_has(store_path(store, files[0]), "plain-destination"));
+  assert_false(file_has(store_path(store, files[0]), "CANARY"));
+}
+
+static void damaged_and_swapped_records_are_parked(void **state) {
+  static const char *const changes[] = {
+      "UPDATE payload SET sealed = CAST(substr(sealed, 1, 20) || X'00' || substr(sealed, 22) AS BLOB) WHERE record = 1",
+      "UPDATE payload SET sealed = (SELECT sealed FROM payload WHERE record = 3) WHERE record = 1",
+      "UPDATE payload SET sealed = X'' WHERE record = 1",
+      "DELETE FROM payload WHERE record = 1",
+      "UPDATE record SET label = zeroblob(40) WHERE id = 1",
+      "UPDATE record SET salt = zeroblob(32) WHERE id = 1",
+      "UPDATE record SET data_key = 9 WHERE id = 1",
+      "UPDATE record SET lane = 2, id = 1 WHERE id = 1"};
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    void *fresh = NULL;
+    struct outbox_claim claim;
+    assert_int_equal(store_setup(&fresh), 0);
+    struct store *store = fresh;
+    store_put(store, "ehr", "p1", "a1");
+    store_put(store, "ehr", "p2", "b1");
+    store_put(store, "ehr", "p1", "a2");
+    store_close(store);
+    store_sql(store, changes[i]);
+    store_reopen(store);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_true(str_is(claim.payload, "b1")); /* the others flow */
+    struct outbox_row row = store_row(store, 1);
+    assert_int_equal(row.state, OUTBOX_PARKED);
+    assert_true(str_is(row.reason, "damaged"));
+    assert_int_equal(store_teardown(&fresh), 0);
+  }
+  (void)state;
+}
+
+static void what_was_on_its_way_is_unknown(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  store_put(store, "ehr", "p", "a1");
+  store_put(store, "ehr", "p", "a2");
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_reopen(store);
+  assert_int_equal(store_row(store, claim.id).state, OUTBOX_UNKNOWN);
+  store->now = host_system()->now_ms(NULL) + 1;
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_true(claim.unknown && str_is(claim.payload, "a1"));
+}
+
+static void a_copy_is_whole_and_writes_over_nothing(void **state) {
+  struct store *store = *state;
+  const char *path = store_path(store, "copy");
+  store_put(store, "ehr", "p", "a1");
+  assert_int_equal(outbox_backup(store->outbox, path, &store->diags), STATUS_OK);
+  assert_int_equal(outbox_backup(store->outbox, path, &store->diags), STATUS_CONFLICT);
+  store_close(store);
+  assert_int_equal(rename(path, store_path(store, "outbox.db")), 0);
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
+  const struct CMUnitTest tests[] = {
+      CASE(a_second_one_is_refused),
+      CASE(an_open_folder_is_refused),
+      CASE(other_databases_are_refused),
+      CASE(an_older_copy_is_refused_until_accepted),
+      CASE(a_wrong_key_is_refused),
+      CASE(a_rotated_key_takes_over),
+      CASE(key_files_are_checked),
+      CASE(key_files_have_a_cap),
+      CASE(nothing_of_a_patient_is_in_the_files),
+      CASE(damaged_and_swapped_records_are_parked),
+      CASE(what_was_on_its_way_is_unknown),
+      CASE(a_copy_is_whole_and_writes_over_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,384 @@
+/* test_outbox.c - accepting, lanes, attempts, decisions, ledger, audit, retention. */
+#include "store.h"
+
+#include <stdlib.h>
+
+static void claimed_payload(struct store *store, const char *destination, const char *payload, int64_t *id) {
+  struct outbox_claim claim;
+  assert_int_equal(store_claim(store, destination, &claim), STATUS_OK);
+  assert_true(str_is(claim.payload, payload));
+  assert_true(str_is(claim.label, payload));
+  *id = claim.id;
+}
+
+static void nothing_due(struct store *store, const char *destination) {
+  struct outbox_claim claim;
+  assert_int_equal(store_claim(store, destination, &claim), STATUS_NOT_FOUND);
+}
+
+/* --- lanes --- */
+
+static void oldest_of_lane_goes_first(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "patient-1", "a1");
+  store_put(store, "ehr", "patient-1", "a2");
+  store_put(store, "ehr", "patient-2", "b1");
+  claimed_payload(store, "ehr", "a1", &id);
+  int64_t other;
+  claimed_payload(store, "ehr", "b1", &other); /* not a2: a1 is on its way */
+  nothing_due(store, "ehr");
+  store_finish(store, id, OUTBOX_DONE, 0);
+  claimed_payload(store, "ehr", "a2", &id);
+}
+
+static void a_failed_one_goes_again_before_the_next(void **state) {
+  struct store *store = *state;
+  int64_t id, due;
+  store_put(store, "ehr", "patient-1", "a1");
+  store_put(store, "ehr", "patient-1", "a2");
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_QUEUED, store->now + 5000);
+  nothing_due(store, "ehr");
+  assert_int_equal(outbox_next_due(store->outbox, STR("ehr"), &due), STATUS_OK);
+  assert_true(due > store->now && due < store->now + 5001);
+  store->now += 5000;
+  claimed_payload(store, "ehr", "a1", &id);
+}
+
+static void lanes_of_destinations_are_their_own(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "one", "patient-1", "a1");
+  store_put(store, "two", "patient-1", "a2");
+  claimed_payload(store, "one", "a1", &id);
+  claimed_payload(store, "two", "a2", &id);
+}
+
+static void records_without_a_lane_do_not_wait_for_each_other(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "", "x");
+  store_put(store, "ehr", "", "y");
+  claimed_payload(store, "ehr", "x", &id);
+  claimed_payload(store, "ehr", "y", &id);
+}
+
+static void a_clock_that_jumped_does_not_hold_back(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "patient-1", "a1");
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_QUEUED, store->now + 10LL * 365 * 24 * 3600 * 1000);
+  claimed_payload(store, "ehr", "a1", &id);
+}
+
+/* --- parked --- */
+
+static void a_parked_one_blocks_its_lane_only(void **state) {
+  struct store *store = *state;
+  int64_t a1, id;
+  store_put(store, "ehr", "patient-1", "a1");
+  store_put(store, "ehr", "patient-1", "a2");
+  store_put(store, "ehr", "patient-2", "b1");
+  claimed_payload(store, "ehr", "a1", &a1);
+  store_finish(store, a1, OUTBOX_PARKED, 0);
+  claimed_payload(store, "ehr", "b1", &id);
+  nothing_due(store, "ehr");
+  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_PASS, STR("by-hand"), STR("ada"), store->now), STATUS_OK);
+  claimed_payload(store, "ehr", "a2", &id);
+  store_finish(store, id, OUTBOX_DONE, 0);
+  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  claimed_payload(store, "ehr", "a1", &id);
+}
+
+static void decisions_are_refused_where_they_do_not_fit(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "p", "a1");
+  claimed_payload(store, "ehr", "a1", &id);
+  for (int order = OUTBOX_RETRY; order <= OUTBOX_DROP; order++) /* sending: in the sender's hands */
+    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1), STATUS_CONFLICT);
+  store_finish(store, id, OUTBOX_DONE, 0);
+  for (int order = OUTBOX_RETRY; order <= OUTBOX_DROP; order++)
+    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1), STATUS_CONFLICT);
+  assert_int_equal(outbox_decide(store->outbox, 999, OUTBOX_RETRY, STR(""), STR("ada"), 1), STATUS_NOT_FOUND);
+}
+
+static void dropped_is_gone_but_remembered(void **state) {
+  struct store *store = *state;
+  struct str payload;
+  int64_t next, id = store_put(store, "ehr", "p", "a1");
+  store_put(store, "ehr", "p", "a2");
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_DROP, STR("wrong-patient"), STR("ada"), 5), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(store_row(store, id).state, OUTBOX_DROPPED);
+  assert_int_equal(outbox_payload(store->outbox, id, store->arena, &payload), STATUS_NOT_FOUND);
+  claimed_payload(store, "ehr", "a2", &next);
+}
+
+static void an_unknown_one_stays_unknown_when_retried(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  store_put(store, "ehr", "p", "a1");
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_false(claim.unknown);
+  store_finish(store, claim.id, OUTBOX_UNKNOWN, store->now + 60000);
+  assert_int_equal(outbox_decide(store->outbox, claim.id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_true(claim.unknown);
+}
+
+static void a_parked_one_takes_another_payload(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "p", "old");
+  claimed_payload(store, "ehr", "old", &id);
+  assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_CONFLICT);
+  store_finish(store, id, OUTBOX_PARKED, 0);
+  assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  struct outbox_claim claim;
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_true(str_is(claim.payload, "new"));
+  assert_true(str_is(claim.label, "old"));
+}
+
+/* --- accepting --- */
+
+static enum outbox_answer accept(struct store *store, const char *control, const char *content, int64_t *id) {
+  enum outbox_answer answer;
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = str_of(content)};
+  struct outbox_message message = {.source = STR("lab"),
+                                   .control = str_of(control),
+                                   .content = str_of(content),
+                                   .items = &item,
+                                   .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, 1, &store->diags, &answer, id), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  return answer;
+}
+
+static void the_same_message_is_taken_once(void **state) {
+  struct store *store = *state;
+  int64_t first, id;
+  assert_int_equal(accept(store, "MSG1", "x", &first), OUTBOX_ACCEPTED);
+  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_AGAIN);
+  assert_int_equal(id, first);
+  assert_int_equal(accept(store, "MSG1", "y", &id), OUTBOX_DIFFERENT); /* both are kept */
+  assert_int_equal(accept(store, "MSG1", "y", &id), OUTBOX_AGAIN);
+  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_AGAIN);
+  assert_int_equal(accept(store, "", "x", &id), OUTBOX_ACCEPTED); /* nameless: by content */
+  assert_int_equal(accept(store, "", "x", &id), OUTBOX_AGAIN);
+  store_reopen(store);
+  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_AGAIN);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 3);
+}
+
+static enum status accept_items(struct store *store, const struct outbox_item *items, size_t count, const char *content) {
+  enum outbox_answer answer;
+  struct outbox_message message = {.source = STR("t"), .content = str_of(content), .items = items, .item_count = count};
+  return outbox_accept(store->outbox, &message, 1, &store->diags, &answer, NULL);
+}
+
+static void a_message_is_taken_whole_or_not(void **state) {
+  struct store *store = *state;
+  char long_name[OUTBOX_NAME_MAX + 2];
+  memset(long_name, 'n', sizeof long_name);
+  struct outbox_item items[] = {{.destination = STR("ehr"), .kind = STR("bundle"), .payload = STR("x")},
+                                {.destination = {long_name, OUTBOX_NAME_MAX + 1}, .kind = STR("bundle")}};
+  assert_int_equal(accept_items(store, items, 2, "1"), STATUS_INVALID);
+  items[1].destination.len = OUTBOX_NAME_MAX;
+  assert_int_equal(accept_items(store, items, 2, "1"), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 2);
+}
+
+static void a_full_store_refuses_and_keeps_the_group(void **state) {
+  struct store *store = *state;
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = STR("x")};
+  store->params.max_records = 3;
+  store_reopen(store);
+  assert_int_equal(accept_items(store, &item, 1, "1"), STATUS_OK);
+  assert_int_equal(accept_items(store, &item, 1, "2"), STATUS_OK);
+  assert_int_equal(accept_items(store, &item, 1, "3"), STATUS_OK);
+  assert_int_equal(accept_items(store, &item, 1, "4"), STATUS_LIMIT);
+  assert_true(store_said(store, "nothing was taken"));
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 3);
+  store->params.reserve_bytes = UINT64_MAX;
+  store->params.max_records = 0;
+  store_reopen(store);
+  assert_int_equal(accept_items(store, &item, 1, "5"), STATUS_LIMIT);
+  assert_true(store_said(store, "the disk is nearly full"));
+}
+
+static void a_group_given_up_leaves_nothing(void **state) {
+  struct store *store = *state;
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = STR("x")};
+  assert_int_equal(accept_items(store, &item, 1, "1"), STATUS_OK);
+  assert_true(outbox_in_group(store->outbox));
+  outbox_abandon(store->outbox);
+  assert_false(outbox_in_group(store->outbox));
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 0);
+  assert_int_equal(accept_items(store, &item, 1, "1"), STATUS_OK);
+  store_reopen(store); /* not committed */
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 0);
+  assert_int_equal(accept_items(store, &item, 1, "1"), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
+}
+
+/* --- ledger, entries, listing --- */
+
+static void the_ledger_remembers_places(void **state) {
+  struct store *store = *state;
+  struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("W/\"2\"")}, got;
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got), STATUS_NOT_FOUND);
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 1), STATUS_OK);
+  place.etag = STR("W/\"3\"");
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 2), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_reopen(store);
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got), STATUS_OK);
+  assert_true(str_is(got.location, "Patient/17") && str_is(got.etag, "W/\"3\""));
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-2"), store->arena, &got), STATUS_NOT_FOUND);
+}
+
+static void entries_keep_what_became_of_each(void **state) {
+  struct store *store = *state;
+  struct outbox_entry *entries, one = {.index = 1, .http_status = 422},
+                                two = {.index = 0, .http_status = 201, .settled = true, .location = STR("Patient/17")};
+  size_t count;
+  int64_t id = store_put(store, "ehr", "p", "a1");
+  assert_int_equal(outbox_entry_put(store->outbox, id, &one), STATUS_OK);
+  assert_int_equal(outbox_entry_put(store->outbox, id, &two), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(outbox_entries(store->outbox, id, store->arena, &entries, &count), STATUS_OK);
+  assert_int_equal(count, 2);
+  assert_true(entries[0].settled && str_is(entries[0].location, "Patient/17") && entries[1].http_status == 422);
+}
+
+static void records_are_listed_by_state_and_page(void **state) {
+  struct store *store = *state;
+  struct outbox_row *rows;
+  size_t count;
+  int64_t id;
+  for (int i = 0; i < 5; i++)
+    store_put(store, "ehr", "", arena_printf(store->arena, "r%d", i).ptr);
+  claimed_payload(store, "ehr", "r0", &id);
+  store_finish(store, id, OUTBOX_PARKED, 0);
+  struct outbox_filter parked = {.by_state = true, .state = OUTBOX_PARKED, .reason = STR("http-503")};
+  assert_int_equal(outbox_list(store->outbox, &parked, store->arena, &rows, &count), STATUS_OK);
+  assert_int_equal(count, 1);
+  assert_true(str_is(rows[0].label, "r0") && rows[0].attempts == 1 && rows[0].blocks);
+  struct outbox_filter page = {.after = rows[0].id, .limit = 3, .destination = STR("ehr")};
+  assert_int_equal(outbox_list(store->outbox, &page, store->arena, &rows, &count), STATUS_OK);
+  assert_int_equal(count, 3);
+  assert_true(str_is(rows[0].label, "r1") && str_is(rows[2].label, "r3"));
+  struct outbox_attempt *attempts;
+  assert_int_equal(outbox_attempts(store->outbox, id, store->arena, &attempts, &count), STATUS_OK);
+  assert_int_equal(count, 1);
+  assert_int_equal(attempts[0].http_status, 503);
+}
+
+/* --- audit, retention --- */
+
+static void every_change_stands_in_the_trail(void **state) {
+  static const char *const expected[] = {"opened", "accepted", "waiting", "parked", "retry", "delivered"};
+  struct store *store = *state;
+  struct outbox_event *events;
+  size_t count;
+  int64_t id;
+  store_put(store, "ehr", "p", "a1");
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_QUEUED, 0);
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_PARKED, 0);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR("map-mended"), STR("ada"), store->now), STATUS_OK);
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_DONE, 0);
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(count, 6);
+  for (size_t i = 0; i < count; i++)
+    assert_true(str_is(events[i].what, expected[i]));
+  assert_true(str_is(events[4].actor, "ada") && str_is(events[4].reason, "map-mended"));
+  assert_int_equal(outbox_audit_read(store->outbox, 4, 1, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_true(count == 1 && str_is(events[0].what, "retry"));
+}
+
+static void a_changed_trail_is_found(void **state) {
+  static const char *const changes[] = {
+      "UPDATE audit SET actor = 'eve' WHERE number = 3", "UPDATE audit SET at = at + 1 WHERE number = 2",
+      "DELETE FROM audit WHERE number = 3", "UPDATE audit SET chain = zeroblob(32) WHERE number = 3",
+      "UPDATE audit SET what = 'a', actor = 'ccepted' WHERE number = 2"};
+  struct store *store = *state;
+  struct outbox_event *events;
+  size_t count;
+  for (int i = 0; i < 3; i++)
+    store_put(store, "ehr", "", arena_printf(store->arena, "r%d", i).ptr);
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    store_close(store);
+    store_sql(store, "CREATE TABLE kept AS SELECT * FROM audit");
+    store_sql(store, changes[i]);
+    store_reopen(store);
+    assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_INVALID);
+    assert_true(store_said(store, "the audit trail is broken at event"));
+    store_close(store);
+    store_sql(store, "DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept");
+    store_reopen(store);
+  }
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_OK);
+}
+
+static void old_rows_go_when_their_time_is_over(void **state) {
+  struct store *store = *state;
+  struct outbox_retention retention = {.done_ms = 1000};
+  struct outbox_swept swept;
+  int64_t id, again;
+  assert_int_equal(accept(store, "MSG1", "x", &again), OUTBOX_ACCEPTED);
+  struct outbox_claim claim;
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_finish(store, claim.id, OUTBOX_DONE, 0);
+  int64_t done = store->now;
+  assert_int_equal(outbox_sweep(store->outbox, &retention, done + 1000, 10, &swept), STATUS_OK);
+  assert_int_equal(swept.records, 0);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, done + 1001, 10, &swept), STATUS_OK);
+  assert_int_equal(swept.records, 1);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(store_count(store, OUTBOX_DONE), 0);
+  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_AGAIN); /* known for 30 days, whatever was asked for */
+  assert_int_equal(outbox_sweep(store->outbox, &retention, 1 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, 0);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, 2 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, 1);
+  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_ACCEPTED);
+  assert_true(id > claim.id); /* a number is never used twice */
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
+  const struct CMUnitTest tests[] = {
+      CASE(oldest_of_lane_goes_first),
+      CASE(a_failed_one_goes_again_before_the_next),
+      CASE(lanes_of_destinations_are_their_own),
+      CASE(records_without_a_lane_do_not_wait_for_each_other),
+      CASE(a_clock_that_jumped_does_not_hold_back),
+      CASE(a_parked_one_blocks_its_lane_only),
+      CASE(decisions_are_refused_where_they_do_not_fit),
+      CASE(dropped_is_gone_but_remembered),
+      CASE(an_unknown_one_stays_unknown_when_retried),
+      CASE(a_parked_one_takes_another_payload),
+      CASE(the_same_message_is_taken_once),
+      CASE(a_message_is_taken_whole_or_not),
+      CASE(a_full_store_refuses_and_keeps_the_group),
+      CASE(a_group_given_up_leaves_nothing),
+      CASE(the_ledger_remembers_places),
+      CASE(entries_keep_what_became_of_each),
+      CASE(records_are_listed_by_state_and_page),
+      CASE(every_change_stands_in_the_trail),
+      CASE(a_changed_trail_is_found),
+      CASE(old_rows_go_when_their_time_is_over),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
