@@ -6,6 +6,11 @@
 #include <sqlite3.h>
 #include "outbox/outbox.h"
 
+/* 2 is FULL: each commit is synced. Another value is for the control of the power-loss test alone, which must catch it. */
+#ifndef OUTBOX_SYNCHRONOUS
+#define OUTBOX_SYNCHRONOUS "2"
+#endif
+
 enum outbox_statement {
 #define S(name, sql) STATEMENT_##name,
 #include "outbox/statements.def"
@@ -107,6 +112,8 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST
 /* Holds the lock of the folder; CONFLICT when another process has it. */
 enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags,
                               int *out) MUST_USE;
+/* Makes the names in the folder durable: SQLite syncs the files, not that they exist. */
+enum status outbox_place_sync(const char *folder) MUST_USE;
 uint64_t outbox_place_free(const char *folder);
 void outbox_refuse(struct diag_list *diags, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

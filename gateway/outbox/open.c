@@ -18,8 +18,8 @@ static const struct setting {
 } settings[] = {
     {"PRAGMA locking_mode = EXCLUSIVE", "exclusive"}, /* before the first access: no shared memory, no second process */
     {"PRAGMA journal_mode = WAL", "wal"},
-    {"PRAGMA synchronous = FULL", NULL},
-    {"PRAGMA synchronous", "2"},
+    {"PRAGMA synchronous = " OUTBOX_SYNCHRONOUS, NULL},
+    {"PRAGMA synchronous", OUTBOX_SYNCHRONOUS},
     {"PRAGMA wal_autocheckpoint = 0", "0"},
     {"PRAGMA foreign_keys = ON", NULL},
     {"PRAGMA foreign_keys", "1"},
@@ -204,6 +204,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = recover(outbox);
   if (status == STATUS_OK) status = next_generation(outbox);
   if (status == STATUS_OK) status = outbox_commit(outbox);
+  if (status == STATUS_OK) status = outbox_place_sync(outbox->folder);
   return status == STATUS_OK ? write_marker(outbox, params->marker) : status;
 }
 

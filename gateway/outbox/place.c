@@ -76,6 +76,13 @@ enum status outbox_place_lock(const char *folder, struct arena *arena, struct di
   return STATUS_CONFLICT;
 }
 
+enum status outbox_place_sync(const char *folder) {
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool done = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return done ? STATUS_OK : STATUS_IO;
+}
+
 uint64_t outbox_place_free(const char *folder) {
   struct statvfs info;
   if (statvfs(folder, &info) != 0) return 0;
