@@ -1,0 +1,373 @@
+/* config.c - the INI file, read by inih line by line, each key by one row of a table. */
+#include "relay/config.h"
+
+#include <ini.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/config.h"
+
+enum { CONFIG_MAX = 1 << 20, NAMES_MAX = 64 };
+
+enum kind { PATH, TEXT, NUMBER, WORD, NAMES };
+
+struct key {
+  const char *name;
+  enum kind kind;
+  size_t at;         /* in its section's struct */
+  int64_t min, max;  /* NUMBER */
+  const char *no, *yes; /* WORD: bool false, true */
+};
+
+#define AT(type, member) offsetof(struct type, member)
+static const struct key relay_keys[] = {
+    {"state", PATH, AT(relay_config, state)},
+    {"key", PATH, AT(relay_config, key)},
+    {"marker", PATH, AT(relay_config, marker)},
+    {"mappings", PATH, AT(relay_config, mappings)},
+    {"definitions", PATH, AT(relay_config, definitions)},
+    {"alert", PATH, AT(relay_config, alert)},
+    {"log", WORD, AT(relay_config, json_log), .no = "text", .yes = "json"},
+};
+static const struct key store_keys[] = {
+    {"max-records", NUMBER, AT(relay_config, max_records), 1, 100000000},
+    {"reserve-mib", NUMBER, AT(relay_config, reserve_mib), 1, 1 << 20},
+    {"keep-days", NUMBER, AT(relay_config, keep_days), 0, 36500},
+    {"dedupe-days", NUMBER, AT(relay_config, dedupe_days), 30, 36500},
+};
+static const struct key http_keys[] = {
+    {"socket", PATH, AT(relay_config, socket)},
+    {"listen", TEXT, AT(relay_config, listen)},
+    {"token-file", PATH, AT(relay_config, token_file)},
+    {"max-body-mib", NUMBER, AT(relay_config, max_body_mib), 1, 64},
+    {"max-connections", NUMBER, AT(relay_config, max_connections), 1, 10000},
+};
+static const struct key post_keys[] = {{"to", NAMES, AT(relay_config, post_to)}};
+static const struct key folder_keys[] = {
+    {"path", PATH, AT(relay_folder_config, path)},
+    {"to", NAMES, AT(relay_folder_config, to)},
+    {"stable-seconds", NUMBER, AT(relay_folder_config, stable_seconds), 1, 3600},
+};
+static const struct key destination_keys[] = {
+    {"file", PATH, AT(relay_destination_config, file)},
+    {"in-flight", NUMBER, AT(relay_destination_config, in_flight), 1, 64},
+    {"attempts", NUMBER, AT(relay_destination_config, attempts), 0, 100000},
+    {"retry-seconds", NUMBER, AT(relay_destination_config, retry_seconds), 1, 3600},
+    {"retry-max-seconds", NUMBER, AT(relay_destination_config, retry_max_seconds), 1, 3600},
+    {"parked", WORD, AT(relay_destination_config, blocks), .no = "skip", .yes = "block"},
+};
+
+static const struct section {
+  const char *name;
+  bool named; /* [folder NAME] */
+  const struct key *keys;
+  size_t count;
+} sections[] = {
+#define SECTION(word, named, keys) {word, named, keys, sizeof keys / sizeof keys[0]}
+    SECTION("relay", false, relay_keys),   SECTION("store", false, store_keys),   SECTION("http", false, http_keys),
+    SECTION("post", false, post_keys),     SECTION("folder", true, folder_keys),  SECTION("destination", true, destination_keys),
+};
+enum { SECTIONS = sizeof sections / sizeof sections[0], FOLDER = 4, DESTINATION = 5 };
+
+struct reading {
+  struct relay_config *config;
+  const char *path;
+  struct arena *arena;
+  struct diag_list *diags;
+  struct str text;
+  size_t at;     /* after the line that inih has */
+  size_t line_at; /* of that line */
+  uint32_t line;
+  const struct section *kind; /* that is open */
+  void *target; /* its struct */
+  uint64_t seen[SECTIONS][RELAY_DESTINATIONS_MAX]; /* bits of keys, by section and item */
+  size_t item;
+};
+
+static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *format, ...) {
+  char message[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  struct diag_at at = {.source = &reading->config->source, .offset = reading->line_at};
+  diag_error(reading->diags, DIAG_CONFIG_INVALID, &at, "%s", message);
+}
+
+/* --- sections --- */
+
+static bool is_name(struct str name) {
+  for (size_t i = 0; i < name.len; i++) {
+    char c = name.ptr[i];
+    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    if (!fine) return false;
+  }
+  return name.len > 0 && name.len <= RELAY_NAME_MAX;
+}
+
+static void *open_folder(struct reading *reading, struct str name) {
+  struct relay_config *config = reading->config;
+  for (size_t i = 0; i < config->folder_count; i++)
+    if (str_eq(config->folders[i].name, name)) return reading->item = i, &config->folders[i];
+  if (config->folder_count == RELAY_FOLDERS_MAX) return complain(reading, "there may be %d folders", RELAY_FOLDERS_MAX), NULL;
+  reading->item = config->folder_count;
+  struct relay_folder_config *folder = &config->folders[config->folder_count++];
+  *folder = (struct relay_folder_config){.name = arena_str(reading->arena, name), .stable_seconds = 5, .line = reading->line};
+  return folder;
+}
+
+static void *open_destination(struct reading *reading, struct str name) {
+  struct relay_config *config = reading->config;
+  for (size_t i = 0; i < config->destination_count; i++)
+    if (str_eq(config->destinations[i].name, name)) return reading->item = i, &config->destinations[i];
+  if (config->destination_count == RELAY_DESTINATIONS_MAX)
+    return complain(reading, "there may be %d destinations", RELAY_DESTINATIONS_MAX), NULL;
+  reading->item = config->destination_count;
+  struct relay_destination_config *destination = &config->destinations[config->destination_count++];
+  *destination = (struct relay_destination_config){.name = arena_str(reading->arena, name),
+                                                   .in_flight = 4,
+                                                   .retry_seconds = 5,
+                                                   .retry_max_seconds = 900,
+                                                   .blocks = true,
+                                                   .line = reading->line};
+  return destination;
+}
+
+static const struct section *find_section(struct reading *reading, struct str word) {
+  static const struct section none;
+  const struct section *near = NULL;
+  unsigned least = 3;
+  for (size_t i = 0; i < SECTIONS; i++) {
+    unsigned distance = str_distance(str_of(sections[i].name), word, least);
+    if (distance == 0) return &sections[i];
+    if (distance < least) least = distance, near = &sections[i];
+  }
+  complain(reading, near ? "there is no section %.*s; did you mean %s?" : "there is no section %.*s%s",
+           STR_ARG(diag_quote(reading->arena, word)), near ? near->name : "");
+  return &none;
+}
+
+static void open_section(struct reading *reading, struct str whole) {
+  size_t gap = str_find_char(whole, ' ', 0);
+  struct str word = str_slice(whole, 0, gap), name = gap == SIZE_MAX ? (struct str){0} : str_trim(str_slice(whole, gap, whole.len));
+  reading->target = NULL;
+  reading->item = 0;
+  reading->kind = find_section(reading, word);
+  if (!reading->kind->name) return;
+  if (reading->kind->named && !is_name(name)) {
+    complain(reading, "[%s NAME]: the name has letters, digits, - and _, at most %d", reading->kind->name, RELAY_NAME_MAX);
+  } else if (!reading->kind->named && name.len) {
+    complain(reading, "[%s] has no name", reading->kind->name);
+  } else {
+    size_t which = (size_t)(reading->kind - sections);
+    reading->target = which == FOLDER        ? open_folder(reading, name)
+                      : which == DESTINATION ? open_destination(reading, name)
+                                             : (void *)reading->config;
+  }
+}
+
+/* --- lines --- */
+
+/* inih cuts long lines in pieces without a word, and passes over sections without keys: both are seen to here. */
+static char *next_line(char *out, int room, void *context) {
+  struct reading *reading = context;
+  if (reading->at >= reading->text.len) return NULL;
+  size_t end = str_find_char(reading->text, '\n', reading->at);
+  if (end == SIZE_MAX) end = reading->text.len;
+  struct str line = str_slice(reading->text, reading->at, end);
+  reading->line_at = reading->at;
+  reading->at = end + 1;
+  reading->line++;
+  bool fits = line.len + 2 <= (size_t)room && memchr(line.ptr, '\0', line.len) == NULL;
+  if (!fits) complain(reading, "the line is too long, or has a NUL in it; it may have %d characters", room - 2);
+  struct str word = str_trim(line);
+  if (fits && word.len > 1 && word.ptr[0] == '[' && word.ptr[word.len - 1] == ']')
+    open_section(reading, str_slice(word, 1, word.len - 1));
+  snprintf(out, (size_t)room, "%.*s\n", fits ? (int)line.len : 0, line.ptr);
+  return out;
+}
+
+/* --- values --- */
+
+static void take_path(struct reading *reading, struct str *out, struct str value) {
+  static const char credential[] = "credential:";
+  const char *folder = getenv("CREDENTIALS_DIRECTORY");
+  if (!str_starts(value, STR("credential:"))) {
+    *out = value.ptr[0] == '/' ? arena_str(reading->arena, value) : config_beside(reading->path, value, reading->arena);
+    return;
+  }
+  struct str name = str_slice(value, sizeof credential - 1, value.len);
+  if (!folder || !is_name(name))
+    complain(reading, "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
+  else
+    *out = arena_printf(reading->arena, "%s/%.*s", folder, STR_ARG(name));
+}
+
+static void take_number(struct reading *reading, const struct key *key, int64_t *out, struct str value) {
+  int64_t number = 0;
+  if (!str_to_int64(value, &number) || number < key->min || number > key->max)
+    complain(reading, "%s is a number from %lld to %lld", key->name, (long long)key->min, (long long)key->max);
+  else
+    *out = number;
+}
+
+static void take_word(struct reading *reading, const struct key *key, bool *out, struct str value) {
+  *out = str_is(value, key->yes);
+  if (!*out && !str_is(value, key->no)) complain(reading, "%s is %s or %s", key->name, key->no, key->yes);
+}
+
+static void take_names(struct reading *reading, const struct key *key, struct relay_names *out, struct str value) {
+  out->names = ARENA_ARRAY(reading->arena, struct str, NAMES_MAX);
+  for (size_t at = 0; out->names && at <= value.len;) {
+    size_t end = str_find_char(value, ',', at);
+    if (end == SIZE_MAX) end = value.len;
+    struct str name = str_trim(str_slice(value, at, end));
+    at = end + 1;
+    if (!is_name(name) || out->count == NAMES_MAX) {
+      complain(reading, "%s is a list of names, with commas between them, at most %d", key->name, NAMES_MAX);
+      return;
+    }
+    out->names[out->count++] = arena_str(reading->arena, name);
+  }
+}
+
+static void take_value(struct reading *reading, const struct key *key, struct str value) {
+  char *at = (char *)reading->target + key->at;
+  if (value.len == 0) {
+    complain(reading, "%s has no value", key->name);
+    return;
+  }
+  switch (key->kind) {
+  case PATH:
+    take_path(reading, (void *)at, value);
+    break;
+  case TEXT:
+    *(struct str *)(void *)at = arena_str(reading->arena, value);
+    break;
+  case NUMBER:
+    take_number(reading, key, (void *)at, value);
+    break;
+  case WORD:
+    take_word(reading, key, (void *)at, value);
+    break;
+  case NAMES:
+    take_names(reading, key, (void *)at, value);
+    break;
+  }
+}
+
+static const struct key *find_key(struct reading *reading, struct str name) {
+  const struct section *section = reading->kind;
+  const char *near = NULL;
+  unsigned least = 4;
+  for (size_t i = 0; i < section->count; i++) {
+    unsigned distance = str_distance(str_of(section->keys[i].name), name, least);
+    if (distance == 0) return &section->keys[i];
+    if (distance < least) least = distance, near = section->keys[i].name;
+  }
+  complain(reading, near ? "[%s] has no key %.*s; did you mean %s?" : "[%s] has no key %.*s%s", section->name,
+           STR_ARG(diag_quote(reading->arena, name)), near ? near : "");
+  return NULL;
+}
+
+static int take_line(void *context, const char *section, const char *name, const char *value) {
+  struct reading *reading = context;
+  (void)section;
+  if (!reading->kind) complain(reading, "%s stands before any section", name);
+  if (!reading->target) return 1;
+  const struct key *key = find_key(reading, str_of(name));
+  if (!key) return 1;
+  uint64_t bit = (uint64_t)1 << (key - reading->kind->keys);
+  uint64_t *seen = &reading->seen[reading->kind - sections][reading->item];
+  if (*seen & bit) complain(reading, "%s stands twice in its section", key->name);
+  *seen |= bit;
+  take_value(reading, key, str_of(value));
+  return 1;
+}
+
+/* --- the whole --- */
+
+const struct relay_destination_config *relay_config_destination(const struct relay_config *config, struct str name) {
+  for (size_t i = 0; i < config->destination_count; i++)
+    if (str_eq(config->destinations[i].name, name)) return &config->destinations[i];
+  return NULL;
+}
+
+static void check_names(struct reading *reading, const char *where, const struct relay_names *names) {
+  if (names->count == 0) complain(reading, "%s: to names no destination", where);
+  for (size_t i = 0; i < names->count; i++)
+    if (!relay_config_destination(reading->config, names->names[i]))
+      complain(reading, "%s: there is no [destination %.*s]", where, STR_ARG(names->names[i]));
+}
+
+/* Only this host: patients' data is not taken in clear from elsewhere. */
+static bool is_loopback(struct str listen) {
+  size_t colon = str_find(listen, STR(":"), listen.len > 6 ? listen.len - 6 : 0);
+  int64_t port = 0;
+  if (colon == SIZE_MAX || !str_to_int64(str_slice(listen, colon + 1, listen.len), &port) || port < 1 || port > 65535) return false;
+  struct str host = str_slice(listen, 0, colon);
+  return str_is(host, "127.0.0.1") || str_is(host, "[::1]");
+}
+
+static void check_http(struct reading *reading) {
+  const struct relay_config *config = reading->config;
+  bool http = config->socket.len || config->listen.len;
+  if (config->socket.len && config->listen.len) complain(reading, "[http] has a socket or listens, not both");
+  if (config->listen.len && !is_loopback(config->listen))
+    complain(reading, "[http] listen is 127.0.0.1:PORT or [::1]:PORT: nothing is taken in clear from other hosts");
+  if (config->listen.len && !config->token_file.len)
+    complain(reading, "[http] listen needs a token-file: every user of this host may connect");
+  if (http && config->post_to.count == 0) complain(reading, "[post] to is missing: where posted records go");
+  if (config->post_to.count) check_names(reading, "[post]", &config->post_to);
+}
+
+static void check_whole(struct reading *reading) {
+  struct relay_config *config = reading->config;
+  char where[RELAY_NAME_MAX + 16];
+  reading->line_at = 0;
+  if (!config->state.len) complain(reading, "[relay] state is missing: the folder of the store");
+  if (!config->key.len) complain(reading, "[relay] key is missing: the file of the store key");
+  if (!config->destination_count) complain(reading, "there is no [destination NAME]");
+  if (!config->folder_count && !config->socket.len && !config->listen.len)
+    complain(reading, "nothing comes in: there is no [folder NAME] and no [http]");
+  for (size_t i = 0; i < config->folder_count; i++) {
+    snprintf(where, sizeof where, "[folder %.*s]", STR_ARG(config->folders[i].name));
+    if (!config->folders[i].path.len) complain(reading, "%s: path is missing", where);
+    check_names(reading, where, &config->folders[i].to);
+  }
+  for (size_t i = 0; i < config->destination_count; i++)
+    if (config->destinations[i].retry_max_seconds < config->destinations[i].retry_seconds)
+      complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds", STR_ARG(config->destinations[i].name));
+  check_http(reading);
+}
+
+static void set_defaults(struct relay_config *config) {
+  config->max_records = 1000000;
+  config->reserve_mib = 256;
+  config->keep_days = 30;
+  config->dedupe_days = 30;
+  config->max_body_mib = 8;
+  config->max_connections = 200;
+}
+
+enum status relay_config_read(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
+                              struct relay_config *out) {
+  struct str text;
+  size_t before = diag_errors(diags);
+  *out = (struct relay_config){.source = source_make(arena_str(arena, str_of(path)), (struct str){0})};
+  struct reading *reading = ARENA_NEW(arena, struct reading);
+  if (!reading) return STATUS_NOMEM;
+  *reading = (struct reading){.config = out, .path = path, .arena = arena, .diags = diags};
+  enum status status = host->read_file(host->context, path, CONFIG_MAX, arena, &text);
+  if (status != STATUS_OK) {
+    complain(reading, "the configuration cannot be read (%s)", status_name(status));
+    return status == STATUS_NOMEM ? status : STATUS_CONFIG;
+  }
+  out->source = source_make(out->source.name, text);
+  reading->text = text;
+  set_defaults(out);
+  int wrong = ini_parse_stream(next_line, reading, take_line, reading);
+  if (wrong > 0) complain(reading, "line %d is no section and no key = value", wrong);
+  check_whole(reading);
+  return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;
+}

@@ -1,0 +1,80 @@
+/*
+ * config.h - the relay's configuration: an INI file, checked as a whole, with all errors at once.
+ *
+ *   [relay]
+ *   state = /var/lib/ketlink                 the store's folder: mode 0700, on a local disk
+ *   key = /etc/ketlink/store.key             of the store; credential:NAME is a file of $CREDENTIALS_DIRECTORY
+ *   marker = /var/lib/ketlink-marker         remembers the store's generation, outside of the store; optional
+ *   mappings = /etc/ketlink/mappings         optional, as for the other commands
+ *   definitions = /usr/share/ketlink/definitions.pack
+ *   log = text | json                        one line an event, on stderr
+ *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
+ *
+ *   [store]      max-records, reserve-mib, keep-days, dedupe-days
+ *
+ *   [http]       socket = /run/ketlink/ketlink.sock      or listen = 127.0.0.1:8650
+ *                token-file = /etc/ketlink/intake.token   needed for listen, optional for a socket
+ *                max-body-mib, max-connections
+ *
+ *   [folder NAME]       path = /srv/ketlink/drop          watched for files; done/ and rejected/ are made in it
+ *                       to = hospital, archive             destinations
+ *                       stable-seconds = 5                 a file that was not renamed into place is taken when it is this old
+ *
+ *   [destination NAME]  file = hospital.json               a destination file; default NAME.json in the mappings' folder
+ *                       in-flight = 4                      transfers at a time, never two of a lane
+ *                       parked = block | skip              whether a parked record holds its patient's lane back
+ *                       attempts = 0                       passing faults after which a record is parked; 0: never
+ *                       retry-seconds = 5, retry-max-seconds = 900
+ *
+ *   [post]       to = hospital                             destinations of what is posted
+ *
+ * Relative paths are relative to the file. Everything lives in the arena given.
+ */
+#ifndef KETLINK_RELAY_CONFIG_H
+#define KETLINK_RELAY_CONFIG_H
+
+#include "base/base.h"
+
+enum { RELAY_FOLDERS_MAX = 16, RELAY_DESTINATIONS_MAX = 64, RELAY_NAME_MAX = 32 };
+
+struct relay_names {
+  struct str *names;
+  size_t count;
+};
+
+struct relay_folder_config {
+  struct str name, path;
+  struct relay_names to;
+  int64_t stable_seconds;
+  uint32_t line; /* of its section */
+};
+
+struct relay_destination_config {
+  struct str name, file;
+  int64_t in_flight, attempts, retry_seconds, retry_max_seconds;
+  bool blocks;
+  uint32_t line;
+};
+
+struct relay_config {
+  struct source source;
+  struct str state, key, marker, mappings, definitions, alert;
+  bool json_log;
+  int64_t max_records, reserve_mib, keep_days, dedupe_days;
+  struct str socket, listen, token_file;
+  int64_t max_body_mib, max_connections;
+  struct relay_names post_to;
+  struct relay_folder_config folders[RELAY_FOLDERS_MAX];
+  size_t folder_count;
+  struct relay_destination_config destinations[RELAY_DESTINATIONS_MAX];
+  size_t destination_count;
+};
+
+/* STATUS_CONFIG with a diagnostic for each fault, by line: unknown sections and keys (with the nearest one), values out of
+   range, what is missing, names that do not exist. Files are not looked at. */
+enum status relay_config_read(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
+                              struct relay_config *out) MUST_USE;
+/* The destination of that name, or NULL. */
+const struct relay_destination_config *relay_config_destination(const struct relay_config *config, struct str name);
+
+#endif

@@ -1,0 +1,161 @@
+/* test_config.c - a configuration is read whole, and all its faults are said at once, by line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "relay/config.h"
+
+#define GOOD \
+  "[relay]\nstate = /var/lib/ketlink\nkey = store.key\n" \
+  "[folder drop]\npath = /srv/drop\nto = hospital, archive\n" \
+  "[destination hospital]\nin-flight = 2\nparked = skip\n[destination archive]\n"
+
+static struct arena *arena;
+static struct diag_list diags;
+
+static enum status read_text(const char *text, size_t len, struct relay_config *out) {
+  char path[] = "/tmp/ketlink-relay-XXXXXX";
+  int file = mkstemp(path);
+  assert_true(file >= 0 && write(file, text, len) == (ssize_t)len);
+  close(file);
+  arena_free(arena);
+  arena = arena_new(16 << 20);
+  diag_list_init(&diags, arena);
+  enum status status = relay_config_read(path, host_system(), arena, &diags, out);
+  unlink(path);
+  return status;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  arena_free(arena);
+  arena = NULL;
+  return 0;
+}
+
+static void a_good_one_is_read(void **state) {
+  struct relay_config config;
+  (void)state;
+  assert_int_equal(read_text(GOOD, strlen(GOOD), &config), STATUS_OK);
+  assert_true(str_is(config.key, "/tmp/store.key")); /* beside the file */
+  assert_int_equal(config.destination_count, 2);     /* the one without keys too */
+  assert_int_equal(config.destinations[0].in_flight, 2);
+  assert_false(config.destinations[0].blocks);
+  assert_true(config.destinations[1].blocks);
+  assert_int_equal(config.folders[0].to.count, 2);
+  assert_true(str_is(config.folders[0].to.names[1], "archive"));
+  assert_int_equal(config.max_records, 1000000);
+}
+
+/* Each says one more thing than a good file: at that line. */
+static void faults_are_told_by_line(void **state) {
+  static const struct {
+    const char *more;
+    unsigned line; /* after the 11 of GOOD; 0: the whole */
+    const char *said;
+  } cases[] = {
+      {"[destinaton x]\n", 1, "did you mean destination?"},
+      {"[destination x]\nin_flight = 3\n", 2, "did you mean in-flight?"},
+      {"[destination x]\nin-flight = 0\n", 2, "from 1 to 64"},
+      {"[destination x]\nin-flight = 65\n", 2, "from 1 to 64"},
+      {"[destination x]\nin-flight = -1\n", 2, "from 1 to 64"},
+      {"[destination x]\nin-flight = many\n", 2, "from 1 to 64"},
+      {"[destination x]\nparked = maybe\n", 2, "skip or block"},
+      {"[destination x]\nattempts = 1\nattempts = 1\n", 3, "stands twice"},
+      {"[destination x]\nfile =\n", 2, "has no value"},
+      {"[destination x y]\n", 1, "the name has letters"},
+      {"[destination ../x]\n", 1, "the name has letters"},
+      {"[destination]\n", 1, "the name has letters"},
+      {"[relay x]\n", 1, "has no name"},
+      {"[destination x]\nretry-seconds = 60\nretry-max-seconds = 30\n", 0, "retry-max-seconds is less"},
+      {"[folder x]\npath = /x\nto = nobody\n", 0, "no [destination nobody]"},
+      {"[folder x]\nto = hospital\n", 0, "path is missing"},
+      {"[folder x]\npath = /x\n", 0, "names no destination"},
+      {"[folder x]\npath = /x\nto = hospital,\n", 3, "with commas between"},
+      {"[http]\nlisten = 0.0.0.0:80\ntoken-file = t\n[post]\nto = hospital\n", 0, "nothing is taken in clear"},
+      {"[http]\nlisten = 127.0.0.1:99999\ntoken-file = t\n[post]\nto = hospital\n", 0, "nothing is taken in clear"},
+      {"[http]\nlisten = 127.0.0.1:80\n[post]\nto = hospital\n", 0, "needs a token-file"},
+      {"[http]\nsocket = /run/x\n", 0, "[post] to is missing"},
+      {"[http]\nsocket = /run/x\nlisten = [::1]:1\ntoken-file = t\n[post]\nto = hospital\n", 0, "not both"},
+      {"[store]\nkeep-days = 36501\n", 2, "from 0 to 36500"},
+      {"[store]\ndedupe-days = 29\n", 2, "from 30 to"},
+      {"[relay]\nkey = credential:store\n", 2, "CREDENTIALS_DIRECTORY"},
+      {"what is this\n", 0, "is no section and no key"},
+  };
+  (void)state;
+  unsetenv("CREDENTIALS_DIRECTORY");
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct relay_config config;
+    char text[1024];
+    bool found = false;
+    snprintf(text, sizeof text, "%s%s", GOOD, cases[i].more);
+    assert_int_equal(read_text(text, strlen(text), &config), STATUS_CONFIG);
+    for (const struct diag *diag = diags.first; diag; diag = diag->next)
+      found |= str_find(diag->message, str_of(cases[i].said), 0) != SIZE_MAX && (!cases[i].line || diag->line == 11 + cases[i].line - 1);
+    if (!found) fail_msg("%s: not said: %s (but %.*s at %u)", cases[i].more, cases[i].said, STR_ARG(diags.first->message), diags.first->line);
+  }
+}
+
+static void all_faults_come_at_once(void **state) {
+  struct relay_config config;
+  static const char text[] = "x = 1\n[nothing]\n[destination a]\nin-flight = 0\n";
+  (void)state;
+  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_CONFIG);
+  assert_int_equal(diag_errors(&diags), 6); /* before, section, range, state, key, nothing comes in */
+}
+
+static void long_lines_are_refused(void **state) {
+  (void)state;
+  for (int len = 197; len <= 199; len++) {
+    struct relay_config config;
+    char text[1024], path[256];
+    snprintf(path, sizeof path, "/%0*d", len - 9, 1); /* "marker = " before it */
+    int size = snprintf(text, sizeof text, "[relay]\nmarker = %s\n%s", path, GOOD + 8);
+    assert_int_equal(read_text(text, (size_t)size, &config), len + 1 <= 198 ? STATUS_OK : STATUS_CONFIG);
+  }
+}
+
+static void there_is_a_cap_on_destinations(void **state) {
+  (void)state;
+  for (int count = RELAY_DESTINATIONS_MAX - 1; count <= RELAY_DESTINATIONS_MAX + 1; count++) {
+    struct relay_config config;
+    char text[8192];
+    int len = snprintf(text, sizeof text, GOOD);
+    for (int i = 2; i < count; i++)
+      len += snprintf(text + len, sizeof text - (size_t)len, "[destination d%d]\n", i);
+    assert_int_equal(read_text(text, (size_t)len, &config), count <= RELAY_DESTINATIONS_MAX ? STATUS_OK : STATUS_CONFIG);
+  }
+}
+
+static void credentials_are_found(void **state) {
+  struct relay_config config;
+  static const char text[] = GOOD "[relay]\nmarker = credential:mark\n";
+  (void)state;
+  setenv("CREDENTIALS_DIRECTORY", "/run/credentials/ketlink", 1);
+  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_OK);
+  assert_true(str_is(config.marker, "/run/credentials/ketlink/mark"));
+}
+
+static void a_missing_file_is_said(void **state) {
+  struct relay_config config;
+  (void)state;
+  arena = arena_new(1 << 20);
+  diag_list_init(&diags, arena);
+  assert_int_equal(relay_config_read("/nonexistent/relay.ini", host_system(), arena, &diags, &config), STATUS_CONFIG);
+  assert_int_equal(diag_errors(&diags), 1);
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_teardown(name, teardown)
+  const struct CMUnitTest tests[] = {
+      CASE(a_good_one_is_read),     CASE(faults_are_told_by_line),        CASE(all_faults_come_at_once),
+      CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
+      CASE(a_missing_file_is_said),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
