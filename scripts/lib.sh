@@ -70,11 +70,8 @@ npm_ci() {
   cp "$1/package-lock.json" "$stamp"
 }
 
-build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcsv-dev libcurl4-openssl-dev libexpat1-dev libjansson-dev
-  libssl-dev libpcre2-dev tzdata zlib1g-dev ca-certificates python3)
-test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils)
-build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcurl4-openssl-dev libexpat1-dev libjansson-dev
-  libssl-dev libpcre2-dev libsqlite3-dev libinih-dev libevent-dev zlib1g-dev ca-certificates python3)
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcsv-dev libcurl4-openssl-dev libevent-dev libexpat1-dev
+  libinih-dev libjansson-dev libssl-dev libpcre2-dev libsqlite3-dev tzdata zlib1g-dev ca-certificates python3)
 test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils strace)
 
 # configure_and_build PRESET [TARGET…]
