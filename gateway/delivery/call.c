@@ -1,8 +1,8 @@
 /*
  * call.c - one HTTPS request on a handle of libcurl, and what became of it.
  *
- * A byte cap holds after decoding; no redirects; and what must not be sent twice goes out on a fresh connection, or with a
- * body that can be read once only.
+ * A byte cap holds after decoding; no redirects; and what must not be sent twice goes out on a fresh
+ * connection, or with a body that can be read once only.
  */
 #include <openssl/crypto.h>
 #include <openssl/x509.h>
@@ -50,8 +50,9 @@ static void free_headers(struct curl_slist *list) {
   curl_slist_free_all(list);
 }
 
-/* libcurl sends a request again by itself when a connection that was used before dies without an answer. It cannot when
-   the body can be read once only: no seeking back. An unsent body may go again, nobody has acted on it. */
+/* libcurl sends a request again by itself when a connection that was used before dies without an answer. It
+   cannot when the body can be read once only: no seeking back. An unsent body may go again, nobody has acted
+   on it. */
 static size_t give_body(char *bytes, size_t size, size_t count, void *context) {
   struct delivery_call *call = context;
   size_t rest = call->request.body.len - call->given, room = size * count;

@@ -1,4 +1,5 @@
-/* client.h - private to delivery: what a client holds, for the senders (client.c, loop.c) and the probe (probe.c). */
+/* client.h - private to delivery: what a client holds, for the senders (client.c, loop.c) and the probe
+ * (probe.c). */
 #ifndef KETLINK_DELIVERY_CLIENT_H
 #define KETLINK_DELIVERY_CLIENT_H
 
@@ -30,10 +31,11 @@ struct delivery_call {
   struct buf body; /* of the answer */
   size_t given;    /* bytes of the request's body that libcurl has taken */
 };
-/* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has a fresh
-   one. Release it whatever the status is. */
+/* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
+   a fresh one. Release it whatever the status is. */
 enum status delivery_call_begin(struct delivery_call *call, bool reuse) MUST_USE;
-enum status delivery_call_end(struct delivery_call *call, CURLcode code, struct delivery_answer *out) MUST_USE;
+enum status delivery_call_end(struct delivery_call *call, CURLcode code,
+                              struct delivery_answer *out) MUST_USE;
 void delivery_call_release(struct delivery_call *call);
 
 #endif

@@ -1,4 +1,5 @@
-/* loop.c - libcurl's multi interface on libevent: libcurl says which sockets it watches, and when it wants to be called. */
+/* loop.c - libcurl's multi interface on libevent: libcurl says which sockets it watches, and when it wants to
+ * be called. */
 #include "delivery/loop.h"
 
 #include <event2/event.h>
@@ -110,7 +111,8 @@ static int watch(CURL *curl, curl_socket_t socket, int what, void *context, void
   if (event) event_free(event);
   event = NULL;
   if (what != CURL_POLL_REMOVE) {
-    short flags = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+    short flags =
+        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
     event = event_new(loop->base, socket, flags, on_socket, loop);
     if (!event || event_add(event, NULL) != 0) return -1;
   }
@@ -171,13 +173,16 @@ static bool start(struct delivery_transfer *transfer) {
 }
 
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
-                               const struct delivery_request *request, struct arena *arena, delivery_done *done,
-                               void *context, struct delivery_transfer **out) {
+                               const struct delivery_request *request, struct arena *arena,
+                               delivery_done *done, void *context, struct delivery_transfer **out) {
   struct delivery_transfer *transfer = *out = calloc(1, sizeof *transfer);
   if (!transfer) return STATUS_NOMEM;
   *transfer = (struct delivery_transfer){.loop = loop, .done = done, .context = context};
-  transfer->call = (struct delivery_call){
-      .curl = take_handle(loop), .client = client, .error = transfer->error, .request = *request, .arena = arena};
+  transfer->call = (struct delivery_call){.curl = take_handle(loop),
+                                          .client = client,
+                                          .error = transfer->error,
+                                          .request = *request,
+                                          .arena = arena};
   if (transfer->call.curl) link_transfer(loop, transfer);
   if (transfer->call.curl && start(transfer)) return STATUS_OK;
   if (transfer->call.curl)

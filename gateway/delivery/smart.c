@@ -14,23 +14,23 @@ enum { FILE_MAX = 65536, ASSERTION_MS = 240000, KID_MAX = 64 };
 
 struct key {
   EVP_PKEY *pkey;
-  enum smart_algorithm algorithm;
+  enum delivery_smart_algorithm algorithm;
   char kid[KID_MAX];
   int64_t made, signs_from;
 };
 
-struct smart_keys {
+struct delivery_smart_keys {
   struct key keys[SMART_KEYS_MAX];
   size_t count;
 };
 
 static const char *const algorithms[] = {[SMART_ES384] = "ES384", [SMART_RS384] = "RS384"};
 
-const char *smart_algorithm_name(enum smart_algorithm algorithm) {
+const char *delivery_smart_algorithm_name(enum delivery_smart_algorithm algorithm) {
   return algorithms[algorithm];
 }
 
-bool smart_algorithm_parse(struct str word, enum smart_algorithm *out) {
+bool delivery_smart_algorithm_parse(struct str word, enum delivery_smart_algorithm *out) {
   *out = str_is(word, "RS384") ? SMART_RS384 : SMART_ES384;
   return str_is(word, algorithms[*out]);
 }
@@ -47,7 +47,8 @@ static enum status refuse(struct diag_list *diags, struct str where, enum diag_c
 static enum status open_secret(const char *path, struct diag_list *diags, int *out) {
   struct stat info;
   *out = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (*out < 0) return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, "the key set is missing or not permitted");
+  if (*out < 0)
+    return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, "the key set is missing or not permitted");
   const char *why = NULL;
   if (fstat(*out, &info) != 0 || !S_ISREG(info.st_mode))
     why = "the key set is not a regular file";
@@ -62,14 +63,14 @@ static enum status open_secret(const char *path, struct diag_list *diags, int *o
   return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, why);
 }
 
-static bool take_key(struct smart_keys *keys, const json_t *row) {
+static bool take_key(struct delivery_smart_keys *keys, const json_t *row) {
   const char *pem = json_string_value(json_object_get(row, "pem"));
   const json_t *made = json_object_get(row, "made"), *from = json_object_get(row, "signsFrom");
   struct key *key = &keys->keys[keys->count];
   struct buf kid;
   if (!pem || !json_is_integer(made) || !json_is_integer(from)) return false;
-  key->pkey = jwt_read_pem(str_of(pem));
-  if (!key->pkey || !jwt_algorithm_of(key->pkey, &key->algorithm)) {
+  key->pkey = delivery_jwt_read_pem(str_of(pem));
+  if (!key->pkey || !delivery_jwt_algorithm_of(key->pkey, &key->algorithm)) {
     EVP_PKEY_free(key->pkey);
     key->pkey = NULL;
     return false;
@@ -78,26 +79,30 @@ static bool take_key(struct smart_keys *keys, const json_t *row) {
   key->made = json_integer_value(made);
   key->signs_from = json_integer_value(from);
   buf_init(&kid, KID_MAX - 1);
-  bool done = jwt_thumbprint(key->pkey, &kid);
+  bool done = delivery_jwt_thumbprint(key->pkey, &kid);
   if (done) memcpy(key->kid, kid.ptr, kid.len);
   buf_release(&kid);
   return done;
 }
 
-static enum status take_keys(struct smart_keys *keys, const json_t *file, const char *path, struct diag_list *diags) {
+static enum status take_keys(struct delivery_smart_keys *keys, const json_t *file, const char *path,
+                             struct diag_list *diags) {
   const json_t *rows = json_object_get(file, "keys");
   size_t count = json_array_size(rows);
   if (count == 0 || count > SMART_KEYS_MAX)
-    return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, "a key set has one key or more, at most eight: ketlink keys create");
+    return refuse(diags, str_of(path), DIAG_CONFIG_INVALID,
+                  "a key set has one key or more, at most eight: ketlink keys create");
   for (size_t i = 0; i < count; i++)
     if (!take_key(keys, json_array_get(rows, i)))
-      return refuse(diags, str_of(path), DIAG_CONFIG_INVALID,
-                    "the key set has something else than P-384 or RSA keys (2048 to 8192 bits) with their times");
+      return refuse(
+          diags, str_of(path), DIAG_CONFIG_INVALID,
+          "the key set has something else than P-384 or RSA keys (2048 to 8192 bits) with their times");
   return STATUS_OK;
 }
 
 /* jansson's own memory is freed unwiped: the process keeps no core and no swap, see SECURITY.md. */
-enum status smart_keys_read(const char *path, const struct host *host, struct diag_list *diags, struct smart_keys **out) {
+enum status delivery_smart_keys_read(const char *path, const struct host *host, struct diag_list *diags,
+                                     struct delivery_smart_keys **out) {
   char *text = NULL;
   json_t *file = NULL;
   int fd = -1;
@@ -105,7 +110,7 @@ enum status smart_keys_read(const char *path, const struct host *host, struct di
   *out = NULL;
   enum status status = open_secret(path, diags, &fd);
   if (status != STATUS_OK) return status;
-  struct smart_keys *keys = calloc(1, sizeof *keys);
+  struct delivery_smart_keys *keys = calloc(1, sizeof *keys);
   text = malloc(FILE_MAX);
   status = keys && text ? STATUS_OK : STATUS_NOMEM;
   ssize_t len = status == STATUS_OK ? read(fd, text, FILE_MAX) : 0;
@@ -118,11 +123,11 @@ enum status smart_keys_read(const char *path, const struct host *host, struct di
   if (status == STATUS_OK)
     *out = keys;
   else
-    smart_keys_close(keys);
+    delivery_smart_keys_close(keys);
   return status;
 }
 
-void smart_keys_close(struct smart_keys *keys) {
+void delivery_smart_keys_close(struct delivery_smart_keys *keys) {
   for (size_t i = 0; keys && i < keys->count; i++)
     EVP_PKEY_free(keys->keys[i].pkey);
   free(keys);
@@ -133,7 +138,7 @@ void smart_keys_close(struct smart_keys *keys) {
 static bool write_key(struct buf *text, EVP_PKEY *pkey, int64_t made, int64_t signs_from) {
   struct buf pem;
   buf_init(&pem, FILE_MAX);
-  bool done = jwt_write_pem(pkey, &pem);
+  bool done = delivery_jwt_write_pem(pkey, &pem);
   buf_add_text(text, "  { \"pem\": ");
   if (done) buf_add_json(text, buf_str(&pem));
   buf_printf(text, ",\n    \"made\": %lld, \"signsFrom\": %lld }", (long long)made, (long long)signs_from);
@@ -150,10 +155,11 @@ static enum status finish(struct buf *text, bool done, struct arena *arena, stru
   return status;
 }
 
-enum status smart_keys_add(const struct smart_keys *keys, enum smart_algorithm algorithm, int64_t now, int64_t signs_from,
-                           struct arena *arena, struct str *text) {
+enum status delivery_smart_keys_add(const struct delivery_smart_keys *keys,
+                                    enum delivery_smart_algorithm algorithm, int64_t now, int64_t signs_from,
+                                    struct arena *arena, struct str *text) {
   struct buf file;
-  EVP_PKEY *fresh = jwt_make_key(algorithm);
+  EVP_PKEY *fresh = delivery_jwt_make_key(algorithm);
   if (!fresh) return STATUS_NOMEM;
   bool done = true;
   buf_init(&file, FILE_MAX);
@@ -168,22 +174,24 @@ enum status smart_keys_add(const struct smart_keys *keys, enum smart_algorithm a
 }
 
 /* The one that signs: the newest of those that may; the first when none may yet. */
-static size_t signing(const struct smart_keys *keys, int64_t now) {
+static size_t signing(const struct delivery_smart_keys *keys, int64_t now) {
   size_t best = 0;
   for (size_t i = 1; i < keys->count; i++)
-    if (keys->keys[i].signs_from <= now && (keys->keys[best].signs_from > now || keys->keys[i].signs_from >= keys->keys[best].signs_from))
+    if (keys->keys[i].signs_from <= now &&
+        (keys->keys[best].signs_from > now || keys->keys[i].signs_from >= keys->keys[best].signs_from))
       best = i;
   return best;
 }
 
 /* When a key stopped signing: when the next one of those that may sign began. */
-static bool is_over(const struct smart_keys *keys, size_t at, int64_t now, int64_t before) {
+static bool is_over(const struct delivery_smart_keys *keys, size_t at, int64_t now, int64_t before) {
   size_t current = signing(keys, now);
-  return at != current && keys->keys[at].signs_from <= keys->keys[current].signs_from && keys->keys[current].signs_from < before;
+  return at != current && keys->keys[at].signs_from <= keys->keys[current].signs_from &&
+         keys->keys[current].signs_from < before;
 }
 
-enum status smart_keys_prune(const struct smart_keys *keys, int64_t now, int64_t before, struct arena *arena, struct str *text,
-                             size_t *dropped) {
+enum status delivery_smart_keys_prune(const struct delivery_smart_keys *keys, int64_t now, int64_t before,
+                                      struct arena *arena, struct str *text, size_t *dropped) {
   struct buf file;
   bool done = true, first = true;
   *dropped = 0;
@@ -201,7 +209,8 @@ enum status smart_keys_prune(const struct smart_keys *keys, int64_t now, int64_t
   return finish(&file, done, arena, text);
 }
 
-enum status smart_keys_public(const struct smart_keys *keys, struct arena *arena, struct str *text) {
+enum status delivery_smart_keys_public(const struct delivery_smart_keys *keys, struct arena *arena,
+                                       struct str *text) {
   struct buf file, jwk;
   bool done = true;
   buf_init(&file, FILE_MAX);
@@ -210,40 +219,45 @@ enum status smart_keys_public(const struct smart_keys *keys, struct arena *arena
   for (size_t i = 0; i < keys->count; i++) {
     const struct key *key = &keys->keys[i];
     buf_reset(&jwk);
-    done = done && jwt_write_jwk(key->pkey, &jwk);
+    done = done && delivery_jwt_write_jwk(key->pkey, &jwk);
     if (i) buf_add_text(&file, ",\n");
     if (done) buf_add(&file, jwk.ptr, jwk.len - 1); /* without its closing brace */
-    buf_printf(&file, ",\"kid\":\"%s\",\"alg\":\"%s\",\"use\":\"sig\",\"key_ops\":[\"verify\"]}", key->kid, algorithms[key->algorithm]);
+    buf_printf(&file, ",\"kid\":\"%s\",\"alg\":\"%s\",\"use\":\"sig\",\"key_ops\":[\"verify\"]}", key->kid,
+               algorithms[key->algorithm]);
   }
   buf_release(&jwk);
   return finish(&file, done, arena, text);
 }
 
-size_t smart_keys_list(const struct smart_keys *keys, int64_t now, struct smart_key_info out[SMART_KEYS_MAX]) {
+size_t delivery_smart_keys_list(const struct delivery_smart_keys *keys, int64_t now,
+                                struct delivery_smart_key_info out[SMART_KEYS_MAX]) {
   size_t current = signing(keys, now);
   for (size_t i = 0; i < keys->count; i++)
-    out[i] = (struct smart_key_info){.kid = str_of(keys->keys[i].kid),
-                                     .algorithm = keys->keys[i].algorithm,
-                                     .made = keys->keys[i].made,
-                                     .signs_from = keys->keys[i].signs_from,
-                                     .signs = i == current};
+    out[i] = (struct delivery_smart_key_info){.kid = str_of(keys->keys[i].kid),
+                                              .algorithm = keys->keys[i].algorithm,
+                                              .made = keys->keys[i].made,
+                                              .signs_from = keys->keys[i].signs_from,
+                                              .signs = i == current};
   return keys->count;
 }
 
 /* --- the assertion --- */
 
-static void write_claims(struct buf *claims, struct str client_id, struct str token_url, const char *jti, int64_t now) {
+static void write_claims(struct buf *claims, struct str client_id, struct str token_url, const char *jti,
+                         int64_t now) {
   buf_add_text(claims, "{\"iss\":");
   buf_add_json(claims, client_id);
   buf_add_text(claims, ",\"sub\":");
   buf_add_json(claims, client_id);
   buf_add_text(claims, ",\"aud\":");
   buf_add_json(claims, token_url);
-  buf_printf(claims, ",\"iat\":%lld,\"exp\":%lld,\"jti\":\"%s\"}", (long long)(now / 1000), (long long)((now + ASSERTION_MS) / 1000), jti);
+  buf_printf(claims, ",\"iat\":%lld,\"exp\":%lld,\"jti\":\"%s\"}", (long long)(now / 1000),
+             (long long)((now + ASSERTION_MS) / 1000), jti);
 }
 
-enum status smart_assertion(const struct smart_keys *keys, struct str client_id, struct str token_url, const struct host *host,
-                            struct arena *arena, struct str *jwt) {
+enum status delivery_smart_assertion(const struct delivery_smart_keys *keys, struct str client_id,
+                                     struct str token_url, const struct host *host, struct arena *arena,
+                                     struct str *jwt) {
   char jti[UUID_TEXT];
   struct buf header, claims, out;
   int64_t now = host->now_ms(host->context);
@@ -253,10 +267,11 @@ enum status smart_assertion(const struct smart_keys *keys, struct str client_id,
   buf_init(&header, 1024);
   buf_init(&claims, 8192);
   buf_init(&out, FILE_MAX);
-  buf_printf(&header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", algorithms[key->algorithm], key->kid);
+  buf_printf(&header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", algorithms[key->algorithm],
+             key->kid);
   write_claims(&claims, client_id, token_url, jti, now);
   bool done = header.error == STATUS_OK && claims.error == STATUS_OK &&
-              jwt_sign(key->pkey, key->algorithm, buf_str(&header), buf_str(&claims), &out);
+              delivery_jwt_sign(key->pkey, key->algorithm, buf_str(&header), buf_str(&claims), &out);
   *jwt = done ? buf_take_str(&out, arena) : (struct str){0};
   buf_release(&header);
   buf_release(&claims);
@@ -268,7 +283,8 @@ enum status smart_assertion(const struct smart_keys *keys, struct str client_id,
 static void add_form_value(struct buf *out, struct str value) {
   for (size_t i = 0; i < value.len; i++) {
     unsigned char c = (unsigned char)value.ptr[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
+    bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
     if (plain && c)
       buf_add_char(out, (char)c);
     else
@@ -276,7 +292,8 @@ static void add_form_value(struct buf *out, struct str value) {
   }
 }
 
-enum status smart_token_request(struct str assertion, struct str scope, struct arena *arena, struct str *form) {
+enum status delivery_smart_token_request(struct str assertion, struct str scope, struct arena *arena,
+                                         struct str *form) {
   struct buf text;
   buf_init(&text, FILE_MAX);
   buf_add_text(&text, "grant_type=client_credentials&client_assertion_type="
@@ -314,12 +331,13 @@ static bool read_life(const json_t *answer, int64_t *seconds) {
 }
 
 static enum status read_token(const json_t *answer, int64_t now, struct arena *arena, struct diag_list *diags,
-                              struct smart_token *out) {
+                              struct delivery_smart_token *out) {
   struct str token = str_of(json_string_value(json_object_get(answer, "access_token")));
   struct str type = str_of(json_string_value(json_object_get(answer, "token_type")));
   int64_t life = 0;
   if (!is_clean(token)) return bad_answer(diags, "its answer has no access_token of printable characters");
-  if (type.len != 6 || strncasecmp(type.ptr, "bearer", 6) != 0) return bad_answer(diags, "its answer has another token_type than bearer");
+  if (type.len != 6 || strncasecmp(type.ptr, "bearer", 6) != 0)
+    return bad_answer(diags, "its answer has another token_type than bearer");
   if (!read_life(answer, &life)) return bad_answer(diags, "expires_in of its answer is no positive number");
   out->access_token = arena_str(arena, token);
   out->expires_at = now + life * 1000;
@@ -327,9 +345,12 @@ static enum status read_token(const json_t *answer, int64_t now, struct arena *a
   return out->access_token.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-enum status smart_token_read(struct str body, int64_t now, struct arena *arena, struct diag_list *diags, struct smart_token *out) {
-  *out = (struct smart_token){0};
-  json_t *answer = body.len <= FILE_MAX ? json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+enum status delivery_smart_token_read(struct str body, int64_t now, struct arena *arena,
+                                      struct diag_list *diags, struct delivery_smart_token *out) {
+  *out = (struct delivery_smart_token){0};
+  json_t *answer = body.len <= FILE_MAX
+                       ? json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, NULL)
+                       : NULL;
   enum status status = json_is_object(answer) ? read_token(answer, now, arena, diags, out)
                                               : bad_answer(diags, "its answer is not a JSON object");
   json_decref(answer);
@@ -347,25 +368,30 @@ static bool offers(const json_t *document, const char *list, const char *word) {
   return false;
 }
 
-static enum status read_discovery(const json_t *document, struct str base, struct arena *arena, struct diag_list *diags,
-                                  struct str *token_url) {
+static enum status read_discovery(const json_t *document, struct str base, struct arena *arena,
+                                  struct diag_list *diags, struct str *token_url) {
   struct str url = str_of(json_string_value(json_object_get(document, "token_endpoint")));
   struct str where = arena_concat(arena, base, STR("/.well-known/smart-configuration"));
   if (!where.ptr) return STATUS_NOMEM;
   if (!str_starts(url, STR("https://")) || !is_clean(url))
     return refuse(diags, where, DIAG_DELIVERY_AUTH, "it names no https token_endpoint");
   if (!offers(document, "grant_types_supported", "client_credentials"))
-    return refuse(diags, where, DIAG_DELIVERY_AUTH, "the server does not offer client_credentials: SMART Backend Services are off");
+    return refuse(diags, where, DIAG_DELIVERY_AUTH,
+                  "the server does not offer client_credentials: SMART Backend Services are off");
   if (!offers(document, "token_endpoint_auth_methods_supported", "private_key_jwt"))
     return refuse(diags, where, DIAG_DELIVERY_AUTH, "the server does not take private_key_jwt");
   *token_url = arena_str(arena, url);
   return token_url->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-enum status smart_discovery_read(struct str body, struct str base, struct arena *arena, struct diag_list *diags, struct str *token_url) {
-  json_t *document = body.len <= FILE_MAX ? json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+enum status delivery_smart_discovery_read(struct str body, struct str base, struct arena *arena,
+                                          struct diag_list *diags, struct str *token_url) {
+  json_t *document = body.len <= FILE_MAX
+                         ? json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, NULL)
+                         : NULL;
   enum status status = json_is_object(document) ? read_discovery(document, base, arena, diags, token_url)
-                                                : refuse(diags, base, DIAG_DELIVERY_AUTH, "smart-configuration is not a JSON object");
+                                                : refuse(diags, base, DIAG_DELIVERY_AUTH,
+                                                         "smart-configuration is not a JSON object");
   json_decref(document);
   return status;
 }
@@ -392,7 +418,7 @@ static size_t origin(struct str url, char out[300]) {
   return authority.len + 4;
 }
 
-bool smart_same_origin(struct str a, struct str b) {
+bool delivery_smart_same_origin(struct str a, struct str b) {
   char left[300], right[300];
   size_t left_len = origin(a, left), right_len = origin(b, right);
   return left_len && left_len == right_len && memcmp(left, right, left_len) == 0;

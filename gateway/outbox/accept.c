@@ -4,7 +4,8 @@
 
 /* --- refusing, before anything is changed --- */
 
-static enum status refuse(struct outbox *outbox, struct diag_list *diags, enum status status, const char *why) {
+static enum status refuse(struct outbox *outbox, struct diag_list *diags, enum status status,
+                          const char *why) {
   outbox_refuse(diags, outbox->path, "%s", why);
   return status;
 }
@@ -20,16 +21,20 @@ static size_t open_records(const struct outbox *outbox) {
 
 static bool is_fit(const struct outbox_item *item) {
   return item->destination.len && item->destination.len <= OUTBOX_NAME_MAX && item->kind.len &&
-         item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX && item->label.len <= LIMIT_OUTBOX_LABEL &&
-         item->lane.len <= LIMIT_OUTBOX_LABEL && item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
+         item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX &&
+         item->label.len <= LIMIT_OUTBOX_LABEL && item->lane.len <= LIMIT_OUTBOX_LABEL &&
+         item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
 }
 
-static enum status check(struct outbox *outbox, const struct outbox_message *message, struct diag_list *diags) {
+static enum status check(struct outbox *outbox, const struct outbox_message *message,
+                         struct diag_list *diags) {
   for (size_t i = 0; i < message->item_count; i++)
     if (!is_fit(&message->items[i]))
-      return refuse(outbox, diags, STATUS_INVALID, "a record is too large for the store, or a name of it too long");
+      return refuse(outbox, diags, STATUS_INVALID,
+                    "a record is too large for the store, or a name of it too long");
   if (open_records(outbox) + message->item_count > outbox->max_records)
-    return refuse(outbox, diags, STATUS_LIMIT, "the store holds as many open records as it may: nothing was taken");
+    return refuse(outbox, diags, STATUS_LIMIT,
+                  "the store holds as many open records as it may: nothing was taken");
   if (outbox_place_free(outbox->folder) < outbox->reserve_bytes)
     return refuse(outbox, diags, STATUS_LIMIT, "the disk is nearly full: nothing was taken");
   return STATUS_OK;
@@ -54,7 +59,8 @@ static struct dedupe dedupe_of(const struct outbox *outbox, const struct outbox_
 }
 
 /* NOT_FOUND: never seen. */
-static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer, int64_t *id) {
+static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer,
+                           int64_t *id) {
   sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_DEDUPE_FIND);
   enum status status;
   bool seen = false;
@@ -176,13 +182,15 @@ static enum status add_item(struct accepting *a) {
   /* a lane without a head may have one that is being sent, or is blocked: only its oldest open record says */
   if (status == STATUS_OK && a->lane_free) status = outbox_lane_turn(a->outbox, a->lane);
   if (status != STATUS_OK) return status;
-  struct outbox_event event = {.at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->item->parked};
+  struct outbox_event event = {
+      .at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->item->parked};
   return outbox_audit_add(a->outbox, &event);
 }
 
 /* --- the whole --- */
 
-static enum status add_items(struct outbox *outbox, const struct outbox_message *message, int64_t now, int64_t *ids) {
+static enum status add_items(struct outbox *outbox, const struct outbox_message *message, int64_t now,
+                             int64_t *ids) {
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
     struct accepting a = {.outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .now = now};
@@ -192,7 +200,8 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
   return status;
 }
 
-static void answer_again(struct outbox *outbox, const struct outbox_message *message, int64_t first, int64_t *ids) {
+static void answer_again(struct outbox *outbox, const struct outbox_message *message, int64_t first,
+                         int64_t *ids) {
   outbox->duplicates++;
   for (size_t i = 0; ids && i < message->item_count; i++)
     ids[i] = i ? 0 : first;

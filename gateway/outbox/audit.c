@@ -1,5 +1,5 @@
-/* audit.c - the trail: each event is chained to the one before by an HMAC, so none can be changed, taken out or put in
-   by somebody who does not have the store key. */
+/* audit.c - the trail: each event is chained to the one before by an HMAC, so none can be changed, taken out
+   or put in by somebody who does not have the store key. */
 #include <openssl/crypto.h>
 #include "outbox/internal.h"
 
@@ -14,7 +14,8 @@ static enum status chain_of(const struct outbox *outbox, const unsigned char bef
   struct buf text;
   buf_init(&text, 4096);
   buf_add(&text, (const char *)before, CHAIN_BYTES);
-  buf_printf(&text, "%lld %lld %lld ", (long long)event->number, (long long)event->at, (long long)event->record);
+  buf_printf(&text, "%lld %lld %lld ", (long long)event->number, (long long)event->at,
+             (long long)event->record);
   add_part(&text, event->what);
   add_part(&text, event->actor);
   add_part(&text, event->reason);
@@ -57,9 +58,11 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
   return STATUS_OK;
 }
 
-enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason, int64_t now) {
+enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
+                         int64_t now) {
   struct outbox_event event = {.at = now, .what = what, .actor = actor, .reason = reason};
-  if (what.len > OUTBOX_NAME_MAX || actor.len > OUTBOX_NAME_MAX || reason.len > OUTBOX_REASON_MAX) return STATUS_INVALID;
+  if (what.len > OUTBOX_NAME_MAX || actor.len > OUTBOX_NAME_MAX || reason.len > OUTBOX_REASON_MAX)
+    return STATUS_INVALID;
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);
@@ -88,8 +91,8 @@ static enum status start(struct reading *reading, int64_t after) {
 }
 
 static enum status broken(struct reading *reading, int64_t number) {
-  outbox_refuse(reading->diags, reading->outbox->path, "the audit trail is broken at event %lld: it was changed by other hands",
-                (long long)number);
+  outbox_refuse(reading->diags, reading->outbox->path,
+                "the audit trail is broken at event %lld: it was changed by other hands", (long long)number);
   return STATUS_INVALID;
 }
 
@@ -105,7 +108,8 @@ static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct
   if (!out->what.ptr || !out->actor.ptr || !out->reason.ptr) return STATUS_NOMEM;
   enum status status = chain_of(reading->outbox, reading->chain, out, chain);
   if (status != STATUS_OK) return status;
-  if (out->number != ++reading->number || stored.len != CHAIN_BYTES || memcmp(chain, stored.ptr, CHAIN_BYTES) != 0)
+  if (out->number != ++reading->number || stored.len != CHAIN_BYTES ||
+      memcmp(chain, stored.ptr, CHAIN_BYTES) != 0)
     return broken(reading, reading->number);
   memcpy(reading->chain, chain, CHAIN_BYTES);
   return STATUS_OK;
@@ -128,6 +132,7 @@ enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit
   }
   sqlite3_reset(rows);
   /* the end of the trail is what this process wrote last, or read when it opened the store */
-  if (status == STATUS_NOT_FOUND && reading.number != outbox->now.audit_number) return broken(&reading, reading.number + 1);
+  if (status == STATUS_NOT_FOUND && reading.number != outbox->now.audit_number)
+    return broken(&reading, reading.number + 1);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

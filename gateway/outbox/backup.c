@@ -26,7 +26,8 @@ static enum status copy_into(struct outbox *outbox, sqlite3 *copy) {
 static enum status claim_path(const char *path, struct diag_list *diags) {
   int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) {
-    outbox_refuse(diags, path, "the copy cannot be made: the file exists already, or its folder cannot be written");
+    outbox_refuse(diags, path,
+                  "the copy cannot be made: the file exists already, or its folder cannot be written");
     return STATUS_CONFLICT;
   }
   close(file);

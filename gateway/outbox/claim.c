@@ -20,17 +20,19 @@ static enum status find_due(struct outbox *outbox, int64_t destination, int64_t 
   sqlite3_bind_int64(due, 1, destination);
   sqlite3_bind_int64(due, 2, now);
   enum status status = outbox_row_step(outbox, due);
-  if (status == STATUS_OK) *turn = (struct turn){.record = sqlite3_column_int64(due, 0), .lane = sqlite3_column_int64(due, 1)};
+  if (status == STATUS_OK)
+    *turn = (struct turn){.record = sqlite3_column_int64(due, 0), .lane = sqlite3_column_int64(due, 1)};
   sqlite3_reset(due);
   return status;
 }
 
 /* It blocks its lane, if that is its lane at all. */
-static enum status park_damaged(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored,
-                                int64_t now) {
+static enum status park_damaged(struct outbox *outbox, const struct turn *turn,
+                                const struct outbox_stored *stored, int64_t now) {
   struct outbox_change change = {
       .state = OUTBOX_PARKED, .blocks = stored->lane == turn->lane, .reason = STR("damaged"), .now = now};
-  struct outbox_event event = {.at = now, .record = turn->record, .what = STR("parked"), .reason = change.reason};
+  struct outbox_event event = {
+      .at = now, .record = turn->record, .what = STR("parked"), .reason = change.reason};
   enum status status = outbox_change(outbox, stored, &change);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, turn->lane);
   return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
@@ -43,14 +45,15 @@ static enum status take(struct outbox *outbox, const struct outbox_stored *store
 }
 
 /* INVALID: it does not open; it is parked, look for the next. */
-static enum status claim_record(struct outbox *outbox, const struct turn *turn, int64_t now, struct arena *arena,
-                                struct outbox_claim *out) {
+static enum status claim_record(struct outbox *outbox, const struct turn *turn, int64_t now,
+                                struct arena *arena, struct outbox_claim *out) {
   struct outbox_stored stored = {0};
   int64_t id = turn->record;
   enum status status = outbox_fetch(outbox, id, arena, &stored);
   if (status == STATUS_NOT_FOUND) return STATUS_IO; /* a head without a record */
   if (status == STATUS_OK) status = outbox_payload(outbox, id, arena, &out->payload);
-  if (status == STATUS_NOT_FOUND || stored.lane != turn->lane) status = STATUS_INVALID; /* payload gone, row moved */
+  if (status == STATUS_NOT_FOUND || stored.lane != turn->lane)
+    status = STATUS_INVALID; /* payload gone, row moved */
   if (status == STATUS_INVALID) {
     enum status parked = park_damaged(outbox, turn, &stored, now);
     return parked == STATUS_OK ? STATUS_INVALID : parked;
@@ -93,17 +96,21 @@ enum status outbox_next_due(struct outbox *outbox, struct str destination, int64
   sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_LANE_NEXT);
   sqlite3_bind_int64(next, 1, where);
   status = outbox_row_step(outbox, next);
-  if (status == STATUS_OK && sqlite3_column_type(next, 0) != SQLITE_NULL) *out = sqlite3_column_int64(next, 0);
+  if (status == STATUS_OK && sqlite3_column_type(next, 0) != SQLITE_NULL)
+    *out = sqlite3_column_int64(next, 0);
   sqlite3_reset(next);
   return status;
 }
 
 /* --- ending an attempt --- */
 
-static const char *const endings[OUTBOX_STATES] = {
-    [OUTBOX_QUEUED] = "waiting", [OUTBOX_UNKNOWN] = "unknown", [OUTBOX_PARKED] = "parked", [OUTBOX_DONE] = "delivered"};
+static const char *const endings[OUTBOX_STATES] = {[OUTBOX_QUEUED] = "waiting",
+                                                   [OUTBOX_UNKNOWN] = "unknown",
+                                                   [OUTBOX_PARKED] = "parked",
+                                                   [OUTBOX_DONE] = "delivered"};
 
-static enum status note_attempt(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome, int64_t now) {
+static enum status note_attempt(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
+                                int64_t now) {
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_ATTEMPT_ADD);
   sqlite3_bind_int64(add, 1, id);
   sqlite3_bind_int64(add, 2, now);
@@ -120,15 +127,17 @@ static enum status drop_payload(struct outbox *outbox, int64_t id) {
   return outbox_run(outbox, payload);
 }
 
-enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome, int64_t now) {
+enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
+                          int64_t now) {
   struct outbox_stored stored = {0};
-  if (outcome->state == OUTBOX_SENDING || outcome->state == OUTBOX_DROPPED || outcome->state >= OUTBOX_STATES ||
-      outcome->reason.len > OUTBOX_REASON_MAX)
+  if (outcome->state == OUTBOX_SENDING || outcome->state == OUTBOX_DROPPED ||
+      outcome->state >= OUTBOX_STATES || outcome->reason.len > OUTBOX_REASON_MAX)
     return STATUS_INVALID;
   arena_reset(outbox->scratch);
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_fetch(outbox, id, outbox->scratch, &stored);
-  if (status == STATUS_INVALID) status = STATUS_OK; /* what was sent was sent, whatever its label looks like now */
+  if (status == STATUS_INVALID)
+    status = STATUS_OK; /* what was sent was sent, whatever its label looks like now */
   if (status != STATUS_OK) return outbox_end(outbox, status);
   if (stored.row.state != OUTBOX_SENDING) return STATUS_CONFLICT;
   struct outbox_change change = {.state = outcome->state,

@@ -9,10 +9,12 @@ static const struct order {
   enum outbox_state to;
   bool blocks, only_blocking;
 } orders[] = {
-    [OUTBOX_RETRY] = {"retry", 1u << OUTBOX_QUEUED | 1u << OUTBOX_UNKNOWN | 1u << OUTBOX_PARKED, OUTBOX_QUEUED, false, false},
+    [OUTBOX_RETRY] = {"retry", 1u << OUTBOX_QUEUED | 1u << OUTBOX_UNKNOWN | 1u << OUTBOX_PARKED,
+                      OUTBOX_QUEUED, false, false},
     [OUTBOX_PARK] = {"parked", 1u << OUTBOX_QUEUED | 1u << OUTBOX_UNKNOWN, OUTBOX_PARKED, true, false},
     [OUTBOX_PASS] = {"passed", 1u << OUTBOX_PARKED, OUTBOX_PARKED, false, true},
-    [OUTBOX_DROP] = {"dropped", 1u << OUTBOX_QUEUED | 1u << OUTBOX_UNKNOWN | 1u << OUTBOX_PARKED, OUTBOX_DROPPED, false, false},
+    [OUTBOX_DROP] = {"dropped", 1u << OUTBOX_QUEUED | 1u << OUTBOX_UNKNOWN | 1u << OUTBOX_PARKED,
+                     OUTBOX_DROPPED, false, false},
 };
 
 static bool may(const struct order *order, const struct outbox_row *row) {
@@ -36,8 +38,8 @@ static enum status drop_parts(struct outbox *outbox, int64_t id) {
   return status;
 }
 
-enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order which, struct str reason, struct str actor,
-                          int64_t now) {
+enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order which, struct str reason,
+                          struct str actor, int64_t now) {
   const struct order *order = &orders[which];
   struct outbox_stored stored = {0};
   if (reason.len > OUTBOX_REASON_MAX || actor.len > OUTBOX_NAME_MAX) return STATUS_INVALID;
@@ -52,7 +54,8 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
                                  .reason = reason,
                                  .due = now,
                                  .now = now};
-  struct outbox_event event = {.at = now, .record = id, .what = str_of(order->event), .actor = actor, .reason = reason};
+  struct outbox_event event = {
+      .at = now, .record = id, .what = str_of(order->event), .actor = actor, .reason = reason};
   status = outbox_change(outbox, &stored, &change);
   if (status == STATUS_OK && which == OUTBOX_DROP) status = drop_parts(outbox, id);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
@@ -76,10 +79,12 @@ static enum status seal_again(struct replacing *r) {
   r->stored->data_key = outbox->data_keys[outbox->data_key_count - 1].id;
   enum status status = outbox->host->random(outbox->host->context, r->stored->salt, SALT_BYTES);
   if (status == STATUS_OK) status = outbox_record_key(outbox, r->stored->data_key, r->stored->salt, key);
-  struct seal_place label = outbox_place_of(r->stored, SEAL_LABEL), payload = outbox_place_of(r->stored, SEAL_PAYLOAD);
+  struct seal_place label = outbox_place_of(r->stored, SEAL_LABEL),
+                    payload = outbox_place_of(r->stored, SEAL_PAYLOAD);
   if (status == STATUS_OK)
     status = outbox_seal(outbox, key, &label, r->stored->row.label, outbox->scratch, &r->label);
-  if (status == STATUS_OK) status = outbox_seal(outbox, key, &payload, r->payload, outbox->scratch, &r->sealed);
+  if (status == STATUS_OK)
+    status = outbox_seal(outbox, key, &payload, r->payload, outbox->scratch, &r->sealed);
   OPENSSL_cleanse(key, sizeof key);
   return status;
 }
@@ -105,7 +110,8 @@ static enum status put_payload(struct replacing *r) {
   return outbox_run(r->outbox, add);
 }
 
-enum status outbox_replace(struct outbox *outbox, int64_t id, struct str kind, struct str payload, int64_t now) {
+enum status outbox_replace(struct outbox *outbox, int64_t id, struct str kind, struct str payload,
+                           int64_t now) {
   struct outbox_stored stored = {0};
   struct replacing r = {.outbox = outbox, .stored = &stored, .kind = kind, .payload = payload, .now = now};
   if (!kind.len || kind.len > OUTBOX_NAME_MAX || payload.len > LIMIT_OUTBOX_PAYLOAD) return STATUS_INVALID;

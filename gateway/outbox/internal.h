@@ -6,7 +6,8 @@
 #include <sqlite3.h>
 #include "outbox/outbox.h"
 
-/* 2 is FULL: each commit is synced. Another value is for the control of the power-loss test alone, which must catch it. */
+/* 2 is FULL: each commit is synced. Another value is for the control of the power-loss test alone, which must
+ * catch it. */
 #ifndef OUTBOX_SYNCHRONOUS
 #define OUTBOX_SYNCHRONOUS "2"
 #endif
@@ -58,8 +59,8 @@ struct outbox {
   sqlite3 *db;
   sqlite3_stmt *statements[STATEMENT_COUNT];
   const struct host *host;
-  int lock;             /* descriptor of the lock file, or -1 */
-  struct arena *arena;  /* of the store's life */
+  int lock;              /* descriptor of the lock file, or -1 */
+  struct arena *arena;   /* of the store's life */
   struct arena *scratch; /* of one call */
   size_t max_records;
   uint64_t reserve_bytes;
@@ -167,7 +168,8 @@ enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
                          struct outbox_stored *out) MUST_USE;
 struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use);
 /* The record's own key; wipe it after use. INVALID: its data key is gone. */
-enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key, const unsigned char salt[SALT_BYTES],
+enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
+                              const unsigned char salt[SALT_BYTES],
                               unsigned char out[OUTBOX_KEY_BYTES]) MUST_USE;
 /* Changes the state with all that hangs on it but the lane's head. */
 struct outbox_change {

@@ -77,12 +77,14 @@ static bool read_line(struct str line, struct outbox_keys *out) {
   if (gap == SIZE_MAX || out->count == OUTBOX_KEYS_MAX) return false;
   if (!str_to_int64(str_slice(line, 0, gap), &id) || id < 1 || id > UINT32_MAX) return false;
   if (knows(out, (uint32_t)id)) return false;
-  if (!read_hex(str_trim(str_slice(line, gap, line.len)), out->keys[out->count], OUTBOX_KEY_BYTES)) return false;
+  if (!read_hex(str_trim(str_slice(line, gap, line.len)), out->keys[out->count], OUTBOX_KEY_BYTES))
+    return false;
   out->ids[out->count++] = (uint32_t)id;
   return true;
 }
 
-static enum status read_lines(struct str text, const char *path, struct diag_list *diags, struct outbox_keys *out) {
+static enum status read_lines(struct str text, const char *path, struct diag_list *diags,
+                              struct outbox_keys *out) {
   struct source source = source_make(str_of(path), text);
   for (size_t at = 0; at < text.len;) {
     size_t end = str_find_char(text, '\n', at);
@@ -93,14 +95,16 @@ static enum status read_lines(struct str text, const char *path, struct diag_lis
     if (line.len == 0 || line.ptr[0] == '#') continue;
     if (read_line(line, out)) continue;
     diag_error(diags, DIAG_OUTBOX, &place,
-               "a line of the store key is \"ID KEY\": a number of its own and 64 hexadecimal digits, at most %d lines",
+               "a line of the store key is \"ID KEY\": a number of its own and 64 hexadecimal digits, at "
+               "most %d lines",
                OUTBOX_KEYS_MAX);
     return STATUS_CONFIG;
   }
   return out->count ? STATUS_OK : refuse_file(diags, path, "the file has no store key");
 }
 
-enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags, struct outbox_keys *out) {
+enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags,
+                             struct outbox_keys *out) {
   size_t len = 0;
   *out = (struct outbox_keys){0};
   char *text = arena_alloc(arena, KEY_FILE_MAX);
@@ -147,12 +151,14 @@ static struct seal_place place_of_key(uint32_t id) {
   return (struct seal_place){.use = SEAL_KEY, .key = id};
 }
 
-static enum status wrap(struct outbox *outbox, const struct outbox_keys *keys, const struct outbox_data_key *key) {
+static enum status wrap(struct outbox *outbox, const struct outbox_keys *keys,
+                        const struct outbox_data_key *key) {
   struct seal_place place = place_of_key(key->id);
   struct str sealed;
   size_t last = keys->count - 1;
-  enum status status = outbox_seal(outbox, keys->keys[last], &place, str_make((const char *)key->bytes, sizeof key->bytes),
-                                   outbox->scratch, &sealed);
+  enum status status =
+      outbox_seal(outbox, keys->keys[last], &place, str_make((const char *)key->bytes, sizeof key->bytes),
+                  outbox->scratch, &sealed);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_KEY_PUT);
   sqlite3_bind_int64(put, 1, key->id);
@@ -168,7 +174,8 @@ static const unsigned char *store_key(const struct outbox_keys *keys, uint32_t i
 }
 
 /* One row -> the key and whether it was wrapped by an older store key. */
-static enum status unwrap(struct outbox *outbox, sqlite3_stmt *row, const struct outbox_keys *keys, bool *old) {
+static enum status unwrap(struct outbox *outbox, sqlite3_stmt *row, const struct outbox_keys *keys,
+                          bool *old) {
   struct outbox_data_key *key = &outbox->data_keys[outbox->data_key_count];
   uint32_t by = (uint32_t)sqlite3_column_int64(row, 1);
   const unsigned char *with = store_key(keys, by);
@@ -177,7 +184,8 @@ static enum status unwrap(struct outbox *outbox, sqlite3_stmt *row, const struct
   struct seal_place place = place_of_key(key->id);
   if (!with) return STATUS_CONFIG;
   enum status status = outbox_unseal(outbox, with, &place, outbox_column_str(row, 2), outbox->scratch, &text);
-  if (status == STATUS_INVALID || (status == STATUS_OK && text.len != sizeof key->bytes)) return STATUS_CONFIG;
+  if (status == STATUS_INVALID || (status == STATUS_OK && text.len != sizeof key->bytes))
+    return STATUS_CONFIG;
   if (status != STATUS_OK) return status;
   memcpy(key->bytes, text.ptr, sizeof key->bytes);
   outbox->data_key_count++;
@@ -226,12 +234,14 @@ static bool is_worn(const struct outbox *outbox) {
   return outbox->next_id / RECORDS_PER_KEY >= id && outbox->data_key_count < DATA_KEYS_MAX;
 }
 
-enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys, struct diag_list *diags) {
+enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
+                                  struct diag_list *diags) {
   bool old = false;
   enum status status = load(outbox, keys, &old);
   if (status == STATUS_CONFIG)
-    outbox_refuse(diags, outbox->path,
-                  "the store key does not open this store: give the key it was made with, beside the new one");
+    outbox_refuse(
+        diags, outbox->path,
+        "the store key does not open this store: give the key it was made with, beside the new one");
   if (status != STATUS_OK) return status;
   if (outbox->data_key_count == 0) {
     status = make_key(outbox, keys, ROOT_KEY);
@@ -246,11 +256,12 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
   return status;
 }
 
-enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key, const unsigned char salt[SALT_BYTES],
-                              unsigned char out[OUTBOX_KEY_BYTES]) {
+enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
+                              const unsigned char salt[SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
   for (size_t i = 1; i < outbox->data_key_count; i++) {
     if (outbox->data_keys[i].id != data_key) continue;
-    outbox_derive(outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES), STR("ketlink outbox record"), out);
+    outbox_derive(outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES),
+                  STR("ketlink outbox record"), out);
     return STATUS_OK;
   }
   return STATUS_INVALID;

@@ -41,7 +41,8 @@ static enum status first_of_lane(struct outbox *outbox, int64_t lane, int64_t *h
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* NOT_FOUND: none is on its way. A younger one can be, when the oldest was parked, passed over and retried. */
+/* NOT_FOUND: none is on its way. A younger one can be, when the oldest was parked, passed over and retried.
+ */
 static enum status is_sending(struct outbox *outbox, int64_t lane) {
   sqlite3_stmt *sending = outbox_statement(outbox, STATEMENT_LANE_SENDING);
   sqlite3_bind_int64(sending, 1, lane);

@@ -13,7 +13,8 @@ static enum status entry_key(struct outbox *outbox, int64_t id, struct outbox_st
   return status == STATUS_OK ? outbox_record_key(outbox, stored->data_key, stored->salt, key) : status;
 }
 
-static enum status put_entry(struct outbox *outbox, int64_t id, const struct outbox_entry *entry, struct str sealed) {
+static enum status put_entry(struct outbox *outbox, int64_t id, const struct outbox_entry *entry,
+                             struct str sealed) {
   sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_ENTRY_PUT);
   sqlite3_bind_int64(put, 1, id);
   sqlite3_bind_int64(put, 2, entry->index);
@@ -33,14 +34,16 @@ enum status outbox_entry_put(struct outbox *outbox, int64_t id, const struct out
   if (status == STATUS_OK) status = entry_key(outbox, id, &stored, key);
   struct seal_place place = outbox_place_of(&stored, SEAL_ENTRY);
   place.number = entry->index;
-  if (status == STATUS_OK) status = outbox_seal(outbox, key, &place, entry->location, outbox->scratch, &sealed);
+  if (status == STATUS_OK)
+    status = outbox_seal(outbox, key, &place, entry->location, outbox->scratch, &sealed);
   OPENSSL_cleanse(key, sizeof key);
   if (status == STATUS_OK) status = put_entry(outbox, id, entry, sealed);
   return outbox_end(outbox, status);
 }
 
-static enum status read_entry(struct outbox *outbox, sqlite3_stmt *row, const unsigned char key[OUTBOX_KEY_BYTES],
-                              const struct outbox_stored *stored, struct arena *arena, struct outbox_entry *out) {
+static enum status read_entry(struct outbox *outbox, sqlite3_stmt *row,
+                              const unsigned char key[OUTBOX_KEY_BYTES], const struct outbox_stored *stored,
+                              struct arena *arena, struct outbox_entry *out) {
   struct seal_place place = outbox_place_of(stored, SEAL_ENTRY);
   *out = (struct outbox_entry){.index = (uint32_t)sqlite3_column_int64(row, 0),
                                .http_status = sqlite3_column_int(row, 1),
@@ -72,7 +75,8 @@ enum status outbox_entries(struct outbox *outbox, int64_t id, struct arena *aren
   if (status != STATUS_OK) return status;
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_ENTRY_GET);
   sqlite3_bind_int64(get, 1, id);
-  while (status == STATUS_OK && *count < ENTRIES_MAX && (status = outbox_row_step(outbox, get)) == STATUS_OK) {
+  while (status == STATUS_OK && *count < ENTRIES_MAX &&
+         (status = outbox_row_step(outbox, get)) == STATUS_OK) {
     status = grow(arena, out, *count, &room);
     if (status == STATUS_OK) status = read_entry(outbox, get, key, &stored, arena, &(*out)[*count]);
     if (status == STATUS_OK) (*count)++;
@@ -97,7 +101,8 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, str
   unsigned char mark[MARK_BYTES];
   int64_t where = 0;
   struct str sealed = {0};
-  if (what->location.len + what->etag.len > LIMIT_OUTBOX_LABEL || destination.len > OUTBOX_NAME_MAX) return STATUS_INVALID;
+  if (what->location.len + what->etag.len > LIMIT_OUTBOX_LABEL || destination.len > OUTBOX_NAME_MAX)
+    return STATUS_INVALID;
   if (str_find_char(what->location, '\n', 0) != SIZE_MAX) return STATUS_INVALID;
   arena_reset(outbox->scratch);
   struct str text = arena_printf(outbox->scratch, "%.*s\n%.*s", STR_ARG(what->location), STR_ARG(what->etag));
@@ -105,7 +110,8 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, str
   if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, true, &where);
   outbox_mark(outbox, 'i', &identifier, 1, mark);
   struct seal_place place = ledger_place(where, mark);
-  if (status == STATUS_OK) status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
+  if (status == STATUS_OK)
+    status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
   if (status != STATUS_OK) return outbox_end(outbox, status);
   sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_LEDGER_PUT);
   sqlite3_bind_int64(put, 1, where);
@@ -115,8 +121,8 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, str
   return outbox_end(outbox, outbox_run(outbox, put));
 }
 
-enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str identifier, struct arena *arena,
-                              struct outbox_place *out) {
+enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str identifier,
+                              struct arena *arena, struct outbox_place *out) {
   unsigned char mark[MARK_BYTES];
   int64_t where = 0;
   struct str text = {0};

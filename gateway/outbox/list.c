@@ -132,15 +132,16 @@ enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *aren
 
 enum { ATTEMPTS_SHOWN = 1000 };
 
-enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_attempt **out,
-                            size_t *count) {
+enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *arena,
+                            struct outbox_attempt **out, size_t *count) {
   enum status status = outbox->failed ? STATUS_IO : STATUS_OK;
   *count = 0;
   *out = ARENA_ARRAY(arena, struct outbox_attempt, ATTEMPTS_SHOWN);
   if (!*out) return STATUS_NOMEM;
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_ATTEMPT_GET);
   sqlite3_bind_int64(get, 1, id);
-  while (status == STATUS_OK && *count < ATTEMPTS_SHOWN && (status = outbox_row_step(outbox, get)) == STATUS_OK) {
+  while (status == STATUS_OK && *count < ATTEMPTS_SHOWN &&
+         (status = outbox_row_step(outbox, get)) == STATUS_OK) {
     struct outbox_attempt *attempt = &(*out)[(*count)++];
     *attempt = (struct outbox_attempt){.at = sqlite3_column_int64(get, 0),
                                        .took_ms = sqlite3_column_int64(get, 1),

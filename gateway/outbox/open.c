@@ -16,7 +16,8 @@ static const struct setting {
   const char *set;  /* whose first row must be `want` */
   const char *want; /* NULL: whatever */
 } settings[] = {
-    {"PRAGMA locking_mode = EXCLUSIVE", "exclusive"}, /* before the first access: no shared memory, no second process */
+    {"PRAGMA locking_mode = EXCLUSIVE",
+     "exclusive"}, /* before the first access: no shared memory, no second process */
     {"PRAGMA journal_mode = WAL", "wal"},
     {"PRAGMA synchronous = " OUTBOX_SYNCHRONOUS, NULL},
     {"PRAGMA synchronous", OUTBOX_SYNCHRONOUS},
@@ -36,7 +37,8 @@ static enum status apply(struct outbox *outbox, const struct setting *setting) {
   sqlite3_stmt *statement = NULL;
   int result = sqlite3_prepare_v2(outbox->db, setting->set, -1, &statement, NULL);
   if (result == SQLITE_OK) result = sqlite3_step(statement);
-  bool as_wanted = !setting->want || (result == SQLITE_ROW && str_is(outbox_column_str(statement, 0), setting->want));
+  bool as_wanted =
+      !setting->want || (result == SQLITE_ROW && str_is(outbox_column_str(statement, 0), setting->want));
   sqlite3_finalize(statement);
   if (result == SQLITE_BUSY) return STATUS_CONFLICT;
   if (result != SQLITE_ROW && result != SQLITE_DONE) return outbox_status_of(outbox, result);
@@ -54,7 +56,8 @@ static enum status configure(struct outbox *outbox, struct diag_list *diags) {
     status = apply(outbox, &settings[i]);
   if (status == STATUS_CONFLICT) outbox_refuse(diags, outbox->path, "another program has the store open");
   if (status == STATUS_IO)
-    outbox_refuse(diags, outbox->path, "the store cannot be opened as it must be: %s", sqlite3_errmsg(outbox->db));
+    outbox_refuse(diags, outbox->path, "the store cannot be opened as it must be: %s",
+                  sqlite3_errmsg(outbox->db));
   return status;
 }
 
@@ -78,21 +81,23 @@ static enum status open_database(struct outbox *outbox, struct diag_list *diags)
 
 static enum status prepare(struct outbox *outbox) {
   for (size_t i = 0; i < STATEMENT_COUNT; i++) {
-    int result = sqlite3_prepare_v3(outbox->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[i], NULL);
+    int result =
+        sqlite3_prepare_v3(outbox->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[i], NULL);
     if (result != SQLITE_OK) return outbox_status_of(outbox, result);
   }
   return STATUS_OK;
 }
 
-/* A broken small store is found at once; a large one by its records' tags, and by the check of its copies: the start
-   must not take minutes. */
+/* A broken small store is found at once; a large one by its records' tags, and by the check of its copies:
+   the start must not take minutes. */
 enum { CHECK_AT_START_BYTES = 32 << 20 };
 
 static enum status quick_check(struct outbox *outbox, struct diag_list *diags) {
   sqlite3_stmt *check = NULL;
   enum status status = STATUS_OK;
   int64_t pages = 0;
-  if (sqlite3_prepare_v2(outbox->db, "PRAGMA page_count", -1, &check, NULL) == SQLITE_OK && sqlite3_step(check) == SQLITE_ROW)
+  if (sqlite3_prepare_v2(outbox->db, "PRAGMA page_count", -1, &check, NULL) == SQLITE_OK &&
+      sqlite3_step(check) == SQLITE_ROW)
     pages = sqlite3_column_int64(check, 0);
   sqlite3_finalize(check);
   if (pages * 4096 > CHECK_AT_START_BYTES) return STATUS_OK;
@@ -124,16 +129,18 @@ static enum status next_generation(struct outbox *outbox) {
   return status == STATUS_OK ? outbox_run(outbox, opened) : status;
 }
 
-static enum status check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
+static enum status check_generation(struct outbox *outbox, const struct outbox_params *params,
+                                    struct diag_list *diags) {
   int64_t marked = 0;
   if (!params->marker) return STATUS_OK;
   enum status status = read_marker(outbox, params->marker, &marked);
   if (status != STATUS_OK) outbox_refuse(diags, params->marker, "the marker of the store cannot be read");
   if (status != STATUS_OK || marked <= outbox->generation || params->accept_restored) return status;
-  outbox_refuse(diags, outbox->path,
-                "the store is an older copy (opened %lld times, the marker says %lld): what it holds as queued may be "
-                "delivered already. Compare with the destination, then start once with the restored copy accepted",
-                (long long)outbox->generation, (long long)marked);
+  outbox_refuse(
+      diags, outbox->path,
+      "the store is an older copy (opened %lld times, the marker says %lld): what it holds as queued may be "
+      "delivered already. Compare with the destination, then start once with the restored copy accepted",
+      (long long)outbox->generation, (long long)marked);
   return STATUS_CONFLICT;
 }
 
@@ -165,7 +172,8 @@ static enum status read_store(struct outbox *outbox) {
 /* Bytes of it may have left before that process ended. */
 static enum status interrupted(struct outbox *outbox, int64_t id, int64_t now) {
   struct outbox_stored stored = {0};
-  struct outbox_change change = {.state = OUTBOX_UNKNOWN, .reason = STR("interrupted"), .attempts = 1, .due = now, .now = now};
+  struct outbox_change change = {
+      .state = OUTBOX_UNKNOWN, .reason = STR("interrupted"), .attempts = 1, .due = now, .now = now};
   struct outbox_event event = {.at = now, .record = id, .what = STR("unknown"), .reason = change.reason};
   arena_reset(outbox->scratch);
   enum status status = outbox_fetch(outbox, id, outbox->scratch, &stored);

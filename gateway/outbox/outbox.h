@@ -15,21 +15,23 @@
  * Only the oldest open record (queued, sending, unknown, blocking parked) of a lane may be claimed, so what
  * belongs to one patient arrives in the order in which it was accepted, also across retries and restarts.
  *
- * Durability. Every change joins the open *group*; outbox_commit makes the group durable (one fsync for all of
- * it). Whoever was promised something may be told only after outbox_commit returned STATUS_OK. Record, attempt,
- * duplicate key, ledger and audit change in the same group. If a group cannot be committed none of it counts;
- * after STATUS_IO (a failed write or fsync) nothing can be said about the disk any more: the store refuses every
- * further call and the process must end (reliability: a failed fsync is never retried).
+ * Durability. Every change joins the open *group*; outbox_commit makes the group durable (one fsync for all
+ * of it). Whoever was promised something may be told only after outbox_commit returned STATUS_OK. Record,
+ * attempt, duplicate key, ledger and audit change in the same group. If a group cannot be committed none of
+ * it counts; after STATUS_IO (a failed write or fsync) nothing can be said about the disk any more: the store
+ * refuses every further call and the process must end (reliability: a failed fsync is never retried).
  *
- * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own, derived
- * by HKDF-SHA256 from the data key and a random salt; the record's place in the store is authenticated with it,
- * so rows cannot be swapped. What is searched for (lane, sender, control id, identifier) stands as HMAC-SHA256.
- * Destinations, states, times, sizes and counts are in the clear. Data keys are wrapped by the store key, which
- * is not in the store (outbox_keys). Reasons are words of the program, never texts of a server or a patient.
+ * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own,
+ * derived by HKDF-SHA256 from the data key and a random salt; the record's place in the store is
+ * authenticated with it, so rows cannot be swapped. What is searched for (lane, sender, control id,
+ * identifier) stands as HMAC-SHA256. Destinations, states, times, sizes and counts are in the clear. Data
+ * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the
+ * program, never texts of a server or a patient.
  *
- * Threads. One thread at a time. Ownership: views that come out live in the caller's arena. Units: milliseconds
- * since 1970 UTC by the caller's clock; order never depends on it. Errors: CONFLICT second process or older copy
- * of the store; CONFIG wrong key, network file system, newer schema; LIMIT full (nothing was taken); IO stop.
+ * Threads. One thread at a time. Ownership: views that come out live in the caller's arena. Units:
+ * milliseconds since 1970 UTC by the caller's clock; order never depends on it. Errors: CONFLICT second
+ * process or older copy of the store; CONFIG wrong key, network file system, newer schema; LIMIT full
+ * (nothing was taken); IO stop.
  */
 #ifndef KETLINK_OUTBOX_OUTBOX_H
 #define KETLINK_OUTBOX_OUTBOX_H
@@ -50,7 +52,8 @@ struct outbox_keys {
    readable by its owner only (as systemd makes credentials), else STATUS_CONFIG with a diagnostic. */
 enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags,
                              struct outbox_keys *out) MUST_USE;
-/* The text of a key file with one key more than `keys` (which may be empty), made from `host`'s randomness. */
+/* The text of a key file with one key more than `keys` (which may be empty), made from `host`'s randomness.
+ */
 enum status outbox_keys_rotate(const struct outbox_keys *keys, const struct host *host, struct arena *arena,
                                struct str *text) MUST_USE;
 void outbox_keys_wipe(struct outbox_keys *keys);
@@ -63,7 +66,7 @@ struct outbox_params {
   const struct host *host;
   const char *folder; /* exists, mode 0700, on a local file system */
   const struct outbox_keys *keys;
-  const char *marker; /* file outside the store that remembers its generation, or NULL; see outbox_open */
+  const char *marker;     /* file outside the store that remembers its generation, or NULL; see outbox_open */
   bool accept_restored;   /* take an older copy of the store for the present one */
   size_t max_records;     /* open ones; 0: LIMIT_OUTBOX_RECORDS */
   uint64_t reserve_bytes; /* of the file system stay free; 0: LIMIT_OUTBOX_RESERVE */
@@ -72,8 +75,8 @@ struct outbox_params {
 enum { OUTBOX_CHECKPOINT_PAGES = 1000 };
 
 /* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
-   generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may long
-   be delivered. */
+   generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may
+   long be delivered. */
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
                         struct outbox **out) MUST_USE;
 /* An open group is given up. NULL is allowed. */
@@ -201,7 +204,8 @@ struct outbox_filter {
 };
 enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filter, struct arena *arena,
                         struct outbox_row **out, size_t *count) MUST_USE;
-enum status outbox_get(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_row *out) MUST_USE;
+enum status outbox_get(struct outbox *outbox, int64_t id, struct arena *arena,
+                       struct outbox_row *out) MUST_USE;
 /* The payload of a record that still has it. NOT_FOUND; INVALID: it does not open. */
 enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *arena, struct str *out) MUST_USE;
 
@@ -220,8 +224,8 @@ enum outbox_order {
   OUTBOX_PASS,  /* parked and blocking: its lane goes on without it */
   OUTBOX_DROP   /* open: given up */
 };
-/* A person's decision, in the group and in the audit trail with `actor`. CONFLICT: not in that state (a record
-   that is `sending` is never taken out of the sender's hands). */
+/* A person's decision, in the group and in the audit trail with `actor`. CONFLICT: not in that state (a
+   record that is `sending` is never taken out of the sender's hands). */
 enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order order, struct str reason,
                           struct str actor, int64_t now) MUST_USE;
 /* Another payload for a parked record: mapped again after a map was mended. */
@@ -242,14 +246,14 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
 
 struct outbox_event {
   int64_t number, at, record; /* record 0: none */
-  struct str what;            /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key", … */
+  struct str what; /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key", … */
   struct str actor, reason;
 };
 /* A further event of the relay: start, stop, reload. In the group. */
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
                          int64_t now) MUST_USE;
-/* Events above `after`, in order; each is checked against the chain: INVALID names the first that was changed,
-   taken out or put in. */
+/* Events above `after`, in order; each is checked against the chain: INVALID names the first that was
+   changed, taken out or put in. */
 enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit, struct arena *arena,
                               struct diag_list *diags, struct outbox_event **out, size_t *count) MUST_USE;
 
@@ -267,7 +271,8 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
                          size_t budget, struct outbox_swept *out) MUST_USE;
 /* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */
 enum status outbox_idle(struct outbox *outbox) MUST_USE;
-/* A checked copy at `path` (which must not exist): sealed as the store is. INVALID: the copy does not pass. */
+/* A checked copy at `path` (which must not exist): sealed as the store is. INVALID: the copy does not pass.
+ */
 enum status outbox_backup(struct outbox *outbox, const char *path, struct diag_list *diags) MUST_USE;
 
 #endif

@@ -25,9 +25,9 @@ void outbox_refuse(struct diag_list *diags, const char *path, const char *format
 static const struct {
   uint32_t magic;
   const char *name;
-} networks[] = {{NFS_SUPER_MAGIC, "NFS"},  {0xFF534D42, "CIFS"},           {0xFE534D42, "SMB"},
-                {SMB_SUPER_MAGIC, "SMB"},  {V9FS_MAGIC, "9P"},             {AFS_SUPER_MAGIC, "AFS"},
-                {AFS_FS_MAGIC, "AFS"},     {CODA_SUPER_MAGIC, "Coda"},     {NCP_SUPER_MAGIC, "NCP"},
+} networks[] = {{NFS_SUPER_MAGIC, "NFS"},   {0xFF534D42, "CIFS"},       {0xFE534D42, "SMB"},
+                {SMB_SUPER_MAGIC, "SMB"},   {V9FS_MAGIC, "9P"},         {AFS_SUPER_MAGIC, "AFS"},
+                {AFS_FS_MAGIC, "AFS"},      {CODA_SUPER_MAGIC, "Coda"}, {NCP_SUPER_MAGIC, "NCP"},
                 {CEPH_SUPER_MAGIC, "Ceph"}, {FUSE_SUPER_MAGIC, "FUSE"}};
 
 static const char *network_of(const char *folder) {
@@ -45,7 +45,8 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) {
     return STATUS_CONFIG;
   }
   if (info.st_mode & (S_IRWXG | S_IRWXO)) {
-    outbox_refuse(diags, folder, "others may enter the store's folder (mode %03o): chmod 700", info.st_mode & 0777);
+    outbox_refuse(diags, folder, "others may enter the store's folder (mode %03o): chmod 700",
+                  info.st_mode & 0777);
     return STATUS_CONFIG;
   }
   if (info.st_uid != geteuid()) {
@@ -54,8 +55,10 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) {
   }
   const char *network = network_of(folder);
   if (!network) return STATUS_OK;
-  outbox_refuse(diags, folder,
-                "the store lies on a network file system (%s), which loses locks and writes: use a local disk", network);
+  outbox_refuse(
+      diags, folder,
+      "the store lies on a network file system (%s), which loses locks and writes: use a local disk",
+      network);
   return STATUS_CONFIG;
 }
 

@@ -24,7 +24,8 @@ void outbox_seal_close(struct outbox *outbox) {
 
 void outbox_hmac(const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes, unsigned char out[32]) {
   unsigned int size = 32;
-  HMAC(EVP_sha256(), key, OUTBOX_KEY_BYTES, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len, out, &size);
+  HMAC(EVP_sha256(), key, OUTBOX_KEY_BYTES, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len,
+       out, &size);
 }
 
 void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
@@ -45,7 +46,8 @@ void outbox_mark(const struct outbox *outbox, char domain, const struct str *par
   unsigned char text[1 + MARK_PARTS_MAX * SHA256_DIGEST_LENGTH] = {(unsigned char)domain}, mark[32];
   assert(count <= MARK_PARTS_MAX);
   for (size_t i = 0; i < count; i++)
-    SHA256((const unsigned char *)(parts[i].ptr ? parts[i].ptr : ""), parts[i].len, text + 1 + i * SHA256_DIGEST_LENGTH);
+    SHA256((const unsigned char *)(parts[i].ptr ? parts[i].ptr : ""), parts[i].len,
+           text + 1 + i * SHA256_DIGEST_LENGTH);
   outbox_hmac(outbox->root_index, str_make((const char *)text, 1 + count * SHA256_DIGEST_LENGTH), mark);
   memcpy(out, mark, MARK_BYTES);
 }
@@ -60,7 +62,8 @@ static unsigned char *put(unsigned char *at, uint64_t value, int bytes) {
   return at;
 }
 
-static void write_place(const struct outbox *outbox, const struct seal_place *place, unsigned char out[PLACE_BYTES]) {
+static void write_place(const struct outbox *outbox, const struct seal_place *place,
+                        unsigned char out[PLACE_BYTES]) {
   unsigned char *at = out + STORE_ID_BYTES;
   memcpy(out, outbox->store_id, STORE_ID_BYTES);
   at = put(at, place->use, 4);
@@ -72,7 +75,8 @@ static void write_place(const struct outbox *outbox, const struct seal_place *pl
 }
 
 enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
-                        const struct seal_place *place, struct str text, struct arena *arena, struct str *out) {
+                        const struct seal_place *place, struct str text, struct arena *arena,
+                        struct str *out) {
   unsigned char aad[PLACE_BYTES];
   EVP_CIPHER_CTX *context = outbox->cipher_context;
   int len = 0, rest = 0;
@@ -85,8 +89,8 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
   write_place(outbox, place, aad);
   bool done = EVP_EncryptInit_ex2(context, outbox->cipher, key, bytes, NULL) == 1 &&
               EVP_EncryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
-              (text.len == 0 || EVP_EncryptUpdate(context, body, &len, (const unsigned char *)text.ptr,
-                                                  (int)text.len) == 1) &&
+              (text.len == 0 ||
+               EVP_EncryptUpdate(context, body, &len, (const unsigned char *)text.ptr, (int)text.len) == 1) &&
               EVP_EncryptFinal_ex(context, body + text.len, &rest) == 1 &&
               EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + text.len) == 1;
   EVP_CIPHER_CTX_reset(context);
@@ -95,7 +99,8 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
 }
 
 enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
-                          const struct seal_place *place, struct str sealed, struct arena *arena, struct str *out) {
+                          const struct seal_place *place, struct str sealed, struct arena *arena,
+                          struct str *out) {
   unsigned char aad[PLACE_BYTES], tag[TAG_BYTES];
   EVP_CIPHER_CTX *context = outbox->cipher_context;
   int len = 0, rest = 0;

@@ -24,8 +24,8 @@ enum status outbox_idle(struct outbox *outbox) {
 
 /* --- old rows --- */
 
-static enum status delete_old(struct outbox *outbox, enum outbox_statement which, int64_t before, size_t budget,
-                              size_t *deleted) {
+static enum status delete_old(struct outbox *outbox, enum outbox_statement which, int64_t before,
+                              size_t budget, size_t *deleted) {
   sqlite3_stmt *drop = outbox_statement(outbox, which);
   sqlite3_bind_int64(drop, 1, before);
   sqlite3_bind_int64(drop, 2, (int64_t)budget);
@@ -34,15 +34,17 @@ static enum status delete_old(struct outbox *outbox, enum outbox_statement which
   return status;
 }
 
-enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now, size_t budget,
-                         struct outbox_swept *out) {
-  int64_t dedupe_ms = retention->dedupe_ms > LIMIT_OUTBOX_DEDUPE_MS ? retention->dedupe_ms : LIMIT_OUTBOX_DEDUPE_MS;
+enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
+                         size_t budget, struct outbox_swept *out) {
+  int64_t dedupe_ms =
+      retention->dedupe_ms > LIMIT_OUTBOX_DEDUPE_MS ? retention->dedupe_ms : LIMIT_OUTBOX_DEDUPE_MS;
   *out = (struct outbox_swept){0};
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK)
     status = delete_old(outbox, STATEMENT_RECORD_OLD, now - retention->done_ms, budget, &out->records);
   if (status == STATUS_OK && out->records) status = outbox_tally_load(outbox);
-  if (status == STATUS_OK) status = delete_old(outbox, STATEMENT_DEDUPE_OLD, now - dedupe_ms, budget, &out->keys);
+  if (status == STATUS_OK)
+    status = delete_old(outbox, STATEMENT_DEDUPE_OLD, now - dedupe_ms, budget, &out->keys);
   return outbox_end(outbox, status);
 }
 
@@ -73,6 +75,7 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
   if (status != STATUS_OK) return status;
   for (size_t i = 0; i < tally->used; i++)
     for (size_t state = 0; state < OUTBOX_STATES; state++)
-      if (!destination.len || tally->destinations[i] == where) out->by_state[state] += tally->counts[i][state];
+      if (!destination.len || tally->destinations[i] == where)
+        out->by_state[state] += tally->counts[i][state];
   return STATUS_OK;
 }

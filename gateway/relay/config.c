@@ -14,8 +14,8 @@ enum kind { PATH, TEXT, NUMBER, WORD, NAMES };
 struct key {
   const char *name;
   enum kind kind;
-  size_t at;         /* in its section's struct */
-  int64_t min, max;  /* NUMBER */
+  size_t at;            /* in its section's struct */
+  int64_t min, max;     /* NUMBER */
   const char *no, *yes; /* WORD: bool false, true */
 };
 
@@ -63,9 +63,11 @@ static const struct section {
   const struct key *keys;
   size_t count;
 } sections[] = {
-#define SECTION(word, named, keys) {word, named, keys, sizeof keys / sizeof keys[0]}
-    SECTION("relay", false, relay_keys),   SECTION("store", false, store_keys),   SECTION("http", false, http_keys),
-    SECTION("post", false, post_keys),     SECTION("folder", true, folder_keys),  SECTION("destination", true, destination_keys),
+#define SECTION(word, named, keys)                                                                           \
+  { word, named, keys, sizeof keys / sizeof keys[0] }
+    SECTION("relay", false, relay_keys),  SECTION("store", false, store_keys),
+    SECTION("http", false, http_keys),    SECTION("post", false, post_keys),
+    SECTION("folder", true, folder_keys), SECTION("destination", true, destination_keys),
 };
 enum { SECTIONS = sizeof sections / sizeof sections[0], FOLDER = 4, DESTINATION = 5 };
 
@@ -75,11 +77,11 @@ struct reading {
   struct arena *arena;
   struct diag_list *diags;
   struct str text;
-  size_t at;     /* after the line that inih has */
+  size_t at;      /* after the line that inih has */
   size_t line_at; /* of that line */
   uint32_t line;
-  const struct section *kind; /* that is open */
-  void *target; /* its struct */
+  const struct section *kind;                      /* that is open */
+  void *target;                                    /* its struct */
   uint64_t seen[SECTIONS][RELAY_DESTINATIONS_MAX]; /* bits of keys, by section and item */
   size_t item;
 };
@@ -99,7 +101,8 @@ static void __attribute__((format(printf, 2, 3))) complain(struct reading *readi
 static bool is_name(struct str name) {
   for (size_t i = 0; i < name.len; i++) {
     char c = name.ptr[i];
-    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    bool fine =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     if (!fine) return false;
   }
   return name.len > 0 && name.len <= RELAY_NAME_MAX;
@@ -109,10 +112,12 @@ static void *open_folder(struct reading *reading, struct str name) {
   struct relay_config *config = reading->config;
   for (size_t i = 0; i < config->folder_count; i++)
     if (str_eq(config->folders[i].name, name)) return reading->item = i, &config->folders[i];
-  if (config->folder_count == RELAY_FOLDERS_MAX) return complain(reading, "there may be %d folders", RELAY_FOLDERS_MAX), NULL;
+  if (config->folder_count == RELAY_FOLDERS_MAX)
+    return complain(reading, "there may be %d folders", RELAY_FOLDERS_MAX), NULL;
   reading->item = config->folder_count;
   struct relay_folder_config *folder = &config->folders[config->folder_count++];
-  *folder = (struct relay_folder_config){.name = arena_str(reading->arena, name), .stable_seconds = 5, .line = reading->line};
+  *folder = (struct relay_folder_config){
+      .name = arena_str(reading->arena, name), .stable_seconds = 5, .line = reading->line};
   return folder;
 }
 
@@ -149,13 +154,15 @@ static const struct section *find_section(struct reading *reading, struct str wo
 
 static void open_section(struct reading *reading, struct str whole) {
   size_t gap = str_find_char(whole, ' ', 0);
-  struct str word = str_slice(whole, 0, gap), name = gap == SIZE_MAX ? (struct str){0} : str_trim(str_slice(whole, gap, whole.len));
+  struct str word = str_slice(whole, 0, gap),
+             name = gap == SIZE_MAX ? (struct str){0} : str_trim(str_slice(whole, gap, whole.len));
   reading->target = NULL;
   reading->item = 0;
   reading->kind = find_section(reading, word);
   if (!reading->kind->name) return;
   if (reading->kind->named && !is_name(name)) {
-    complain(reading, "[%s NAME]: the name has letters, digits, - and _, at most %d", reading->kind->name, RELAY_NAME_MAX);
+    complain(reading, "[%s NAME]: the name has letters, digits, - and _, at most %d", reading->kind->name,
+             RELAY_NAME_MAX);
   } else if (!reading->kind->named && name.len) {
     complain(reading, "[%s] has no name", reading->kind->name);
   } else {
@@ -168,7 +175,8 @@ static void open_section(struct reading *reading, struct str whole) {
 
 /* --- lines --- */
 
-/* inih cuts long lines in pieces without a word, and passes over sections without keys: both are seen to here. */
+/* inih cuts long lines in pieces without a word, and passes over sections without keys: both are seen to
+ * here. */
 static char *next_line(char *out, int room, void *context) {
   struct reading *reading = context;
   if (reading->at >= reading->text.len) return NULL;
@@ -179,7 +187,8 @@ static char *next_line(char *out, int room, void *context) {
   reading->at = end + 1;
   reading->line++;
   bool fits = line.len + 2 <= (size_t)room && memchr(line.ptr, '\0', line.len) == NULL;
-  if (!fits) complain(reading, "the line is too long, or has a NUL in it; it may have %d characters", room - 2);
+  if (!fits)
+    complain(reading, "the line is too long, or has a NUL in it; it may have %d characters", room - 2);
   struct str word = str_trim(line);
   if (fits && word.len > 1 && word.ptr[0] == '[' && word.ptr[word.len - 1] == ']')
     open_section(reading, str_slice(word, 1, word.len - 1));
@@ -193,12 +202,15 @@ static void take_path(struct reading *reading, struct str *out, struct str value
   static const char credential[] = "credential:";
   const char *folder = getenv("CREDENTIALS_DIRECTORY");
   if (!str_starts(value, STR("credential:"))) {
-    *out = value.ptr[0] == '/' ? arena_str(reading->arena, value) : config_beside(reading->path, value, reading->arena);
+    *out = value.ptr[0] == '/' ? arena_str(reading->arena, value)
+                               : config_beside(reading->path, value, reading->arena);
     return;
   }
   struct str name = str_slice(value, sizeof credential - 1, value.len);
   if (!folder || !is_name(name))
-    complain(reading, "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
+    complain(
+        reading,
+        "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
   else
     *out = arena_printf(reading->arena, "%s/%.*s", folder, STR_ARG(name));
 }
@@ -206,7 +218,8 @@ static void take_path(struct reading *reading, struct str *out, struct str value
 static void take_number(struct reading *reading, const struct key *key, int64_t *out, struct str value) {
   int64_t number = 0;
   if (!str_to_int64(value, &number) || number < key->min || number > key->max)
-    complain(reading, "%s is a number from %lld to %lld", key->name, (long long)key->min, (long long)key->max);
+    complain(reading, "%s is a number from %lld to %lld", key->name, (long long)key->min,
+             (long long)key->max);
   else
     *out = number;
 }
@@ -216,7 +229,8 @@ static void take_word(struct reading *reading, const struct key *key, bool *out,
   if (!*out && !str_is(value, key->no)) complain(reading, "%s is %s or %s", key->name, key->no, key->yes);
 }
 
-static void take_names(struct reading *reading, const struct key *key, struct relay_names *out, struct str value) {
+static void take_names(struct reading *reading, const struct key *key, struct relay_names *out,
+                       struct str value) {
   out->names = ARENA_ARRAY(reading->arena, struct str, NAMES_MAX);
   for (size_t at = 0; out->names && at <= value.len;) {
     size_t end = str_find_char(value, ',', at);
@@ -287,7 +301,8 @@ static int take_line(void *context, const char *section, const char *name, const
 
 /* --- the whole --- */
 
-const struct relay_destination_config *relay_config_destination(const struct relay_config *config, struct str name) {
+const struct relay_destination_config *relay_config_destination(const struct relay_config *config,
+                                                                struct str name) {
   for (size_t i = 0; i < config->destination_count; i++)
     if (str_eq(config->destinations[i].name, name)) return &config->destinations[i];
   return NULL;
@@ -304,7 +319,9 @@ static void check_names(struct reading *reading, const char *where, const struct
 static bool is_loopback(struct str listen) {
   size_t colon = str_find(listen, STR(":"), listen.len > 6 ? listen.len - 6 : 0);
   int64_t port = 0;
-  if (colon == SIZE_MAX || !str_to_int64(str_slice(listen, colon + 1, listen.len), &port) || port < 1 || port > 65535) return false;
+  if (colon == SIZE_MAX || !str_to_int64(str_slice(listen, colon + 1, listen.len), &port) || port < 1 ||
+      port > 65535)
+    return false;
   struct str host = str_slice(listen, 0, colon);
   return str_is(host, "127.0.0.1") || str_is(host, "[::1]");
 }
@@ -314,7 +331,8 @@ static void check_http(struct reading *reading) {
   bool http = config->socket.len || config->listen.len;
   if (config->socket.len && config->listen.len) complain(reading, "[http] has a socket or listens, not both");
   if (config->listen.len && !is_loopback(config->listen))
-    complain(reading, "[http] listen is 127.0.0.1:PORT or [::1]:PORT: nothing is taken in clear from other hosts");
+    complain(reading,
+             "[http] listen is 127.0.0.1:PORT or [::1]:PORT: nothing is taken in clear from other hosts");
   if (config->listen.len && !config->token_file.len)
     complain(reading, "[http] listen needs a token-file: every user of this host may connect");
   if (http && config->post_to.count == 0) complain(reading, "[post] to is missing: where posted records go");
@@ -337,7 +355,8 @@ static void check_whole(struct reading *reading) {
   }
   for (size_t i = 0; i < config->destination_count; i++)
     if (config->destinations[i].retry_max_seconds < config->destinations[i].retry_seconds)
-      complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds", STR_ARG(config->destinations[i].name));
+      complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds",
+               STR_ARG(config->destinations[i].name));
   check_http(reading);
 }
 
@@ -350,8 +369,8 @@ static void set_defaults(struct relay_config *config) {
   config->max_connections = 200;
 }
 
-enum status relay_config_read(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
-                              struct relay_config *out) {
+enum status relay_config_read(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct relay_config *out) {
   struct str text;
   size_t before = diag_errors(diags);
   *out = (struct relay_config){.source = source_make(arena_str(arena, str_of(path)), (struct str){0})};

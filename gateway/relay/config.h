@@ -3,9 +3,9 @@
  *
  *   [relay]
  *   state = /var/lib/ketlink                 the store's folder: mode 0700, on a local disk
- *   key = /etc/ketlink/store.key             of the store; credential:NAME is a file of $CREDENTIALS_DIRECTORY
- *   marker = /var/lib/ketlink-marker         remembers the store's generation, outside of the store; optional
- *   mappings = /etc/ketlink/mappings         optional, as for the other commands
+ *   key = /etc/ketlink/store.key             of the store; credential:NAME is a file of
+ * $CREDENTIALS_DIRECTORY marker = /var/lib/ketlink-marker         remembers the store's generation, outside
+ * of the store; optional mappings = /etc/ketlink/mappings         optional, as for the other commands
  *   definitions = /usr/share/ketlink/definitions.pack
  *   log = text | json                        one line an event, on stderr
  *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
@@ -16,15 +16,14 @@
  *                token-file = /etc/ketlink/intake.token   needed for listen, optional for a socket
  *                max-body-mib, max-connections
  *
- *   [folder NAME]       path = /srv/ketlink/drop          watched for files; done/ and rejected/ are made in it
- *                       to = hospital, archive             destinations
- *                       stable-seconds = 5                 a file that was not renamed into place is taken when it is this old
+ *   [folder NAME]       path = /srv/ketlink/drop          watched for files; done/ and rejected/ are made in
+ * it to = hospital, archive             destinations stable-seconds = 5                 a file that was not
+ * renamed into place is taken when it is this old
  *
- *   [destination NAME]  file = hospital.json               a destination file; default NAME.json in the mappings' folder
- *                       in-flight = 4                      transfers at a time, never two of a lane
- *                       parked = block | skip              whether a parked record holds its patient's lane back
- *                       attempts = 0                       passing faults after which a record is parked; 0: never
- *                       retry-seconds = 5, retry-max-seconds = 900
+ *   [destination NAME]  file = hospital.json               a destination file; default NAME.json in the
+ * mappings' folder in-flight = 4                      transfers at a time, never two of a lane parked = block
+ * | skip              whether a parked record holds its patient's lane back attempts = 0 passing faults after
+ * which a record is parked; 0: never retry-seconds = 5, retry-max-seconds = 900
  *
  *   [post]       to = hospital                             destinations of what is posted
  *
@@ -70,11 +69,12 @@ struct relay_config {
   size_t destination_count;
 };
 
-/* STATUS_CONFIG with a diagnostic for each fault, by line: unknown sections and keys (with the nearest one), values out of
-   range, what is missing, names that do not exist. Files are not looked at. */
-enum status relay_config_read(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
-                              struct relay_config *out) MUST_USE;
+/* STATUS_CONFIG with a diagnostic for each fault, by line: unknown sections and keys (with the nearest one),
+   values out of range, what is missing, names that do not exist. Files are not looked at. */
+enum status relay_config_read(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct relay_config *out) MUST_USE;
 /* The destination of that name, or NULL. */
-const struct relay_destination_config *relay_config_destination(const struct relay_config *config, struct str name);
+const struct relay_destination_config *relay_config_destination(const struct relay_config *config,
+                                                                struct str name);
 
 #endif

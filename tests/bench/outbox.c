@@ -1,6 +1,6 @@
 /*
- * outbox.c - what it costs to be certain: records of 4 kB accepted one by one and in groups, and passed on, beside what
- * the same disk gives to an append with fdatasync and to SQLite alone, in one run.
+ * outbox.c - what it costs to be certain: records of 4 kB accepted one by one and in groups, and passed on,
+ * beside what the same disk gives to an append with fdatasync and to SQLite alone, in one run.
  *
  *   bench_outbox [RECORDS [QUEUED]]
  *
@@ -43,7 +43,8 @@ static double append(const struct bench *bench, int count) {
   if (file < 0 || posix_fallocate(file, 0, (off_t)count * BYTES) != 0) give_up("append");
   int64_t from = bench_now();
   for (int i = 0; i < count; i++)
-    if (pwrite(file, bench->payload, BYTES, (off_t)i * BYTES) != BYTES || fdatasync(file) != 0) give_up("append");
+    if (pwrite(file, bench->payload, BYTES, (off_t)i * BYTES) != BYTES || fdatasync(file) != 0)
+      give_up("append");
   double rate = per_second(count, from);
   close(file);
   unlink(path);
@@ -56,7 +57,9 @@ static double sqlite_alone(const struct bench *bench, int count, int group) {
   sqlite3_stmt *insert = NULL;
   snprintf(path, sizeof path, "%s/alone-%d.db", bench->folder, group);
   if (sqlite3_open(path, &db) != SQLITE_OK ||
-      sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB)",
+      sqlite3_exec(db,
+                   "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE "
+                   "TABLE t(id INTEGER PRIMARY KEY, b BLOB)",
                    NULL, NULL, NULL) != SQLITE_OK ||
       sqlite3_prepare_v2(db, "INSERT INTO t(b) VALUES (?1)", -1, &insert, NULL) != SQLITE_OK)
     give_up("sqlite");
@@ -66,7 +69,8 @@ static double sqlite_alone(const struct bench *bench, int count, int group) {
     sqlite3_bind_blob(insert, 1, bench->payload, BYTES, SQLITE_STATIC);
     if (sqlite3_step(insert) != SQLITE_DONE) give_up("sqlite");
     sqlite3_reset(insert);
-    if (i % group == group - 1 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) give_up("sqlite");
+    if (i % group == group - 1 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+      give_up("sqlite");
   }
   double rate = per_second(count, from);
   sqlite3_finalize(insert);
@@ -94,9 +98,13 @@ static void accept(struct bench *bench) {
                              .kind = STR("bundle"),
                              .label = str_of(name),
                              .payload = str_make(bench->payload, BYTES)};
-  struct outbox_message message = {
-      .source = STR("clinic"), .control = str_of(name), .content = item.payload, .items = &item, .item_count = 1};
-  if (outbox_accept(bench->outbox, &message, 1, &bench->diags, &answer, NULL) != STATUS_OK) give_up("outbox_accept");
+  struct outbox_message message = {.source = STR("clinic"),
+                                   .control = str_of(name),
+                                   .content = item.payload,
+                                   .items = &item,
+                                   .item_count = 1};
+  if (outbox_accept(bench->outbox, &message, 1, &bench->diags, &answer, NULL) != STATUS_OK)
+    give_up("outbox_accept");
 }
 
 static double accept_many(struct bench *bench, int count, int group) {
@@ -118,7 +126,8 @@ static double pass_on(struct bench *bench, int count) {
   while (passed < count) {
     int taken = 0;
     arena_reset(bench->arena);
-    while (taken < GROUP && outbox_claim(bench->outbox, STR("ehr"), 2, bench->arena, &claims[taken]) == STATUS_OK)
+    while (taken < GROUP &&
+           outbox_claim(bench->outbox, STR("ehr"), 2, bench->arena, &claims[taken]) == STATUS_OK)
       taken++;
     if (!taken || outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_claim");
     for (int i = 0; i < taken; i++)
@@ -161,7 +170,8 @@ int main(int count, char **arguments) {
   printf("bench outbox-pass-on ours=%.0f/s group=%d\n", passed, GROUP);
   if (queued) {
     double filled = accept_many(&bench, queued, GROUP), reopened = reopen_ms(&bench);
-    printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled, reopened, peak_mib());
+    printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled,
+           reopened, peak_mib());
   }
   outbox_close(bench.outbox);
   char command[128];

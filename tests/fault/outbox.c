@@ -1,10 +1,9 @@
 /*
  * outbox.c - drives a store for the fault tests.
  *
- *   outbox run FOLDER COUNT    accepts COUNT records in groups, delivers some; says on stdout what it was promised,
- *                              each line written when outbox_commit has returned: "ack N", "done N", and "end"
- *   outbox verify              reads folders from stdin, opens each, and prints a line for each: "ok N:state …", or
- *                              what is wrong with it
+ *   outbox run FOLDER COUNT    accepts COUNT records in groups, delivers some; says on stdout what it was
+ * promised, each line written when outbox_commit has returned: "ack N", "done N", and "end" outbox verify
+ * reads folders from stdin, opens each, and prints a line for each: "ok N:state …", or what is wrong with it
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +32,11 @@ static enum status open_store(struct driver *driver, const char *folder) {
   driver->keys.ids[0] = 1;
   memset(driver->keys.keys[0], 7, OUTBOX_KEY_BYTES);
   /* few pages, so that checkpoints happen in the middle too */
-  struct outbox_params params = {
-      .host = host_system(), .folder = folder, .keys = &driver->keys, .reserve_bytes = 1, .checkpoint_pages = 60};
+  struct outbox_params params = {.host = host_system(),
+                                 .folder = folder,
+                                 .keys = &driver->keys,
+                                 .reserve_bytes = 1,
+                                 .checkpoint_pages = 60};
   arena_reset(driver->arena);
   diag_list_init(&driver->diags, driver->arena);
   driver->now = host_system()->now_ms(NULL);
@@ -55,7 +57,11 @@ static enum status accept(struct driver *driver, int number) {
                              .kind = STR("bundle"),
                              .label = str_of(label),
                              .payload = str_make(filler, sizeof filler)};
-  struct outbox_message message = {.source = STR("test"), .control = str_of(label), .content = str_of(label), .items = &item, .item_count = 1};
+  struct outbox_message message = {.source = STR("test"),
+                                   .control = str_of(label),
+                                   .content = str_of(label),
+                                   .items = &item,
+                                   .item_count = 1};
   return outbox_accept(driver->outbox, &message, driver->now, &driver->diags, &answer, NULL);
 }
 
@@ -109,11 +115,14 @@ static const char *verify_open(struct driver *driver) {
   struct outbox_event *events;
   struct str payload;
   size_t count, event_count;
-  if (outbox_list(driver->outbox, &filter, driver->arena, &rows, &count) != STATUS_OK) return "cannot be listed";
-  if (outbox_audit_read(driver->outbox, 0, ROWS_MAX, driver->arena, &driver->diags, &events, &event_count) != STATUS_OK)
+  if (outbox_list(driver->outbox, &filter, driver->arena, &rows, &count) != STATUS_OK)
+    return "cannot be listed";
+  if (outbox_audit_read(driver->outbox, 0, ROWS_MAX, driver->arena, &driver->diags, &events, &event_count) !=
+      STATUS_OK)
     return "the trail is broken";
   for (size_t i = 0; i < count; i++)
-    if (rows[i].state < OUTBOX_DONE && outbox_payload(driver->outbox, rows[i].id, driver->arena, &payload) != STATUS_OK)
+    if (rows[i].state < OUTBOX_DONE &&
+        outbox_payload(driver->outbox, rows[i].id, driver->arena, &payload) != STATUS_OK)
       return "a payload does not open";
   print_rows(rows, count);
   return NULL;

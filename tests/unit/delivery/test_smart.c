@@ -48,13 +48,14 @@ static void put(struct test *test, struct str text, mode_t mode) {
   assert_int_equal(chmod(test->path, mode), 0);
 }
 
-static struct smart_keys *add(struct test *test, struct smart_keys *keys, enum smart_algorithm algorithm, int64_t now, int64_t from) {
+static struct delivery_smart_keys *add(struct test *test, struct delivery_smart_keys *keys,
+                                       enum delivery_smart_algorithm algorithm, int64_t now, int64_t from) {
   struct str text;
-  struct smart_keys *more = NULL;
-  assert_int_equal(smart_keys_add(keys, algorithm, now, from, test->arena, &text), STATUS_OK);
+  struct delivery_smart_keys *more = NULL;
+  assert_int_equal(delivery_smart_keys_add(keys, algorithm, now, from, test->arena, &text), STATUS_OK);
   put(test, text, 0600);
-  smart_keys_close(keys);
-  assert_int_equal(smart_keys_read(test->path, host_system(), &test->diags, &more), STATUS_OK);
+  delivery_smart_keys_close(keys);
+  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &more), STATUS_OK);
   return more;
 }
 
@@ -79,7 +80,8 @@ static size_t decode(struct str text, unsigned char *out) {
 /* The private key is in the file; its public half verifies. */
 static EVP_PKEY *key_of_file(struct test *test) {
   json_t *file = json_load_file(test->path, 0, NULL);
-  const char *pem = json_string_value(json_object_get(json_array_get(json_object_get(file, "keys"), 0), "pem"));
+  const char *pem =
+      json_string_value(json_object_get(json_array_get(json_object_get(file, "keys"), 0), "pem"));
   BIO *bio = BIO_new_mem_buf(pem, -1);
   EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
   BIO_free(bio);
@@ -143,16 +145,20 @@ static void assertions_verify(void **state) {
   struct test *test = *state;
   for (int algorithm = SMART_ES384; algorithm <= SMART_RS384; algorithm++) {
     struct str jwt, again;
-    struct smart_keys *keys = add(test, NULL, (enum smart_algorithm)algorithm, 1, 1);
+    struct delivery_smart_keys *keys = add(test, NULL, (enum delivery_smart_algorithm)algorithm, 1, 1);
     EVP_PKEY *key = key_of_file(test);
-    assert_int_equal(smart_assertion(keys, STR("client \"1\""), STR("https://ehr.example/token"), host_system(), test->arena, &jwt), STATUS_OK);
-    assert_int_equal(smart_assertion(keys, STR("client \"1\""), STR("https://ehr.example/token"), host_system(), test->arena, &again), STATUS_OK);
+    assert_int_equal(delivery_smart_assertion(keys, STR("client \"1\""), STR("https://ehr.example/token"),
+                                              host_system(), test->arena, &jwt),
+                     STATUS_OK);
+    assert_int_equal(delivery_smart_assertion(keys, STR("client \"1\""), STR("https://ehr.example/token"),
+                                              host_system(), test->arena, &again),
+                     STATUS_OK);
     assert_true(verifies(key, jwt));
     json_t *claims = part(jwt, 1);
     check_claims(again, names[algorithm], str_of(text_at(claims, "jti")));
     json_decref(claims);
     EVP_PKEY_free(key);
-    smart_keys_close(keys);
+    delivery_smart_keys_close(keys);
   }
 }
 
@@ -162,8 +168,8 @@ static void the_public_set_has_nothing_private(void **state) {
   static const char *const secrets[] = {"\"d\"", "PRIVATE", "pem", "\"p\"", "\"q\""};
   struct test *test = *state;
   struct str text;
-  struct smart_keys *keys = add(test, add(test, NULL, SMART_ES384, 1, 1), SMART_RS384, 2, 2);
-  assert_int_equal(smart_keys_public(keys, test->arena, &text), STATUS_OK);
+  struct delivery_smart_keys *keys = add(test, add(test, NULL, SMART_ES384, 1, 1), SMART_RS384, 2, 2);
+  assert_int_equal(delivery_smart_keys_public(keys, test->arena, &text), STATUS_OK);
   for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
     assert_int_equal(str_find(text, str_of(secrets[i]), 0), SIZE_MAX);
   json_t *set = json_loadb(text.ptr, text.len, 0, NULL);
@@ -173,71 +179,78 @@ static void the_public_set_has_nothing_private(void **state) {
   assert_int_equal(strlen(text_at(json_array_get(rows, 0), "x")), 64); /* 48 bytes, leading zeros kept */
   assert_string_equal(text_at(json_array_get(rows, 1), "e"), "AQAB");
   json_decref(set);
-  smart_keys_close(keys);
+  delivery_smart_keys_close(keys);
 }
 
 static void the_newest_that_may_signs(void **state) {
   struct test *test = *state;
-  struct smart_key_info info[SMART_KEYS_MAX];
-  struct smart_keys *keys = add(test, add(test, NULL, SMART_ES384, 100, 100), SMART_ES384, 200, 500);
-  assert_int_equal(smart_keys_list(keys, 499, info), 2);
+  struct delivery_smart_key_info info[SMART_KEYS_MAX];
+  struct delivery_smart_keys *keys = add(test, add(test, NULL, SMART_ES384, 100, 100), SMART_ES384, 200, 500);
+  assert_int_equal(delivery_smart_keys_list(keys, 499, info), 2);
   assert_true(info[0].signs && !info[1].signs); /* published, does not sign yet */
-  smart_keys_list(keys, 500, info);
+  delivery_smart_keys_list(keys, 500, info);
   assert_true(!info[0].signs && info[1].signs);
   struct str text;
   size_t dropped;
-  assert_int_equal(smart_keys_prune(keys, 600, 500, test->arena, &text, &dropped), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_prune(keys, 600, 500, test->arena, &text, &dropped), STATUS_OK);
   assert_int_equal(dropped, 0); /* the other has not signed for long enough */
-  assert_int_equal(smart_keys_prune(keys, 600, 501, test->arena, &text, &dropped), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_prune(keys, 600, 501, test->arena, &text, &dropped), STATUS_OK);
   assert_int_equal(dropped, 1);
-  assert_int_equal(smart_keys_prune(keys, 499, 501, test->arena, &text, &dropped), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_prune(keys, 499, 501, test->arena, &text, &dropped), STATUS_OK);
   assert_int_equal(dropped, 0); /* the new one does not sign yet: nothing is over */
-  smart_keys_close(keys);
+  delivery_smart_keys_close(keys);
 }
 
 static void a_set_has_a_cap(void **state) {
   struct test *test = *state;
-  struct smart_keys *keys = NULL;
-  struct smart_key_info info[SMART_KEYS_MAX];
+  struct delivery_smart_keys *keys = NULL;
+  struct delivery_smart_key_info info[SMART_KEYS_MAX];
   for (int i = 0; i < SMART_KEYS_MAX + 1; i++)
     keys = add(test, keys, SMART_ES384, i, i);
-  assert_int_equal(smart_keys_list(keys, 100, info), SMART_KEYS_MAX);
+  assert_int_equal(delivery_smart_keys_list(keys, 100, info), SMART_KEYS_MAX);
   assert_int_equal(info[0].made, 1);
-  smart_keys_close(keys);
+  delivery_smart_keys_close(keys);
 }
 
 static void bad_files_are_refused(void **state) {
-  static const char *const bad[] = {"", "{}", "{\"keys\":[]}", "{\"keys\":[{}]}", "{\"keys\":[{\"pem\":\"x\",\"made\":1,\"signsFrom\":1}]}",
-                                    "[1]", "{\"keys\":[{\"pem\":1,\"made\":1,\"signsFrom\":1}]}"};
+  static const char *const bad[] = {"",
+                                    "{}",
+                                    "{\"keys\":[]}",
+                                    "{\"keys\":[{}]}",
+                                    "{\"keys\":[{\"pem\":\"x\",\"made\":1,\"signsFrom\":1}]}",
+                                    "[1]",
+                                    "{\"keys\":[{\"pem\":1,\"made\":1,\"signsFrom\":1}]}"};
   struct test *test = *state;
-  struct smart_keys *keys = NULL;
+  struct delivery_smart_keys *keys = NULL;
   struct str good;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     put(test, str_of(bad[i]), 0600);
-    assert_int_equal(smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+    assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
     assert_null(keys);
   }
-  assert_int_equal(smart_keys_add(NULL, SMART_ES384, 1, 1, test->arena, &good), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_add(NULL, SMART_ES384, 1, 1, test->arena, &good), STATUS_OK);
   put(test, good, 0640);
-  assert_int_equal(smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
   assert_true(str_find(test->diags.last->message, STR("chmod 600"), 0) != SIZE_MAX);
   put(test, good, 0400);
-  assert_int_equal(smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_OK);
-  smart_keys_close(keys);
+  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_OK);
+  delivery_smart_keys_close(keys);
 }
 
 static void other_kinds_of_key_are_refused(void **state) {
-  static const char *const commands[] = {"ecparam -name prime256v1 -genkey -noout", "genpkey -algorithm ed25519", "genrsa 1024"};
+  static const char *const commands[] = {"ecparam -name prime256v1 -genkey -noout",
+                                         "genpkey -algorithm ed25519", "genrsa 1024"};
   struct test *test = *state;
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
     char command[512];
-    struct smart_keys *keys = NULL;
+    struct delivery_smart_keys *keys = NULL;
     snprintf(command, sizeof command,
-             "printf '{\"keys\":[{\"pem\":\"' > %s; openssl %s 2>/dev/null | sed 's/$/\\\\n/' | tr -d '\\n' >> %s; "
+             "printf '{\"keys\":[{\"pem\":\"' > %s; openssl %s 2>/dev/null | sed 's/$/\\\\n/' | tr -d '\\n' "
+             ">> %s; "
              "printf '\",\"made\":1,\"signsFrom\":1}]}' >> %s; chmod 600 %s",
              test->path, commands[i], test->path, test->path, test->path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+    assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
   }
 }
 
@@ -268,8 +281,9 @@ static void token_answers_are_checked(void **state) {
   };
   struct test *test = *state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    struct smart_token token;
-    enum status status = smart_token_read(str_of(cases[i].body), 1000, test->arena, &test->diags, &token);
+    struct delivery_smart_token token;
+    enum status status =
+        delivery_smart_token_read(str_of(cases[i].body), 1000, test->arena, &test->diags, &token);
     assert_int_equal(status, cases[i].life < 0 ? STATUS_CONFIG : STATUS_OK);
     if (cases[i].life < 0) continue;
     assert_int_equal(token.expires_at, 1000 + cases[i].life);
@@ -280,13 +294,14 @@ static void token_answers_are_checked(void **state) {
 static void long_tokens_have_a_cap(void **state) {
   struct test *test = *state;
   for (size_t len = SMART_TOKEN_MAX - 1; len <= SMART_TOKEN_MAX + 1; len++) {
-    struct smart_token token;
+    struct delivery_smart_token token;
     char *filler = malloc(len + 1);
     memset(filler, 'x', len);
     filler[len] = 0;
-    struct str body = arena_printf(test->arena, "{\"access_token\":\"%s\",\"token_type\":\"bearer\"}", filler);
+    struct str body =
+        arena_printf(test->arena, "{\"access_token\":\"%s\",\"token_type\":\"bearer\"}", filler);
     free(filler);
-    enum status status = smart_token_read(body, 1, test->arena, &test->diags, &token);
+    enum status status = delivery_smart_token_read(body, 1, test->arena, &test->diags, &token);
     assert_int_equal(status, len <= SMART_TOKEN_MAX ? STATUS_OK : STATUS_CONFIG);
   }
 }
@@ -298,17 +313,23 @@ static void discovery_is_checked(void **state) {
   } cases[] = {
       {"{\"token_endpoint\":\"https://ehr.example/token\"}", true},
       {"{\"token_endpoint\":\"https://ehr.example/token\",\"grant_types_supported\":[\"client_credentials\"],"
-       "\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\"]}", true},
+       "\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\"]}",
+       true},
       {"{\"token_endpoint\":\"http://ehr.example/token\"}", false},
-      {"{\"token_endpoint\":\"https://ehr.example/token\",\"grant_types_supported\":[\"authorization_code\"]}", false},
-      {"{\"token_endpoint\":\"https://ehr.example/token\",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]}", false},
+      {"{\"token_endpoint\":\"https://ehr.example/"
+       "token\",\"grant_types_supported\":[\"authorization_code\"]}",
+       false},
+      {"{\"token_endpoint\":\"https://ehr.example/"
+       "token\",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]}",
+       false},
       {"{}", false},
       {"nonsense", false},
   };
   struct test *test = *state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct str url;
-    enum status status = smart_discovery_read(str_of(cases[i].body), STR("https://ehr.example/fhir"), test->arena, &test->diags, &url);
+    enum status status = delivery_smart_discovery_read(str_of(cases[i].body), STR("https://ehr.example/fhir"),
+                                                       test->arena, &test->diags, &url);
     assert_int_equal(status, cases[i].good ? STATUS_OK : STATUS_CONFIG);
   }
 }
@@ -333,24 +354,27 @@ static void origins_are_compared_whole(void **state) {
       {"", "", false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    assert_int_equal(smart_same_origin(str_of(cases[i].a), str_of(cases[i].b)), cases[i].same);
+    assert_int_equal(delivery_smart_same_origin(str_of(cases[i].a), str_of(cases[i].b)), cases[i].same);
   (void)state;
 }
 
 static void the_form_is_escaped(void **state) {
   struct test *test = *state;
   struct str form;
-  assert_int_equal(smart_token_request(STR("a.b-c_d"), STR("system/*.cud x&y=%"), test->arena, &form), STATUS_OK);
+  assert_int_equal(
+      delivery_smart_token_request(STR("a.b-c_d"), STR("system/*.cud x&y=%"), test->arena, &form), STATUS_OK);
   assert_true(str_ends(form, STR("&client_assertion=a.b-c_d&scope=system%2F%2A.cud%20x%26y%3D%25")));
 }
 
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      CASE(assertions_verify),        CASE(the_public_set_has_nothing_private), CASE(the_newest_that_may_signs),
-      CASE(a_set_has_a_cap),          CASE(bad_files_are_refused),              CASE(other_kinds_of_key_are_refused),
-      CASE(token_answers_are_checked), CASE(long_tokens_have_a_cap),            CASE(discovery_is_checked),
-      CASE(origins_are_compared_whole), CASE(the_form_is_escaped),
+      CASE(assertions_verify),         CASE(the_public_set_has_nothing_private),
+      CASE(the_newest_that_may_signs), CASE(a_set_has_a_cap),
+      CASE(bad_files_are_refused),     CASE(other_kinds_of_key_are_refused),
+      CASE(token_answers_are_checked), CASE(long_tokens_have_a_cap),
+      CASE(discovery_is_checked),      CASE(origins_are_compared_whole),
+      CASE(the_form_is_escaped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

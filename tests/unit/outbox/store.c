@@ -17,8 +17,8 @@ int store_setup(void **state) {
   store->keys.ids[0] = 1;
   memset(store->keys.keys[0], 7, OUTBOX_KEY_BYTES);
   store->now = 1000000;
-  store->params =
-      (struct outbox_params){.host = host_system(), .folder = store->folder, .keys = &store->keys, .reserve_bytes = 1};
+  store->params = (struct outbox_params){
+      .host = host_system(), .folder = store->folder, .keys = &store->keys, .reserve_bytes = 1};
   *state = store;
   if (store_try(store) == STATUS_OK) return 0;
   for (const struct diag *diag = store->diags.first; diag; diag = diag->next)
@@ -78,9 +78,12 @@ int64_t store_put(struct store *store, const char *destination, const char *lane
                              .kind = STR("bundle"),
                              .label = str_of(payload),
                              .payload = str_of(payload)};
-  struct outbox_message message = {
-      .source = STR("test"), .content = arena_printf(store->arena, "%s %s", destination, payload), .items = &item, .item_count = 1};
-  assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, &id), STATUS_OK);
+  struct outbox_message message = {.source = STR("test"),
+                                   .content = arena_printf(store->arena, "%s %s", destination, payload),
+                                   .items = &item,
+                                   .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, &id),
+                   STATUS_OK);
   assert_int_equal(answer, OUTBOX_ACCEPTED);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   return id;
@@ -93,8 +96,12 @@ enum status store_claim(struct store *store, const char *destination, struct out
 }
 
 void store_finish(struct store *store, int64_t id, enum outbox_state state, int64_t next_at) {
-  struct outbox_outcome outcome = {
-      .state = state, .next_at = next_at, .reason = STR("http-503"), .http_status = 503, .took_ms = 5, .blocks = true};
+  struct outbox_outcome outcome = {.state = state,
+                                   .next_at = next_at,
+                                   .reason = STR("http-503"),
+                                   .http_status = 503,
+                                   .took_ms = 5,
+                                   .blocks = true};
   assert_int_equal(outbox_finish(store->outbox, id, &outcome, ++store->now), STATUS_OK);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
 }

@@ -1,5 +1,5 @@
-/* test_model.c - random operations beside a model that is a list: order in each lane, and nothing lost or doubled,
-   also across ends of the process. A failure prints its seed; KETLINK_SEED=N runs that one. */
+/* test_model.c - random operations beside a model that is a list: order in each lane, and nothing lost or
+   doubled, also across ends of the process. A failure prints its seed; KETLINK_SEED=N runs that one. */
 #include "store.h"
 
 #include <stdio.h>
@@ -39,8 +39,8 @@ static bool holds(const struct modelled *record) {
   return record->state <= OUTBOX_UNKNOWN || (record->state == OUTBOX_PARKED && record->blocks);
 }
 
-/* No older record of the lane may hold it back, and none at all of the lane be on its way: a younger one can be, when
-   this one was parked, passed over and retried. */
+/* No older record of the lane may hold it back, and none at all of the lane be on its way: a younger one can
+   be, when this one was parked, passed over and retried. */
 static bool may_go(const struct model *model, const struct modelled *record) {
   if (record->state != OUTBOX_QUEUED && record->state != OUTBOX_UNKNOWN) return false;
   for (size_t i = 0; i < model->count; i++) {
@@ -86,7 +86,8 @@ static struct modelled *any_in(struct model *model, enum outbox_state state) {
 }
 
 static void finish(struct model *model) {
-  static const enum outbox_state ends[] = {OUTBOX_DONE, OUTBOX_DONE, OUTBOX_QUEUED, OUTBOX_UNKNOWN, OUTBOX_PARKED};
+  static const enum outbox_state ends[] = {OUTBOX_DONE, OUTBOX_DONE, OUTBOX_QUEUED, OUTBOX_UNKNOWN,
+                                           OUTBOX_PARKED};
   struct modelled *record = any_in(model, OUTBOX_SENDING);
   if (!record) return;
   record->state = ends[next_random(model, sizeof ends / sizeof ends[0])];
@@ -108,7 +109,9 @@ static void decide(struct model *model) {
   if (!record || (orders[which].order == OUTBOX_PASS && !record->blocks)) return;
   record->state = orders[which].to;
   record->blocks = orders[which].order == OUTBOX_PARK;
-  assert_int_equal(outbox_decide(store->outbox, record->id, orders[which].order, STR("r"), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(
+      outbox_decide(store->outbox, record->id, orders[which].order, STR("r"), STR("ada"), store->now),
+      STATUS_OK);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
 }
 
@@ -129,7 +132,8 @@ static void compare(struct model *model) {
 }
 
 static void run_seed(void **state, uint64_t seed) {
-  static void (*const moves[])(struct model *) = {accept, accept, claim, claim, claim, finish, finish, finish, decide};
+  static void (*const moves[])(struct model *) = {accept, accept, claim,  claim, claim,
+                                                  finish, finish, finish, decide};
   struct model *model = calloc(1, sizeof *model);
   assert_non_null(model);
   model->store = *state;

@@ -58,7 +58,8 @@ static void an_older_copy_is_refused_until_accepted(void **state) {
   store_reopen(store);
   store_reopen(store);
   store_close(store);
-  snprintf(command, sizeof command, "cp %s/copy %s/outbox.db; rm -f %s/outbox.db-wal", store->folder, store->folder, store->folder);
+  snprintf(command, sizeof command, "cp %s/copy %s/outbox.db; rm -f %s/outbox.db-wal", store->folder,
+           store->folder, store->folder);
   assert_int_equal(system(command), 0);
   assert_int_equal(store_try(store), STATUS_CONFLICT);
   assert_true(store_said(store, "older copy"));
@@ -172,7 +173,8 @@ static void nothing_of_a_patient_is_in_the_files(void **state) {
   struct outbox_place place = {.location = STR("Patient/CANARY-place")};
   struct outbox_claim claim;
   store_put(store, "plain-destination", "CANARY-lane", "CANARY-payload");
-  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("CANARY-identifier"), &place, 1), STATUS_OK);
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("CANARY-identifier"), &place, 1),
+                   STATUS_OK);
   assert_int_equal(store_claim(store, "plain-destination", &claim), STATUS_OK);
   struct outbox_entry entry = {.location = STR("Patient/CANARY-entry")};
   assert_int_equal(outbox_entry_put(store->outbox, claim.id, &entry), STATUS_OK);
@@ -187,7 +189,8 @@ static void nothing_of_a_patient_is_in_the_files(void **state) {
 
 static void damaged_and_swapped_records_are_parked(void **state) {
   static const char *const changes[] = {
-      "UPDATE payload SET sealed = CAST(substr(sealed, 1, 20) || X'00' || substr(sealed, 22) AS BLOB) WHERE record = 1",
+      "UPDATE payload SET sealed = CAST(substr(sealed, 1, 20) || X'00' || substr(sealed, 22) AS BLOB) WHERE "
+      "record = 1",
       "UPDATE payload SET sealed = (SELECT sealed FROM payload WHERE record = 3) WHERE record = 1",
       "UPDATE payload SET sealed = X'' WHERE record = 1",
       "DELETE FROM payload WHERE record = 1",

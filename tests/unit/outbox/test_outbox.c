@@ -85,10 +85,12 @@ static void a_parked_one_blocks_its_lane_only(void **state) {
   store_finish(store, a1, OUTBOX_PARKED, 0);
   claimed_payload(store, "ehr", "b1", &id);
   nothing_due(store, "ehr");
-  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_PASS, STR("by-hand"), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_PASS, STR("by-hand"), STR("ada"), store->now),
+                   STATUS_OK);
   claimed_payload(store, "ehr", "a2", &id);
   store_finish(store, id, OUTBOX_DONE, 0);
-  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_RETRY, STR(""), STR("ada"), store->now),
+                   STATUS_OK);
   claimed_payload(store, "ehr", "a1", &id);
 }
 
@@ -98,10 +100,12 @@ static void decisions_are_refused_where_they_do_not_fit(void **state) {
   store_put(store, "ehr", "p", "a1");
   claimed_payload(store, "ehr", "a1", &id);
   for (int order = OUTBOX_RETRY; order <= OUTBOX_DROP; order++) /* sending: in the sender's hands */
-    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1), STATUS_CONFLICT);
+    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1),
+                     STATUS_CONFLICT);
   store_finish(store, id, OUTBOX_DONE, 0);
   for (int order = OUTBOX_RETRY; order <= OUTBOX_DROP; order++)
-    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1), STATUS_CONFLICT);
+    assert_int_equal(outbox_decide(store->outbox, id, (enum outbox_order)order, STR(""), STR("ada"), 1),
+                     STATUS_CONFLICT);
   assert_int_equal(outbox_decide(store->outbox, 999, OUTBOX_RETRY, STR(""), STR("ada"), 1), STATUS_NOT_FOUND);
 }
 
@@ -110,7 +114,8 @@ static void dropped_is_gone_but_remembered(void **state) {
   struct str payload;
   int64_t next, id = store_put(store, "ehr", "p", "a1");
   store_put(store, "ehr", "p", "a2");
-  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_DROP, STR("wrong-patient"), STR("ada"), 5), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_DROP, STR("wrong-patient"), STR("ada"), 5),
+                   STATUS_OK);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   assert_int_equal(store_row(store, id).state, OUTBOX_DROPPED);
   assert_int_equal(outbox_payload(store->outbox, id, store->arena, &payload), STATUS_NOT_FOUND);
@@ -124,7 +129,8 @@ static void an_unknown_one_stays_unknown_when_retried(void **state) {
   assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
   assert_false(claim.unknown);
   store_finish(store, claim.id, OUTBOX_UNKNOWN, store->now + 60000);
-  assert_int_equal(outbox_decide(store->outbox, claim.id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, claim.id, OUTBOX_RETRY, STR(""), STR("ada"), store->now),
+                   STATUS_OK);
   assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
   assert_true(claim.unknown);
 }
@@ -137,7 +143,8 @@ static void a_parked_one_takes_another_payload(void **state) {
   assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_CONFLICT);
   store_finish(store, id, OUTBOX_PARKED, 0);
   assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_OK);
-  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now),
+                   STATUS_OK);
   struct outbox_claim claim;
   assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
   assert_true(str_is(claim.payload, "new"));
@@ -175,9 +182,11 @@ static void the_same_message_is_taken_once(void **state) {
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 3);
 }
 
-static enum status accept_items(struct store *store, const struct outbox_item *items, size_t count, const char *content) {
+static enum status accept_items(struct store *store, const struct outbox_item *items, size_t count,
+                                const char *content) {
   enum outbox_answer answer;
-  struct outbox_message message = {.source = STR("t"), .content = str_of(content), .items = items, .item_count = count};
+  struct outbox_message message = {
+      .source = STR("t"), .content = str_of(content), .items = items, .item_count = count};
   return outbox_accept(store->outbox, &message, 1, &store->diags, &answer, NULL);
 }
 
@@ -234,7 +243,8 @@ static void a_group_given_up_leaves_nothing(void **state) {
 static void the_ledger_remembers_places(void **state) {
   struct store *store = *state;
   struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("W/\"2\"")}, got;
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got), STATUS_NOT_FOUND);
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got),
+                   STATUS_NOT_FOUND);
   assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 1), STATUS_OK);
   place.etag = STR("W/\"3\"");
   assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 2), STATUS_OK);
@@ -242,13 +252,15 @@ static void the_ledger_remembers_places(void **state) {
   store_reopen(store);
   assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got), STATUS_OK);
   assert_true(str_is(got.location, "Patient/17") && str_is(got.etag, "W/\"3\""));
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-2"), store->arena, &got), STATUS_NOT_FOUND);
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-2"), store->arena, &got),
+                   STATUS_NOT_FOUND);
 }
 
 static void entries_keep_what_became_of_each(void **state) {
   struct store *store = *state;
-  struct outbox_entry *entries, one = {.index = 1, .http_status = 422},
-                                two = {.index = 0, .http_status = 201, .settled = true, .location = STR("Patient/17")};
+  struct outbox_entry *entries,
+      one = {.index = 1, .http_status = 422},
+      two = {.index = 0, .http_status = 201, .settled = true, .location = STR("Patient/17")};
   size_t count;
   int64_t id = store_put(store, "ehr", "p", "a1");
   assert_int_equal(outbox_entry_put(store->outbox, id, &one), STATUS_OK);
@@ -256,7 +268,8 @@ static void entries_keep_what_became_of_each(void **state) {
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   assert_int_equal(outbox_entries(store->outbox, id, store->arena, &entries, &count), STATUS_OK);
   assert_int_equal(count, 2);
-  assert_true(entries[0].settled && str_is(entries[0].location, "Patient/17") && entries[1].http_status == 422);
+  assert_true(entries[0].settled && str_is(entries[0].location, "Patient/17") &&
+              entries[1].http_status == 422);
 }
 
 static void records_are_listed_by_state_and_page(void **state) {
@@ -295,15 +308,18 @@ static void every_change_stands_in_the_trail(void **state) {
   store_finish(store, id, OUTBOX_QUEUED, 0);
   claimed_payload(store, "ehr", "a1", &id);
   store_finish(store, id, OUTBOX_PARKED, 0);
-  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR("map-mended"), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR("map-mended"), STR("ada"), store->now),
+                   STATUS_OK);
   claimed_payload(store, "ehr", "a1", &id);
   store_finish(store, id, OUTBOX_DONE, 0);
-  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count),
+                   STATUS_OK);
   assert_int_equal(count, 6);
   for (size_t i = 0; i < count; i++)
     assert_true(str_is(events[i].what, expected[i]));
   assert_true(str_is(events[4].actor, "ada") && str_is(events[4].reason, "map-mended"));
-  assert_int_equal(outbox_audit_read(store->outbox, 4, 1, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(outbox_audit_read(store->outbox, 4, 1, store->arena, &store->diags, &events, &count),
+                   STATUS_OK);
   assert_true(count == 1 && str_is(events[0].what, "retry"));
 }
 
@@ -322,13 +338,15 @@ static void a_changed_trail_is_found(void **state) {
     store_sql(store, "CREATE TABLE kept AS SELECT * FROM audit");
     store_sql(store, changes[i]);
     store_reopen(store);
-    assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_INVALID);
+    assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count),
+                     STATUS_INVALID);
     assert_true(store_said(store, "the audit trail is broken at event"));
     store_close(store);
     store_sql(store, "DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept");
     store_reopen(store);
   }
-  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count),
+                   STATUS_OK);
 }
 
 static void old_rows_go_when_their_time_is_over(void **state) {
@@ -347,10 +365,13 @@ static void old_rows_go_when_their_time_is_over(void **state) {
   assert_int_equal(swept.records, 1);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   assert_int_equal(store_count(store, OUTBOX_DONE), 0);
-  assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_AGAIN); /* known for 30 days, whatever was asked for */
-  assert_int_equal(outbox_sweep(store->outbox, &retention, 1 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept), STATUS_OK);
+  assert_int_equal(accept(store, "MSG1", "x", &id),
+                   OUTBOX_AGAIN); /* known for 30 days, whatever was asked for */
+  assert_int_equal(outbox_sweep(store->outbox, &retention, 1 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept),
+                   STATUS_OK);
   assert_int_equal(swept.keys, 0);
-  assert_int_equal(outbox_sweep(store->outbox, &retention, 2 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept), STATUS_OK);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, 2 + LIMIT_OUTBOX_DEDUPE_MS, 10, &swept),
+                   STATUS_OK);
   assert_int_equal(swept.keys, 1);
   assert_int_equal(accept(store, "MSG1", "x", &id), OUTBOX_ACCEPTED);
   assert_true(id > claim.id); /* a number is never used twice */

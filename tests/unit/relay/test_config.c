@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include "relay/config.h"
 
-#define GOOD \
-  "[relay]\nstate = /var/lib/ketlink\nkey = store.key\n" \
-  "[folder drop]\npath = /srv/drop\nto = hospital, archive\n" \
+#define GOOD                                                                                                 \
+  "[relay]\nstate = /var/lib/ketlink\nkey = store.key\n"                                                     \
+  "[folder drop]\npath = /srv/drop\nto = hospital, archive\n"                                                \
   "[destination hospital]\nin-flight = 2\nparked = skip\n[destination archive]\n"
 
 static struct arena *arena;
@@ -77,8 +77,10 @@ static void faults_are_told_by_line(void **state) {
       {"[folder x]\nto = hospital\n", 0, "path is missing"},
       {"[folder x]\npath = /x\n", 0, "names no destination"},
       {"[folder x]\npath = /x\nto = hospital,\n", 3, "with commas between"},
-      {"[http]\nlisten = 0.0.0.0:80\ntoken-file = t\n[post]\nto = hospital\n", 0, "nothing is taken in clear"},
-      {"[http]\nlisten = 127.0.0.1:99999\ntoken-file = t\n[post]\nto = hospital\n", 0, "nothing is taken in clear"},
+      {"[http]\nlisten = 0.0.0.0:80\ntoken-file = t\n[post]\nto = hospital\n", 0,
+       "nothing is taken in clear"},
+      {"[http]\nlisten = 127.0.0.1:99999\ntoken-file = t\n[post]\nto = hospital\n", 0,
+       "nothing is taken in clear"},
       {"[http]\nlisten = 127.0.0.1:80\n[post]\nto = hospital\n", 0, "needs a token-file"},
       {"[http]\nsocket = /run/x\n", 0, "[post] to is missing"},
       {"[http]\nsocket = /run/x\nlisten = [::1]:1\ntoken-file = t\n[post]\nto = hospital\n", 0, "not both"},
@@ -96,8 +98,11 @@ static void faults_are_told_by_line(void **state) {
     snprintf(text, sizeof text, "%s%s", GOOD, cases[i].more);
     assert_int_equal(read_text(text, strlen(text), &config), STATUS_CONFIG);
     for (const struct diag *diag = diags.first; diag; diag = diag->next)
-      found |= str_find(diag->message, str_of(cases[i].said), 0) != SIZE_MAX && (!cases[i].line || diag->line == 11 + cases[i].line - 1);
-    if (!found) fail_msg("%s: not said: %s (but %.*s at %u)", cases[i].more, cases[i].said, STR_ARG(diags.first->message), diags.first->line);
+      found |= str_find(diag->message, str_of(cases[i].said), 0) != SIZE_MAX &&
+               (!cases[i].line || diag->line == 11 + cases[i].line - 1);
+    if (!found)
+      fail_msg("%s: not said: %s (but %.*s at %u)", cases[i].more, cases[i].said,
+               STR_ARG(diags.first->message), diags.first->line);
   }
 }
 
@@ -128,7 +133,8 @@ static void there_is_a_cap_on_destinations(void **state) {
     int len = snprintf(text, sizeof text, GOOD);
     for (int i = 2; i < count; i++)
       len += snprintf(text + len, sizeof text - (size_t)len, "[destination d%d]\n", i);
-    assert_int_equal(read_text(text, (size_t)len, &config), count <= RELAY_DESTINATIONS_MAX ? STATUS_OK : STATUS_CONFIG);
+    assert_int_equal(read_text(text, (size_t)len, &config),
+                     count <= RELAY_DESTINATIONS_MAX ? STATUS_OK : STATUS_CONFIG);
   }
 }
 
@@ -146,7 +152,8 @@ static void a_missing_file_is_said(void **state) {
   (void)state;
   arena = arena_new(1 << 20);
   diag_list_init(&diags, arena);
-  assert_int_equal(relay_config_read("/nonexistent/relay.ini", host_system(), arena, &diags, &config), STATUS_CONFIG);
+  assert_int_equal(relay_config_read("/nonexistent/relay.ini", host_system(), arena, &diags, &config),
+                   STATUS_CONFIG);
   assert_int_equal(diag_errors(&diags), 1);
 }
 
