@@ -22,14 +22,13 @@ struct looking {
 
 /* Parts of a term in the texts of a slot, one after the other. */
 struct part {
-  size_t concept_map, system, element, word; /* lengths */
+  size_t concept_map, system, element, word, file; /* lengths */
   uint32_t line;
 };
 
 struct slot {
   struct buf texts, messages;
   struct buf parts; /* of struct part */
-  struct str file;
   enum status status;
   bool record, bad;
 };
@@ -76,6 +75,14 @@ static struct str element_of(const struct tree_node *node, struct arena *arena) 
   return tree_path_plain(node, root->type ? def_type_name(root->type) : STR(""), arena);
 }
 
+/* The file and line of a word; of what a map made, the record's. A set of tables has several files. */
+static struct source_place place_of(const struct source *source, const struct tree_node *node) {
+  struct source_place place = {.file = source->name, .position = {.line = source->first_line}};
+  if (node && source->map) return source->map->find(source->map, tree_offset(node));
+  if (node) place.position = source_locate(source, tree_offset(node));
+  return place;
+}
+
 static void note_unknown(void *context, const struct mapping_unknown *unknown) {
   struct reading *reading = context;
   const struct tree_node *node = unknown->node;
@@ -83,13 +90,14 @@ static void note_unknown(void *context, const struct mapping_unknown *unknown) {
   if (node && is_seen(reading, unknown)) return;
   struct str element = node ? element_of(node, reading->arena) : STR("");
   struct str word = node && is_coded(node) ? unknown->word : STR("");
-  struct part part = {unknown->concept_map.len, unknown->system.len, element.len, word.len,
-                      reading->record->source.first_line};
-  if (node) part.line = source_locate(&reading->record->source, tree_offset(node)).line;
+  struct source_place place = place_of(&reading->record->source, node);
+  struct part part = {unknown->concept_map.len, unknown->system.len, element.len,
+                      word.len,                 place.file.len,      place.position.line};
   buf_add_str(texts, unknown->concept_map);
   buf_add_str(texts, unknown->system);
   buf_add_str(texts, element);
   buf_add_str(texts, word);
+  buf_add_str(texts, place.file);
   buf_add(&reading->slot->parts, (const char *)&part, sizeof part);
 }
 
@@ -116,7 +124,6 @@ static void look_at_item(void *context, struct cli_item *item, struct arena *are
   slot->status = item->status;
   if (!item->records) return;
   slot->record = item->status == STATUS_OK;
-  slot->file = str_of(item->records->path);
   diag_list_init(&diags, arena);
   if (slot->record) slot->status = look_through(looking, item, arena, &diags, slot);
   slot->bad = slot->record && (slot->status == STATUS_INVALID || slot->status == STATUS_LIMIT);
@@ -161,11 +168,12 @@ static enum status add_terms(struct looking *looking, const struct slot *slot) {
   struct str rest = buf_str(&slot->texts);
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < slot->parts.len / sizeof *parts; i++) {
-    struct cli_term term = {.file = slot->file, .line = parts[i].line};
+    struct cli_term term = {.line = parts[i].line};
     term.concept_map = take(&rest, parts[i].concept_map);
     term.system = take(&rest, parts[i].system);
     term.element = take(&rest, parts[i].element);
     term.word = take(&rest, parts[i].word);
+    term.file = take(&rest, parts[i].file);
     status = cli_terms_add(&looking->terms, &term);
   }
   return status;

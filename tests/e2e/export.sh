@@ -104,6 +104,15 @@ expect 65 "$ketlink" export --as ndjson -o "$work/bulk.none" fixtures/clinic/bad
 ls -d "$work"/bulk.*.* 2> /dev/null && fail "something was left beside the folders"
 expect 0 "$ketlink" validate -q "$work/bulk.3"
 
+# on a terminal the way through many files is shown, and nothing of it elsewhere
+if command -v script > "$work/out"; then
+  script -qec "'$ketlink' export --as ndjson -o '$work/seen' '$record' '$record' '$record' '$record'" /dev/null > "$work/tty" < /dev/null
+  expect_text "$work/tty" "exporting \\[#+\\.+\\] +50 %"
+  expect_text "$work/tty" "resources in [0-9]+ files"
+fi
+expect 0 "$ketlink" export --as ndjson -o "$work/seen" "$record" "$record" "$record" "$record"
+expect_no_text "$work/err" "exporting"
+
 # each shape over several records: a Bundle a line
 for shape in collection batch transaction; do
   expect 0 "$ketlink" export --as $shape "$record" "$work/later.json"

@@ -40,6 +40,15 @@ expect_text "$work/out" "^ +$((21 * doses)) +drip "
 expect 65 "$ketlink" terms fixtures/clinic/bad-wrong-type/record.json
 expect_text "$work/err" "record.json:12:82: error wrong-type"
 
+# of a set of CSV files the same words, with their rows
+tests/csv/csv_set.py -o "$work/set" "$work/record.json"
+expect 1 "$ketlink" terms --jobs 2 "$work/set"
+sed -E 's/  [^ ]+:[0-9]+( |$)/\1/; s/ +/ /g' "$work/out" > "$work/of-set"
+expect_text "$work/out" "drip +SessionRecord.doses.route +$work/set/doses.csv:2"
+expect_no_text "$work/out" "Alex|Sample"
+expect 1 "$ketlink" terms "$work/record.json"
+sed -E 's/  [^ ]+:[0-9]+( |$)/\1/; s/ +/ /g' "$work/out" | diff - "$work/of-set" || fail "a set of CSV files has other words"
+
 # drafts: valid FHIR, nothing of the record in them
 expect 2 "$ketlink" terms --draft "$work/record.json"
 expect 1 "$ketlink" terms --draft -o "$work/drafts" "$work/record.json"
