@@ -40,6 +40,13 @@ expect_text "$work/out" "^ +$((21 * doses)) +drip "
 expect 65 "$ketlink" terms fixtures/clinic/bad-wrong-type/record.json
 expect_text "$work/err" "record.json:12:82: error wrong-type"
 
+# a value that two targets translate by one ConceptMap is one place
+cp -r mappings "$work/twice"
+sed -i -E "s|(route.coding = translate\\(word, '[^']*/route', 'Coding'\\)), |\\1, \\1, |" "$work/twice/clinic/dose.fml"
+cmp -s mappings/clinic/dose.fml "$work/twice/clinic/dose.fml" && fail "the map was not changed"
+expect 1 "$ketlink" terms --mappings "$work/twice" "$work/record.json"
+expect_text "$work/out" "^ +$doses +drip "
+
 # of a set of CSV files the same words, with their rows
 tests/csv/csv_set.py -o "$work/set" "$work/record.json"
 expect 1 "$ketlink" terms --jobs 2 "$work/set"
