@@ -1,0 +1,189 @@
+/* fiber.c - fibers on ucontext; the address sanitizer is told of every change of stack. */
+#include "relay/fiber.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FIBER_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FIBER_SANITIZED 1
+#endif
+#endif
+#ifdef FIBER_SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+struct fiber {
+  struct fiber_pool *pool;
+  struct fiber *next; /* idle ones */
+  fiber_body *body;
+  void *context;
+  void *mapping; /* guard page and stack */
+  ucontext_t inside, outside;
+  const void *outside_stack; /* for the sanitizer */
+  size_t outside_size;
+  void *fake_stack;
+  bool running, ended;
+};
+
+struct fiber_pool {
+  struct fiber *idle;
+  size_t idle_count, idle_max, busy;
+};
+
+/* --- the sanitizer --- */
+
+static void leave_outside(struct fiber *fiber, char *stack) {
+#ifdef FIBER_SANITIZED
+  __sanitizer_start_switch_fiber(&fiber->fake_stack, stack, FIBER_STACK_BYTES);
+#else
+  (void)fiber, (void)stack;
+#endif
+}
+
+static void enter_outside(struct fiber *fiber) {
+#ifdef FIBER_SANITIZED
+  __sanitizer_finish_switch_fiber(fiber->fake_stack, NULL, NULL);
+#else
+  (void)fiber;
+#endif
+}
+
+static void leave_inside(struct fiber *fiber, void **fake_stack) {
+#ifdef FIBER_SANITIZED
+  __sanitizer_start_switch_fiber(fake_stack, fiber->outside_stack, fiber->outside_size);
+#else
+  (void)fiber, (void)fake_stack;
+#endif
+}
+
+static void enter_inside(struct fiber *fiber, void *fake_stack) {
+#ifdef FIBER_SANITIZED
+  __sanitizer_finish_switch_fiber(fake_stack, &fiber->outside_stack, &fiber->outside_size);
+#else
+  (void)fiber, (void)fake_stack;
+#endif
+}
+
+/* --- stacks --- */
+
+static size_t page_size(void) {
+  return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static char *stack_of(const struct fiber *fiber) {
+  return (char *)fiber->mapping + page_size();
+}
+
+static struct fiber *make_fiber(void) {
+  struct fiber *fiber = calloc(1, sizeof *fiber);
+  if (!fiber) return NULL;
+  fiber->mapping = mmap(NULL, page_size() + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+  if (fiber->mapping != MAP_FAILED && mprotect(fiber->mapping, page_size(), PROT_NONE) == 0) return fiber;
+  if (fiber->mapping != MAP_FAILED) munmap(fiber->mapping, page_size() + FIBER_STACK_BYTES);
+  free(fiber);
+  return NULL;
+}
+
+static void drop_fiber(struct fiber *fiber) {
+  munmap(fiber->mapping, page_size() + FIBER_STACK_BYTES);
+  free(fiber);
+}
+
+enum status fiber_pool_new(size_t idle, struct fiber_pool **out) {
+  *out = calloc(1, sizeof **out);
+  if (!*out) return STATUS_NOMEM;
+  (*out)->idle_max = idle;
+  return STATUS_OK;
+}
+
+void fiber_pool_free(struct fiber_pool *pool) {
+  if (!pool) return;
+  assert(pool->busy == 0);
+  while (pool->idle) {
+    struct fiber *fiber = pool->idle;
+    pool->idle = fiber->next;
+    drop_fiber(fiber);
+  }
+  free(pool);
+}
+
+size_t fiber_pool_busy(const struct fiber_pool *pool) {
+  return pool->busy;
+}
+
+static struct fiber *take_fiber(struct fiber_pool *pool) {
+  struct fiber *fiber = pool->idle;
+  if (!fiber) return make_fiber();
+  pool->idle = fiber->next;
+  pool->idle_count--;
+  return fiber;
+}
+
+/* What a fiber left on its stack may be of a patient: the pages go back, and come again as zeros. */
+static void give_back(struct fiber *fiber) {
+  struct fiber_pool *pool = fiber->pool;
+  pool->busy--;
+  if (pool->idle_count == pool->idle_max || madvise(stack_of(fiber), FIBER_STACK_BYTES, MADV_DONTNEED) != 0) {
+    drop_fiber(fiber);
+    return;
+  }
+  fiber->next = pool->idle;
+  pool->idle = fiber;
+  pool->idle_count++;
+}
+
+/* --- running --- */
+
+/* makecontext passes ints only: a pointer goes in two halves. */
+static void begin(unsigned high, unsigned low) {
+  struct fiber *fiber = (struct fiber *)((uintptr_t)high << 32 | low);
+  enter_inside(fiber, NULL);
+  fiber->body(fiber, fiber->context);
+  fiber->ended = true;
+  leave_inside(fiber, NULL); /* its fake stack ends here */
+  swapcontext(&fiber->inside, &fiber->outside);
+  abort(); /* an ended fiber is never resumed */
+}
+
+void fiber_resume(struct fiber *fiber) {
+  assert(!fiber->running && !fiber->ended);
+  fiber->running = true;
+  leave_outside(fiber, stack_of(fiber));
+  swapcontext(&fiber->outside, &fiber->inside);
+  enter_outside(fiber);
+  fiber->running = false;
+  if (fiber->ended) give_back(fiber);
+}
+
+void fiber_suspend(struct fiber *fiber) {
+  void *fake_stack = NULL;
+  assert(fiber->running);
+  leave_inside(fiber, &fake_stack);
+  swapcontext(&fiber->inside, &fiber->outside);
+  enter_inside(fiber, fake_stack);
+}
+
+enum status fiber_start(struct fiber_pool *pool, fiber_body *body, void *context) {
+  struct fiber *fiber = take_fiber(pool);
+  if (!fiber) return STATUS_NOMEM;
+  fiber->pool = pool;
+  fiber->body = body;
+  fiber->context = context;
+  fiber->ended = false;
+  pool->busy++;
+  if (getcontext(&fiber->inside) != 0) abort();
+  fiber->inside.uc_stack.ss_sp = stack_of(fiber);
+  fiber->inside.uc_stack.ss_size = FIBER_STACK_BYTES;
+  fiber->inside.uc_link = NULL;
+  uintptr_t pointer = (uintptr_t)fiber;
+  makecontext(&fiber->inside, (void (*)(void))begin, 2, (unsigned)(pointer >> 32), (unsigned)pointer);
+  fiber_resume(fiber);
+  return STATUS_OK;
+}

@@ -1,0 +1,95 @@
+/* test_fiber.c - functions that wait, in any order, deep in their calls; stacks that are used again are clean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include "relay/fiber.h"
+
+struct waiter {
+  struct fiber *fiber;
+  int steps, stop_at;
+  char trail[64];
+};
+
+static void note(struct waiter *waiter, int number) {
+  size_t len = strlen(waiter->trail);
+  snprintf(waiter->trail + len, sizeof waiter->trail - len, "%d", number);
+}
+
+static int wait_deep(struct waiter *waiter, int depth) {
+  volatile char filler[512];
+  filler[depth] = (char)depth;
+  if (depth == 0) {
+    fiber_suspend(waiter->fiber);
+    return 0;
+  }
+  return wait_deep(waiter, depth - 1) + filler[depth];
+}
+
+static void body(struct fiber *fiber, void *context) {
+  struct waiter *waiter = context;
+  waiter->fiber = fiber;
+  for (int i = 0; i < waiter->stop_at; i++) {
+    note(waiter, i);
+    assert_int_equal(wait_deep(waiter, 100), 5050);
+    waiter->steps++;
+  }
+  waiter->fiber = NULL;
+}
+
+static void fibers_wait_in_any_order(void **state) {
+  struct fiber_pool *pool;
+  struct waiter waiters[5] = {{.stop_at = 3}, {.stop_at = 0}, {.stop_at = 5}, {.stop_at = 1}, {.stop_at = 4}};
+  (void)state;
+  assert_int_equal(fiber_pool_new(2, &pool), STATUS_OK);
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(fiber_start(pool, body, &waiters[i]), STATUS_OK);
+  assert_int_equal(fiber_pool_busy(pool), 4); /* one had nothing to wait for */
+  for (int round = 0; fiber_pool_busy(pool); round++)
+    for (int i = 4; i >= 0; i--)
+      if (waiters[i].fiber && (round + i) % 2) fiber_resume(waiters[i].fiber);
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(waiters[i].steps, waiters[i].stop_at);
+  assert_string_equal(waiters[2].trail, "01234");
+  fiber_pool_free(pool);
+}
+
+static void look_for_traces(struct fiber *fiber, void *context) {
+  volatile unsigned char room[4096];
+  int *dirty = context;
+  (void)fiber;
+  for (size_t i = 0; i < sizeof room; i++)
+    *dirty += room[i] == 0xA5; /* what is not set is what the stack held */
+}
+
+static void leave_traces(struct fiber *fiber, void *context) {
+  volatile unsigned char room[65536];
+  (void)fiber;
+  (void)context;
+  for (size_t i = 0; i < sizeof room; i++)
+    room[i] = 0xA5;
+}
+
+static void a_stack_that_is_used_again_is_clean(void **state) {
+  struct fiber_pool *pool;
+  int dirty = 0;
+  (void)state;
+  assert_int_equal(fiber_pool_new(1, &pool), STATUS_OK);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(fiber_start(pool, leave_traces, NULL), STATUS_OK);
+    assert_int_equal(fiber_start(pool, look_for_traces, &dirty), STATUS_OK);
+  }
+  assert_int_equal(dirty, 0);
+  fiber_pool_free(pool);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fibers_wait_in_any_order),
+      cmocka_unit_test(a_stack_that_is_used_again_is_clean),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
