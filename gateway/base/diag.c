@@ -223,7 +223,7 @@ void diag_render_validator(const struct diag *diag, struct buf *out) {
   struct str where = diag->path.len ? diag->path : diag->file.len ? diag->file : STR("(document)");
   buf_printf(out, "  %s @ ", names[diag->severity]);
   buf_add_str(out, where);
-  if (diag->line && diag->column.len)
+  if (diag->line && diag->column.len && diag->path.len)
     buf_printf(out, " (%.*s, line %u, col %u)", STR_ARG(diag->file), diag->line, diag->col);
   else if (diag->line)
     buf_printf(out, " (line %u, col %u)", diag->line, diag->col);

@@ -14,7 +14,7 @@ struct reading {
   struct diag_list *diags;
   struct csv_description *out;
   char decimal;
-  bool failed;
+  size_t faults;
 };
 
 static void complain(struct reading *r, const struct tree_node *at, const char *format, ...)
@@ -26,7 +26,7 @@ static void complain(struct reading *r, const struct tree_node *at, const char *
   va_start(args, format);
   struct str message = arena_vprintf(r->arena, format, args);
   va_end(args);
-  r->failed = true;
+  r->faults++;
   diag_error(r->diags, DIAG_CONFIG_INVALID, &where, "%.*s", STR_ARG(message));
 }
 
@@ -365,7 +365,7 @@ static void read_parent(struct reading *r, const struct tree_node *of, struct cs
   part->parent = parent;
   part->per_record = above->per_record;
   part->by_count = read_keys(r, keys, part, keys->name, part->by);
-  if (part->by_count != above->key_count && !r->failed)
+  if (part->by_count != above->key_count && part->by_count && above->key_count)
     complain(r, keys, "the key of %.*s has %zu columns", STR_ARG(above->name), above->key_count);
 }
 
@@ -443,8 +443,9 @@ static void read_file(struct reading *r, const struct tree_node *file, struct cs
   static const char *const known[] = {"element", "choose", "key", "of", "columns", "description", NULL};
   if (!check_members(r, file, known)) return;
   find_parent_early(r, file, part);
+  size_t before = r->faults;
   read_part_element(r, tree_find(file, "element"), part);
-  if (r->failed) return;
+  if (r->faults != before) return; /* its columns would be told to lead nowhere */
   read_columns(r, tree_find(file, "columns"), part);
   part->key_count = read_keys(r, tree_find(file, "key"), part, STR("key"), part->key);
   read_parent(r, tree_find(file, "of"), part);
@@ -461,7 +462,7 @@ static void read_file(struct reading *r, const struct tree_node *file, struct cs
 static void check_tables(struct reading *r, const struct tree_node *files) {
   struct csv_description *d = r->out;
   const struct tree_node *file = files->child;
-  for (size_t i = 0; i < d->part_count && !r->failed; i++, file = file->next) {
+  for (size_t i = 0; i < d->part_count; i++, file = file->next) {
     const struct csv_part *part = &d->parts[i];
     if (!part->per_record && part->parent == CSV_NONE && part->key_count != 1)
       complain(r, file, "a table that rows refer to has a key of one column");
@@ -491,9 +492,9 @@ static void read_files(struct reading *r, const struct tree_node *files) {
       complain(r, file, "a file has a name, without a folder");
   }
   size_t i = 0;
-  for (const struct tree_node *file = files->child; file && !r->failed; file = file->next)
+  for (const struct tree_node *file = files->child; file && i < d->part_count; file = file->next)
     read_file(r, file, &d->parts[i++]);
-  if (!r->failed) check_tables(r, files);
+  if (!r->faults) check_tables(r, files);
 }
 
 /* --- the whole --- */
@@ -553,7 +554,7 @@ static enum status read_all(struct reading *r, const struct tree_node *root) {
   read_zone(r, tree_find(root, "timeZone"));
   read_files(r, tree_find(root, "files"));
   if (r->decimal == r->out->delimiter) complain(r, root, "the decimal sign cannot be the delimiter too");
-  return r->failed ? STATUS_CONFIG : STATUS_OK;
+  return r->faults ? STATUS_CONFIG : STATUS_OK;
 }
 
 static enum status read_description(struct reading *r, struct str path) {

@@ -103,7 +103,7 @@ static struct str decode(struct csv_join *join, size_t file, size_t cell, struct
   return text;
 }
 
-static bool usable(struct csv_join *join, size_t file) {
+bool intake_csv_usable(struct csv_join *join, size_t file) {
   static const char *const faults[] = {
       [CSV_FAULT_QUOTE] = "a quotation mark in a cell that does not begin with one, or text after the closing one",
       [CSV_FAULT_RETURN] = "a carriage return that ends no line: quote the cell, or end lines with LF or CR LF",
@@ -115,7 +115,7 @@ static bool usable(struct csv_join *join, size_t file) {
   const struct csv_reader *reader = join->reader;
   size_t wanted = join->set->files[file].heading_count;
   if (reader->fault) {
-    intake_csv_complain_row(join, file, reader->count, DIAG_CSV_SYNTAX, "%s", faults[reader->fault]);
+    intake_csv_complain_row(join, file, reader->fault == CSV_FAULT_QUOTE ? reader->count : 0, DIAG_CSV_SYNTAX, "%s", faults[reader->fault]);
     return false;
   }
   if (reader->count == wanted) return true;
@@ -128,7 +128,7 @@ enum status intake_csv_take_row(struct csv_join *join, size_t file, struct csv_i
   const struct csv_file *from = &join->set->files[file];
   *out = NULL;
   join->bytes += join->reader->end - join->reader->at;
-  if (!usable(join, file)) return STATUS_OK;
+  if (!intake_csv_usable(join, file)) return STATUS_OK;
   struct csv_item *item = ARENA_NEW(join->arena, struct csv_item);
   struct str *cells = ARENA_ARRAY(join->arena, struct str, from->part->column_count + 1);
   if (!item || !cells) return STATUS_NOMEM;

@@ -176,11 +176,12 @@ static enum status follow_reference(struct csv_join *join, const struct csv_item
   return status;
 }
 
+/* Those that must be found, or the others. */
 static enum status follow_references(struct csv_join *join, const struct csv_item *item, bool must) {
   const struct csv_part *part = join->set->files[item->place.file].part;
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < part->column_count; i++)
-    if (part->columns[i].refers != CSV_NONE && item->cells[i].len && (!must || part->columns[i].must_find))
+    if (part->columns[i].refers != CSV_NONE && item->cells[i].len && part->columns[i].must_find == must)
       status = follow_reference(join, item, i);
   return status;
 }
@@ -310,7 +311,8 @@ static enum status add_part_row(struct csv_join *join, size_t file) {
   struct csv_item *item = NULL;
   enum status status = add_row(join, file, &item);
   if (status != STATUS_OK || !item) return status;
-  status = follow_references(join, item, false);
+  status = follow_references(join, item, true);
+  if (status == STATUS_OK) status = follow_references(join, item, false);
   return status == STATUS_OK ? place_item(join, item) : status;
 }
 

@@ -79,6 +79,8 @@ void intake_csv_complain_row(struct csv_join *join, size_t file, size_t cell, en
 enum status intake_csv_make_item(struct csv_join *join, struct csv_item *item, struct tree_node *above, size_t skip) MUST_USE;
 void intake_csv_complain_item(struct csv_join *join, const struct csv_item *item, size_t cell, enum diag_code code,
                        const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* False, having said why: the reader's row cannot be used. */
+bool intake_csv_usable(struct csv_join *join, size_t file);
 /* The reader's row, its cells decoded; *out is NULL when it cannot be used. */
 enum status intake_csv_take_row(struct csv_join *join, size_t file, struct csv_item **out) MUST_USE;
 

@@ -127,8 +127,9 @@ static enum status tell_orphans(struct csv_join *join, const struct csv_unit_fou
 static enum status tell_no_key(struct csv_join *join, size_t index) {
   struct str key;
   (void)head(join->input, join->reader, index, &key);
-  intake_csv_complain_row(join, index, intake_csv_key_place(&join->set->files[index], true), DIAG_CSV_ORPHAN,
-                   "the row has no key: it belongs to no record");
+  if (!join->reader->fault || intake_csv_usable(join, index))
+    intake_csv_complain_row(join, index, intake_csv_key_place(&join->set->files[index], true), DIAG_CSV_ORPHAN,
+                            "the row has no key: it belongs to no record");
   intake_csv_advance(join->input, index, join->reader);
   return STATUS_INVALID;
 }

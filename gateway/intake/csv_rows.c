@@ -158,7 +158,7 @@ bool intake_csv_key(struct csv_reader *reader, size_t at, uint32_t line, size_t 
   if (!begin_row(reader, at, line)) return false;
   size_t end = after_line(reader->text, reader->at);
   struct str text = str_slice(reader->text, reader->at, end);
-  if (memchr(text.ptr, '"', text.len) || text.len > LIMIT_SET_ROW_BYTES || memchr(text.ptr, '\0', text.len)) {
+  if (memchr(text.ptr, '"', text.len) || text.len > LIMIT_SET_ROW_BYTES) {
     bool found = intake_csv_row(reader, reader->at, reader->line);
     *out = intake_csv_cell(reader, index);
     return found;
@@ -178,5 +178,7 @@ size_t intake_csv_cell_at(struct str row, char delimiter, size_t index) {
     if (row.ptr[i] == '"') quoted = !quoted;
     if (row.ptr[i] == delimiter && !quoted) index--;
   }
-  return index == 0 ? row.len : 0;
+  while (row.len && (row.ptr[row.len - 1] == '\n' || row.ptr[row.len - 1] == '\r'))
+    row.len--;
+  return row.len; /* a row that ends before the cell */
 }

@@ -15,7 +15,9 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONVERT = ROOT / "tests/csv/csv_set.py"
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/dev/ketlink")).resolve()
-RECORDS = [f / "record.json" for f in sorted((ROOT / "fixtures/clinic").iterdir()) if not f.name.startswith("bad-")]
+# what was recorded in other units needs a description that says so: fixtures/csv/site-units
+RECORDS = [path for path in sorted((ROOT / "fixtures/clinic").glob("*/record.json"))
+           if not path.parent.name.startswith("bad-") and '"converted"' not in path.read_text()]
 
 
 def export(*arguments):
