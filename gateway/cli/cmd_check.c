@@ -151,6 +151,7 @@ static int check_all(struct check *check) {
   struct cli *cli = check->cli;
   struct diag_list diags;
   diag_list_init(&diags, cli->arena);
+  check->inputs.pipeline = cli->pipeline;
   enum status found =
       cli_inputs_find(cli->host, cli->arguments, cli->argument_count, cli->arena, &diags, &check->inputs);
   cli_report(cli, &diags);
