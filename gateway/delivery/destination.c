@@ -10,6 +10,7 @@ static const struct config_key auth_keys[] = {
      .words = (const char *const[]){"none", "bearer", NULL}},
     {.name = "tokenFile", .type = CONFIG_STRING},
 };
+
 /* https only, a host, no credentials, query or fragment; a slash at the end is dropped. */
 static bool check_base(struct str base, const char **why) {
   struct str rest = str_slice(base, 8, base.len);

@@ -113,6 +113,27 @@ fi
 expect 0 "$ketlink" export --as ndjson -o "$work/seen" "$record" "$record" "$record" "$record"
 expect_no_text "$work/err" "exporting"
 
+# the session note: only where it is asked for, the same bytes each time, as R4 wants an attachment; what is said in psychotherapy
+# stays out of its page unless that is asked for too
+session=fixtures/clinic/iv-trd/record.json
+note='.entry[].resource | select(any(.meta.tag[]?; .code == "session-note")) | .content[0].attachment'
+expect 0 "$ketlink" export -q "$session"
+expect_same "$(jq "$note" "$work/out")" "" "a session note that nobody asked for"
+expect 0 "$ketlink" export -q --include session-note "$session"
+jq "$note" "$work/out" > "$work/note.json"
+expect 0 "$ketlink" export -q --include session-note "$session"
+jq "$note" "$work/out" | cmp - "$work/note.json" || fail "another page of the same record"
+jq -r .data "$work/note.json" | base64 -d > "$work/note.html"
+expect_same "$(jq -r .hash "$work/note.json")" "$(openssl dgst -sha1 -binary "$work/note.html" | base64)" "hash of the page"
+expect_same "$(jq -r '[.contentType, .size, .creation, .title] | join(" ")' "$work/note.json")" \
+  "text/html $(stat -c %s "$work/note.html") $(jq -r '.session.start, .session.id' "$session" | paste -sd ' ' | sed 's/ / Session /')"
+expect_text "$work/note.html" "Third infusion. Paused once for nausea."
+expect_no_text "$work/note.html" "Integration session."
+expect 0 "$ketlink" export -q --include session-note --include psychotherapy-notes "$session"
+jq -r "$note | .data" "$work/out" | base64 -d > "$work/note.html"
+expect_text "$work/note.html" "Integration session."
+expect 2 "$ketlink" export --include everything "$session"
+
 # each shape over several records: a Bundle a line
 for shape in collection batch transaction; do
   expect 0 "$ketlink" export --as $shape "$record" "$work/later.json"
