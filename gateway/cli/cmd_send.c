@@ -76,7 +76,7 @@ static enum status deliver(struct send *send, const struct intake_record *record
   if (status != STATUS_OK) return status;
   struct bundle_params params = {.definitions = pipeline_definitions(send->pipeline),
                                  .shape = &send->shape,
-                                 .clinic_id = pipeline_clinic_id(send->pipeline, record, arena),
+                                 .clinic_id = pipeline_identity(send->pipeline, record, INTAKE_CLINIC, arena),
                                  .arena = arena,
                                  .diags = diags,
                                  .source = &record->source};

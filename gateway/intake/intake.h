@@ -11,18 +11,25 @@
 #include "definitions/definitions.h"
 #include "tree/tree.h"
 
+/* Whose a record is, and which. */
+enum intake_identity {
+  INTAKE_CLINIC,  /* the namespace of all ids: "clinic.id" */
+  INTAKE_PATIENT, /* what keeps its order on the way: "patient.mrn"; may be absent */
+  INTAKE_RECORD,  /* by which people find it: "session.id"; may be absent */
+  INTAKE_IDENTITIES
+};
 struct intake_route {
-  struct str format;    /* value of the record's member `format`: "session-record/1" */
-  struct str model;     /* canonical of the logical model */
-  struct str map;       /* canonical of the map */
-  struct str clinic_id; /* FHIRPath of the clinic's id, the namespace of all ids: "clinic.id" */
+  struct str format; /* value of the record's member `format`: "session-record/1" */
+  struct str model;  /* canonical of the logical model */
+  struct str map;    /* canonical of the map */
+  struct str identities[INTAKE_IDENTITIES]; /* FHIRPath */
   const struct def_type *type;
 };
 struct intake_routes {
   struct intake_route *routes;
   size_t count;
 };
-/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId } ] }. STATUS_CONFIG with
+/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId, patientId, recordId } ] }. STATUS_CONFIG with
  * diagnostics. */
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,

@@ -1,6 +1,7 @@
 /* routes.c - mappings/routes.json: which format goes to which model and map.
  *
- *   { "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id" } ] }
+ *   { "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id",
+ *       "patientId": "patient.mrn", "recordId": "session.id" } ] }
  */
 #include "base/config.h"
 #include "intake/internal.h"
@@ -11,7 +12,10 @@ static const struct config_key route_keys[] = {
     {.name = "model", .type = CONFIG_STRING, .required = true},
     {.name = "map", .type = CONFIG_STRING, .required = true},
     {.name = "clinicId", .type = CONFIG_STRING, .required = true},
+    {.name = "patientId", .type = CONFIG_STRING},
+    {.name = "recordId", .type = CONFIG_STRING},
 };
+static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId"};
 
 struct reading {
   const char *path;
@@ -48,9 +52,11 @@ static enum status read_route(const struct reading *reading, const json_t *objec
   route->format = arena_str(reading->arena, config_string(object, "format"));
   route->model = arena_str(reading->arena, config_string(object, "model"));
   route->map = arena_str(reading->arena, config_string(object, "map"));
-  route->clinic_id = arena_str(reading->arena, config_string(object, "clinicId"));
-  if (!route->format.ptr || !route->model.ptr || !route->map.ptr || !route->clinic_id.ptr)
-    return STATUS_NOMEM;
+  if (!route->format.ptr || !route->model.ptr || !route->map.ptr) return STATUS_NOMEM;
+  for (size_t i = 0; i < INTAKE_IDENTITIES; i++) {
+    route->identities[i] = arena_str(reading->arena, config_string(object, identity_keys[i]));
+    if (!route->identities[i].ptr) return STATUS_NOMEM;
+  }
   route->type = definitions_type(reading->definitions, route->model);
   if (!route->type) return no_model(reading, route);
   if (intake_route_find(out, route->format))

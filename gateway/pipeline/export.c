@@ -66,7 +66,7 @@ static enum status finish_bundle(const struct passage *passage, struct tree_node
   struct bundle_params params = {
       .definitions = passage->pipeline->definitions,
       .shape = &passage->shape,
-      .clinic_id = pipeline_clinic_id(passage->pipeline, passage->record, passage->run->arena),
+      .clinic_id = pipeline_identity(passage->pipeline, passage->record, INTAKE_CLINIC, passage->run->arena),
       .arena = passage->run->arena,
       .diags = passage->run->diags,
       .source = &passage->record->source,
@@ -120,8 +120,8 @@ enum status pipeline_export(const struct pipeline *pipeline, const struct intake
   return status;
 }
 
-struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct intake_record *record,
-                              struct arena *arena) {
+struct str pipeline_identity(const struct pipeline *pipeline, const struct intake_record *record,
+                             enum intake_identity which, struct arena *arena) {
   struct fp_item slot;
   struct fp_list found = {0};
   struct diag_list diags;
@@ -129,7 +129,8 @@ struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct inta
   if (!record->route) return id;
   diag_list_init(&diags, arena);
   struct fp_run run = {.host = pipeline->host, .arena = arena, .diags = &diags, .resource = record->root};
-  const struct fp_program *program = pipeline->ways[record->route - pipeline->routes.routes].clinic_id;
+  const struct fp_program *program = pipeline->ways[record->route - pipeline->routes.routes].identities[which];
+  if (!program) return id;
   if (fhirpath_eval(program, &run, fp_one_node(&slot, record->root), &found) != STATUS_OK) return id;
   if (found.count != 1 || !fhirpath_text(&found.items[0], arena, &id)) return (struct str){0};
   return id;

@@ -7,7 +7,7 @@
 /* What a route needs beyond its names, by the route's index. */
 struct pipeline_route {
   const struct mapping_map *map;
-  struct fp_program *clinic_id;
+  struct fp_program *identities[INTAKE_IDENTITIES]; /* NULL: the route does not say */
   struct pipeline_rules rules;
   struct fp_program **applies; /* by the index of a rule; NULL: checklists are not wanted */
 };

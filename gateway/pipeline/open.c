@@ -16,18 +16,28 @@ static enum status open_definitions(struct pipeline *pipeline, const struct pipe
 
 /* --- routes and maps --- */
 
-/* The clinic's id, the namespace of all ids, is found by an expression on the record. */
-static enum status compile_clinic_id(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
+/* Whose a record is, is found by expressions on it. */
+static enum status compile_identity(struct pipeline *pipeline, size_t index, enum intake_identity which,
+                                    struct diag_list *diags) {
   const struct intake_route *route = &pipeline->routes.routes[index];
   struct source *source = ARENA_NEW(pipeline->arena, struct source);
   if (!source) return STATUS_NOMEM;
-  *source = source_make(STR("routes.json"), route->clinic_id);
+  *source = source_make(STR("routes.json"), route->identities[which]);
+  if (!source->text.len) return STATUS_OK;
   struct fp_compile compile = {.definitions = pipeline->definitions,
                                .input = route->type,
                                .resource = route->type,
                                .source = source,
                                .to = source->text.len};
-  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].clinic_id, NULL);
+  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].identities[which],
+                          NULL);
+}
+
+static enum status compile_identities(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
+  enum status status = STATUS_OK;
+  for (int which = 0; status == STATUS_OK && which < INTAKE_IDENTITIES; which++)
+    status = compile_identity(pipeline, index, (enum intake_identity)which, diags);
+  return status;
 }
 
 static enum status find_map(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
@@ -49,7 +59,7 @@ static enum status open_routes(struct pipeline *pipeline, struct diag_list *diag
   pipeline->ways = ARENA_ARRAY(pipeline->arena, struct pipeline_route, pipeline->routes.count + 1);
   if (status == STATUS_OK && !pipeline->ways) status = STATUS_NOMEM;
   for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
-    status = compile_clinic_id(pipeline, i, diags);
+    status = compile_identities(pipeline, i, diags);
   return status;
 }
 

@@ -139,8 +139,8 @@ struct pipeline_run {
  */
 enum status pipeline_export(const struct pipeline *pipeline, const struct intake_record *record,
                             const struct pipeline_run *run, struct tree_node **bundle) MUST_USE;
-/* The clinic's id of a record (namespace of its ids); empty when absent. */
-struct str pipeline_clinic_id(const struct pipeline *pipeline, const struct intake_record *record,
-                              struct arena *arena);
+/* Whose a record is; empty when that is absent, or its route does not say. */
+struct str pipeline_identity(const struct pipeline *pipeline, const struct intake_record *record,
+                             enum intake_identity which, struct arena *arena);
 
 #endif

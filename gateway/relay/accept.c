@@ -1,0 +1,119 @@
+/* accept.c - a text that was given to the relay -> records -> Bundles -> the store. */
+#include "relay/internal.h"
+
+struct taking {
+  struct relay *relay;
+  const struct relay_input *input;
+  struct arena *arena;
+  struct diag_list *diags;
+  struct relay_accepted *result;
+  struct outbox_item items[RELAY_DESTINATIONS_MAX]; /* of the record that is taken */
+  size_t item_count;
+};
+
+static size_t way_of(const struct relay_ways *ways, struct str name) {
+  for (size_t i = 0; i < ways->count; i++)
+    if (str_eq(ways->ways[i].config->name, name)) return i;
+  return SIZE_MAX; /* relay_config_read has checked the names */
+}
+
+static enum status write_bundle(const struct tree_node *bundle, struct arena *arena, struct str *out) {
+  struct tree_write compact = {0};
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  tree_write_json(bundle, &compact, &text);
+  enum status status = text.error;
+  *out = status == STATUS_OK ? buf_take_str(&text, arena) : (struct str){0};
+  buf_release(&text);
+  return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
+}
+
+/* Lane and label are the clinic's own: they are hashed and sealed in the store. */
+static void name_item(const struct taking *taking, const struct intake_record *record, struct outbox_item *item) {
+  const struct pipeline *pipeline = taking->relay->ways->pipeline;
+  struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
+  struct str patient = pipeline_identity(pipeline, record, INTAKE_PATIENT, taking->arena);
+  if (patient.len) item->lane = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(patient));
+  item->label = pipeline_identity(pipeline, record, INTAKE_RECORD, taking->arena);
+  if (item->label.len > LIMIT_OUTBOX_LABEL) item->label.len = LIMIT_OUTBOX_LABEL;
+}
+
+/* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record itself, to be mapped
+   again when the map is mended. */
+static enum status make_item(struct taking *taking, const struct intake_record *record, const struct relay_way *way,
+                             struct outbox_item *item) {
+  struct tree_node *bundle = NULL;
+  bool parked = false;
+  struct pipeline_run run = {.arena = taking->arena,
+                             .diags = taking->diags,
+                             .shape = &way->shape,
+                             .policy = &way->policy,
+                             .parked = &parked,
+                             .validate = true};
+  enum status status = pipeline_export(taking->relay->ways->pipeline, record, &run, &bundle);
+  *item = (struct outbox_item){.destination = way->config->name, .kind = STR("bundle")};
+  name_item(taking, record, item);
+  if (parked) {
+    item->kind = STR("record");
+    item->payload = record->source.text;
+    item->parked = STR("does-not-conform");
+    item->blocks = way->config->blocks;
+    taking->result->parked++;
+    return STATUS_OK;
+  }
+  return status == STATUS_OK ? write_bundle(bundle, taking->arena, &item->payload) : status;
+}
+
+static enum status make_items(struct taking *taking, const struct intake_record *record) {
+  const struct relay_names *to = taking->input->to;
+  enum status status = STATUS_OK;
+  taking->item_count = 0;
+  for (size_t i = 0; status == STATUS_OK && i < to->count; i++) {
+    size_t way = way_of(taking->relay->ways, to->names[i]);
+    if (way == SIZE_MAX) return STATUS_CONFIG;
+    status = make_item(taking, record, &taking->relay->ways->ways[way], &taking->items[taking->item_count++]);
+  }
+  return status;
+}
+
+static enum status put_record(struct taking *taking, const struct intake_record *record) {
+  enum outbox_answer answer = OUTBOX_ACCEPTED;
+  struct outbox_message message = {.source = taking->input->source,
+                                   .control = taking->input->control,
+                                   .content = record->source.text,
+                                   .items = taking->items,
+                                   .item_count = taking->item_count};
+  enum status status = outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
+  if (status != STATUS_OK) return status;
+  taking->result->records++;
+  taking->result->again += answer == OUTBOX_AGAIN;
+  taking->result->different += answer == OUTBOX_DIFFERENT;
+  return STATUS_OK;
+}
+
+/* NOT_FOUND at the end. Bad records are counted. */
+static enum status take_next(struct taking *taking, struct intake_input *input) {
+  const struct pipeline *pipeline = taking->relay->ways->pipeline;
+  struct intake_record record = {0};
+  enum status status = intake_next(input, pipeline_definitions(pipeline), pipeline_routes(pipeline), taking->arena,
+                                   taking->diags, &record);
+  if (status == STATUS_OK && !record.route) status = STATUS_INVALID;
+  if (status == STATUS_OK) status = make_items(taking, &record);
+  if (status == STATUS_OK) return put_record(taking, &record);
+  if (status != STATUS_INVALID && status != STATUS_LIMIT) return status;
+  taking->result->bad++;
+  return STATUS_OK;
+}
+
+struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
+                                   struct diag_list *diags) {
+  struct relay_accepted result = {0};
+  struct taking taking = {.relay = relay, .input = input, .arena = arena, .diags = diags, .result = &result};
+  struct intake_input records = intake_open(input->name, input->text);
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK)
+    status = take_next(&taking, &records);
+  if (status == STATUS_NOT_FOUND) status = result.bad || !result.records ? STATUS_INVALID : STATUS_OK;
+  result.status = status;
+  return result;
+}

@@ -1,0 +1,55 @@
+/* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many records came in
+   and were settled meanwhile. Who was promised something hears of it afterwards, and only then. */
+#include <event2/event.h>
+#include "relay/internal.h"
+
+static void keep(struct relay *relay, enum status status) {
+  struct relay_promise *promise = relay->promised;
+  relay->promised = NULL;
+  relay->promised_end = &relay->promised;
+  while (promise) {
+    struct relay_promise *next = promise->next; /* the promise may be gone after it was kept */
+    promise->kept(promise->context, status);
+    promise = next;
+  }
+}
+
+/* A disk that failed is not asked again: the process ends, and nobody is told that his record is kept. */
+static void commit(struct relay *relay) {
+  enum status status = outbox_commit(relay->outbox);
+  if (status == STATUS_IO) {
+    relay->fatal = status;
+    RELAY_LOG(relay, RELAY_ERROR, "store-failed", RELAY_TEXT("what", STR("the store cannot be written: stopping")));
+    event_base_loopbreak(relay->base);
+    return;
+  }
+  keep(relay, status);
+}
+
+static void on_commit(evutil_socket_t socket, short what, void *context) {
+  (void)socket;
+  (void)what;
+  commit(context);
+}
+
+void relay_promise(struct relay *relay, struct relay_promise *promise) {
+  promise->next = NULL;
+  *relay->promised_end = promise;
+  relay->promised_end = &promise->next;
+  event_active(relay->commit, EV_TIMEOUT, 0);
+}
+
+enum status relay_group_open(struct relay *relay) {
+  relay->promised_end = &relay->promised;
+  relay->commit = event_new(relay->base, -1, 0, on_commit, relay);
+  if (!relay->commit) return STATUS_NOMEM;
+  /* after all that is ready in this turn */
+  return event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) == 0 ? STATUS_OK : STATUS_IO;
+}
+
+void relay_group_close(struct relay *relay) {
+  while (relay->promised && relay->fatal == STATUS_OK)
+    commit(relay);
+  if (relay->commit) event_free(relay->commit);
+  relay->commit = NULL;
+}

@@ -1,0 +1,148 @@
+/* internal.h - private to relay: what its parts share. */
+#ifndef KETLINK_RELAY_INTERNAL_H
+#define KETLINK_RELAY_INTERNAL_H
+
+#include "delivery/delivery.h"
+#include "delivery/loop.h"
+#include "outbox/outbox.h"
+#include "pipeline/pipeline.h"
+#include "relay/config.h"
+#include "relay/fiber.h"
+#include "relay/relay.h"
+
+struct event;
+struct event_base;
+struct relay;
+struct relay_sender;
+struct relay_folder;
+
+/* --- log.c: one event, one line on stderr; never a patient's data --- */
+
+enum relay_level { RELAY_ERROR, RELAY_WARNING, RELAY_INFO };
+
+/* A name and a value: text (words of the program, names of the configuration, digests) or a number. */
+struct relay_field {
+  const char *name;
+  struct str text; /* ptr NULL: the number */
+  int64_t number;
+};
+#define RELAY_TEXT(n, t) ((struct relay_field){.name = (n), .text = (t)})
+#define RELAY_NUMBER(n, v) ((struct relay_field){.name = (n), .number = (v)})
+
+struct relay_log {
+  const struct host *host;
+  bool json;
+};
+void relay_log(const struct relay_log *log, enum relay_level level, const char *event, const struct relay_field *fields,
+               size_t count);
+#define RELAY_LOG(relay, level, event, ...)                                                                     \
+  relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                   \
+            sizeof((struct relay_field[]){__VA_ARGS__}) / sizeof(struct relay_field))
+/* Findings, by code, place and rule: messages quote words of a record. */
+void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);
+
+/* --- group.c: changes become durable together --- */
+
+struct relay_promise {
+  struct relay_promise *next;
+  /* OK: what changed before the promise was made is durable. */
+  void (*kept)(void *context, enum status status);
+  void *context;
+};
+/* Kept once, after the commit at the end of this turn of the loop. */
+void relay_promise(struct relay *relay, struct relay_promise *promise);
+enum status relay_group_open(struct relay *relay) MUST_USE;
+/* Commits what waits, now; for the end of the process. */
+void relay_group_close(struct relay *relay);
+
+/* --- ways.c: maps and destinations, as they are now; a reload makes others --- */
+
+struct relay_way {
+  const struct relay_destination_config *config;
+  struct bundle_shape shape;
+  struct pipeline_policy policy;
+  struct delivery_destination destination;
+};
+struct relay_ways {
+  struct arena *arena;
+  struct pipeline *pipeline;
+  struct relay_way ways[RELAY_DESTINATIONS_MAX]; /* in the order of the configuration */
+  size_t count;
+  size_t users; /* deliveries under way, and one for being the present */
+};
+/* Reads and checks all of it; all faults in `diags`. */
+enum status relay_ways_open(const struct relay_config *config, const struct host *host, struct diag_list *diags,
+                            struct relay_ways **out) MUST_USE;
+void relay_ways_leave(struct relay_ways *ways);
+
+/* --- accept.c: text -> records -> the store --- */
+
+struct relay_input {
+  struct str source;  /* who gives it: name of the folder, "http" */
+  struct str control; /* name by which the giver knows it; may be empty */
+  struct str name;    /* for findings */
+  struct str text;
+  const struct relay_names *to;
+};
+struct relay_accepted {
+  size_t records, again, different, bad, parked;
+  enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
+};
+/* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is NDJSON, where
+   the others are taken. */
+struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
+                                   struct diag_list *diags);
+
+/* --- sender.c: one destination --- */
+
+enum status relay_sender_open(struct relay *relay, size_t index, struct relay_sender **out) MUST_USE;
+void relay_sender_close(struct relay_sender *sender);
+/* Something may be due. */
+void relay_sender_kick(struct relay_sender *sender);
+/* Takes no more; what is under way goes on. */
+void relay_sender_stop(struct relay_sender *sender);
+void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
+
+/* --- folder.c: a drop folder --- */
+
+enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config, struct diag_list *diags,
+                              struct relay_folder **out) MUST_USE;
+void relay_folder_close(struct relay_folder *folder);
+
+/* --- alert.c --- */
+
+/* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured program. */
+void relay_alert(struct relay *relay, const char *state, struct str what);
+
+/* --- notify.c: systemd --- */
+
+void relay_notify(const char *state);
+/* Milliseconds between signs of life; 0: none are wanted. */
+int64_t relay_watchdog_ms(void);
+
+/* --- the whole --- */
+
+struct relay {
+  const struct host *host;
+  const char *config_path;
+  struct arena *arena;
+  struct relay_config *config;
+  struct relay_log log;
+  struct event_base *base;
+  struct outbox *outbox;
+  struct relay_ways *ways;
+  struct fiber_pool *fibers;
+  struct delivery_loop *loop;
+  struct relay_sender *senders[RELAY_DESTINATIONS_MAX];
+  struct relay_folder *folders[RELAY_FOLDERS_MAX];
+  struct console *console;
+  struct arena *records; /* of the record that is taken in */
+  /* group.c */
+  struct event *commit;
+  struct relay_promise *promised, **promised_end;
+  bool stopping;
+  enum status fatal; /* why the loop was left */
+};
+int64_t relay_now(const struct relay *relay);
+
+#endif

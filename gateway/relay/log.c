@@ -1,0 +1,72 @@
+/* log.c - one event, one line: key=value or JSON. Values are words of the program, names of the configuration, numbers and
+   digests; nothing of a record. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "relay/internal.h"
+
+enum { LINE_MAX_BYTES = 4096 };
+
+static const char *const levels[] = {"error", "warning", "info"};
+/* sd-daemon(3): the priority before a line tells the journal how grave it is */
+static const char *const priorities[] = {"<3>", "<4>", "<6>"};
+
+static bool is_plain(struct str text) {
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_./:+", c);
+    if (!plain || !c) return false;
+  }
+  return text.len > 0;
+}
+
+static void write_value(struct buf *line, const struct relay_field *field, bool json) {
+  if (!field->text.ptr)
+    buf_printf(line, "%lld", (long long)field->number);
+  else if (!json && is_plain(field->text))
+    buf_add_str(line, field->text);
+  else
+    buf_add_json(line, field->text); /* control characters and line ends are escaped */
+}
+
+static void write_json(struct buf *line, const char *level, const char *event, int64_t now,
+                       const struct relay_field *fields, size_t count) {
+  buf_printf(line, "{\"time\":%lld,\"level\":\"%s\",\"event\":\"%s\"", (long long)now, level, event);
+  for (size_t i = 0; i < count; i++) {
+    buf_printf(line, ",\"%s\":", fields[i].name);
+    write_value(line, &fields[i], true);
+  }
+  buf_add_text(line, "}\n");
+}
+
+static void write_text(struct buf *line, const char *priority, const char *event, const struct relay_field *fields,
+                       size_t count) {
+  buf_printf(line, "%s%s", priority, event);
+  for (size_t i = 0; i < count; i++) {
+    buf_printf(line, " %s=", fields[i].name);
+    write_value(line, &fields[i], false);
+  }
+  buf_add_char(line, '\n');
+}
+
+void relay_log(const struct relay_log *log, enum relay_level level, const char *event, const struct relay_field *fields,
+               size_t count) {
+  struct buf line;
+  buf_init(&line, LINE_MAX_BYTES);
+  if (log->json)
+    write_json(&line, levels[level], event, log->host->now_ms(log->host->context), fields, count);
+  else
+    write_text(&line, getenv("JOURNAL_STREAM") ? priorities[level] : "", event, fields, count);
+  /* in one call, so that lines do not mix; a log that cannot be written stops nobody */
+  if (line.error == STATUS_OK && write(STDERR_FILENO, line.ptr, line.len) < 0) line.error = STATUS_IO;
+  buf_release(&line);
+}
+
+void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+    struct relay_field fields[] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
+                                   RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
+                                   RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col)};
+    enum relay_level level = diag->severity >= DIAG_ERROR ? RELAY_ERROR : RELAY_WARNING;
+    relay_log(log, level, event, fields, sizeof fields / sizeof fields[0]);
+  }
+}

@@ -1,0 +1,86 @@
+/* ways.c - maps and destinations as the configuration names them, read as a whole. A reload makes new ones; what is under way
+   keeps the old until it has ended. */
+#include <stdlib.h>
+#include "relay/internal.h"
+
+enum { WAYS_BYTES = 16 << 20 };
+
+static enum status read_way(struct relay_ways *ways, const struct relay_config *config, size_t index,
+                            const struct host *host, struct str folder, struct diag_list *diags) {
+  struct relay_way *way = &ways->ways[index];
+  const struct relay_destination_config *given = way->config = &config->destinations[index];
+  struct str path = given->file;
+  enum status worst = STATUS_OK, status;
+  if (!path.len) path = arena_printf(ways->arena, "%.*s/destinations/%.*s.json", STR_ARG(folder), STR_ARG(given->name));
+  if (!path.ptr) return STATUS_NOMEM;
+  status = pipeline_policy_read(path.ptr, host, ways->arena, diags, &way->policy);
+  if (worst == STATUS_OK) worst = status;
+  if (status == STATUS_OK) status = bundle_shape_read(path.ptr, host, ways->arena, diags, &way->shape);
+  if (worst == STATUS_OK) worst = status;
+  if (status == STATUS_OK)
+    status = delivery_destination_read(path.ptr, host, ways->arena, diags, &way->destination);
+  return worst == STATUS_OK ? status : worst;
+}
+
+static enum status read_ways(struct relay_ways *ways, const struct relay_config *config, const struct host *host,
+                             struct diag_list *diags) {
+  struct str folder;
+  enum status worst = pipeline_find_mappings(config->mappings.ptr, ways->arena, diags, &folder);
+  for (size_t i = 0; worst != STATUS_NOMEM && i < config->destination_count; i++) {
+    enum status status = read_way(ways, config, i, host, folder, diags);
+    if (worst == STATUS_OK) worst = status;
+    ways->count = i + 1;
+  }
+  return worst;
+}
+
+/* The packages that any destination asks for. */
+static enum status gather_packages(const struct relay_ways *ways, struct pipeline_params *params) {
+  size_t count = 0;
+  for (size_t i = 0; i < ways->count; i++)
+    count += ways->ways[i].policy.package_count;
+  const char **packages = ARENA_ARRAY(ways->arena, const char *, count + 1);
+  if (!packages) return STATUS_NOMEM;
+  for (size_t i = 0; i < ways->count; i++)
+    for (size_t p = 0; p < ways->ways[i].policy.package_count; p++) {
+      const char *package = ways->ways[i].policy.packages[p];
+      bool known = false;
+      for (size_t k = 0; k < params->package_count; k++)
+        known |= strcmp(packages[k], package) == 0;
+      if (!known) packages[params->package_count++] = package;
+    }
+  params->packages = packages;
+  return STATUS_OK;
+}
+
+static enum status open_pipeline(struct relay_ways *ways, const struct relay_config *config, const struct host *host,
+                                 struct diag_list *diags) {
+  struct pipeline_params params = {
+      .host = host, .definitions = config->definitions.ptr, .mappings = config->mappings.ptr, .maps = true};
+  enum status status = gather_packages(ways, &params);
+  if (status == STATUS_OK) status = pipeline_open(&params, diags, &ways->pipeline);
+  for (size_t i = 0; status == STATUS_OK && i < ways->count; i++)
+    status = pipeline_policy_check(ways->pipeline, &ways->ways[i].policy, diags);
+  return status;
+}
+
+enum status relay_ways_open(const struct relay_config *config, const struct host *host, struct diag_list *diags,
+                            struct relay_ways **out) {
+  struct relay_ways *ways = *out = calloc(1, sizeof *ways);
+  if (!ways) return STATUS_NOMEM;
+  ways->users = 1;
+  ways->arena = arena_new(WAYS_BYTES);
+  enum status status = ways->arena ? read_ways(ways, config, host, diags) : STATUS_NOMEM;
+  if (status == STATUS_OK) status = open_pipeline(ways, config, host, diags);
+  if (status == STATUS_OK) return status;
+  relay_ways_leave(ways);
+  *out = NULL;
+  return status;
+}
+
+void relay_ways_leave(struct relay_ways *ways) {
+  if (!ways || --ways->users) return;
+  pipeline_close(ways->pipeline);
+  arena_free(ways->arena);
+  free(ways);
+}
