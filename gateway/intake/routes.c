@@ -37,9 +37,9 @@ static enum status no_model(const struct reading *reading, const struct intake_r
   while (at > 0 && route->model.ptr[at - 1] != '/')
     at--;
   struct str near = definitions_nearest_type(reading->definitions, str_slice(route->model, at, SIZE_MAX));
-  struct str message = arena_printf(
-      reading->arena, "format %.*s: there is no model %.*s%s%.*s%s", STR_ARG(route->format),
-      STR_ARG(route->model), near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+  struct str message = arena_printf(reading->arena, "format %.*s: there is no model %.*s%s%.*s%s",
+                                    STR_ARG(route->format), STR_ARG(route->model),
+                                    near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
   return message.ptr ? complain(reading, "", message) : STATUS_NOMEM;
 }
 

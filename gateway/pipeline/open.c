@@ -29,8 +29,7 @@ static enum status compile_identity(struct pipeline *pipeline, size_t index, enu
                                .resource = route->type,
                                .source = source,
                                .to = source->text.len};
-  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].identities[which],
-                          NULL);
+  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].identities[which], NULL);
 }
 
 static enum status compile_identities(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
@@ -63,7 +62,8 @@ static enum status open_routes(struct pipeline *pipeline, struct diag_list *diag
   return status;
 }
 
-enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *arena, struct diag_list *diags) {
+enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *arena,
+                                struct diag_list *diags) {
   struct intake_sets *sets;
   struct intake_sets_params params = {.folder = pipeline->folder.ptr,
                                       .host = pipeline->host,
@@ -173,7 +173,8 @@ bool pipeline_is_set(const struct pipeline *pipeline, const char *folder) {
 enum status pipeline_set_open(const struct pipeline *pipeline, const char *folder, struct diag_list *diags,
                               struct intake_set **out) {
   if (pipeline->sets_broken) {
-    diag_error(diags, DIAG_CONFIG_INVALID, NULL, "a description in mappings/csv is faulty: see ketlink map check");
+    diag_error(diags, DIAG_CONFIG_INVALID, NULL,
+               "a description in mappings/csv is faulty: see ketlink map check");
     return STATUS_CONFIG;
   }
   return intake_set_open(pipeline->sets, pipeline->host, pipeline->definitions, folder, diags, out);

@@ -29,7 +29,8 @@ static enum status write_bundle(const struct tree_node *bundle, struct arena *ar
 }
 
 /* Lane and label are the clinic's own: they are hashed and sealed in the store. */
-static void name_item(const struct taking *taking, const struct intake_record *record, struct outbox_item *item) {
+static void name_item(const struct taking *taking, const struct intake_record *record,
+                      struct outbox_item *item) {
   const struct pipeline *pipeline = taking->relay->ways->pipeline;
   struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
   struct str patient = pipeline_identity(pipeline, record, INTAKE_PATIENT, taking->arena);
@@ -38,10 +39,10 @@ static void name_item(const struct taking *taking, const struct intake_record *r
   if (item->label.len > LIMIT_OUTBOX_LABEL) item->label.len = LIMIT_OUTBOX_LABEL;
 }
 
-/* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record itself, to be mapped
-   again when the map is mended. */
-static enum status make_item(struct taking *taking, const struct intake_record *record, const struct relay_way *way,
-                             struct outbox_item *item) {
+/* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record
+   itself, to be mapped again when the map is mended. */
+static enum status make_item(struct taking *taking, const struct intake_record *record,
+                             const struct relay_way *way, struct outbox_item *item) {
   struct tree_node *bundle = NULL;
   bool parked = false;
   struct pipeline_run run = {.arena = taking->arena,
@@ -83,7 +84,8 @@ static enum status put_record(struct taking *taking, const struct intake_record 
                                    .content = record->source.text,
                                    .items = taking->items,
                                    .item_count = taking->item_count};
-  enum status status = outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
+  enum status status =
+      outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
   if (status != STATUS_OK) return status;
   taking->result->records++;
   taking->result->again += answer == OUTBOX_AGAIN;
@@ -95,8 +97,8 @@ static enum status put_record(struct taking *taking, const struct intake_record 
 static enum status take_next(struct taking *taking, struct intake_input *input) {
   const struct pipeline *pipeline = taking->relay->ways->pipeline;
   struct intake_record record = {0};
-  enum status status = intake_next(input, pipeline_definitions(pipeline), pipeline_routes(pipeline), taking->arena,
-                                   taking->diags, &record);
+  enum status status = intake_next(input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
+                                   taking->arena, taking->diags, &record);
   if (status == STATUS_OK && !record.route) status = STATUS_INVALID;
   if (status == STATUS_OK) status = make_items(taking, &record);
   if (status == STATUS_OK) return put_record(taking, &record);

@@ -1,4 +1,5 @@
-/* alert.c - on edges the configured program is run: ALERT STATE WHAT, without a shell, without this process waiting. */
+/* alert.c - on edges the configured program is run: ALERT STATE WHAT, without a shell, without this process
+ * waiting. */
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>

@@ -18,10 +18,10 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-struct fiber {
-  struct fiber_pool *pool;
-  struct fiber *next; /* idle ones */
-  fiber_body *body;
+struct relay_fiber {
+  struct relay_fiber_pool *pool;
+  struct relay_fiber *next; /* idle ones */
+  relay_fiber_body *body;
   void *context;
   void *mapping; /* guard page and stack */
   ucontext_t inside, outside;
@@ -31,14 +31,14 @@ struct fiber {
   bool running, ended;
 };
 
-struct fiber_pool {
-  struct fiber *idle;
+struct relay_fiber_pool {
+  struct relay_fiber *idle;
   size_t idle_count, idle_max, busy;
 };
 
 /* --- the sanitizer --- */
 
-static void leave_outside(struct fiber *fiber, char *stack) {
+static void leave_outside(struct relay_fiber *fiber, char *stack) {
 #ifdef FIBER_SANITIZED
   __sanitizer_start_switch_fiber(&fiber->fake_stack, stack, FIBER_STACK_BYTES);
 #else
@@ -46,7 +46,7 @@ static void leave_outside(struct fiber *fiber, char *stack) {
 #endif
 }
 
-static void enter_outside(struct fiber *fiber) {
+static void enter_outside(struct relay_fiber *fiber) {
 #ifdef FIBER_SANITIZED
   __sanitizer_finish_switch_fiber(fiber->fake_stack, NULL, NULL);
 #else
@@ -54,7 +54,7 @@ static void enter_outside(struct fiber *fiber) {
 #endif
 }
 
-static void leave_inside(struct fiber *fiber, void **fake_stack) {
+static void leave_inside(struct relay_fiber *fiber, void **fake_stack) {
 #ifdef FIBER_SANITIZED
   __sanitizer_start_switch_fiber(fake_stack, fiber->outside_stack, fiber->outside_size);
 #else
@@ -62,7 +62,7 @@ static void leave_inside(struct fiber *fiber, void **fake_stack) {
 #endif
 }
 
-static void enter_inside(struct fiber *fiber, void *fake_stack) {
+static void enter_inside(struct relay_fiber *fiber, void *fake_stack) {
 #ifdef FIBER_SANITIZED
   __sanitizer_finish_switch_fiber(fake_stack, &fiber->outside_stack, &fiber->outside_size);
 #else
@@ -76,12 +76,12 @@ static size_t page_size(void) {
   return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static char *stack_of(const struct fiber *fiber) {
+static char *stack_of(const struct relay_fiber *fiber) {
   return (char *)fiber->mapping + page_size();
 }
 
-static struct fiber *make_fiber(void) {
-  struct fiber *fiber = calloc(1, sizeof *fiber);
+static struct relay_fiber *make_fiber(void) {
+  struct relay_fiber *fiber = calloc(1, sizeof *fiber);
   if (!fiber) return NULL;
   fiber->mapping = mmap(NULL, page_size() + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
@@ -91,35 +91,35 @@ static struct fiber *make_fiber(void) {
   return NULL;
 }
 
-static void drop_fiber(struct fiber *fiber) {
+static void drop_fiber(struct relay_fiber *fiber) {
   munmap(fiber->mapping, page_size() + FIBER_STACK_BYTES);
   free(fiber);
 }
 
-enum status fiber_pool_new(size_t idle, struct fiber_pool **out) {
+enum status relay_fiber_pool_new(size_t idle, struct relay_fiber_pool **out) {
   *out = calloc(1, sizeof **out);
   if (!*out) return STATUS_NOMEM;
   (*out)->idle_max = idle;
   return STATUS_OK;
 }
 
-void fiber_pool_free(struct fiber_pool *pool) {
+void relay_fiber_pool_free(struct relay_fiber_pool *pool) {
   if (!pool) return;
   assert(pool->busy == 0);
   while (pool->idle) {
-    struct fiber *fiber = pool->idle;
+    struct relay_fiber *fiber = pool->idle;
     pool->idle = fiber->next;
     drop_fiber(fiber);
   }
   free(pool);
 }
 
-size_t fiber_pool_busy(const struct fiber_pool *pool) {
+size_t relay_fiber_pool_busy(const struct relay_fiber_pool *pool) {
   return pool->busy;
 }
 
-static struct fiber *take_fiber(struct fiber_pool *pool) {
-  struct fiber *fiber = pool->idle;
+static struct relay_fiber *take_fiber(struct relay_fiber_pool *pool) {
+  struct relay_fiber *fiber = pool->idle;
   if (!fiber) return make_fiber();
   pool->idle = fiber->next;
   pool->idle_count--;
@@ -127,8 +127,8 @@ static struct fiber *take_fiber(struct fiber_pool *pool) {
 }
 
 /* What a fiber left on its stack may be of a patient: the pages go back, and come again as zeros. */
-static void give_back(struct fiber *fiber) {
-  struct fiber_pool *pool = fiber->pool;
+static void give_back(struct relay_fiber *fiber) {
+  struct relay_fiber_pool *pool = fiber->pool;
   pool->busy--;
   if (pool->idle_count == pool->idle_max || madvise(stack_of(fiber), FIBER_STACK_BYTES, MADV_DONTNEED) != 0) {
     drop_fiber(fiber);
@@ -143,7 +143,7 @@ static void give_back(struct fiber *fiber) {
 
 /* makecontext passes ints only: a pointer goes in two halves. */
 static void begin(unsigned high, unsigned low) {
-  struct fiber *fiber = (struct fiber *)((uintptr_t)high << 32 | low);
+  struct relay_fiber *fiber = (struct relay_fiber *)((uintptr_t)high << 32 | low);
   enter_inside(fiber, NULL);
   fiber->body(fiber, fiber->context);
   fiber->ended = true;
@@ -152,7 +152,7 @@ static void begin(unsigned high, unsigned low) {
   abort(); /* an ended fiber is never resumed */
 }
 
-void fiber_resume(struct fiber *fiber) {
+void relay_fiber_resume(struct relay_fiber *fiber) {
   assert(!fiber->running && !fiber->ended);
   fiber->running = true;
   leave_outside(fiber, stack_of(fiber));
@@ -162,7 +162,7 @@ void fiber_resume(struct fiber *fiber) {
   if (fiber->ended) give_back(fiber);
 }
 
-void fiber_suspend(struct fiber *fiber) {
+void relay_fiber_suspend(struct relay_fiber *fiber) {
   void *fake_stack = NULL;
   assert(fiber->running);
   leave_inside(fiber, &fake_stack);
@@ -170,8 +170,8 @@ void fiber_suspend(struct fiber *fiber) {
   enter_inside(fiber, fake_stack);
 }
 
-enum status fiber_start(struct fiber_pool *pool, fiber_body *body, void *context) {
-  struct fiber *fiber = take_fiber(pool);
+enum status relay_fiber_start(struct relay_fiber_pool *pool, relay_fiber_body *body, void *context) {
+  struct relay_fiber *fiber = take_fiber(pool);
   if (!fiber) return STATUS_NOMEM;
   fiber->pool = pool;
   fiber->body = body;
@@ -184,6 +184,6 @@ enum status fiber_start(struct fiber_pool *pool, fiber_body *body, void *context
   fiber->inside.uc_link = NULL;
   uintptr_t pointer = (uintptr_t)fiber;
   makecontext(&fiber->inside, (void (*)(void))begin, 2, (unsigned)(pointer >> 32), (unsigned)pointer);
-  fiber_resume(fiber);
+  relay_fiber_resume(fiber);
   return STATUS_OK;
 }

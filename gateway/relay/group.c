@@ -1,5 +1,6 @@
-/* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many records came in
-   and were settled meanwhile. Who was promised something hears of it afterwards, and only then. */
+/* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
+   records came in and were settled meanwhile. Who was promised something hears of it afterwards, and only
+   then. */
 #include <event2/event.h>
 #include "relay/internal.h"
 
@@ -19,7 +20,8 @@ static void commit(struct relay *relay) {
   enum status status = outbox_commit(relay->outbox);
   if (status == STATUS_IO) {
     relay->fatal = status;
-    RELAY_LOG(relay, RELAY_ERROR, "store-failed", RELAY_TEXT("what", STR("the store cannot be written: stopping")));
+    RELAY_LOG(relay, RELAY_ERROR, "store-failed",
+              RELAY_TEXT("what", STR("the store cannot be written: stopping")));
     event_base_loopbreak(relay->base);
     return;
   }
@@ -44,7 +46,8 @@ enum status relay_group_open(struct relay *relay) {
   relay->commit = event_new(relay->base, -1, 0, on_commit, relay);
   if (!relay->commit) return STATUS_NOMEM;
   /* after all that is ready in this turn */
-  return event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) == 0 ? STATUS_OK : STATUS_IO;
+  return event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) == 0 ? STATUS_OK
+                                                                                             : STATUS_IO;
 }
 
 void relay_group_close(struct relay *relay) {

@@ -33,10 +33,10 @@ struct relay_log {
   const struct host *host;
   bool json;
 };
-void relay_log(const struct relay_log *log, enum relay_level level, const char *event, const struct relay_field *fields,
-               size_t count);
-#define RELAY_LOG(relay, level, event, ...)                                                                     \
-  relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                   \
+void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
+               const struct relay_field *fields, size_t count);
+#define RELAY_LOG(relay, level, event, ...)                                                                  \
+  relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                \
             sizeof((struct relay_field[]){__VA_ARGS__}) / sizeof(struct relay_field))
 /* Findings, by code, place and rule: messages quote words of a record. */
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);
@@ -71,8 +71,8 @@ struct relay_ways {
   size_t users; /* deliveries under way, and one for being the present */
 };
 /* Reads and checks all of it; all faults in `diags`. */
-enum status relay_ways_open(const struct relay_config *config, const struct host *host, struct diag_list *diags,
-                            struct relay_ways **out) MUST_USE;
+enum status relay_ways_open(const struct relay_config *config, const struct host *host,
+                            struct diag_list *diags, struct relay_ways **out) MUST_USE;
 void relay_ways_leave(struct relay_ways *ways);
 
 /* --- accept.c: text -> records -> the store --- */
@@ -88,8 +88,8 @@ struct relay_accepted {
   size_t records, again, different, bad, parked;
   enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
 };
-/* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is NDJSON, where
-   the others are taken. */
+/* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is
+   NDJSON, where the others are taken. */
 struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
                                    struct diag_list *diags);
 
@@ -105,13 +105,14 @@ void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
 
 /* --- folder.c: a drop folder --- */
 
-enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config, struct diag_list *diags,
-                              struct relay_folder **out) MUST_USE;
+enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,
+                              struct diag_list *diags, struct relay_folder **out) MUST_USE;
 void relay_folder_close(struct relay_folder *folder);
 
 /* --- alert.c --- */
 
-/* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured program. */
+/* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured
+ * program. */
 void relay_alert(struct relay *relay, const char *state, struct str what);
 
 /* --- notify.c: systemd --- */
@@ -131,7 +132,7 @@ struct relay {
   struct event_base *base;
   struct outbox *outbox;
   struct relay_ways *ways;
-  struct fiber_pool *fibers;
+  struct relay_fiber_pool *fibers;
   struct delivery_loop *loop;
   struct relay_sender *senders[RELAY_DESTINATIONS_MAX];
   struct relay_folder *folders[RELAY_FOLDERS_MAX];

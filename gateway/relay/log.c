@@ -1,5 +1,5 @@
-/* log.c - one event, one line: key=value or JSON. Values are words of the program, names of the configuration, numbers and
-   digests; nothing of a record. */
+/* log.c - one event, one line: key=value or JSON. Values are words of the program, names of the
+   configuration, numbers and digests; nothing of a record. */
 #include <stdlib.h>
 #include <unistd.h>
 #include "relay/internal.h"
@@ -13,7 +13,8 @@ static const char *const priorities[] = {"<3>", "<4>", "<6>"};
 static bool is_plain(struct str text) {
   for (size_t i = 0; i < text.len; i++) {
     char c = text.ptr[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_./:+", c);
+    bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_./:+", c);
     if (!plain || !c) return false;
   }
   return text.len > 0;
@@ -38,8 +39,8 @@ static void write_json(struct buf *line, const char *level, const char *event, i
   buf_add_text(line, "}\n");
 }
 
-static void write_text(struct buf *line, const char *priority, const char *event, const struct relay_field *fields,
-                       size_t count) {
+static void write_text(struct buf *line, const char *priority, const char *event,
+                       const struct relay_field *fields, size_t count) {
   buf_printf(line, "%s%s", priority, event);
   for (size_t i = 0; i < count; i++) {
     buf_printf(line, " %s=", fields[i].name);
@@ -48,8 +49,8 @@ static void write_text(struct buf *line, const char *priority, const char *event
   buf_add_char(line, '\n');
 }
 
-void relay_log(const struct relay_log *log, enum relay_level level, const char *event, const struct relay_field *fields,
-               size_t count) {
+void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
+               const struct relay_field *fields, size_t count) {
   struct buf line;
   buf_init(&line, LINE_MAX_BYTES);
   if (log->json)

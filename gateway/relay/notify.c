@@ -18,7 +18,8 @@ void relay_notify(const char *state) {
   if (out < 0) return;
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
   /* a service manager that does not listen stops nobody */
-  ssize_t sent = sendto(out, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, size);
+  ssize_t sent =
+      sendto(out, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, size);
   (void)sent;
   close(out);
 }

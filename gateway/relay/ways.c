@@ -1,5 +1,5 @@
-/* ways.c - maps and destinations as the configuration names them, read as a whole. A reload makes new ones; what is under way
-   keeps the old until it has ended. */
+/* ways.c - maps and destinations as the configuration names them, read as a whole. A reload makes new ones;
+   what is under way keeps the old until it has ended. */
 #include <stdlib.h>
 #include "relay/internal.h"
 
@@ -11,7 +11,8 @@ static enum status read_way(struct relay_ways *ways, const struct relay_config *
   const struct relay_destination_config *given = way->config = &config->destinations[index];
   struct str path = given->file;
   enum status worst = STATUS_OK, status;
-  if (!path.len) path = arena_printf(ways->arena, "%.*s/destinations/%.*s.json", STR_ARG(folder), STR_ARG(given->name));
+  if (!path.len)
+    path = arena_printf(ways->arena, "%.*s/destinations/%.*s.json", STR_ARG(folder), STR_ARG(given->name));
   if (!path.ptr) return STATUS_NOMEM;
   status = pipeline_policy_read(path.ptr, host, ways->arena, diags, &way->policy);
   if (worst == STATUS_OK) worst = status;
@@ -22,8 +23,8 @@ static enum status read_way(struct relay_ways *ways, const struct relay_config *
   return worst == STATUS_OK ? status : worst;
 }
 
-static enum status read_ways(struct relay_ways *ways, const struct relay_config *config, const struct host *host,
-                             struct diag_list *diags) {
+static enum status read_ways(struct relay_ways *ways, const struct relay_config *config,
+                             const struct host *host, struct diag_list *diags) {
   struct str folder;
   enum status worst = pipeline_find_mappings(config->mappings.ptr, ways->arena, diags, &folder);
   for (size_t i = 0; worst != STATUS_NOMEM && i < config->destination_count; i++) {
@@ -53,8 +54,8 @@ static enum status gather_packages(const struct relay_ways *ways, struct pipelin
   return STATUS_OK;
 }
 
-static enum status open_pipeline(struct relay_ways *ways, const struct relay_config *config, const struct host *host,
-                                 struct diag_list *diags) {
+static enum status open_pipeline(struct relay_ways *ways, const struct relay_config *config,
+                                 const struct host *host, struct diag_list *diags) {
   struct pipeline_params params = {
       .host = host, .definitions = config->definitions.ptr, .mappings = config->mappings.ptr, .maps = true};
   enum status status = gather_packages(ways, &params);
@@ -64,8 +65,8 @@ static enum status open_pipeline(struct relay_ways *ways, const struct relay_con
   return status;
 }
 
-enum status relay_ways_open(const struct relay_config *config, const struct host *host, struct diag_list *diags,
-                            struct relay_ways **out) {
+enum status relay_ways_open(const struct relay_config *config, const struct host *host,
+                            struct diag_list *diags, struct relay_ways **out) {
   struct relay_ways *ways = *out = calloc(1, sizeof *ways);
   if (!ways) return STATUS_NOMEM;
   ways->users = 1;

@@ -1,4 +1,5 @@
-/* test_fiber.c - functions that wait, in any order, deep in their calls; stacks that are used again are clean. */
+/* test_fiber.c - functions that wait, in any order, deep in their calls; stacks that are used again are
+ * clean. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 #include "relay/fiber.h"
 
 struct waiter {
-  struct fiber *fiber;
+  struct relay_fiber *fiber;
   int steps, stop_at;
   char trail[64];
 };
@@ -23,13 +24,13 @@ static int wait_deep(struct waiter *waiter, int depth) {
   volatile char filler[512];
   filler[depth] = (char)depth;
   if (depth == 0) {
-    fiber_suspend(waiter->fiber);
+    relay_fiber_suspend(waiter->fiber);
     return 0;
   }
   return wait_deep(waiter, depth - 1) + filler[depth];
 }
 
-static void body(struct fiber *fiber, void *context) {
+static void body(struct relay_fiber *fiber, void *context) {
   struct waiter *waiter = context;
   waiter->fiber = fiber;
   for (int i = 0; i < waiter->stop_at; i++) {
@@ -41,23 +42,23 @@ static void body(struct fiber *fiber, void *context) {
 }
 
 static void fibers_wait_in_any_order(void **state) {
-  struct fiber_pool *pool;
+  struct relay_fiber_pool *pool;
   struct waiter waiters[5] = {{.stop_at = 3}, {.stop_at = 0}, {.stop_at = 5}, {.stop_at = 1}, {.stop_at = 4}};
   (void)state;
-  assert_int_equal(fiber_pool_new(2, &pool), STATUS_OK);
+  assert_int_equal(relay_fiber_pool_new(2, &pool), STATUS_OK);
   for (int i = 0; i < 5; i++)
-    assert_int_equal(fiber_start(pool, body, &waiters[i]), STATUS_OK);
-  assert_int_equal(fiber_pool_busy(pool), 4); /* one had nothing to wait for */
-  for (int round = 0; fiber_pool_busy(pool); round++)
+    assert_int_equal(relay_fiber_start(pool, body, &waiters[i]), STATUS_OK);
+  assert_int_equal(relay_fiber_pool_busy(pool), 4); /* one had nothing to wait for */
+  for (int round = 0; relay_fiber_pool_busy(pool); round++)
     for (int i = 4; i >= 0; i--)
-      if (waiters[i].fiber && (round + i) % 2) fiber_resume(waiters[i].fiber);
+      if (waiters[i].fiber && (round + i) % 2) relay_fiber_resume(waiters[i].fiber);
   for (int i = 0; i < 5; i++)
     assert_int_equal(waiters[i].steps, waiters[i].stop_at);
   assert_string_equal(waiters[2].trail, "01234");
-  fiber_pool_free(pool);
+  relay_fiber_pool_free(pool);
 }
 
-static void look_for_traces(struct fiber *fiber, void *context) {
+static void look_for_traces(struct relay_fiber *fiber, void *context) {
   volatile unsigned char room[4096];
   int *dirty = context;
   (void)fiber;
@@ -65,7 +66,7 @@ static void look_for_traces(struct fiber *fiber, void *context) {
     *dirty += room[i] == 0xA5; /* what is not set is what the stack held */
 }
 
-static void leave_traces(struct fiber *fiber, void *context) {
+static void leave_traces(struct relay_fiber *fiber, void *context) {
   volatile unsigned char room[65536];
   (void)fiber;
   (void)context;
@@ -74,16 +75,16 @@ static void leave_traces(struct fiber *fiber, void *context) {
 }
 
 static void a_stack_that_is_used_again_is_clean(void **state) {
-  struct fiber_pool *pool;
+  struct relay_fiber_pool *pool;
   int dirty = 0;
   (void)state;
-  assert_int_equal(fiber_pool_new(1, &pool), STATUS_OK);
+  assert_int_equal(relay_fiber_pool_new(1, &pool), STATUS_OK);
   for (int i = 0; i < 3; i++) {
-    assert_int_equal(fiber_start(pool, leave_traces, NULL), STATUS_OK);
-    assert_int_equal(fiber_start(pool, look_for_traces, &dirty), STATUS_OK);
+    assert_int_equal(relay_fiber_start(pool, leave_traces, NULL), STATUS_OK);
+    assert_int_equal(relay_fiber_start(pool, look_for_traces, &dirty), STATUS_OK);
   }
   assert_int_equal(dirty, 0);
-  fiber_pool_free(pool);
+  relay_fiber_pool_free(pool);
 }
 
 int main(void) {
