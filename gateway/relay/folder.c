@@ -1,0 +1,341 @@
+/*
+ * folder.c - a drop folder: files become records, and are moved away only when what they hold is durable.
+ *
+ *   NAME.json, NAME.ndjson   taken when renamed into the folder, or when nobody has it open for writing and it is old enough
+ *   done/NAME                its records are in the store
+ *   rejected/NAME            what it holds cannot be taken; NAME.diagnostics.json beside it says what and where
+ *
+ * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and known by its content.
+ * Names are other people's: they are never followed, never shown in logs (a digest is).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "relay/internal.h"
+
+enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, TAG_CHARS = 13 };
+
+struct relay_folder {
+  struct relay *relay;
+  const struct relay_folder_config *config;
+  int folder, done, rejected, notify; /* descriptors, or -1 */
+  struct event *changed, *scan;
+  bool full; /* the store was, when it was last asked */
+};
+
+/* A file whose records wait to be durable. */
+struct taken {
+  struct relay_promise promise;
+  struct relay_folder *folder;
+  char name[NAME_BYTES], tag[TAG_CHARS];
+  ino_t inode;
+  dev_t device;
+  bool rejected;
+};
+
+/* --- names --- */
+
+static void tag_of(const char *name, char tag[TAG_CHARS]) {
+  char digest[65];
+  sha256_hex(str_of(name), digest);
+  snprintf(tag, TAG_CHARS, "%.12s", digest);
+}
+
+static bool is_wanted(const char *name) {
+  struct str whole = str_of(name);
+  return name[0] != '.' && whole.len < NAME_BYTES && (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")));
+}
+
+static void say(const struct relay_folder *folder, enum relay_level level, const char *event, const char *tag) {
+  RELAY_LOG(folder->relay, level, event, RELAY_TEXT("folder", folder->config->name), RELAY_TEXT("file", str_of(tag)));
+}
+
+/* --- opening what others have put there --- */
+
+/* Below the folder, no link, no device, nothing that makes open() wait. */
+static int open_beneath(int folder, const char *name) {
+  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+  return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+}
+
+/* The kernel grants a read lease only while nobody writes; where it grants none at all, age has to do. */
+static bool is_being_written(int file) {
+  if (fcntl(file, F_SETLEASE, F_RDLCK) == 0) return fcntl(file, F_SETLEASE, F_UNLCK) != 0;
+  return errno == EAGAIN;
+}
+
+enum look { LOOK_TAKE, LOOK_WAIT, LOOK_REFUSE };
+
+static enum look look_at(const struct relay_folder *folder, int file, bool renamed, struct stat *info) {
+  if (fstat(file, info) != 0) return LOOK_WAIT;
+  if (!S_ISREG(info->st_mode) || info->st_nlink != 1 || info->st_size > LIMIT_TEXT_BYTES) return LOOK_REFUSE;
+  int64_t age = relay_now(folder->relay) / 1000 - (int64_t)info->st_mtime;
+  /* a time in the future is of another clock: such a file is not left for ever */
+  bool old = age >= folder->config->stable_seconds || age < -folder->config->stable_seconds;
+  return (renamed || old) && !is_being_written(file) ? LOOK_TAKE : LOOK_WAIT;
+}
+
+/* --- moving away --- */
+
+/* Nothing is written over: a name that is taken gets a number. */
+static bool move_to(const struct relay_folder *folder, const char *name, int target) {
+  char other[NAME_BYTES + 16];
+  for (int i = 0; i < 1000; i++) {
+    snprintf(other, sizeof other, i ? "%s.%d" : "%s", name, i);
+    if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0) return true;
+    if (errno != EEXIST) return false;
+  }
+  return false;
+}
+
+static bool is_still_there(const struct taken *taken) {
+  struct stat info;
+  return fstatat(taken->folder->folder, taken->name, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_ino == taken->inode &&
+         info.st_dev == taken->device;
+}
+
+static void put_away(struct taken *taken) {
+  const struct relay_folder *folder = taken->folder;
+  if (!is_still_there(taken)) return; /* another file has its name now: it is taken in its turn */
+  if (!move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done))
+    say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
+}
+
+static void kept(void *context, enum status status) {
+  struct taken *taken = context;
+  if (status == STATUS_OK) put_away(taken);
+  free(taken);
+}
+
+/* --- diagnostics beside --- */
+
+static bool write_all(int file, struct str text) {
+  size_t at = 0;
+  while (at < text.len) {
+    ssize_t some = write(file, text.ptr + at, text.len - at);
+    if (some < 0 && errno == EINTR) continue;
+    if (some <= 0) return false;
+    at += (size_t)some;
+  }
+  return fsync(file) == 0;
+}
+
+static bool write_diagnostics(const struct relay_folder *folder, const char *name, const struct diag_list *diags) {
+  char path[NAME_BYTES + 32];
+  struct buf text;
+  snprintf(path, sizeof path, "%s.diagnostics.json", name);
+  int file = openat(folder->rejected, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return false;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  diag_render_json(diags, &text);
+  buf_add_char(&text, '\n');
+  bool done = text.error == STATUS_OK && write_all(file, buf_str(&text));
+  buf_release(&text);
+  close(file);
+  return done;
+}
+
+/* --- one file --- */
+
+static struct taken *new_taken(struct relay_folder *folder, const char *name, const struct stat *info) {
+  struct taken *taken = calloc(1, sizeof *taken);
+  if (!taken) return NULL;
+  taken->folder = folder;
+  taken->promise = (struct relay_promise){.kept = kept, .context = taken};
+  snprintf(taken->name, sizeof taken->name, "%s", name);
+  tag_of(name, taken->tag);
+  taken->inode = info->st_ino;
+  taken->device = info->st_dev;
+  return taken;
+}
+
+static bool read_file(int file, size_t size, struct arena *arena, struct str *out) {
+  char *bytes = arena_alloc(arena, size + 1);
+  size_t len = 0;
+  if (!bytes) return false;
+  while (len < size) {
+    ssize_t some = read(file, bytes + len, size - len);
+    if (some < 0 && errno == EINTR) continue;
+    if (some <= 0) break;
+    len += (size_t)some;
+  }
+  *out = str_make(bytes, len);
+  return len == size; /* it shrank: somebody writes after all */
+}
+
+static void report(const struct relay_folder *folder, const struct taken *taken, const struct relay_accepted *accepted) {
+  RELAY_LOG(folder->relay, accepted->bad ? RELAY_WARNING : RELAY_INFO, taken->rejected ? "file-rejected" : "file-taken",
+            RELAY_TEXT("folder", folder->config->name), RELAY_TEXT("file", str_of(taken->tag)),
+            RELAY_NUMBER("records", (int64_t)accepted->records), RELAY_NUMBER("again", (int64_t)accepted->again),
+            RELAY_NUMBER("bad", (int64_t)accepted->bad), RELAY_NUMBER("parked", (int64_t)accepted->parked));
+}
+
+/* Full, or out of memory: it stays where it is, and is asked for again. */
+static void leave(struct relay_folder *folder, enum status status) {
+  if (status == STATUS_LIMIT && !folder->full) {
+    folder->full = true;
+    relay_alert(folder->relay, "store-full", folder->config->name);
+  }
+}
+
+static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
+  struct relay *relay = folder->relay;
+  struct diag_list diags;
+  struct relay_input input = {.source = folder->config->name, .name = str_of(name), .to = &folder->config->to};
+  struct taken *taken = new_taken(folder, name, info);
+  arena_reset(relay->records);
+  diag_list_init(&diags, relay->records);
+  if (!taken || !read_file(file, (size_t)info->st_size, relay->records, &input.text)) {
+    free(taken);
+    return;
+  }
+  struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
+  taken->rejected = accepted.status == STATUS_INVALID;
+  if ((accepted.status != STATUS_OK && !taken->rejected) ||
+      (taken->rejected && !write_diagnostics(folder, name, &diags))) {
+    leave(folder, accepted.status);
+    free(taken);
+    return;
+  }
+  folder->full = false;
+  report(folder, taken, &accepted);
+  relay_log_diags(&relay->log, "file-finding", &diags);
+  relay_promise(relay, &taken->promise);
+}
+
+/* Whether it was of use to look: a turn has a budget. */
+static bool look_for(struct relay_folder *folder, const char *name, bool renamed) {
+  struct stat info;
+  char tag[TAG_CHARS];
+  if (!is_wanted(name)) return false;
+  int file = open_beneath(folder->folder, name);
+  if (file < 0) {
+    if (errno == ELOOP || errno == EXDEV || errno == ENXIO) tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
+    return false;
+  }
+  enum look look = look_at(folder, file, renamed, &info);
+  if (look == LOOK_TAKE) take(folder, name, file, &info);
+  if (look == LOOK_REFUSE) tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
+  close(file);
+  return look == LOOK_TAKE;
+}
+
+/* --- many --- */
+
+static void schedule(struct relay_folder *folder, long ms) {
+  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  event_add(folder->scan, &when);
+}
+
+static int by_bytes(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In the order of their names: a clinic that numbers its files has their order kept. */
+static int sorted_names(int folder, char ***out) {
+  struct dirent **found = NULL;
+  (void)out;
+  int count = scandirat(folder, ".", &found, NULL, NULL);
+  if (count <= 0) return free(found), 0;
+  char **names = calloc((size_t)count, sizeof *names);
+  int used = 0;
+  for (int i = 0; i < count; i++) {
+    if (names && is_wanted(found[i]->d_name)) names[used++] = strdup(found[i]->d_name);
+    free(found[i]);
+  }
+  free(found);
+  if (used) qsort(names, (size_t)used, sizeof *names, by_bytes);
+  *out = names;
+  return used;
+}
+
+static void scan(struct relay_folder *folder) {
+  char **names = NULL;
+  int count = folder->relay->stopping ? 0 : sorted_names(folder->folder, &names), taken = 0;
+  for (int i = 0; i < count; i++) {
+    if (taken < FILES_A_TURN && names[i]) taken += look_for(folder, names[i], false);
+    free(names[i]);
+  }
+  free(names);
+  schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
+}
+
+static void on_scan(evutil_socket_t socket, short what, void *context) {
+  (void)socket;
+  (void)what;
+  scan(context);
+}
+
+/* A rename into the folder is a whole file; anything else is seen by the next scan. */
+static void on_change(evutil_socket_t socket, short what, void *context) {
+  struct relay_folder *folder = context;
+  _Alignas(struct inotify_event) char bytes[8192];
+  ssize_t len = read(socket, bytes, sizeof bytes);
+  (void)what;
+  for (ssize_t at = 0; at < len && !folder->relay->stopping;) {
+    const struct inotify_event *event = (const struct inotify_event *)(const void *)(bytes + at);
+    if (event->len && event->mask & IN_MOVED_TO) look_for(folder, event->name, true);
+    at += (ssize_t)(sizeof *event + event->len);
+  }
+}
+
+/* --- the whole --- */
+
+static int open_below(int folder, const char *name) {
+  if (mkdirat(folder, name, 0700) != 0 && errno != EEXIST) return -1;
+  return openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool open_descriptors(struct relay_folder *folder) {
+  folder->folder = open(folder->config->path.ptr, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder->folder < 0) return false;
+  folder->done = open_below(folder->folder, "done");
+  folder->rejected = open_below(folder->folder, "rejected");
+  folder->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  return folder->done >= 0 && folder->rejected >= 0 && folder->notify >= 0 &&
+         inotify_add_watch(folder->notify, folder->config->path.ptr, IN_MOVED_TO | IN_ONLYDIR) >= 0;
+}
+
+static bool watch(struct relay_folder *folder) {
+  folder->scan = event_new(folder->relay->base, -1, 0, on_scan, folder);
+  folder->changed = event_new(folder->relay->base, folder->notify, EV_READ | EV_PERSIST, on_change, folder);
+  if (!folder->scan || !folder->changed || event_add(folder->changed, NULL) != 0) return false;
+  schedule(folder, 0);
+  return true;
+}
+
+enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config, struct diag_list *diags,
+                              struct relay_folder **out) {
+  struct relay_folder *folder = *out = calloc(1, sizeof *folder);
+  if (!folder) return STATUS_NOMEM;
+  *folder = (struct relay_folder){
+      .relay = relay, .config = config, .folder = -1, .done = -1, .rejected = -1, .notify = -1};
+  if (open_descriptors(folder) && watch(folder)) return STATUS_OK;
+  struct source source = source_make(config->path, (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(diags, DIAG_CONFIG_INVALID, &at,
+             "[folder %.*s]: the folder cannot be read and written by the relay: %s", STR_ARG(config->name),
+             strerror(errno));
+  relay_folder_close(folder);
+  *out = NULL;
+  return STATUS_CONFIG;
+}
+
+void relay_folder_close(struct relay_folder *folder) {
+  if (!folder) return;
+  int descriptors[] = {folder->folder, folder->done, folder->rejected, folder->notify};
+  if (folder->scan) event_free(folder->scan);
+  if (folder->changed) event_free(folder->changed);
+  for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++)
+    if (descriptors[i] >= 0) close(descriptors[i]);
+  free(folder);
+}
