@@ -1,6 +1,6 @@
 /* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
 #include "cli/records.h"
-#include "cli/send.h"
+#include "cli/send_print.h"
 #include "cli/send_row.h"
 
 /* What lasts for all records of one call. */
@@ -12,7 +12,7 @@ struct send {
   struct delivery_destination destination;
   struct delivery_client *client;
   size_t records, resources, unchanged, parked;
-  size_t kept[SEND_UNREADABLE + 1]; /* by what reading back told */
+  size_t kept[EXCHANGE_UNREADABLE + 1]; /* by what reading back told */
   enum status worst;
   bool mixed; /* some records went well, others did not */
 };
@@ -55,6 +55,23 @@ static void print_parked(struct send *send, const struct intake_record *record,
   buf_release(&text);
 }
 
+/* --- the channel: each request is waited for --- */
+
+static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
+                                struct delivery_answer *answer) {
+  const struct send *send = context;
+  return delivery_send(send->client, request, arena, answer);
+}
+
+static void wait_between(void *context, int64_t ms) {
+  const struct host *host = ((const struct send *)context)->cli->host;
+  if (host->sleep_ms) host->sleep_ms(host->context, ms);
+}
+
+static void show_progress(void *context, size_t done, size_t total) {
+  cli_progress(((const struct send *)context)->cli, "sending", done, total);
+}
+
 static enum status deliver(struct send *send, const struct intake_record *record, struct arena *arena,
                            struct diag_list *diags) {
   bool parked = false;
@@ -80,20 +97,21 @@ static enum status deliver(struct send *send, const struct intake_record *record
                                  .arena = arena,
                                  .diags = diags,
                                  .source = &record->source};
-  struct send_job job = {.cli = send->cli,
-                         .bundle = &params,
-                         .client = send->client,
-                         .destination = &send->destination,
-                         .report = &report,
-                         .diags = diags,
-                         .arena = arena};
-  status = send_bundle(&job, bundle);
-  send_print(&job);
-  send->resources += send_stored(&job);
-  send->unchanged += send_unchanged(&job);
-  for (int kept = SEND_KEPT; kept <= SEND_UNREADABLE; kept++)
-    send->kept[kept] += send_kept(&job, (enum send_kept)kept);
-  send->mixed |= status != STATUS_OK && send_stored(&job) > 0;
+  struct exchange_channel channel = {
+      .context = send, .send = send_request, .wait = wait_between, .progress = show_progress};
+  struct exchange_job job = {.channel = &channel,
+                             .bundle = &params,
+                             .destination = &send->destination,
+                             .report = &report,
+                             .diags = diags,
+                             .arena = arena};
+  status = exchange_run(&job, bundle);
+  send_print(send->cli, &job);
+  send->resources += exchange_stored(&job);
+  send->unchanged += exchange_unchanged(&job);
+  for (int kept = EXCHANGE_KEPT; kept <= EXCHANGE_UNREADABLE; kept++)
+    send->kept[kept] += exchange_kept(&job, (enum exchange_kept)kept);
+  send->mixed |= status != STATUS_OK && exchange_stored(&job) > 0;
   return status;
 }
 
@@ -141,9 +159,9 @@ static void summary(const struct send *send) {
            STR_ARG(send->destination.base));
   if (send->unchanged) cli_note(send->cli, "%zu of them unchanged, not sent again", send->unchanged);
   if (send->destination.read_back)
-    cli_note(send->cli, "read back: %zu kept, %zu changed, %zu discarded%s", send->kept[SEND_KEPT],
-             send->kept[SEND_CHANGED], send->kept[SEND_DISCARDED],
-             send->kept[SEND_UNREADABLE] ? "; some could not be read" : "");
+    cli_note(send->cli, "read back: %zu kept, %zu changed, %zu discarded%s", send->kept[EXCHANGE_KEPT],
+             send->kept[EXCHANGE_CHANGED], send->kept[EXCHANGE_DISCARDED],
+             send->kept[EXCHANGE_UNREADABLE] ? "; some could not be read" : "");
   if (send->parked)
     cli_note(send->cli, "%zu of %zu record%s parked", send->parked, send->records,
              send->records == 1 ? "" : "s");

@@ -1,12 +1,12 @@
 /*
  * folder.c - a drop folder: files become records, and are moved away only when what they hold is durable.
  *
- *   NAME.json, NAME.ndjson   taken when renamed into the folder, or when nobody has it open for writing and it is old enough
- *   done/NAME                its records are in the store
- *   rejected/NAME            what it holds cannot be taken; NAME.diagnostics.json beside it says what and where
+ *   NAME.json, NAME.ndjson   taken when renamed into the folder, or when nobody has it open for writing and
+ * it is old enough done/NAME                its records are in the store rejected/NAME            what it
+ * holds cannot be taken; NAME.diagnostics.json beside it says what and where
  *
- * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and known by its content.
- * Names are other people's: they are never followed, never shown in logs (a digest is).
+ * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and
+ * known by its content. Names are other people's: they are never followed, never shown in logs (a digest is).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,11 +51,14 @@ static void tag_of(const char *name, char tag[TAG_CHARS]) {
 
 static bool is_wanted(const char *name) {
   struct str whole = str_of(name);
-  return name[0] != '.' && whole.len < NAME_BYTES && (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")));
+  return name[0] != '.' && whole.len < NAME_BYTES &&
+         (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")));
 }
 
-static void say(const struct relay_folder *folder, enum relay_level level, const char *event, const char *tag) {
-  RELAY_LOG(folder->relay, level, event, RELAY_TEXT("folder", folder->config->name), RELAY_TEXT("file", str_of(tag)));
+static void say(const struct relay_folder *folder, enum relay_level level, const char *event,
+                const char *tag) {
+  RELAY_LOG(folder->relay, level, event, RELAY_TEXT("folder", folder->config->name),
+            RELAY_TEXT("file", str_of(tag)));
 }
 
 /* --- opening what others have put there --- */
@@ -63,7 +66,8 @@ static void say(const struct relay_folder *folder, enum relay_level level, const
 /* Below the folder, no link, no device, nothing that makes open() wait. */
 static int open_beneath(int folder, const char *name) {
   struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+                         .resolve =
+                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
   return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
 }
 
@@ -91,7 +95,8 @@ static bool move_to(const struct relay_folder *folder, const char *name, int tar
   char other[NAME_BYTES + 16];
   for (int i = 0; i < 1000; i++) {
     snprintf(other, sizeof other, i ? "%s.%d" : "%s", name, i);
-    if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0) return true;
+    if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0)
+      return true;
     if (errno != EEXIST) return false;
   }
   return false;
@@ -99,8 +104,8 @@ static bool move_to(const struct relay_folder *folder, const char *name, int tar
 
 static bool is_still_there(const struct taken *taken) {
   struct stat info;
-  return fstatat(taken->folder->folder, taken->name, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_ino == taken->inode &&
-         info.st_dev == taken->device;
+  return fstatat(taken->folder->folder, taken->name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+         info.st_ino == taken->inode && info.st_dev == taken->device;
 }
 
 static void put_away(struct taken *taken) {
@@ -129,7 +134,8 @@ static bool write_all(int file, struct str text) {
   return fsync(file) == 0;
 }
 
-static bool write_diagnostics(const struct relay_folder *folder, const char *name, const struct diag_list *diags) {
+static bool write_diagnostics(const struct relay_folder *folder, const char *name,
+                              const struct diag_list *diags) {
   char path[NAME_BYTES + 32];
   struct buf text;
   snprintf(path, sizeof path, "%s.diagnostics.json", name);
@@ -172,11 +178,13 @@ static bool read_file(int file, size_t size, struct arena *arena, struct str *ou
   return len == size; /* it shrank: somebody writes after all */
 }
 
-static void report(const struct relay_folder *folder, const struct taken *taken, const struct relay_accepted *accepted) {
-  RELAY_LOG(folder->relay, accepted->bad ? RELAY_WARNING : RELAY_INFO, taken->rejected ? "file-rejected" : "file-taken",
-            RELAY_TEXT("folder", folder->config->name), RELAY_TEXT("file", str_of(taken->tag)),
-            RELAY_NUMBER("records", (int64_t)accepted->records), RELAY_NUMBER("again", (int64_t)accepted->again),
-            RELAY_NUMBER("bad", (int64_t)accepted->bad), RELAY_NUMBER("parked", (int64_t)accepted->parked));
+static void report(const struct relay_folder *folder, const struct taken *taken,
+                   const struct relay_accepted *accepted) {
+  RELAY_LOG(folder->relay, accepted->bad ? RELAY_WARNING : RELAY_INFO,
+            taken->rejected ? "file-rejected" : "file-taken", RELAY_TEXT("folder", folder->config->name),
+            RELAY_TEXT("file", str_of(taken->tag)), RELAY_NUMBER("records", (int64_t)accepted->records),
+            RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad),
+            RELAY_NUMBER("parked", (int64_t)accepted->parked));
 }
 
 /* Full, or out of memory: it stays where it is, and is asked for again. */
@@ -190,7 +198,8 @@ static void leave(struct relay_folder *folder, enum status status) {
 static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
   struct relay *relay = folder->relay;
   struct diag_list diags;
-  struct relay_input input = {.source = folder->config->name, .name = str_of(name), .to = &folder->config->to};
+  struct relay_input input = {
+      .source = folder->config->name, .name = str_of(name), .to = &folder->config->to};
   struct taken *taken = new_taken(folder, name, info);
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
@@ -219,7 +228,8 @@ static bool look_for(struct relay_folder *folder, const char *name, bool renamed
   if (!is_wanted(name)) return false;
   int file = open_beneath(folder->folder, name);
   if (file < 0) {
-    if (errno == ELOOP || errno == EXDEV || errno == ENXIO) tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
+    if (errno == ELOOP || errno == EXDEV || errno == ENXIO)
+      tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
     return false;
   }
   enum look look = look_at(folder, file, renamed, &info);
@@ -313,8 +323,8 @@ static bool watch(struct relay_folder *folder) {
   return true;
 }
 
-enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config, struct diag_list *diags,
-                              struct relay_folder **out) {
+enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,
+                              struct diag_list *diags, struct relay_folder **out) {
   struct relay_folder *folder = *out = calloc(1, sizeof *folder);
   if (!folder) return STATUS_NOMEM;
   *folder = (struct relay_folder){

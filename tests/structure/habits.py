@@ -13,7 +13,7 @@ PREFIXES = {
     "base": "arena_ buf_ str_ status_ source_ diag_ decimal_ datetime_ utf8_ map_ host_ file_ uuid_ sha256_ config_ destination_ base_",
     "tree": "tree_", "definitions": "definitions_ def_ pack_", "fhirpath": "fhirpath_ fp_",
     "mapping": "mapping_ map_ fml_ conceptmap_", "validation": "validation_", "intake": "intake_", "bundle": "bundle_", "report": "report_",
-    "outbox": "outbox_", "delivery": "delivery_", "pipeline": "pipeline_", "console": "console_", "relay": "relay_",
+    "outbox": "outbox_", "delivery": "delivery_", "exchange": "exchange_", "pipeline": "pipeline_", "console": "console_", "relay": "relay_",
     "cli": "cli_ send_ main",
 }
 

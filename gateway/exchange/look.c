@@ -1,30 +1,30 @@
-/* send_look.c - what a server holds already: searched by identifier, read by id, compared with what is to be sent. */
-#include "cli/send.h"
+/* look.c - what a server holds already: searched by identifier, read by id, compared with what is to be sent.
+ */
+#include "exchange/internal.h"
 
-void send_wait(struct send_job *job, unsigned number) {
-  const struct host *host = job->cli->host;
+void exchange_wait(struct exchange_job *job, unsigned number) {
   int64_t wait = job->destination->retry_wait_ms << (number - 1);
   if (job->retry_after_ms > wait) wait = job->retry_after_ms;
-  if (wait > SEND_LONGEST_MS) wait = SEND_LONGEST_MS;
-  if (host->sleep_ms) host->sleep_ms(host->context, wait);
+  if (wait > EXCHANGE_LONGEST_MS) wait = EXCHANGE_LONGEST_MS;
+  job->channel->wait(job->channel->context, wait);
 }
 
-enum status send_get(struct send_job *job, struct str path, struct delivery_answer *out) {
+enum status exchange_get(struct exchange_job *job, struct str path, struct delivery_answer *out) {
   struct delivery_request request = {.method = "GET", .path = arena_concat(job->arena, STR("/"), path)};
   enum status status = request.path.ptr ? STATUS_OK : STATUS_NOMEM;
   for (unsigned attempt = 0; status == STATUS_OK; attempt++) {
-    if (attempt) send_wait(job, attempt);
-    status = delivery_send(job->client, &request, job->arena, out);
+    if (attempt) exchange_wait(job, attempt);
+    status = job->channel->send(job->channel->context, &request, job->arena, out);
     job->retry_after_ms = out->retry_after_ms;
     job->last_status = out->status;
     if (out->verdict != DELIVERY_RETRY || attempt == job->destination->retries) break;
-    if (out->retry_after_ms > SEND_LONGEST_MS) break;
+    if (out->retry_after_ms > EXCHANGE_LONGEST_MS) break;
   }
   return status;
 }
 
 /* A server's resource, bound. NULL: it cannot be read. */
-static struct tree_node *read_body(struct send_job *job, struct str body) {
+static struct tree_node *read_body(struct exchange_job *job, struct str body) {
   struct diag_list ignored;
   struct source *source = ARENA_ARRAY(job->arena, struct source, 1);
   struct tree_node *root = NULL;
@@ -32,7 +32,8 @@ static struct tree_node *read_body(struct send_job *job, struct str body) {
   *source = source_make(job->destination->name, body);
   diag_list_init(&ignored, job->arena);
   if (tree_read_json(source, NULL, job->arena, &ignored, &root) != STATUS_OK) return NULL;
-  if (definitions_bind(job->bundle->definitions, NULL, root, source, job->arena, &ignored) != STATUS_OK) return NULL;
+  if (definitions_bind(job->bundle->definitions, NULL, root, source, job->arena, &ignored) != STATUS_OK)
+    return NULL;
   return root;
 }
 
@@ -66,15 +67,15 @@ static void sort_out(const struct bundle_search *search, struct str type, const 
   }
 }
 
-static enum status complain(struct send_job *job, size_t index, enum diag_code code, const char *what) {
+static enum status complain(struct exchange_job *job, size_t index, enum diag_code code, const char *what) {
   struct source source = source_make(job->destination->name, (struct str){0});
   struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
-  diag_error(job->diags, code, &at, "%.*s: %s", STR_ARG(send_key(job, index)), what);
+  diag_error(job->diags, code, &at, "%.*s: %s", STR_ARG(exchange_key(job, index)), what);
   return STATUS_CONFLICT;
 }
 
-static enum status take(struct send_job *job, size_t index, const struct tree_node *resource, bool own) {
-  struct send_item *item = &job->items[index];
+static enum status take(struct exchange_job *job, size_t index, const struct tree_node *resource, bool own) {
+  struct exchange_item *item = &job->items[index];
   const struct tree_node *meta = tree_find(resource, "meta");
   struct str id = tree_text(resource, "id");
   if (!delivery_is_id(id))
@@ -88,12 +89,12 @@ static enum status take(struct send_job *job, size_t index, const struct tree_no
   return job->known[index].location.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-static enum status search_once(struct send_job *job, size_t index, const struct bundle_search *search) {
+static enum status search_once(struct exchange_job *job, size_t index, const struct bundle_search *search) {
   struct delivery_answer answer = {0};
   struct found found = {0};
-  enum status status = send_get(job, search->url, &answer);
+  enum status status = exchange_get(job, search->url, &answer);
   if (status != STATUS_OK) return status;
-  if (answer.verdict != DELIVERY_DONE) return send_failure(job, &answer);
+  if (answer.verdict != DELIVERY_DONE) return exchange_failure(job, &answer);
   const struct tree_node *bundle = read_body(job, answer.body);
   if (!bundle || !str_is(tree_text(bundle, "resourceType"), "Bundle"))
     return complain(job, index, DIAG_DELIVERY_RESPONSE, "the answer to a search is not a Bundle");
@@ -107,24 +108,25 @@ static enum status search_once(struct send_job *job, size_t index, const struct 
 }
 
 /* By its id, where that is known: an answer without a body told it. */
-static enum status read_known(struct send_job *job, size_t index) {
+static enum status read_known(struct exchange_job *job, size_t index) {
   struct delivery_answer answer = {0};
-  enum status status = send_get(job, job->known[index].location, &answer);
+  enum status status = exchange_get(job, job->known[index].location, &answer);
   if (status != STATUS_OK) return status;
   if (answer.status == 404 || answer.status == 410) return STATUS_OK;
-  if (answer.verdict != DELIVERY_DONE) return send_failure(job, &answer);
+  if (answer.verdict != DELIVERY_DONE) return exchange_failure(job, &answer);
   const struct tree_node *resource = read_body(job, answer.body);
   if (!resource || !str_eq(tree_text(resource, "resourceType"), job->plan.entries[index].type))
     return complain(job, index, DIAG_DELIVERY_RESPONSE, "the server's answer to a read is another resource");
   return take(job, index, resource, true);
 }
 
-enum status send_look(struct send_job *job, size_t index) {
+enum status exchange_look(struct exchange_job *job, size_t index) {
   const struct bundle_entry *entry = &job->plan.entries[index];
-  struct send_item *item = &job->items[index];
+  struct exchange_item *item = &job->items[index];
   enum status status = STATUS_OK;
   item->theirs = NULL;
-  if (job->known[index].location.len) status = read_known(job, index);
+  if (job->known[index].location.len)
+    status = read_known(job, index);
   else
     for (size_t i = 0; i < entry->search_count && status == STATUS_OK && !item->theirs; i++)
       status = search_once(job, index, &entry->searches[i]);
@@ -135,59 +137,60 @@ enum status send_look(struct send_job *job, size_t index) {
 
 /* --- what follows from it --- */
 
-static void fix(struct send_job *job, size_t index) {
+static void fix(struct exchange_job *job, size_t index) {
   struct source source = source_make(job->destination->name, (struct str){0});
   struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
-  struct send_item *item = &job->items[index];
+  struct exchange_item *item = &job->items[index];
   struct str all = STR("");
   for (size_t i = 0; i < item->name_count; i++)
     all = arena_concat(job->arena, arena_concat(job->arena, all, i ? STR(", ") : STR("")), item->names[i]);
-  item->state = SEND_FIXED;
+  item->state = EXCHANGE_FIXED;
   diag_error(job->diags, DIAG_DELIVERY_FIXED, &at,
              "%.*s exists and cannot be corrected by interface (%.*s): tell the people of the EHR",
-             STR_ARG(send_key(job, index)), STR_ARG(all));
-  send_note_worst(job, STATUS_CONFLICT);
+             STR_ARG(exchange_key(job, index)), STR_ARG(all));
+  exchange_note_worst(job, STATUS_CONFLICT);
 }
 
 /* `ours` as it would be sent. What another system wrote is referred to and left as it is. */
-static void decide(struct send_job *job, size_t index, const struct tree_node *ours) {
-  struct send_item *item = &job->items[index];
+static void decide(struct exchange_job *job, size_t index, const struct tree_node *ours) {
+  struct exchange_item *item = &job->items[index];
   bool update = (job->plan.entries[index].may & BUNDLE_UPDATE) != 0;
   if (!item->theirs) return;
   if (!item->own) {
-    item->state = SEND_REFERRED;
+    item->state = EXCHANGE_REFERRED;
     return;
   }
-  item->name_count = bundle_compare(ours, item->theirs, update, item->names, SEND_NAMES);
+  item->name_count = bundle_compare(ours, item->theirs, update, item->names, EXCHANGE_NAMES);
   if (item->name_count == 0)
-    item->state = SEND_SAME;
+    item->state = EXCHANGE_SAME;
   else if (!update)
     fix(job, index);
 }
 
 /* Not there, and not to be made. */
-static void give_up_absent(struct send_job *job, size_t from, size_t to) {
+static void give_up_absent(struct exchange_job *job, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) {
-    struct send_item *item = &job->items[i];
-    if (item->state != SEND_WAITING || !item->looked || item->theirs || job->plan.entries[i].may & BUNDLE_CREATE)
+    struct exchange_item *item = &job->items[i];
+    if (item->state != EXCHANGE_WAITING || !item->looked || item->theirs ||
+        job->plan.entries[i].may & BUNDLE_CREATE)
       continue;
-    item->state = SEND_ABSENT;
+    item->state = EXCHANGE_ABSENT;
     job->known[i].absent = true;
   }
 }
 
-static bool any_found(const struct send_job *job, size_t from, size_t to) {
+static bool any_found(const struct exchange_job *job, size_t from, size_t to) {
   for (size_t i = from; i < to; i++)
-    if (job->items[i].state == SEND_WAITING && job->items[i].theirs) return true;
+    if (job->items[i].state == EXCHANGE_WAITING && job->items[i].theirs) return true;
   return false;
 }
 
-enum status send_decide(struct send_job *job, size_t part) {
+enum status exchange_decide(struct exchange_job *job, size_t part) {
   size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
   struct tree_node *bundle = NULL;
   give_up_absent(job, from, to);
   if (!any_found(job, from, to)) return STATUS_OK;
-  enum status status = send_make(job, part, &bundle);
+  enum status status = exchange_make(job, part, &bundle);
   const struct tree_node *entry = status == STATUS_OK ? tree_find(bundle, "entry") : NULL;
   for (size_t i = from; i < to && entry; i++) {
     if (job->known[i].leave) continue;

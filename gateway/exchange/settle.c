@@ -1,7 +1,7 @@
-/* send_settle.c - what an answer means for an entry, and the words for what failed. */
-#include "cli/send.h"
+/* settle.c - what an answer means for an entry, and the words for what failed. */
+#include "exchange/internal.h"
 
-static void report(struct send_job *job, enum diag_code code, const char *what,
+static void report(struct exchange_job *job, enum diag_code code, const char *what,
                    const struct delivery_answer *answer) {
   struct source source = source_make(job->destination->name, (struct str){0});
   struct diag_at at = {.source = &source};
@@ -11,7 +11,7 @@ static void report(struct send_job *job, enum diag_code code, const char *what,
 }
 
 /* The words for a failed request, by what is to be done about it. */
-enum status send_failure(struct send_job *job, const struct delivery_answer *answer) {
+enum status exchange_failure(struct exchange_job *job, const struct delivery_answer *answer) {
   static const struct {
     enum status status;
     enum diag_code code;
@@ -38,42 +38,44 @@ enum status send_failure(struct send_job *job, const struct delivery_answer *ans
   return answer->as_status;
 }
 
-void send_note_worst(struct send_job *job, enum status status) {
+void exchange_note_worst(struct exchange_job *job, enum status status) {
   if (job->worst == STATUS_OK) job->worst = status;
 }
 
-static void refuse(struct send_job *job, size_t index, const struct delivery_entry *answer) {
+static void refuse(struct exchange_job *job, size_t index, const struct delivery_entry *answer) {
   struct source source = source_make(job->destination->name, (struct str){0});
   struct diag_at at = {.source = &source, .path = job->plan.entries[index].type};
-  job->items[index].state = SEND_REFUSED;
-  diag_error(job->diags, DIAG_DELIVERY_REFUSED, &at, "%.*s: HTTP status %ld%s%.*s", STR_ARG(send_key(job, index)),
-             answer->status, answer->outcome.len ? ": " : "", STR_ARG(answer->outcome));
-  send_note_worst(job, STATUS_INVALID);
+  job->items[index].state = EXCHANGE_REFUSED;
+  diag_error(job->diags, DIAG_DELIVERY_REFUSED, &at, "%.*s: HTTP status %ld%s%.*s",
+             STR_ARG(exchange_key(job, index)), answer->status, answer->outcome.len ? ": " : "",
+             STR_ARG(answer->outcome));
+  exchange_note_worst(job, STATUS_INVALID);
 }
 
 /* A condition that matched stored nothing: whether what is there is what the record says, a look tells. */
-static bool matched_only(const struct send_job *job, size_t index, const struct delivery_entry *answer) {
+static bool matched_only(const struct exchange_job *job, size_t index, const struct delivery_entry *answer) {
   const struct bundle_shape *shape = job->bundle->shape;
-  bool update = shape->idempotency == BUNDLE_CONDITIONAL_UPDATE && job->plan.entries[index].may & BUNDLE_UPDATE;
+  bool update =
+      shape->idempotency == BUNDLE_CONDITIONAL_UPDATE && job->plan.entries[index].may & BUNDLE_UPDATE;
   return answer->status == 200 && shape->idempotency != BUNDLE_SEARCH_FIRST && !update &&
          !job->items[index].theirs && !job->items[index].confirmed;
 }
 
-static void confirm(struct send_job *job, size_t index, const struct delivery_entry *answer) {
-  struct send_item *item = &job->items[index];
+static void confirm(struct exchange_job *job, size_t index, const struct delivery_entry *answer) {
+  struct exchange_item *item = &job->items[index];
   if (answer->location.len) job->known[index].location = answer->location;
   if (matched_only(job, index, answer)) {
     item->look = item->confirmed = true;
     return; /* and it waits on */
   }
-  item->state = SEND_STORED;
+  item->state = EXCHANGE_STORED;
   if (job->known[index].location.len) return;
   /* an answer that names no place: others may refer to it */
-  if (send_look(job, index) == STATUS_OK) item->answer.location = job->known[index].location;
+  if (exchange_look(job, index) == STATUS_OK) item->answer.location = job->known[index].location;
 }
 
-bool send_settle(struct send_job *job, size_t index, const struct delivery_entry *answer) {
-  struct send_item *item = &job->items[index];
+bool exchange_settle(struct exchange_job *job, size_t index, const struct delivery_entry *answer) {
+  struct exchange_item *item = &job->items[index];
   item->answer = *answer;
   switch (answer->verdict) {
   case DELIVERY_DONE:
