@@ -15,7 +15,7 @@ expect 1 "$ketlink" check "$bad"
 expect_text "$work/out" "^  ✗ dos-short "
 expect_text "$work/out" "^ +line 28, column 5: SessionRecord.doses\[0\]$"
 expect_text "$work/out" "^  ! bp-leaving "
-expect_text "$work/out" "4 fail, 1 warn"
+expect_text "$work/out" "4 fail, 2 warn"
 awk 'length > 130' "$work/out" | grep . && fail "lines that are too long"
 
 # --- for programs
