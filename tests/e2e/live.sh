@@ -7,7 +7,7 @@ servers_begin "$work"
 server_start medplum behind --strict
 behind=$server_url
 server_start restricted medplum --rules medplum --to "$behind"
-destination loopback medplum "$server_url" "{\"maxEntries\": 8}"
+destination loopback medplum "$server_url"
 to=$work/destinations/loopback.json
 export KETLINK=$ketlink
 records=(fixtures/clinic/iv-trd/record.json fixtures/clinic/minimal/record.json)
@@ -48,12 +48,20 @@ expect_refusals medplum
 # --- a server that deletes nothing: the report says what stays
 server_start restricted keeping --rules medplum --to "$behind" \
   --set '{"interactions": {"create": ["*"], "update": ["*"], "read": ["*"], "search-type": ["*"], "delete": []}}'
-destination strict medplum "$server_url" '{"maxEntries": 8}'
+destination strict medplum "$server_url"
 expect 0 scripts/live --yes -o "$work/keeping.md" "$work/destinations/strict.json" fixtures/clinic/minimal/record.json
 expect_text "$work/keeping.md" '^\| cleaned up \| 0 of [1-9][0-9]* deleted'
 expect_text "$work/keeping.md" '^- `Patient/[^ ]+ HTTP 405`$'
 expect_refusals keeping interaction # the deletions, and no more
 jq -e -s 'map(select(.refused) | .interaction) | unique == ["delete"]' "$work/keeping.log" > /dev/null || fail "more than deletions was refused"
+
+# --- an EHR that takes little: what goes, goes; the rest is said to travel in the session note
+server_start restricted epic --rules epic --to "$behind"
+destination epic-like epic "$server_url"
+expect 0 scripts/live --yes -o "$work/epic.md" "$work/destinations/epic-like.json" fixtures/clinic/iv-trd/record.json
+expect_text "$work/epic.md" '^\| MedicationAdministration, (absent|left-out) \| 1 \|'
+expect_text "$work/epic.md" '^\| corrected dose \| exit status 0: 1 DocumentReference, 1 Procedure'
+expect_text "$work/epic.md" '^\| second send \| exit status 0: .*unchanged; 0 new resources, 0 new versions'
 
 # --- a server that takes nothing: exit status 1, and the report says what was refused
 server_start restricted closed --rules us-core-write --to "$behind"

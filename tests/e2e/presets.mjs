@@ -1,10 +1,12 @@
 // What of an export has to be on a server that keeps to a rule file, and what is there: the server is asked, not ketlink.
 //
-//   node presets.mjs --rules tests/servers/restricted/epic.json --base URL --ca FILE --token-file FILE EXPORT.ndjson…
+//   node presets.mjs --rules tests/servers/restricted/epic.json --base URL --ca FILE --token-file FILE
+//                   [--known Patient,Practitioner] EXPORT.ndjson…
 //
 // A line a resource, sorted: `must|may|never TYPE KEY COUNT VERSION`. never: a type that the rules let nobody create; may: it
 // breaks what the EHR insists on as it stands in the export, and may have been put right or left out; must: all others. COUNT is
-// how many resources the server has with any identifier of it, or its tag; VERSION is of the one.
+// how many resources the server has with the record's identifier of it, or its tag, and with any other identifier for the types that it
+// knew before (--known); VERSION is of the one.
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { parseArgs } from 'node:util';
@@ -12,7 +14,7 @@ import { REQUIRE } from '../servers/restricted/require.mjs';
 
 const text = { type: 'string' };
 const { values, positionals } = parseArgs({
-  options: { rules: text, base: text, ca: text, 'token-file': text },
+  options: { rules: text, base: text, known: { ...text, default: '' }, ca: text, 'token-file': text },
   allowPositionals: true,
 });
 const rules = JSON.parse(readFileSync(values.rules, 'utf8'));
@@ -22,9 +24,6 @@ const headers = {
   accept: 'application/fhir+json',
   'cache-control': 'no-cache',
 };
-
-// People and places are known by numbers of others too.
-const KNOWN_BEFORE = ['Patient', 'Practitioner', 'Organization', 'Location', 'Encounter'];
 
 const resources = new Map();
 for (const line of positionals.flatMap((file) => readFileSync(file, 'utf8').split('\n')).filter(Boolean)) {
@@ -51,7 +50,7 @@ function expectation(resource) {
 function tokens(resource) {
   const identifiers = [resource.identifier ?? []].flat().filter((one) => one.system && one.value);
   if (resource.resourceType !== 'AdverseEvent' && identifiers.length) {
-    const asked = KNOWN_BEFORE.includes(resource.resourceType) ? identifiers : identifiers.slice(-1);
+    const asked = values.known.split(',').includes(resource.resourceType) ? identifiers : identifiers.slice(-1);
     return asked.map((one) => `identifier=${one.system}|${one.value}`);
   }
   return (resource.meta?.tag ?? []).slice(-1).map((tag) => `_tag=${tag.system}|${tag.code}`);

@@ -160,7 +160,7 @@ function headersOf(parsed, answer) {
   const { location, 'content-location': content, etag, 'content-type': type } = answer.headers;
   const place = location ?? content;
   const name = shapeOf(parsed, answer)?.header ?? (location ? 'Location' : 'Content-Location');
-  return { ...(place && { [name]: place }), ...(etag && { etag }), ...(type && answer.body && { 'content-type': type }) };
+  return { ...(place && name && { [name]: place }), ...(etag && { etag }), ...(type && answer.body && { 'content-type': type }) };
 }
 
 async function passTransaction(context, parsed) {
