@@ -49,7 +49,9 @@ static bool read_row(struct str line, struct arena *arena, struct report_sent *o
                                 .location = member(row, "location", arena),
                                 .version = member(row, "version", arena),
                                 .reason = reason_of(row, stored, arena),
-                                .stored = stored};
+                                .action = member(row, "action", arena),
+                                .stored = stored,
+                                .in_note = json_is_true(json_object_get(row, "inSessionNote"))};
   }
   json_decref(row);
   return good;

@@ -105,8 +105,7 @@ static const struct report_field record_fields[] = {
 static void add_banner(struct report_page *page, const struct tree_node *session) {
   struct str status = tree_text(session, "status");
   if (str_is(status, "entered-in-error"))
-    buf_add_text(page->out, "<p class=\"banner alert\">Entered in error: this session did not take place as recorded "
-                            "here.</p>\n");
+    buf_add_text(page->out, "<p class=\"banner alert\">Entered in error: do not rely on this record.</p>\n");
   else if (!str_is(status, "finished")) {
     buf_add_text(page->out, "<p class=\"banner alert\">This session is not finished: ");
     report_word(page->out, status);
@@ -146,17 +145,25 @@ static void sent_cell(struct report_page *page, struct str text) {
   buf_add_text(page->out, "</td>");
 }
 
+static void add_state(struct report_page *page, const struct report_sent *sent) {
+  buf_add_text(page->out, "<td>");
+  if (sent->stored)
+    report_word(page->out, sent->action.len ? sent->action : STR("stored"));
+  else
+    buf_add_text(page->out, sent->in_note ? "in the session note only" : "<strong class=\"alert\">not stored</strong>");
+  if (sent->reason.len) {
+    buf_add_text(page->out, ": ");
+    report_word(page->out, sent->reason);
+  }
+  buf_add_text(page->out, "</td>");
+}
+
 static void add_sent_row(struct report_page *page, const struct report_sent *sent, bool destinations) {
   buf_add_text(page->out, "<tr>");
   if (destinations) sent_cell(page, sent->destination);
   sent_cell(page, sent->type);
   sent_cell(page, sent->key);
-  buf_printf(page->out, "<td>%s", sent->stored ? "stored" : "<strong class=\"alert\">not stored</strong>");
-  if (sent->reason.len) {
-    buf_add_text(page->out, ": ");
-    report_isolate(page->out, sent->reason);
-  }
-  buf_add_text(page->out, "</td>");
+  add_state(page, sent);
   sent_cell(page, sent->location);
   sent_cell(page, sent->version);
   buf_add_text(page->out, "</tr>\n");
@@ -167,7 +174,7 @@ static void add_sent(struct report_page *page) {
   if (params->document) return;
   report_heading(page, "sent", "What was sent where");
   if (!params->sent_count) {
-    buf_add_text(page->out, "<p class=\"none\">Not known to this page.</p>\n");
+    buf_add_text(page->out, "<p class=\"none\">Not known: this page was made without the answers of servers.</p>\n");
     return;
   }
   bool destinations = false;

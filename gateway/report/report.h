@@ -27,7 +27,9 @@
 /* One row of "what was sent where". Empty texts are unknown. */
 struct report_sent {
   struct str destination, type, key, location, version, reason;
+  struct str action; /* what became of it in a word: created, updated, same, left-out … */
   bool stored;
+  bool in_note; /* not sent by itself, but its facts stand in the session note */
 };
 
 struct report_params {

@@ -32,9 +32,9 @@ static void add_person(struct report_page *page, struct str id) {
 
 static void add_yes(struct buf *out, struct str text) {
   if (str_is(text, "true"))
-    buf_add_text(out, "yes");
+    buf_add_text(out, "\xE2\x9C\x93 yes");
   else if (str_is(text, "false"))
-    buf_add_text(out, "no");
+    buf_add_text(out, "<span class=\"alert\">\xE2\x9C\x97 no</span>");
   else
     report_word(out, text);
 }
