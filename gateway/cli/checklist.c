@@ -45,6 +45,8 @@ static void add_places(struct buf *out, const struct cli_checklist *checklist, c
   for (const struct diag *diag = checklist->diags->first; diag; diag = diag->next) {
     if (!is_of(diag, rule)) continue;
     buf_printf(out, "%*s", KEY_WIDTH + 5, "");
+    if (diag->file.len && !str_is(diag->file, checklist->path)) /* a table of a set */
+      buf_printf(out, "%.*s, ", STR_ARG(diag->file));
     if (diag->line) buf_printf(out, "line %u, column %u: ", diag->line, diag->col);
     buf_printf(out, "%.*s\n", STR_ARG(diag->path));
   }
@@ -103,7 +105,9 @@ static void add_json_places(struct buf *out, const struct cli_checklist *checkli
   buf_add_text(out, ",\"places\":[");
   for (const struct diag *diag = checklist->diags->first; diag; diag = diag->next) {
     if (!is_of(diag, rule)) continue;
-    buf_printf(out, "%s{\"line\":%u,\"column\":%u,", between, diag->line, diag->col);
+    buf_printf(out, "%s{", between);
+    add_text(out, "file", diag->file);
+    buf_printf(out, ",\"line\":%u,\"column\":%u,", diag->line, diag->col);
     add_text(out, "path", diag->path);
     buf_add_char(out, '}');
     between = ",";

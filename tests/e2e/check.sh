@@ -21,7 +21,7 @@ awk 'length > 130' "$work/out" | grep . && fail "lines that are too long"
 # --- for programs
 expect 1 "$ketlink" check --json "$bad"
 jq -e '.modelErrors == 0 and (.rules | length > 40) and ([.rules[] | select(.key == "was-sum")] | length == 1 and
-  .[0].group == "waste" and .[0].status == "error" and .[0].severity == "error" and .[0].places == [{"line": 31, "column": 13, "path": "SessionRecord.waste[0]"}])' \
+  .[0].group == "waste" and .[0].status == "error" and .[0].severity == "error" and .[0].places == [{"file": "fixtures/clinic/bad-dose-mismatch/record.json", "line": 31, "column": 13, "path": "SessionRecord.waste[0]"}])' \
   "$work/out" > /dev/null || fail "the JSON of a record is not as it should be"
 
 # --- what the shell is told
@@ -54,6 +54,16 @@ expect 1 "$ketlink" check --json "$work/many.ndjson"
 mv "$work/out" "$work/one"
 expect 1 "$ketlink" check --json --jobs 4 "$work/many.ndjson"
 cmp -s "$work/one" "$work/out" || fail "four threads say something else than one"
+
+# --- a set of CSV files: the places are in its tables
+cp -r mappings "$work/csv-mappings"
+cp fixtures/csv/site-units/description.json "$work/csv-mappings/csv/site.json"
+cp -r fixtures/csv/site-units/set "$work/set"
+expect 0 "$ketlink" check --fail-on warning --mappings "$work/csv-mappings" "$work/set"
+sed -i '2s/9:40 AM/12:40 PM/' "$work/set/vitals.csv"
+expect 1 "$ketlink" check --fail-on warning --mappings "$work/csv-mappings" "$work/set"
+expect_text "$work/out" "^  ! bp-before "
+expect_text "$work/out" "^ +$work/set/infusions.csv, line 2, column 9: SessionRecord.doses\[0\]$"
 
 # --- no value of a patient
 family=$(jq -r .patient.family "$bad") mrn=$(jq -r .patient.mrn "$bad")
