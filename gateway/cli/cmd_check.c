@@ -79,6 +79,7 @@ static void check_item(void *context, struct cli_item *item, struct arena *arena
   struct slot *slot = into;
   struct diag_list diags;
   slot->status = item->status;
+  slot->unreadable = item->status != STATUS_OK;
   if (!item->records) return;
   diag_list_init(&diags, arena);
   if (item->status == STATUS_OK)
@@ -132,10 +133,11 @@ static enum status print_slot(void *context, void *from) {
 
 static void print_summary(const struct check *check) {
   const struct cli *cli = check->cli;
-  if (check->resources) cli_note(cli, "%zu FHIR resources were passed over: they are no records", check->resources);
+  if (check->resources)
+    cli_note(cli, "passed over, because no record: %zu FHIR resource%s", check->resources, check->resources == 1 ? "" : "s");
   if (check->records == 1 && !check->inputs.folders) return; /* its checklist says it all */
-  cli_note(cli, "%zu records: %zu with errors, %zu with warnings, %zu could not be read", check->records,
-           check->with_errors, check->with_warnings, check->unreadable);
+  cli_note(cli, "%zu record%s: %zu with errors, %zu with warnings, %zu could not be read", check->records,
+           check->records == 1 ? "" : "s", check->with_errors, check->with_warnings, check->unreadable);
 }
 
 /* As validate: what could not be read weighs more than what was found in what could. */

@@ -48,7 +48,7 @@ expect_text "$work/out" "day.ndjson:2: 4 fail"
 expect_text "$work/err" "^2 records: 1 with errors, 1 with warnings, 0 could not be read"
 expect 1 "$ketlink" check - < "$work/day.ndjson"
 expect 0 "$ketlink" check fixtures/clinic/iv-trd
-expect_text "$work/err" "1 FHIR resources were passed over"
+expect_text "$work/err" "^passed over, because no record: 1 FHIR resource$"
 for _ in $(seq 20); do cat "$work/day.ndjson"; done > "$work/many.ndjson"
 expect 1 "$ketlink" check --json "$work/many.ndjson"
 mv "$work/out" "$work/one"
