@@ -120,7 +120,7 @@ extern const size_t cli_command_count;
 
 /* One row a file: cmd_NAME.c */
 extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
-extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_validate, cli_check,
+extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_relay_command, cli_relay_elsewhere, cli_validate, cli_check,
     cli_fhirpath;
 extern const struct cli_command cli_terms;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,

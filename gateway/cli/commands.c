@@ -8,6 +8,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_export,
     &cli_report_session,
     &cli_send_elsewhere,
+    &cli_relay_elsewhere,
     &cli_check,
     &cli_validate,
     &cli_terms,

@@ -51,6 +51,7 @@ struct exchange_item {
   size_t name_count;
 };
 
+struct exchange_job;
 /* How requests travel. */
 struct exchange_channel {
   void *context;
@@ -58,6 +59,9 @@ struct exchange_channel {
                       struct delivery_answer *answer);
   void (*wait)(void *context, int64_t ms);
   void (*progress)(void *context, size_t done, size_t total); /* parts; or NULL */
+  /* The plan is made and nothing is sent yet: what is known to be there may be set to EXCHANGE_SAME with its location.
+     Not OK ends it. Or NULL. */
+  enum status (*planned)(void *context, struct exchange_job *job);
 };
 
 /* One record on its way. */

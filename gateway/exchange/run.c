@@ -284,7 +284,7 @@ static enum status begin(struct exchange_job *job, struct tree_node *bundle) {
   if (!job->known || !job->items) return STATUS_NOMEM;
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->items[i].look = job->plan.entries[i].look || job->look_first;
-  return STATUS_OK;
+  return job->channel->planned ? job->channel->planned(job->channel->context, job) : STATUS_OK;
 }
 
 /* A type that the credential does not open is no reason to stop: what is not found is named by identifier. */

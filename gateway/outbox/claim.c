@@ -121,12 +121,6 @@ static enum status note_attempt(struct outbox *outbox, int64_t id, const struct 
   return outbox_run(outbox, add);
 }
 
-static enum status drop_payload(struct outbox *outbox, int64_t id) {
-  sqlite3_stmt *payload = outbox_statement(outbox, STATEMENT_PAYLOAD_DROP);
-  sqlite3_bind_int64(payload, 1, id);
-  return outbox_run(outbox, payload);
-}
-
 enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
                           int64_t now) {
   struct outbox_stored stored = {0};
@@ -150,7 +144,7 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
       .at = now, .record = id, .what = str_of(endings[outcome->state]), .reason = outcome->reason};
   status = outbox_change(outbox, &stored, &change);
   if (status == STATUS_OK) status = note_attempt(outbox, id, outcome, now);
-  if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = drop_payload(outbox, id);
+  if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = outbox_payload_drop(outbox, id);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);

@@ -27,15 +27,10 @@ static enum outbox_state state_after(const struct order *order, const struct out
   return order->to == OUTBOX_QUEUED && row->state == OUTBOX_UNKNOWN ? OUTBOX_UNKNOWN : order->to;
 }
 
-static enum status drop_parts(struct outbox *outbox, int64_t id) {
-  static const enum outbox_statement parts[] = {STATEMENT_PAYLOAD_DROP, STATEMENT_ENTRY_DROP};
-  enum status status = STATUS_OK;
-  for (size_t i = 0; status == STATUS_OK && i < sizeof parts / sizeof parts[0]; i++) {
-    sqlite3_stmt *drop = outbox_statement(outbox, parts[i]);
-    sqlite3_bind_int64(drop, 1, id);
-    status = outbox_run(outbox, drop);
-  }
-  return status;
+enum status outbox_payload_drop(struct outbox *outbox, int64_t id) {
+  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_PAYLOAD_DROP);
+  sqlite3_bind_int64(drop, 1, id);
+  return outbox_run(outbox, drop);
 }
 
 enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order which, struct str reason,
@@ -57,7 +52,7 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
   struct outbox_event event = {
       .at = now, .record = id, .what = str_of(order->event), .actor = actor, .reason = reason};
   status = outbox_change(outbox, &stored, &change);
-  if (status == STATUS_OK && which == OUTBOX_DROP) status = drop_parts(outbox, id);
+  if (status == STATUS_OK && which == OUTBOX_DROP) status = outbox_payload_drop(outbox, id);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);
@@ -102,7 +97,7 @@ static enum status put_record(struct replacing *r) {
 }
 
 static enum status put_payload(struct replacing *r) {
-  enum status status = drop_parts(r->outbox, r->stored->row.id);
+  enum status status = outbox_payload_drop(r->outbox, r->stored->row.id);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *add = outbox_statement(r->outbox, STATEMENT_PAYLOAD_ADD);
   sqlite3_bind_int64(add, 1, r->stored->row.id);

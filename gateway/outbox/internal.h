@@ -34,7 +34,7 @@ enum {
 };
 
 /* What a sealed thing is: part of what is authenticated with it. */
-enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_ENTRY, SEAL_LEDGER, SEAL_KEY };
+enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY };
 
 struct outbox_data_key {
   uint32_t id;
@@ -133,7 +133,7 @@ void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, s
 struct seal_place {
   enum seal_use use;
   int64_t destination, record, lane;
-  uint32_t key, number; /* data key; of an entry */
+  uint32_t key; /* data key */
 };
 /* AES-256-GCM; *out is nonce, text, tag in the arena. */
 enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
@@ -181,6 +181,9 @@ struct outbox_change {
 };
 enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
                           const struct outbox_change *change) MUST_USE;
+
+/* --- decide.c --- */
+enum status outbox_payload_drop(struct outbox *outbox, int64_t id) MUST_USE;
 
 /* --- audit.c --- */
 enum status outbox_audit_load(struct outbox *outbox) MUST_USE;

@@ -160,23 +160,12 @@ struct outbox_outcome {
 enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
                           int64_t now) MUST_USE;
 
-/* What has become of an entry of a record's payload, for those that go in parts. */
-struct outbox_entry {
-  uint32_t index;
-  int http_status;
-  bool settled;
-  struct str location; /* "Type/id" on the server */
-};
-enum status outbox_entry_put(struct outbox *outbox, int64_t id, const struct outbox_entry *entry) MUST_USE;
-/* Those of a record, by index. */
-enum status outbox_entries(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_entry **out,
-                           size_t *count) MUST_USE;
-
 /* --- ledger: identifier -> what the server calls it --- */
 
 struct outbox_place {
   struct str location; /* "Type/id" */
-  struct str etag;
+  struct str etag;     /* or version */
+  struct str digest;   /* of what was sent, as the caller makes it: the same need not be sent again */
 };
 enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str identifier,
                               const struct outbox_place *place, int64_t now) MUST_USE;

@@ -21,8 +21,6 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "CREATE INDEX record_over ON record(changed) WHERE state >= 4;"
     /* apart from the row whose state changes with each attempt: that row stays small */
     "CREATE TABLE payload(record INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;"
-    "CREATE TABLE entry(record INTEGER NOT NULL, number INTEGER NOT NULL, http INTEGER NOT NULL,"
-    " settled INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY(record, number)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE attempt(id INTEGER PRIMARY KEY, record INTEGER NOT NULL, at INTEGER NOT NULL,"
     " took INTEGER NOT NULL, state INTEGER NOT NULL, http INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;"
     "CREATE INDEX attempt_record ON attempt(record);"
@@ -35,7 +33,7 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "CREATE TABLE audit(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, record INTEGER NOT NULL,"
     " what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, chain BLOB NOT NULL) STRICT;"
     "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"
-    " DELETE FROM payload WHERE record = old.id; DELETE FROM entry WHERE record = old.id;"
+    " DELETE FROM payload WHERE record = old.id;"
     " DELETE FROM attempt WHERE record = old.id; END;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {

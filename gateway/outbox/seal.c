@@ -54,7 +54,7 @@ void outbox_mark(const struct outbox *outbox, char domain, const struct str *par
 
 /* --- AES-256-GCM --- */
 
-enum { PLACE_BYTES = STORE_ID_BYTES + 4 + 3 * 8 + 2 * 4 };
+enum { PLACE_BYTES = STORE_ID_BYTES + 4 + 3 * 8 + 4 };
 
 static unsigned char *put(unsigned char *at, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; i++)
@@ -70,8 +70,7 @@ static void write_place(const struct outbox *outbox, const struct seal_place *pl
   at = put(at, (uint64_t)place->destination, 8);
   at = put(at, (uint64_t)place->record, 8);
   at = put(at, (uint64_t)place->lane, 8);
-  at = put(at, place->key, 4);
-  put(at, place->number, 4);
+  put(at, place->key, 4);
 }
 
 enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],

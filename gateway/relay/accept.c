@@ -28,11 +28,26 @@ static enum status write_bundle(const struct tree_node *bundle, struct arena *ar
   return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
 }
 
+/* "LENGTH:CLINICTEXT" */
+struct str relay_payload_write(struct str clinic, struct str text, struct arena *arena) {
+  struct str head = arena_printf(arena, "%zu:%.*s", clinic.len, STR_ARG(clinic));
+  return head.ptr ? arena_concat(arena, head, text) : head;
+}
+
+bool relay_payload_read(struct str payload, struct str *clinic, struct str *text) {
+  size_t colon = str_find_char(payload, ':', 0);
+  int64_t len = 0;
+  if (colon == SIZE_MAX || !str_to_int64(str_slice(payload, 0, colon), &len)) return false;
+  if ((uint64_t)len > payload.len - colon - 1) return false;
+  *clinic = str_slice(payload, colon + 1, colon + 1 + (size_t)len);
+  *text = str_slice(payload, colon + 1 + (size_t)len, payload.len);
+  return true;
+}
+
 /* Lane and label are the clinic's own: they are hashed and sealed in the store. */
-static void name_item(const struct taking *taking, const struct intake_record *record,
+static void name_item(const struct taking *taking, const struct intake_record *record, struct str clinic,
                       struct outbox_item *item) {
   const struct pipeline *pipeline = taking->relay->ways->pipeline;
-  struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
   struct str patient = pipeline_identity(pipeline, record, INTAKE_PATIENT, taking->arena);
   if (patient.len) item->lane = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(patient));
   item->label = pipeline_identity(pipeline, record, INTAKE_RECORD, taking->arena);
@@ -53,16 +68,20 @@ static enum status make_item(struct taking *taking, const struct intake_record *
                              .validate = true};
   enum status status = pipeline_export(taking->relay->ways->pipeline, record, &run, &bundle);
   *item = (struct outbox_item){.destination = way->config->name, .kind = STR("bundle")};
-  name_item(taking, record, item);
+  struct str clinic = pipeline_identity(taking->relay->ways->pipeline, record, INTAKE_CLINIC, taking->arena);
+  name_item(taking, record, clinic, item);
   if (parked) {
     item->kind = STR("record");
-    item->payload = record->source.text;
+    item->payload = relay_payload_write(clinic, record->source.text, taking->arena);
     item->parked = STR("does-not-conform");
     item->blocks = way->config->blocks;
     taking->result->parked++;
-    return STATUS_OK;
+    return item->payload.ptr ? STATUS_OK : STATUS_NOMEM;
   }
-  return status == STATUS_OK ? write_bundle(bundle, taking->arena, &item->payload) : status;
+  struct str text = {0};
+  if (status == STATUS_OK) status = write_bundle(bundle, taking->arena, &text);
+  if (status == STATUS_OK) item->payload = relay_payload_write(clinic, text, taking->arena);
+  return status == STATUS_OK && !item->payload.ptr ? STATUS_NOMEM : status;
 }
 
 static enum status make_items(struct taking *taking, const struct intake_record *record) {
@@ -87,6 +106,7 @@ static enum status put_record(struct taking *taking, const struct intake_record 
   enum status status =
       outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
   if (status != STATUS_OK) return status;
+  taking->relay->accepted = true;
   taking->result->records++;
   taking->result->again += answer == OUTBOX_AGAIN;
   taking->result->different += answer == OUTBOX_DIFFERENT;

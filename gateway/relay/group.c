@@ -26,6 +26,8 @@ static void commit(struct relay *relay) {
     return;
   }
   keep(relay, status);
+  if (relay->accepted && status == STATUS_OK) relay_kick(relay);
+  relay->accepted = false;
 }
 
 static void on_commit(evutil_socket_t socket, short what, void *context) {

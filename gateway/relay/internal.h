@@ -62,6 +62,7 @@ struct relay_way {
   struct bundle_shape shape;
   struct pipeline_policy policy;
   struct delivery_destination destination;
+  struct delivery_client *client;
 };
 struct relay_ways {
   struct arena *arena;
@@ -93,6 +94,30 @@ struct relay_accepted {
 struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
                                    struct diag_list *diags);
 
+/* --- outcome.c: what a conversation says about its record; pure --- */
+
+enum relay_trouble {
+  RELAY_FINE,
+  RELAY_BUSY, /* a passing fault: of the network, of the server */
+  RELAY_HELD  /* the destination is at fault: its credential, certificate, configuration */
+};
+struct relay_verdict {
+  enum outbox_state state;
+  enum relay_trouble trouble;
+  struct str reason; /* word: "http-422", "tls", "unreachable", … */
+  int http_status;
+};
+struct exchange_job;
+struct relay_verdict relay_judge(const struct exchange_job *job, enum status status,
+                                 const struct delivery_answer *last, bool unknown_before);
+/* Until the next attempt: full jitter under a ceiling that doubles, not before what the server asked for. */
+int64_t relay_back_off(const struct relay_destination_config *config, unsigned attempts,
+                       int64_t retry_after_ms, uint32_t random);
+
+/* What the store keeps of a record: the clinic's id, the namespace of its ids, and the text. */
+struct str relay_payload_write(struct str clinic, struct str text, struct arena *arena);
+bool relay_payload_read(struct str payload, struct str *clinic, struct str *text);
+
 /* --- sender.c: one destination --- */
 
 enum status relay_sender_open(struct relay *relay, size_t index, struct relay_sender **out) MUST_USE;
@@ -101,6 +126,8 @@ void relay_sender_close(struct relay_sender *sender);
 void relay_sender_kick(struct relay_sender *sender);
 /* Takes no more; what is under way goes on. */
 void relay_sender_stop(struct relay_sender *sender);
+/* Records under way. */
+size_t relay_sender_busy(const struct relay_sender *sender);
 void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
 
 /* --- folder.c: a drop folder --- */
@@ -141,9 +168,11 @@ struct relay {
   /* group.c */
   struct event *commit;
   struct relay_promise *promised, **promised_end;
+  bool accepted; /* something came in this turn: the senders are to look */
   bool stopping;
   enum status fatal; /* why the loop was left */
 };
 int64_t relay_now(const struct relay *relay);
+void relay_kick(struct relay *relay);
 
 #endif

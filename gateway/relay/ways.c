@@ -20,6 +20,8 @@ static enum status read_way(struct relay_ways *ways, const struct relay_config *
   if (worst == STATUS_OK) worst = status;
   if (status == STATUS_OK)
     status = delivery_destination_read(path.ptr, host, ways->arena, diags, &way->destination);
+  way->destination.retries = 0; /* the store is patient: a record that failed goes back to it */
+  if (status == STATUS_OK) status = delivery_client_new(&way->destination, host, diags, &way->client);
   return worst == STATUS_OK ? status : worst;
 }
 
@@ -81,6 +83,8 @@ enum status relay_ways_open(const struct relay_config *config, const struct host
 
 void relay_ways_leave(struct relay_ways *ways) {
   if (!ways || --ways->users) return;
+  for (size_t i = 0; i < ways->count; i++)
+    delivery_client_free(ways->ways[i].client);
   pipeline_close(ways->pipeline);
   arena_free(ways->arena);
   free(ways);

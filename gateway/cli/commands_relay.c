@@ -1,0 +1,5 @@
+/* commands_relay.c - the table of the program `ketlink-relay`: the daemon, and what speaks with it. */
+#include "cli/cli.h"
+
+const struct cli_command *const cli_commands[] = {&cli_relay_command};
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -1,0 +1,326 @@
+/* relay.c - the daemon put together: opened in the order in which its parts need each other, closed in the
+ * other. */
+#include "relay/relay.h"
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include "relay/internal.h"
+
+enum {
+  PRIORITIES = 2, /* what comes in and answers; then the commit */
+  CONNECTIONS = 256,
+  IDLE_FIBERS = 64,
+  UPKEEP_SECONDS = 5,
+  SWEEP_ROWS = 2000,
+  STOP_SECONDS = 20, /* for what is under way */
+  SECURE_HEAP = 1 << 16,
+  SIGNALS = 3
+};
+
+/* The relay and what only this file knows of. */
+struct whole {
+  struct relay relay;
+  struct diag_list *diags;
+  struct outbox_keys keys;
+  struct event *signals[SIGNALS];
+  struct event *upkeep, *watchdog, *deadline;
+  size_t open_before; /* records, at the last look */
+  bool growing;
+  int64_t swept_at;
+};
+
+int64_t relay_now(const struct relay *relay) {
+  return relay->host->now_ms(relay->host->context);
+}
+
+void relay_kick(struct relay *relay) {
+  for (size_t i = 0; i < relay->config->destination_count; i++)
+    if (relay->senders[i]) relay_sender_kick(relay->senders[i]);
+}
+
+/* --- what the process must not give away --- */
+
+/* A core would hold patients' data; RLIMIT_CORE alone is ignored when cores go to a pipe (core(5)). */
+static void harden(void) {
+  struct rlimit none = {0};
+  (void)setrlimit(RLIMIT_CORE, &none);
+  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  umask(0077);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_IGN);
+  (void)CRYPTO_secure_malloc_init(SECURE_HEAP, 32);
+}
+
+/* --- upkeep --- */
+
+static size_t open_records(const struct outbox_stats *stats) {
+  size_t open = 0;
+  for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+    open += stats->by_state[state];
+  return open;
+}
+
+/* On the edges only: it grew at two looks running, or it stopped. */
+static void watch_growth(struct whole *whole, size_t open) {
+  enum { MANY = 1000 };
+  bool growing = open > whole->open_before && open > MANY;
+  if (growing != whole->growing)
+    relay_alert(&whole->relay, growing ? "queue-grows" : "queue-shrinks", STR("store"));
+  whole->growing = growing;
+  whole->open_before = open;
+}
+
+static void sweep(struct whole *whole) {
+  const struct relay_config *config = whole->relay.config;
+  struct outbox_swept swept;
+  struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
+                                       .dedupe_ms = config->dedupe_days * 86400000};
+  enum status status =
+      outbox_sweep(whole->relay.outbox, &retention, relay_now(&whole->relay), SWEEP_ROWS, &swept);
+  if (status == STATUS_OK) status = outbox_commit(whole->relay.outbox);
+  if (status == STATUS_IO) {
+    whole->relay.fatal = status;
+    event_base_loopbreak(whole->relay.base);
+  }
+  if (swept.records || swept.keys)
+    RELAY_LOG(&whole->relay, RELAY_INFO, "swept", RELAY_NUMBER("records", (int64_t)swept.records),
+              RELAY_NUMBER("keys", (int64_t)swept.keys));
+}
+
+static bool is_idle(const struct relay *relay) {
+  size_t busy = relay_fiber_pool_busy(relay->fibers);
+  return !busy && !relay->promised && !outbox_in_group(relay->outbox);
+}
+
+static void on_upkeep(evutil_socket_t socket, short what, void *context) {
+  struct whole *whole = context;
+  struct relay *relay = &whole->relay;
+  struct outbox_stats stats;
+  (void)socket;
+  (void)what;
+  if (relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
+  sweep(whole);
+  if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
+    watch_growth(whole, open_records(&stats));
+  if (is_idle(relay) && stats.log_pages && outbox_idle(relay->outbox) == STATUS_IO) {
+    relay->fatal = STATUS_IO;
+    event_base_loopbreak(relay->base);
+  }
+}
+
+static void on_watchdog(evutil_socket_t socket, short what, void *context) {
+  (void)socket;
+  (void)what;
+  (void)context;
+  relay_notify("WATCHDOG=1");
+}
+
+/* --- signals --- */
+
+static size_t busy(const struct relay *relay) {
+  size_t count = 0;
+  for (size_t i = 0; i < relay->config->destination_count; i++)
+    if (relay->senders[i]) count += relay_sender_busy(relay->senders[i]);
+  return count;
+}
+
+static void on_deadline(evutil_socket_t socket, short what, void *context) {
+  struct relay *relay = context;
+  (void)socket;
+  (void)what;
+  if (busy(relay))
+    RELAY_LOG(relay, RELAY_WARNING, "stopped-early", RELAY_NUMBER("under-way", (int64_t)busy(relay)));
+  event_base_loopbreak(relay->base);
+}
+
+/* What is under way may end; what waits stays in the store. */
+static void on_stop(evutil_socket_t number, short what, void *context) {
+  struct whole *whole = context;
+  struct timeval most = {.tv_sec = STOP_SECONDS};
+  (void)number;
+  (void)what;
+  if (whole->relay.stopping) event_base_loopbreak(whole->relay.base); /* asked twice */
+  whole->relay.stopping = true;
+  relay_notify("STOPPING=1");
+  for (size_t i = 0; i < whole->relay.config->destination_count; i++)
+    if (whole->relay.senders[i]) relay_sender_stop(whole->relay.senders[i]);
+  RELAY_LOG(&whole->relay, RELAY_INFO, "stopping", RELAY_NUMBER("under-way", (int64_t)busy(&whole->relay)));
+  event_add(whole->deadline, &most);
+}
+
+/* New maps and destinations, checked first: if anything is wrong with them the old ones stay. */
+static void on_reload(evutil_socket_t number, short what, void *context) {
+  struct whole *whole = context;
+  struct relay *relay = &whole->relay;
+  struct relay_ways *fresh = NULL;
+  struct arena *arena = arena_new(16 << 20);
+  struct diag_list diags;
+  (void)number;
+  (void)what;
+  if (!arena) return;
+  relay_notify("RELOADING=1");
+  diag_list_init(&diags, arena);
+  if (relay_ways_open(relay->config, relay->host, &diags, &fresh) == STATUS_OK) {
+    relay_ways_leave(relay->ways);
+    relay->ways = fresh;
+    RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->count));
+    relay_kick(relay);
+  } else {
+    relay_log_diags(&relay->log, "not-reloaded", &diags);
+    relay_alert(relay, "reload-refused", STR("mappings"));
+  }
+  relay_notify("READY=1");
+  arena_free(arena);
+}
+
+/* --- opening --- */
+
+static bool add_timer(struct whole *whole, struct event **out, event_callback_fn call, int64_t ms,
+                      bool again) {
+  struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  *out = event_new(whole->relay.base, -1, again ? EV_PERSIST : 0, call, whole);
+  return *out && (!ms || event_add(*out, &every) == 0);
+}
+
+static bool add_events(struct whole *whole) {
+  static const struct {
+    int number;
+    event_callback_fn call;
+  } signals[SIGNALS] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}};
+  bool fine = true;
+  for (size_t i = 0; i < SIGNALS; i++) {
+    whole->signals[i] = evsignal_new(whole->relay.base, signals[i].number, signals[i].call, whole);
+    fine = fine && whole->signals[i] && event_add(whole->signals[i], NULL) == 0;
+  }
+  fine = fine && add_timer(whole, &whole->upkeep, on_upkeep, UPKEEP_SECONDS * 1000, true);
+  fine = fine && add_timer(whole, &whole->deadline, on_deadline, 0, false);
+  int64_t alive = relay_watchdog_ms();
+  return fine && (!alive || add_timer(whole, &whole->watchdog, on_watchdog, alive, true));
+}
+
+static enum status open_loop(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  relay->base = event_base_new();
+  relay->records = arena_new(LIMIT_ARENA_BYTES);
+  if (!relay->base || !relay->records || event_base_priority_init(relay->base, PRIORITIES) != 0)
+    return STATUS_NOMEM;
+  enum status status = relay_group_open(relay);
+  if (status == STATUS_OK) status = relay_fiber_pool_new(IDLE_FIBERS, &relay->fibers);
+  if (status == STATUS_OK) status = delivery_loop_new(relay->base, CONNECTIONS, &relay->loop);
+  return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
+}
+
+static enum status open_store(struct whole *whole, bool accept_restored) {
+  const struct relay_config *config = whole->relay.config;
+  struct outbox_params params = {.host = whole->relay.host,
+                                 .folder = config->state.ptr,
+                                 .keys = &whole->keys,
+                                 .marker = config->marker.ptr,
+                                 .accept_restored = accept_restored,
+                                 .max_records = (size_t)config->max_records,
+                                 .reserve_bytes = (uint64_t)config->reserve_mib << 20};
+  return outbox_open(&params, whole->diags, &whole->relay.outbox);
+}
+
+static enum status open_ends(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < relay->config->destination_count; i++)
+    status = relay_sender_open(relay, i, &relay->senders[i]);
+  for (size_t i = 0; status == STATUS_OK && i < relay->config->folder_count; i++)
+    status = relay_folder_open(relay, &relay->config->folders[i], whole->diags, &relay->folders[i]);
+  return status;
+}
+
+/* Everything that can be wrong before anything is opened for writing. */
+static enum status check(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  enum status worst =
+      relay_config_read(relay->config_path, relay->host, relay->arena, whole->diags, relay->config);
+  if (worst != STATUS_OK) return worst;
+  relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log};
+  enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
+  enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
+  return keys != STATUS_OK ? keys : ways;
+}
+
+static enum status open_all(struct whole *whole, bool accept_restored) {
+  enum status status = open_store(whole, accept_restored);
+  if (status == STATUS_OK) status = open_loop(whole);
+  return status == STATUS_OK ? open_ends(whole) : status;
+}
+
+/* --- closing --- */
+
+static void free_event(struct event *event) {
+  if (event) event_free(event);
+}
+
+static void close_ends(struct relay *relay) {
+  for (size_t i = 0; i < RELAY_FOLDERS_MAX; i++)
+    relay_folder_close(relay->folders[i]);
+  for (size_t i = 0; i < RELAY_DESTINATIONS_MAX; i++)
+    relay_sender_close(relay->senders[i]);
+}
+
+/* A delivery that is still under way keeps its stack and memory: the process ends with it. */
+static void close_all(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
+  if (relay->base && relay->commit) relay_group_close(relay);
+  if (!under_way) close_ends(relay);
+  for (size_t i = 0; i < SIGNALS; i++)
+    free_event(whole->signals[i]);
+  free_event(whole->upkeep);
+  free_event(whole->watchdog);
+  free_event(whole->deadline);
+  outbox_close(relay->outbox);
+  outbox_keys_wipe(&whole->keys);
+  if (under_way) return;
+  delivery_loop_free(relay->loop);
+  relay_fiber_pool_free(relay->fibers);
+  if (relay->base) event_base_free(relay->base);
+  relay_ways_leave(relay->ways);
+  arena_free(relay->records);
+}
+
+/* --- running --- */
+
+static enum status run(struct whole *whole, bool accept_restored) {
+  struct relay *relay = &whole->relay;
+  harden();
+  enum status status = open_all(whole, accept_restored);
+  if (status != STATUS_OK) return status;
+  RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
+            RELAY_NUMBER("folders", (int64_t)relay->config->folder_count));
+  relay_notify("READY=1");
+  while (relay->fatal == STATUS_OK && !(relay->stopping && !busy(relay) && !relay->promised)) {
+    if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
+    if (event_base_got_break(relay->base)) break;
+  }
+  RELAY_LOG(relay, RELAY_INFO, "stopped", RELAY_TEXT("status", str_of(status_name(relay->fatal))));
+  return relay->fatal;
+}
+
+enum status relay_run(const struct relay_params *params, struct diag_list *diags) {
+  struct whole *whole = calloc(1, sizeof *whole);
+  if (!whole) return STATUS_NOMEM;
+  struct relay *relay = &whole->relay;
+  whole->diags = diags;
+  relay->host = params->host;
+  relay->config_path = params->config;
+  relay->arena = arena_new(16 << 20);
+  relay->config = relay->arena ? ARENA_NEW(relay->arena, struct relay_config) : NULL;
+  enum status status = relay->config ? check(whole) : STATUS_NOMEM;
+  if (status == STATUS_OK && !params->check) status = run(whole, params->accept_restored);
+  close_all(whole);
+  arena_free(relay->arena);
+  free(whole);
+  return status;
+}

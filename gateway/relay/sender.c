@@ -1,0 +1,480 @@
+/*
+ * sender.c - one destination: what is due is claimed, several at a time and never two of a lane, and
+ * delivered, each on a fiber of its own.
+ *
+ * Two records may share resources: a clinic's organization, its staff. What the ledger knows to be there
+ * unchanged is not sent again; what is sent is locked by its identity meanwhile, since conditional requests
+ * of real servers race (reliability, finding 2). When the destination is at fault, or answers nobody, one
+ * record at a time is tried, and ever more rarely: the others wait in the store.
+ */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "exchange/exchange.h"
+#include "relay/internal.h"
+
+enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, LOCKS_MAX = 4096, DIGEST_CHARS = 64 };
+
+struct lock {
+  char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
+};
+
+struct job {
+  struct job *next; /* of the sender's */
+  struct relay_sender *sender;
+  struct relay_ways *ways;
+  struct arena *arena;
+  struct diag_list diags;
+  struct outbox_claim claim;
+  struct str clinic, text; /* in its payload */
+  struct relay_promise promise;
+  struct relay_fiber *fiber;
+  struct event *timer;
+  struct delivery_answer last;    /* of the last request */
+  struct delivery_answer *answer; /* where the one that is waited for goes */
+  struct lock *locks;
+  size_t lock_count;
+  bool wants_locks; /* suspended until they are free */
+  int64_t began;
+};
+
+struct relay_sender {
+  struct relay *relay;
+  size_t index;
+  const struct relay_destination_config *config;
+  struct event *timer;
+  struct job *jobs;
+  size_t in_flight;
+  enum relay_trouble trouble;
+  unsigned failures; /* one after the other */
+  int64_t probe_at;  /* in trouble: not before */
+  bool stopped;
+  uint64_t delivered, failed, parked, sent_ms;
+};
+
+static const struct relay_way *way_of(const struct job *job) {
+  return &job->ways->ways[job->sender->index];
+}
+
+/* --- waiting --- */
+
+static void on_answer(void *context, const struct delivery_answer *answer) {
+  struct job *job = context;
+  *job->answer = job->last = *answer;
+  relay_fiber_resume(job->fiber);
+}
+
+static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
+                                struct delivery_answer *answer) {
+  struct job *job = context;
+  struct delivery_transfer *transfer;
+  job->answer = answer;
+  enum status status = delivery_loop_send(job->sender->relay->loop, way_of(job)->client, request, arena,
+                                          on_answer, job, &transfer);
+  if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  return status;
+}
+
+static void on_timer(evutil_socket_t socket, short what, void *context) {
+  (void)socket;
+  (void)what;
+  relay_fiber_resume(((struct job *)context)->fiber);
+}
+
+static void wait_for(void *context, int64_t ms) {
+  struct job *job = context;
+  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  if (event_add(job->timer, &when) == 0) relay_fiber_suspend(job->fiber);
+}
+
+/* --- locks --- */
+
+static bool is_locked(const struct job *asking, const struct lock *lock) {
+  for (const struct job *job = asking->sender->jobs; job; job = job->next)
+    for (size_t i = 0; job != asking && !job->wants_locks && i < job->lock_count; i++)
+      if (strcmp(job->locks[i].name, lock->name) == 0) return true;
+  return false;
+}
+
+static bool are_free(const struct job *job) {
+  for (size_t i = 0; i < job->lock_count; i++)
+    if (is_locked(job, &job->locks[i])) return false;
+  return true;
+}
+
+/* One that ends may free several; each is asked again, since the first takes what it needs. */
+static void wake_waiting(struct relay_sender *sender) {
+  for (struct job *job = sender->jobs; job;) {
+    struct job *next = job->next;
+    if (job->wants_locks && are_free(job)) {
+      job->wants_locks = false;
+      relay_fiber_resume(job->fiber);
+      next = sender->jobs; /* the list may be another now */
+    }
+    job = next;
+  }
+}
+
+/* --- the ledger --- */
+
+static enum status digest_of(const struct tree_node *entry, struct arena *arena, struct str *out) {
+  struct tree_write compact = {0};
+  char hex[DIGEST_CHARS + 1];
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  tree_write_json(tree_find(entry, "resource"), &compact, &text);
+  enum status status = text.error;
+  if (status == STATUS_OK) sha256_hex(buf_str(&text), hex);
+  buf_release(&text);
+  if (status != STATUS_OK) return status;
+  *out = arena_str(arena, str_make(hex, DIGEST_CHARS));
+  return out->ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* Known there, unchanged: it need not go. */
+static enum status look_up(struct job *job, struct exchange_job *exchange, size_t index, bool *known) {
+  const struct bundle_entry *entry = &exchange->plan.entries[index];
+  struct outbox_place place = {0};
+  struct str digest;
+  *known = false;
+  enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name,
+                                         entry->full_url, job->arena, &place);
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
+  status = digest_of(entry->entry, job->arena, &digest);
+  if (status != STATUS_OK || !str_eq(place.digest, digest)) return status;
+  *known = true;
+  exchange->items[index].state = EXCHANGE_SAME;
+  exchange->known[index].location = place.location;
+  return STATUS_OK;
+}
+
+static void want_lock(struct job *job, struct str full_url) {
+  struct lock *lock = &job->locks[job->lock_count++];
+  snprintf(lock->name, sizeof lock->name, "%.*s", STR_ARG(full_url));
+}
+
+static enum status planned(void *context, struct exchange_job *exchange) {
+  struct job *job = context;
+  enum status status = STATUS_OK;
+  job->locks = ARENA_ARRAY(job->arena, struct lock, exchange->plan.entry_count + 1);
+  if (!job->locks) return STATUS_NOMEM;
+  for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
+    bool known = false;
+    if (!exchange->look_first) status = look_up(job, exchange, i, &known);
+    if (status == STATUS_OK && !known) want_lock(job, exchange->plan.entries[i].full_url);
+  }
+  if (status != STATUS_OK || are_free(job)) return status;
+  job->wants_locks = true;
+  relay_fiber_suspend(job->fiber);
+  return STATUS_OK;
+}
+
+static enum status remember(struct job *job, const struct exchange_job *exchange) {
+  struct outbox *outbox = job->sender->relay->outbox;
+  enum status status = STATUS_OK;
+  for (size_t i = 0; exchange->items && status == STATUS_OK && i < exchange->plan.entry_count; i++) {
+    const struct exchange_item *item = &exchange->items[i];
+    struct outbox_place place = {.location = exchange->known[i].location, .etag = item->answer.version};
+    if (item->state != EXCHANGE_STORED || !place.location.len || item->kept == EXCHANGE_DISCARDED) continue;
+    status = digest_of(exchange->plan.entries[i].entry, job->arena, &place.digest);
+    if (status == STATUS_OK)
+      status = outbox_ledger_put(outbox, job->sender->config->name, exchange->plan.entries[i].full_url,
+                                 &place, relay_now(job->sender->relay));
+  }
+  return status;
+}
+
+/* --- the payload --- */
+
+static enum status read_bundle(struct job *job, struct tree_node **out) {
+  struct source *source = ARENA_NEW(job->arena, struct source);
+  const struct definitions *definitions = pipeline_definitions(job->ways->pipeline);
+  if (!source) return STATUS_NOMEM;
+  *source = source_make(STR("store"), job->text);
+  enum status status = tree_read_json(source, NULL, job->arena, &job->diags, out);
+  return status == STATUS_OK ? definitions_bind(definitions, NULL, *out, source, job->arena, &job->diags)
+                             : status;
+}
+
+/* A record that was parked because it did not conform: the maps may have been mended. */
+static enum status map_again(struct job *job, struct tree_node **out) {
+  const struct pipeline *pipeline = job->ways->pipeline;
+  const struct relay_way *way = way_of(job);
+  struct intake_input input = intake_open(STR("store.json"), job->text);
+  struct intake_record *record = ARENA_NEW(job->arena, struct intake_record);
+  struct pipeline_run run = {.arena = job->arena,
+                             .diags = &job->diags,
+                             .shape = &way->shape,
+                             .policy = &way->policy,
+                             .validate = true};
+  if (!record) return STATUS_NOMEM;
+  enum status status = intake_next(&input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
+                                   job->arena, &job->diags, record);
+  return status == STATUS_OK ? pipeline_export(pipeline, record, &run, out) : status;
+}
+
+static enum status open_payload(struct job *job, struct tree_node **out) {
+  if (!relay_payload_read(job->claim.payload, &job->clinic, &job->text)) return STATUS_INVALID;
+  return str_is(job->claim.kind, "record") ? map_again(job, out) : read_bundle(job, out);
+}
+
+/* --- trouble --- */
+
+static const char *const troubles[] = {"destination-cleared", "destination-unavailable", "destination-held"};
+
+static uint32_t random_of(const struct relay *relay) {
+  uint32_t random = 0;
+  (void)relay->host->random(relay->host->context, &random, sizeof random); /* without it: no jitter */
+  return random;
+}
+
+/* One failure may be of one record; several one after the other are the destination's. */
+static void note_trouble(struct relay_sender *sender, const struct relay_verdict *verdict, int64_t wait) {
+  enum relay_trouble before = sender->trouble;
+  sender->failures = verdict->trouble == RELAY_FINE ? 0 : sender->failures + 1;
+  if (verdict->trouble == RELAY_FINE)
+    sender->trouble = RELAY_FINE;
+  else if (verdict->trouble == RELAY_HELD || sender->failures >= TROUBLE_AFTER)
+    sender->trouble = verdict->trouble;
+  if (sender->trouble != RELAY_FINE) sender->probe_at = relay_now(sender->relay) + wait;
+  if (sender->trouble != before) relay_alert(sender->relay, troubles[sender->trouble], sender->config->name);
+}
+
+/* --- one record --- */
+
+static void end_job(struct job *job) {
+  struct relay_sender *sender = job->sender;
+  for (struct job **at = &sender->jobs; *at; at = &(*at)->next) {
+    if (*at != job) continue;
+    *at = job->next;
+    break;
+  }
+  sender->in_flight--;
+  if (job->timer) event_free(job->timer);
+  relay_ways_leave(job->ways);
+  arena_free(job->arena);
+  free(job);
+}
+
+static void log_end(const struct job *job, const struct relay_verdict *verdict) {
+  struct relay *relay = job->sender->relay;
+  enum relay_level level = verdict->state == OUTBOX_DONE     ? RELAY_INFO
+                           : verdict->state == OUTBOX_PARKED ? RELAY_ERROR
+                                                             : RELAY_WARNING;
+  RELAY_LOG(relay, level, outbox_state_name(verdict->state),
+            RELAY_TEXT("destination", job->sender->config->name), RELAY_NUMBER("record", job->claim.id),
+            RELAY_TEXT("reason", verdict->reason), RELAY_NUMBER("attempt", job->claim.attempts + 1),
+            RELAY_NUMBER("ms", relay_now(relay) - job->began));
+}
+
+static void count_end(struct relay_sender *sender, const struct relay_verdict *verdict, int64_t ms) {
+  sender->delivered += verdict->state == OUTBOX_DONE;
+  sender->parked += verdict->state == OUTBOX_PARKED;
+  sender->failed += verdict->state == OUTBOX_QUEUED || verdict->state == OUTBOX_UNKNOWN;
+  sender->sent_ms += (uint64_t)(ms > 0 ? ms : 0);
+}
+
+/* After so many passing faults somebody shall look, if the clinic wants that. */
+static void give_up_at_last(const struct job *job, struct relay_verdict *verdict) {
+  int64_t most = job->sender->config->attempts;
+  bool again = verdict->state == OUTBOX_QUEUED || verdict->state == OUTBOX_UNKNOWN;
+  if (!most || !again || verdict->trouble == RELAY_HELD || job->claim.attempts + 1 < (uint64_t)most) return;
+  verdict->state = OUTBOX_PARKED;
+  verdict->reason = STR("gave-up");
+}
+
+/* The end is durable: what waited for it may go on. */
+static void settled(void *context, enum status status) {
+  struct job *job = context;
+  struct relay_sender *sender = job->sender;
+  /* not durable: the record stays `sending`, and is unknown when the store is opened again */
+  if (status != STATUS_OK)
+    RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
+  end_job(job);
+  relay_sender_kick(sender);
+}
+
+static void settle(struct job *job, struct relay_verdict verdict) {
+  struct relay_sender *sender = job->sender;
+  struct relay *relay = sender->relay;
+  int64_t now = relay_now(relay);
+  give_up_at_last(job, &verdict);
+  int64_t wait =
+      relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random_of(relay));
+  struct outbox_outcome outcome = {.state = verdict.state,
+                                   .next_at = now + wait,
+                                   .reason = verdict.reason,
+                                   .http_status = verdict.http_status,
+                                   .took_ms = now - job->began,
+                                   .blocks = sender->config->blocks};
+  note_trouble(sender, &verdict, wait);
+  count_end(sender, &verdict, outcome.took_ms);
+  log_end(job, &verdict);
+  relay_log_diags(&relay->log, "delivery-finding", &job->diags);
+  if (outbox_finish(relay->outbox, job->claim.id, &outcome, now) != STATUS_OK)
+    RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
+  job->lock_count = 0;
+  job->promise = (struct relay_promise){.kept = settled, .context = job};
+  relay_promise(relay, &job->promise);
+}
+
+static struct relay_verdict converse(struct job *job, struct tree_node *bundle) {
+  const struct relay_way *way = way_of(job);
+  struct exchange_channel channel = {
+      .context = job, .send = send_request, .wait = wait_for, .planned = planned};
+  struct bundle_params params = {.definitions = pipeline_definitions(job->ways->pipeline),
+                                 .shape = &way->shape,
+                                 .arena = job->arena,
+                                 .diags = &job->diags};
+  struct exchange_job exchange = {.channel = &channel,
+                                  .bundle = &params,
+                                  .destination = &way->destination,
+                                  .diags = &job->diags,
+                                  .arena = job->arena,
+                                  .look_first = job->claim.unknown};
+  params.clinic_id = job->clinic;
+  enum status status = exchange_run(&exchange, bundle);
+  struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
+  if (remember(job, &exchange) != STATUS_OK)
+    RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
+  return verdict;
+}
+
+static void deliver(struct relay_fiber *fiber, void *context) {
+  struct job *job = context;
+  struct relay_sender *sender = job->sender;
+  struct tree_node *bundle = NULL;
+  job->fiber = fiber;
+  enum status status = open_payload(job, &bundle);
+  if (status == STATUS_OK)
+    settle(job, converse(job, bundle));
+  else if (status == STATUS_NOMEM)
+    settle(job,
+           (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+  else
+    settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform")});
+  wake_waiting(sender);
+}
+
+/* The claim is durable: bytes may leave. */
+static void claimed(void *context, enum status status) {
+  struct job *job = context;
+  struct relay_sender *sender = job->sender;
+  if (status == STATUS_OK && relay_fiber_start(sender->relay->fibers, deliver, job) == STATUS_OK) return;
+  if (status == STATUS_OK) {
+    settle(job,
+           (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+    return;
+  }
+  end_job(job); /* the group was given up: the record is as it was */
+}
+
+/* --- claiming --- */
+
+static struct job *new_job(struct relay_sender *sender) {
+  struct job *job = calloc(1, sizeof *job);
+  if (!job) return NULL;
+  job->sender = sender;
+  job->ways = sender->relay->ways;
+  job->ways->users++;
+  job->began = relay_now(sender->relay);
+  job->last.retry_after_ms = -1;
+  job->next = sender->jobs;
+  sender->jobs = job;
+  sender->in_flight++;
+  job->arena = arena_new(JOB_ARENA_BYTES);
+  job->timer = event_new(sender->relay->base, -1, 0, on_timer, job);
+  if (job->arena && job->timer) {
+    diag_list_init(&job->diags, job->arena);
+    return job;
+  }
+  end_job(job);
+  return NULL;
+}
+
+static bool claim_one(struct relay_sender *sender) {
+  struct job *job = new_job(sender);
+  if (!job) return false;
+  if (outbox_claim(sender->relay->outbox, sender->config->name, relay_now(sender->relay), job->arena,
+                   &job->claim) != STATUS_OK) {
+    end_job(job);
+    return false;
+  }
+  job->promise = (struct relay_promise){.kept = claimed, .context = job};
+  relay_promise(sender->relay, &job->promise);
+  return true;
+}
+
+static void wake_at(struct relay_sender *sender, int64_t when) {
+  int64_t ms = when - relay_now(sender->relay);
+  if (ms < 1) ms = 1;
+  if (ms > 60000) ms = 60000; /* clocks jump */
+  struct timeval in = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  event_add(sender->timer, &in);
+}
+
+static size_t room(const struct relay_sender *sender) {
+  size_t most = sender->trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
+  return sender->in_flight < most ? most - sender->in_flight : 0;
+}
+
+void relay_sender_kick(struct relay_sender *sender) {
+  int64_t due = INT64_MAX;
+  if (sender->stopped || sender->relay->fatal != STATUS_OK) return;
+  if (sender->trouble != RELAY_FINE && relay_now(sender->relay) < sender->probe_at) {
+    wake_at(sender, sender->probe_at);
+    return;
+  }
+  for (size_t left = room(sender); left; left--)
+    if (!claim_one(sender)) break;
+  if (outbox_next_due(sender->relay->outbox, sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
+    wake_at(sender, due);
+}
+
+static void on_due(evutil_socket_t socket, short what, void *context) {
+  (void)socket;
+  (void)what;
+  relay_sender_kick(context);
+}
+
+/* --- the whole --- */
+
+enum status relay_sender_open(struct relay *relay, size_t index, struct relay_sender **out) {
+  struct relay_sender *sender = *out = calloc(1, sizeof *sender);
+  if (!sender) return STATUS_NOMEM;
+  *sender =
+      (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
+  sender->timer = event_new(relay->base, -1, 0, on_due, sender);
+  if (!sender->timer) return STATUS_NOMEM;
+  relay_sender_kick(sender);
+  return STATUS_OK;
+}
+
+void relay_sender_stop(struct relay_sender *sender) {
+  sender->stopped = true;
+}
+
+size_t relay_sender_busy(const struct relay_sender *sender) {
+  return sender->in_flight;
+}
+
+void relay_sender_close(struct relay_sender *sender) {
+  if (!sender) return;
+  if (sender->timer) event_free(sender->timer);
+  free(sender);
+}
+
+void relay_sender_metrics(const struct relay_sender *sender, struct buf *out) {
+  struct {
+    const char *name;
+    uint64_t value;
+  } numbers[] = {{"ketlink_delivered_total", sender->delivered},
+                 {"ketlink_delivery_failures_total", sender->failed},
+                 {"ketlink_parked_total", sender->parked},
+                 {"ketlink_delivery_milliseconds_total", sender->sent_ms},
+                 {"ketlink_in_flight", sender->in_flight},
+                 {"ketlink_destination_trouble", (uint64_t)sender->trouble}};
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    buf_printf(out, "%s{destination=\"%.*s\"} %llu\n", numbers[i].name, STR_ARG(sender->config->name),
+               (unsigned long long)numbers[i].value);
+}
