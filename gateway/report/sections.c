@@ -36,6 +36,38 @@ static void write_saturation(struct report_page *page, const struct tree_node *r
   add_half(page, row, "spo2", "spo2Absent");
 }
 
+/* Names of fields and units as people say them; others stand as they are written. */
+static const char *said(struct str word) {
+  static const char *const words[][2] = {
+      {"weightKg", "weight"}, {"heightCm", "height"},  {"temperatureC", "temperature"}, {"givenMg", "given"},
+      {"plannedMg", "planned"}, {"doseMg", "dose"},    {"[lb_av]", "lb"},               {"[oz_av]", "oz"},
+      {"[in_i]", "in"},         {"[degF]", "\xC2\xB0""F"}, {"ug", "\xC2\xB5g"},
+  };
+  for (size_t i = 0; i < COUNT(words); i++)
+    if (str_is(word, words[i][0])) return words[i][1];
+  return NULL;
+}
+
+static void add_said(struct report_page *page, struct str word) {
+  const char *known = said(word);
+  report_isolate(page->out, known ? str_of(known) : word);
+}
+
+/* What was recorded in another unit. */
+static void write_converted(struct report_page *page, const struct tree_node *row) {
+  const char *between = "";
+  for (const struct tree_node *item = tree_find(row, "converted"); item; item = tree_next_same(item)) {
+    if (!tree_text(item, "value").len) continue;
+    buf_add_text(page->out, between);
+    add_said(page, tree_text(item, "field"));
+    buf_add_char(page->out, ' ');
+    report_value(page, item, "value", REPORT_NUMBER);
+    buf_add_char(page->out, ' ');
+    add_said(page, tree_text(item, "unit"));
+    between = ", ";
+  }
+}
+
 static void write_product(struct report_page *page, const struct tree_node *row) {
   const struct tree_node *product = report_item(page, "products", tree_text(row, "product"));
   report_word(page->out, tree_text(product ? product : row, "product"));
@@ -178,6 +210,7 @@ static const struct report_field order_fields[] = {
     {"Dose, mg", "doseMg", REPORT_NUMBER, false, NULL},
     {"Over, min", "overMinutes", REPORT_NUMBER, false, NULL},
     {"Phase", "phase", REPORT_WORD, false, NULL},
+    {"Recorded as", "converted", REPORT_TEXT, false, write_converted},
     {"For", "reasons", REPORT_WORD, false, write_reasons},
     {"Ordered", "authored", REPORT_TIME, false, NULL},
     {"Ordered by", "by", REPORT_PERSON, false, NULL},
@@ -195,6 +228,7 @@ static const struct report_column dose_columns[] = {
     {"Given", "givenMg", REPORT_NUMBER, true, "mg"},
     {"Volume", "givenMl", REPORT_NUMBER, false, "mL"},
     {"Running", "runMinutes", REPORT_NUMBER, false, "min"},
+    {"Recorded as", "converted", REPORT_TEXT, false, NULL, write_converted},
     {"Status", "status", REPORT_WORD, true, NULL, write_status, {"reason"}},
     {"Given by", "givenBy", REPORT_PERSON, true, NULL, write_given_by, {"verifiedBy"}},
 };
@@ -268,6 +302,7 @@ static const struct report_column vitals_columns[] = {
     {"Temperature", "temperatureC", REPORT_NUMBER, false, "°C"},
     {"Weight", "weightKg", REPORT_NUMBER, false, "kg"},
     {"Height", "heightCm", REPORT_NUMBER, false, "cm"},
+    {"Recorded as", "converted", REPORT_TEXT, false, NULL, write_converted},
     {"By", "by", REPORT_PERSON},
 };
 static const struct report_section vitals = {"vitals", "Vital signs", "vitals", "Readings in the order of the record",

@@ -10,6 +10,8 @@ import sys
 # Not for a page about a session: what identifies the format, where people live, numbers of prescribers and of the clinic.
 LEFT_OUT = {"format", "clinic.id", "clinic.npi", "clinic.phone", "clinic.address", "patient.phone", "patient.address",
             "patient.language", "patient.race", "patient.ethnicity", "staff.dea"}
+# Said in other words: weightKg is "weight", [degF] is "°F".
+IN_OTHER_WORDS = re.compile(r"\w+\.converted\.(field|unit)")
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?.*")
 
 
@@ -73,7 +75,7 @@ def main():
         plain = letters(text)
         ids = {value for path, value in leaves(record) if path.endswith(".id") and not path.startswith(("session", "clinic"))}
         for path, value in leaves(record):
-            if path in LEFT_OUT or any(path.startswith(f"{left}.") for left in LEFT_OUT):
+            if IN_OTHER_WORDS.fullmatch(path) or path in LEFT_OUT or any(path.startswith(f"{left}.") for left in LEFT_OUT):
                 continue
             count += 1
             if not is_there(value, text, plain, record, ids):
