@@ -327,6 +327,7 @@ const struct cli_command cli_export = {
                 "  ketlink export --for medplum session.json       in the shape of a destination, checked as "
                 "it wants\n"
                 "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n"
+                "  ketlink export --as transaction sets/march/     a folder of CSV files: docs/csv.md\n"
                 "  ketlink export --as ndjson --jobs 0 *.json -o bulk    a folder: Patient.ndjson, Encounter.ndjson, "
                 "…\n",
     .options = options,

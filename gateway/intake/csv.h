@@ -95,8 +95,8 @@ struct intake_sets {
   size_t count;
 };
 
-/* The table of a charset of single bytes; NULL: it is none, or unknown. */
-const char (*intake_csv_charset(struct str name, struct arena *arena))[4];
+/* The table of a charset of single bytes. NOT_FOUND: it is none, or unknown. */
+enum status intake_csv_charset(struct str name, struct arena *arena, const char (**out)[4]) MUST_USE;
 /* False: the units do not fit, or cannot be converted exactly. */
 bool intake_csv_unit(const struct definitions *definitions, struct csv_unit *unit);
 /* What is wrong with a format of dates or times; NULL: nothing. */

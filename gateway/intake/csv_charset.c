@@ -14,10 +14,12 @@ static bool translate_byte(iconv_t how, unsigned byte, char out[4]) {
 }
 
 /* Incomplete sequences are what charsets of several bytes have: at least half of the upper bytes must be characters. */
-const char (*intake_csv_charset(struct str name, struct arena *arena))[4] {
+enum status intake_csv_charset(struct str name, struct arena *arena, const char (**out)[4]) {
   char(*table)[4] = arena_calloc(arena, 256, sizeof *table);
-  iconv_t how = table ? iconv_open("UTF-8", name.ptr) : (iconv_t)-1;
-  if (how == (iconv_t)-1) return NULL;
+  *out = NULL;
+  if (!table) return STATUS_NOMEM;
+  iconv_t how = iconv_open("UTF-8", name.ptr);
+  if (how == (iconv_t)-1) return STATUS_NOT_FOUND;
   bool fits = true;
   size_t characters = 0;
   for (unsigned byte = 0; byte < 256 && fits; byte++) {
@@ -25,5 +27,7 @@ const char (*intake_csv_charset(struct str name, struct arena *arena))[4] {
     characters += byte >= 0x80 && (table[byte][0] != 0);
   }
   (void)iconv_close(how);
-  return fits && characters >= 64 ? (const char(*)[4])table : NULL;
+  if (!fits || characters < 64) return STATUS_NOT_FOUND;
+  *out = (const char(*)[4])table;
+  return STATUS_OK;
 }

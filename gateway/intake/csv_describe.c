@@ -15,7 +15,15 @@ struct reading {
   struct csv_description *out;
   char decimal;
   size_t faults;
+  bool full; /* there was no memory for something */
 };
+
+/* A copy; what there was no memory for is told at the end. */
+static struct str keep(struct reading *r, struct str text) {
+  struct str copy = arena_str(r->arena, text);
+  if (!copy.ptr) r->full = true;
+  return copy;
+}
 
 static void complain(struct reading *r, const struct tree_node *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -27,6 +35,7 @@ static void complain(struct reading *r, const struct tree_node *at, const char *
   struct str message = arena_vprintf(r->arena, format, args);
   va_end(args);
   r->faults++;
+  if (!message.ptr) r->full = true;
   diag_error(r->diags, DIAG_CONFIG_INVALID, &where, "%.*s", STR_ARG(message));
 }
 
@@ -48,7 +57,7 @@ static bool check_members(struct reading *r, const struct tree_node *object, con
 
 static struct str string_of(struct reading *r, const struct tree_node *node) {
   if (node && node->kind == TREE_STRING && !(node->flags & TREE_IN_ARRAY) && node->text.len)
-    return arena_str(r->arena, node->text);
+    return keep(r, node->text);
   if (node) complain(r, node, "\"%.*s\" wants a text", STR_ARG(node->name));
   return (struct str){0};
 }
@@ -224,12 +233,16 @@ static char decimal_of(struct reading *r, const struct tree_node *node, char oth
 static void read_words(struct reading *r, const struct tree_node *node, struct csv_column *column) {
   if (!node) return;
   struct csv_word *words = ARENA_ARRAY(r->arena, struct csv_word, count_children(node) + 1);
-  if (node->kind != TREE_OBJECT || !words) {
+  if (!words) {
+    r->full = true;
+    return;
+  }
+  if (node->kind != TREE_OBJECT) {
     complain(r, node, "\"words\" wants an object: what stands in the cell, and the record's word");
     return;
   }
   for (const struct tree_node *child = node->child; child; child = child->next)
-    words[column->word_count++] = (struct csv_word){arena_str(r->arena, child->name), string_of(r, child)};
+    words[column->word_count++] = (struct csv_word){keep(r, child->name), string_of(r, child)};
   column->words = words;
 }
 
@@ -299,7 +312,7 @@ static void read_column_object(struct reading *r, const struct tree_node *node, 
 
 static void read_column(struct reading *r, const struct tree_node *node, const struct csv_part *part,
                         struct csv_column *column) {
-  column->name = arena_str(r->arena, node->name);
+  column->name = keep(r, node->name);
   column->refers = CSV_NONE;
   column->decimal = r->decimal;
   if (!column->name.len) complain(r, node, "a column has a heading");
@@ -318,6 +331,7 @@ static void read_columns(struct reading *r, const struct tree_node *node, struct
     return;
   }
   part->columns = ARENA_ARRAY(r->arena, struct csv_column, count);
+  if (!part->columns) r->full = true;
   for (const struct tree_node *child = node->child; child && part->columns; child = child->next)
     read_column(r, child, part, &part->columns[part->column_count++]);
 }
@@ -484,10 +498,11 @@ static void read_files(struct reading *r, const struct tree_node *files) {
     return;
   }
   d->parts = ARENA_ARRAY(r->arena, struct csv_part, count);
+  if (!d->parts) r->full = true;
   if (!d->parts) return;
   for (const struct tree_node *file = files->child; file; file = file->next) {
     struct csv_part *part = &d->parts[d->part_count++];
-    *part = (struct csv_part){.name = arena_str(r->arena, file->name), .at = tree_offset(file), .parent = CSV_NONE, .choose = CSV_NONE};
+    *part = (struct csv_part){.name = keep(r, file->name), .at = tree_offset(file), .parent = CSV_NONE, .choose = CSV_NONE};
     if (str_find_char(part->name, '/', 0) != SIZE_MAX || part->name.len > 100 || part->name.len == 0 || part->name.ptr[0] == '.')
       complain(r, file, "a file has a name, without a folder");
   }
@@ -515,8 +530,9 @@ static void read_delimiter(struct reading *r, const struct tree_node *node) {
 static void read_charset(struct reading *r, const struct tree_node *node) {
   r->out->charset = node ? string_of(r, node) : STR("UTF-8");
   if (!r->out->charset.len || str_is(r->out->charset, "UTF-8")) return;
-  r->out->bytes = intake_csv_charset(r->out->charset, r->arena);
-  if (!r->out->bytes)
+  enum status status = intake_csv_charset(r->out->charset, r->arena, &r->out->bytes);
+  if (status == STATUS_NOMEM) r->full = true;
+  if (status == STATUS_NOT_FOUND)
     complain(r, node, "the charset is UTF-8, or one whose characters are single bytes (ISO-8859-1, windows-1252)");
 }
 
@@ -526,7 +542,8 @@ static void read_zone(struct reading *r, const struct tree_node *node) {
   if (!node) return;
   if (node->kind == TREE_STRING) {
     enum status status = datetime_zone_read(r->host, node->text, r->arena, &r->out->zone);
-    if (status != STATUS_OK)
+    if (status == STATUS_NOMEM) r->full = true;
+    if (status != STATUS_OK && !r->full)
       complain(r, node, "no time zone \"%.*s\" on this machine (IANA names, such as America/Chicago; Debian: package tzdata)",
                STR_ARG(diag_quote(r->arena, node->text)));
     return;
@@ -544,6 +561,7 @@ static enum status read_all(struct reading *r, const struct tree_node *root) {
   const struct tree_node *format = tree_find(root, "format");
   if (!check_members(r, root, known)) return STATUS_CONFIG;
   r->out->route = intake_route_find(r->routes, string_of(r, format));
+  if (r->full) return STATUS_NOMEM;
   if (!r->out->route) {
     complain(r, format ? format : root, "\"format\" names a format of routes.json");
     return STATUS_CONFIG;
@@ -554,7 +572,7 @@ static enum status read_all(struct reading *r, const struct tree_node *root) {
   read_zone(r, tree_find(root, "timeZone"));
   read_files(r, tree_find(root, "files"));
   if (r->decimal == r->out->delimiter) complain(r, root, "the decimal sign cannot be the delimiter too");
-  return r->faults ? STATUS_CONFIG : STATUS_OK;
+  return r->full ? STATUS_NOMEM : r->faults ? STATUS_CONFIG : STATUS_OK;
 }
 
 static enum status read_description(struct reading *r, struct str path) {
@@ -562,13 +580,14 @@ static enum status read_description(struct reading *r, struct str path) {
   struct tree_node *root = NULL;
   enum status status = r->host->read_file(r->host->context, path.ptr, LIMIT_MAP_BYTES, r->arena, &text);
   r->out->source = source_make(path, status == STATUS_OK ? text : (struct str){0});
+  if (status == STATUS_NOMEM) return status;
   if (status != STATUS_OK) {
     struct diag_at at = {.source = &r->out->source};
     diag_error(r->diags, DIAG_FILE_UNREADABLE, &at, "the description cannot be read");
     return status;
   }
   status = tree_read_json(&r->out->source, NULL, r->arena, r->diags, &root);
-  return status == STATUS_OK ? read_all(r, root) : STATUS_CONFIG;
+  return status == STATUS_OK ? read_all(r, root) : status == STATUS_NOMEM ? status : STATUS_CONFIG;
 }
 
 enum status intake_sets_read(const struct intake_sets_params *params, struct arena *arena, struct diag_list *diags,
@@ -590,7 +609,7 @@ enum status intake_sets_read(const struct intake_sets_params *params, struct are
     r.out->name = names[i];
     status = path.ptr ? read_description(&r, path) : STATUS_NOMEM;
     if (status == STATUS_OK) continue;
-    worst = status;
+    worst = status == STATUS_NOMEM ? status : STATUS_CONFIG;
     sets->count--;
   }
   return worst;
