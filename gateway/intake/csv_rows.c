@@ -129,7 +129,8 @@ bool intake_csv_row(struct csv_reader *reader, size_t at, uint32_t line) {
       end_text(reader, parser, &feeding);
     if (!reader->fault && !feeding.rows && reader->end == reader->text.len && !parser->pstate) break;
   }
-  if (feeding.rows > 1) fault(reader, CSV_FAULT_RETURN, reader->at);
+  /* libcsv ends a row at a carriage return too: what comes after it in the line is in no row */
+  if (feeding.rows > 1 || (feeding.rows && parser->pstate)) fault(reader, CSV_FAULT_RETURN, reader->at);
   if (reader->count > LIMIT_SET_COLUMNS) fault(reader, CSV_FAULT_COLUMNS, reader->at);
   if (reader->bytes.error != STATUS_OK) fault(reader, CSV_FAULT_MEMORY, reader->at);
   if (reader->end == reader->at) reader->end = reader->text.len; /* never stand still */

@@ -38,7 +38,7 @@ static void remove_folder(void) {
 void fuzz_begin(void) {
   kept = fuzz_arena(16 << 20);
   definitions = fuzz_pack();
-  route = (struct intake_route){.format = STR("session-record/1"), .model = STR("m"), .map = STR("m"), .clinic_id = STR("clinic.id")};
+  route = (struct intake_route){.format = {"session-record/1", 16}};
   route.type = definitions_type(definitions, STR("http://ketlink.dev/fhir/StructureDefinition/session-record"));
   FUZZ_REQUIRE(route.type);
   usual = fuzz_read(kept, SOURCE_DIR "/tests/fuzz/usual-set.json");
