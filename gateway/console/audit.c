@@ -1,0 +1,183 @@
+/*
+ * audit.c - the trail, as it is, and as FHIR R4 AuditEvents.
+ *
+ * Codes are HL7's own (iso-21089-lifecycle, audit-event-action, audit-event-outcome) and only where they mean just
+ * that: accepting a record is "receive", delivering it "transmit". The other events have their word as display.
+ */
+#include <stdio.h>
+#include "console/internal.h"
+
+enum { AUDIT_MAX = 16 << 20 };
+
+/* --- FHIR --- */
+
+static const struct {
+  const char *what, *code, *display, *action;
+} codes[] = {
+    {"accepted", "receive", "Receive/Retain Record Lifecycle Event", "C"},
+    {"delivered", "transmit", "Transmit Record Lifecycle Event", "E"},
+    {"retry", NULL, NULL, "U"},
+    {"parked", NULL, NULL, "U"},
+    {"passed", NULL, NULL, "U"},
+    {"replaced", NULL, NULL, "U"},
+    {"dropped", NULL, NULL, "D"},
+};
+
+static size_t find_code(struct str what) {
+  size_t i = 0;
+  while (i < sizeof codes / sizeof codes[0] && !str_is(what, codes[i].what))
+    i++;
+  return i;
+}
+
+static void add_type(struct buf *out, const struct outbox_event *event, size_t code) {
+  bool known = code < sizeof codes / sizeof codes[0] && codes[code].code;
+  console_json_key(out, "type");
+  buf_add_char(out, '{');
+  if (known) {
+    console_json_str(out, "system", STR("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"));
+    console_json_str(out, "code", str_of(codes[code].code));
+  }
+  console_json_str(out, "display", known ? str_of(codes[code].display) : event->what);
+  buf_add_char(out, '}');
+}
+
+static void add_who(struct buf *out, const struct outbox_event *event) {
+  console_json_key(out, "agent");
+  buf_add_text(out, "[{");
+  console_json_str(out, "name", event->actor.len ? event->actor : STR("ketlink"));
+  console_json_bool(out, "requestor", event->actor.len > 0);
+  buf_add_text(out, "}]");
+  console_json_key(out, "source");
+  buf_add_text(out, "{\"observer\":{\"display\":\"ketlink\"}}");
+}
+
+static void add_record(struct buf *out, const struct outbox_event *event) {
+  if (!event->record) return;
+  console_json_key(out, "entity");
+  buf_printf(out, "[{\"what\":{\"identifier\":{\"value\":\"%lld\"},\"display\":\"record of the relay\"}}]",
+             (long long)event->record);
+}
+
+void console_add_audit_event(struct buf *out, const struct outbox_event *event) {
+  size_t code = find_code(event->what);
+  buf_add_char(out, '{');
+  console_json_str(out, "resourceType", STR("AuditEvent"));
+  console_json_key(out, "id");
+  buf_printf(out, "\"event-%lld\"", (long long)event->number);
+  add_type(out, event, code);
+  if (code < sizeof codes / sizeof codes[0]) console_json_str(out, "action", str_of(codes[code].action));
+  console_json_time(out, "recorded", event->at);
+  console_json_str(out, "outcome", STR("0"));
+  if (event->reason.len) console_json_str(out, "outcomeDesc", event->reason);
+  add_who(out, event);
+  add_record(out, event);
+  buf_add_char(out, '}');
+}
+
+/* --- ways to write the trail --- */
+
+struct page {
+  const struct outbox_event *events;
+  size_t count;
+  int64_t after; /* 0: these were the last */
+};
+
+static void add_after(struct buf *out, const struct page *page) {
+  console_json_key(out, "after");
+  if (page->after)
+    buf_printf(out, "%lld", (long long)page->after);
+  else
+    buf_add_text(out, "null");
+}
+
+static void add_json(struct buf *out, const struct page *page) {
+  buf_add_text(out, "{\"events\":[");
+  for (size_t i = 0; i < page->count; i++) {
+    const struct outbox_event *event = &page->events[i];
+    buf_add_text(out, i ? ",{" : "{");
+    console_json_int(out, "number", event->number);
+    console_json_time(out, "at", event->at);
+    console_json_str(out, "what", event->what);
+    console_json_int(out, "record", event->record);
+    console_json_str(out, "actor", event->actor);
+    console_json_str(out, "reason", event->reason);
+    buf_add_char(out, '}');
+  }
+  buf_add_char(out, ']');
+  add_after(out, page);
+  buf_add_text(out, "}\n");
+}
+
+static void add_bundle(struct buf *out, const struct page *page) {
+  buf_add_text(out, "{\"resourceType\":\"Bundle\",\"type\":\"collection\"");
+  for (size_t i = 0; i < page->count; i++) {
+    buf_add_text(out, i ? ",{\"resource\":" : ",\"entry\":[{\"resource\":");
+    console_add_audit_event(out, &page->events[i]);
+    buf_add_char(out, '}');
+  }
+  buf_add_text(out, page->count ? "]}\n" : "}\n");
+}
+
+static void add_lines(struct buf *out, const struct page *page) {
+  for (size_t i = 0; i < page->count; i++) {
+    console_add_audit_event(out, &page->events[i]);
+    buf_add_char(out, '\n');
+  }
+}
+
+static const struct {
+  const char *name, *type;
+  void (*add)(struct buf *out, const struct page *page);
+} formats[] = {{"json", "application/json", add_json},
+               {"fhir", "application/fhir+json", add_bundle},
+               {"ndjson", "application/fhir+ndjson", add_lines}};
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+static void answer_page(struct console_reply *reply, size_t format, const struct page *page) {
+  struct buf body;
+  buf_init(&body, AUDIT_MAX);
+  formats[format].add(&body, page);
+  console_answer_as(reply, 200, formats[format].type, &body);
+}
+
+/* --- the request --- */
+
+static enum status read_page(struct console_reply *reply, int64_t after, size_t limit, struct page *out) {
+  struct diag_list diags;
+  struct outbox_event *events = NULL;
+  diag_list_init(&diags, reply->arena);
+  enum status status = outbox_audit_read(reply->console->params.outbox, after, limit + 1, reply->arena, &diags,
+                                         &events, &out->count);
+  out->events = events;
+  if (status != STATUS_OK || out->count <= limit) return status;
+  out->count = limit;
+  out->after = events[limit - 1].number;
+  return STATUS_OK;
+}
+
+void console_get_audit(struct console_reply *reply) {
+  struct str format = console_query_get(&reply->query, "format");
+  struct page page = {0};
+  int64_t after = 0, limit = 100;
+  size_t chosen = 0;
+  while (format.ptr && chosen < FORMATS && !str_is(format, formats[chosen].name))
+    chosen++;
+  if (chosen == FORMATS) {
+    console_problem(reply, 400, "format is json, fhir or ndjson");
+    return;
+  }
+  if (!console_number(reply, "after", 0, INT64_MAX, &after) ||
+      !console_number(reply, "limit", 1, CONSOLE_LIST_MAX, &limit))
+    return;
+  enum status status = read_page(reply, after, (size_t)limit, &page);
+  if (status == STATUS_OK)
+    answer_page(reply, chosen, &page);
+  else if (status == STATUS_NOT_FOUND)
+    console_problem(reply, 404, "there is no such event");
+  else if (status == STATUS_INVALID)
+    console_problem(reply, 500, "the trail was changed by other hands after event %lld",
+                    (long long)(page.count ? page.events[page.count - 1].number : after));
+  else
+    console_answer_status(reply, status);
+}

@@ -1,0 +1,94 @@
+/* metrics.c - the numbers of the store in Prometheus' text format, and whether the relay works. */
+#include "console/internal.h"
+
+enum { METRICS_MAX = 4 << 20 };
+
+/* A label's value: backslash, quotation mark and line end are escaped. */
+static void add_label(struct buf *out, struct str value) {
+  for (size_t i = 0; i < value.len; i++) {
+    char c = value.ptr[i];
+    if (c == '\\' || c == '"') buf_add_char(out, '\\');
+    if (c == '\n')
+      buf_add_text(out, "\\n");
+    else
+      buf_add_char(out, c);
+  }
+}
+
+static void add_head(struct buf *out, const char *name, const char *type, const char *help) {
+  buf_printf(out, "# HELP ketlink_%s %s\n# TYPE ketlink_%s %s\n", name, help, name, type);
+}
+
+static void add_number(struct buf *out, const char *name, const char *type, const char *help, uint64_t value) {
+  add_head(out, name, type, help);
+  buf_printf(out, "ketlink_%s %llu\n", name, (unsigned long long)value);
+}
+
+static enum status add_records(const struct console *console, struct buf *out) {
+  add_head(out, "outbox_records", "gauge", "Records in the store by destination and state.");
+  for (size_t i = 0; i < console->params.destination_count; i++) {
+    struct outbox_stats stats;
+    struct str destination = console->params.destinations[i];
+    enum status status = outbox_stats(console->params.outbox, destination, &stats);
+    if (status != STATUS_OK) return status;
+    for (size_t state = 0; state < OUTBOX_STATES; state++) {
+      buf_add_text(out, "ketlink_outbox_records{destination=\"");
+      add_label(out, destination);
+      buf_printf(out, "\",state=\"%s\"} %zu\n", outbox_state_name((enum outbox_state)state),
+                 stats.by_state[state]);
+    }
+  }
+  return STATUS_OK;
+}
+
+static void add_store(const struct outbox_stats *stats, struct buf *out) {
+  add_number(out, "outbox_accepted_total", "counter", "Records accepted since the store was made.",
+             stats->accepted);
+  add_number(out, "outbox_duplicates_total", "counter", "Messages that came again since the start.",
+             stats->duplicates);
+  add_number(out, "outbox_log_pages", "gauge", "Pages of the write-ahead log.", stats->log_pages);
+  add_number(out, "outbox_free_bytes", "gauge", "Free bytes of the store's file system.", stats->free_bytes);
+  add_number(out, "outbox_generation", "gauge", "Generation of the store.", (uint64_t)stats->generation);
+}
+
+static void add_console(const struct console *console, struct buf *out) {
+  add_number(out, "console_connections", "gauge", "Open connections.", console->connections);
+  add_head(out, "console_answers_total", "counter", "Answers by class of their status.");
+  for (size_t i = 2; i < CONSOLE_CLASSES; i++)
+    buf_printf(out, "ketlink_console_answers_total{class=\"%zuxx\"} %llu\n", i,
+               (unsigned long long)console->answers[i]);
+}
+
+void console_get_metrics(struct console_reply *reply) {
+  const struct console *console = reply->console;
+  const struct console_hooks *hooks = &console->params.hooks;
+  struct outbox_stats stats;
+  struct buf text;
+  enum status status = outbox_stats(console->params.outbox, (struct str){0}, &stats);
+  buf_init(&text, METRICS_MAX);
+  if (status == STATUS_OK) status = add_records(console, &text);
+  if (status != STATUS_OK) {
+    buf_release(&text);
+    console_answer_status(reply, status);
+    return;
+  }
+  add_store(&stats, &text);
+  add_console(console, &text);
+  if (hooks->metrics) hooks->metrics(hooks->context, &text);
+  console_answer_as(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+}
+
+void console_get_health(struct console_reply *reply) {
+  const struct console_hooks *hooks = &reply->console->params.hooks;
+  struct buf words;
+  buf_init(&words, 64 << 10);
+  bool fine = !hooks->healthy || hooks->healthy(hooks->context, &words);
+  if (!words.len) buf_add_text(&words, fine ? "ok" : "not working");
+  buf_add_char(&words, '\n');
+  console_answer_as(reply, fine ? 200 : 503, "text/plain; charset=utf-8", &words);
+}
+
+void console_post_record(struct console_reply *reply) {
+  const struct console_hooks *hooks = &reply->console->params.hooks;
+  hooks->post(hooks->context, buf_str(&reply->body), reply->head.fields[FIELD_CONTENT_TYPE], reply);
+}

@@ -1,0 +1,235 @@
+/*
+ * order.c - a person's decisions: retry, park, pass, drop; one record, or all that a filter finds.
+ *
+ * What was decided is told only when it is durable. Reasons and names are words, not sentences: they stand in the
+ * store and its trail in the clear, where nothing about a patient may be.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include "console/internal.h"
+
+enum { PAGE = 100 };
+
+/* --- the body --- */
+
+/* What a decision's body may say. */
+struct order {
+  struct str reason, actor, confirm;
+  struct str state, destination, where_reason; /* of "where" */
+  int64_t after;
+  bool dry_run;
+};
+
+static bool is_word(struct str text, size_t most) {
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!letter && (i == 0 || !strchr("-_.@", c) || !c)) return false;
+  }
+  return text.len <= most;
+}
+
+static bool take_text(const json_t *value, struct str *out) {
+  if (!json_is_string(value)) return false;
+  *out = str_make(json_string_value(value), json_string_length(value));
+  return true;
+}
+
+static bool take_where(const json_t *where, struct order *out) {
+  const char *key;
+  json_t *value;
+  if (!json_is_object(where)) return false;
+  json_object_foreach((json_t *)(uintptr_t)where, key, value) {
+    struct str *to = strcmp(key, "state") == 0         ? &out->state
+                     : strcmp(key, "destination") == 0 ? &out->destination
+                     : strcmp(key, "reason") == 0      ? &out->where_reason
+                                                       : NULL;
+    if (!to || !take_text(value, to)) return false;
+  }
+  return true;
+}
+
+static bool take_one(const char *key, const json_t *value, struct order *out) {
+  if (strcmp(key, "reason") == 0) return take_text(value, &out->reason);
+  if (strcmp(key, "actor") == 0) return take_text(value, &out->actor);
+  return strcmp(key, "confirm") == 0 && take_text(value, &out->confirm);
+}
+
+static bool take_many(const char *key, const json_t *value, struct order *out) {
+  if (strcmp(key, "where") == 0) return take_where(value, out);
+  if (strcmp(key, "actor") == 0) return take_text(value, &out->actor);
+  if (strcmp(key, "dryRun") == 0) {
+    out->dry_run = json_is_true(value);
+    return json_is_boolean(value);
+  }
+  out->after = json_integer_value(value);
+  return strcmp(key, "after") == 0 && json_is_integer(value) && out->after >= 0;
+}
+
+/* NULL, or what is wrong. The texts are the object's. */
+static const char *read_order(const json_t *object, bool many, struct order *out) {
+  const char *key;
+  json_t *value;
+  if (!json_is_object(object)) return "the body is no JSON object";
+  json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    if (!(many ? take_many : take_one)(key, value, out))
+      return many ? "the body has where (state, destination, reason), after, dryRun and actor"
+                  : "the body has the texts reason, actor and confirm";
+  }
+  if (!is_word(out->reason, OUTBOX_REASON_MAX)) return "reason is one word of letters, digits, - _ . and @";
+  if (!is_word(out->actor, CONSOLE_WORD_MAX)) return "actor is one word of letters, digits, - _ . and @";
+  return NULL;
+}
+
+/* jansson takes NUL after a number, and the first of two equal names. */
+static json_t *parse_body(struct str body) {
+  if (body.len && memchr(body.ptr, 0, body.len)) return NULL;
+  return json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* The name that was given, and how the kernel or the token vouches for it. */
+static struct str actor_of(const struct console_reply *reply, struct str name) {
+  const char *space = name.len ? " " : "";
+  if (reply->local)
+    return arena_printf(reply->arena, "%.*s%suid=%u", STR_ARG(name), space, (unsigned)reply->user);
+  return arena_printf(reply->arena, "%.*s%stoken", STR_ARG(name), space);
+}
+
+/* --- when it is durable --- */
+
+static void answer_one(struct console_reply *reply) {
+  struct outbox_row row;
+  struct buf body;
+  enum status status = outbox_get(reply->console->params.outbox, reply->decided.id, reply->arena, &row);
+  if (status != STATUS_OK) {
+    console_answer_status(reply, status);
+    return;
+  }
+  buf_init(&body, 64 << 10);
+  console_add_row(&body, &row);
+  buf_add_char(&body, '}');
+  console_answer_json(reply, &body);
+}
+
+static void answer_many(struct console_reply *reply, bool dry_run) {
+  const struct console_decided *decided = &reply->decided;
+  struct buf body;
+  buf_init(&body, 4096);
+  buf_add_char(&body, '{');
+  console_json_bool(&body, "dryRun", dry_run);
+  console_json_int(&body, "matched", (int64_t)decided->matched);
+  console_json_int(&body, "changed", (int64_t)decided->changed);
+  console_json_key(&body, "after");
+  if (decided->after)
+    buf_printf(&body, "%lld}", (long long)decided->after);
+  else
+    buf_add_text(&body, "null}");
+  console_answer_json(reply, &body);
+}
+
+static void on_durable(void *context, enum status status) {
+  struct console_reply *reply = context;
+  struct console *console = reply->console;
+  if (!console || status != STATUS_OK) {
+    console_problem(reply, 503, "the decision could not be written; look at the record before deciding again");
+    return;
+  }
+  const struct console_hooks *hooks = &console->params.hooks;
+  if (reply->decided.status != STATUS_OK) {
+    console_answer_status(reply, reply->decided.status);
+    return;
+  }
+  if (reply->decided.id)
+    answer_one(reply);
+  else
+    answer_many(reply, false);
+  hooks->kick(hooks->context);
+}
+
+/* Also after a refusal: it has opened a group, or has failed that of others, and somebody has to end it. */
+static void wait_for_disk(struct console_reply *reply) {
+  const struct console_hooks *hooks = &reply->console->params.hooks;
+  hooks->when_durable(hooks->context, on_durable, reply);
+}
+
+/* --- one --- */
+
+static const char *refusal(const struct console_reply *reply, const struct order *order) {
+  enum outbox_order which = reply->route->order;
+  char id[24];
+  snprintf(id, sizeof id, "%lld", (long long)reply->id);
+  if ((which == OUTBOX_PARK || which == OUTBOX_DROP) && !order->reason.len) return "a reason is needed";
+  if (which == OUTBOX_DROP && !str_is(order->confirm, id))
+    return "confirm is the record's number, as a text: what is dropped is not delivered";
+  return NULL;
+}
+
+static enum status decide(struct console_reply *reply, int64_t id, const struct order *order) {
+  const struct console_params *params = &reply->console->params;
+  struct str actor = actor_of(reply, order->actor);
+  if (!actor.ptr) return STATUS_NOMEM;
+  return outbox_decide(params->outbox, id, reply->route->order, order->reason, actor,
+                       params->host->now_ms(params->host->context));
+}
+
+void console_post_order(struct console_reply *reply) {
+  struct order order = {0};
+  json_t *body = parse_body(buf_str(&reply->body));
+  const char *fault = read_order(body, false, &order);
+  if (!fault) fault = refusal(reply, &order);
+  reply->decided.id = reply->id;
+  if (!fault) reply->decided.status = decide(reply, reply->id, &order);
+  json_decref(body);
+  if (fault)
+    console_problem(reply, 400, "%s", fault);
+  else
+    wait_for_disk(reply);
+}
+
+/* --- many --- */
+
+static enum status decide_rows(struct console_reply *reply, const struct order *order,
+                               const struct outbox_row *rows, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (order->dry_run) continue;
+    enum status status = decide(reply, rows[i].id, order);
+    if (status == STATUS_OK) reply->decided.changed++;
+    if (status != STATUS_OK && status != STATUS_CONFLICT) return status;
+  }
+  reply->decided.matched += count;
+  return STATUS_OK;
+}
+
+/* In pages, each read whole before its records change. */
+static enum status decide_many(struct console_reply *reply, const struct order *order,
+                               struct outbox_filter *filter) {
+  enum status status = STATUS_OK;
+  size_t count = PAGE;
+  filter->after = order->after;
+  filter->limit = PAGE;
+  while (status == STATUS_OK && count == PAGE && reply->decided.matched < CONSOLE_LIST_MAX) {
+    struct outbox_row *rows = NULL;
+    status = outbox_list(reply->console->params.outbox, filter, reply->arena, &rows, &count);
+    if (status == STATUS_OK) status = decide_rows(reply, order, rows, count);
+    if (status == STATUS_OK && count) filter->after = rows[count - 1].id;
+  }
+  reply->decided.after = count == PAGE ? filter->after : 0;
+  return status;
+}
+
+void console_post_retry(struct console_reply *reply) {
+  struct order order = {.state = STR("parked")};
+  struct outbox_filter filter = {0};
+  json_t *body = parse_body(buf_str(&reply->body));
+  const char *fault = read_order(body, true, &order);
+  if (fault)
+    console_problem(reply, 400, "%s", fault);
+  else if (console_filter(reply, order.state, order.destination, order.where_reason, &filter)) {
+    reply->decided.status = decide_many(reply, &order, &filter);
+    if (order.dry_run && reply->decided.status == STATUS_OK)
+      answer_many(reply, true);
+    else
+      wait_for_disk(reply);
+  }
+  json_decref(body);
+}
