@@ -83,7 +83,33 @@ expect_same "$(get "$base" "Patient" | jq -r '.entry | length, .[0].resource.bir
 expect 0 "$ketlink" send --to "$work/destinations/created.json" "$work/corrected.json"
 expect_no_text "$work/out" "^Patient .* stored "
 
+# --- whom the hospital knows by its own number is found by it, referred to, and neither made again nor written over
+server_start medplum known --strict
+base=$server_url
+put_patient() {
+  jq -n --arg system "http://ketlink.dev/fhir/clinic/$(jq -r '.clinic.id' "$1")/mrn" --arg mrn "$(jq -r '.patient.mrn' "$1")" \
+    '{resourceType: "Patient", identifier: [{system: $system, value: $mrn}], name: [{family: "Theirs"}]}' |
+    curl -sS --fail --cacert "$work/certs/ca.pem" -H "Authorization: Bearer $(cat "$work/token")" \
+      -H "Content-Type: application/fhir+json" --data @- "$base/Patient" > /dev/null
+}
+put_patient "$record"
+destination known medplum "$base" '{"submit": "single", "idempotency": "search-first"}'
+expect 0 "$ketlink" send --to "$work/destinations/known.json" "$record"
+expect_text "$work/out" "^Patient .* referred to Patient/"
+expect_same "$(get "$base" "Patient" | jq -r '[.entry[].resource.name[0].family] | join(" ")')" Theirs "the EHR's patient"
+
+# --- a server that ignores the search by identifier gets nothing that may be there already
+server_start faults ignores --faults pass-ignored-search --to "$base"
+destination ignores medplum "$server_url" '{"submit": "single", "idempotency": "search-first"}'
+held > "$work/before"
+jq '.session.id = "S-other"' "$record" > "$work/other.json"
+expect 1 "$ketlink" send --to "$work/destinations/ignores.json" "$work/other.json"
+expect_text "$work/err" "error delivery-refused: .*the server ignores the search by identifier"
+held | diff "$work/before" - || fail "something was made that may have been there"
+
 # --- a type that may be made and not be corrected: told, never doubled, never refused by the server
+server_start medplum fixes --strict
+base=$server_url
 server_start restricted epic --rules epic --to "$base"
 destination fixed epic "$server_url"
 long=fixtures/clinic/iv-trd/record.json
@@ -114,11 +140,7 @@ destination uscore us-core-write "$server_url" "{\"retries\": 0}"
 expect 1 "$ketlink" send --to "$work/destinations/uscore.json" "$long"
 expect_text "$work/err" "error delivery-waits: .*refer to patient, which the server does not hold"
 expect_same "$(total Observation)" 0 "sent for a patient whom the server does not hold"
-mrn=$(jq -r '.patient.mrn' "$long") clinic=$(jq -r '.clinic.id' "$long")
-jq -n --arg system "http://ketlink.dev/fhir/clinic/$clinic/mrn" --arg mrn "$mrn" \
-  '{resourceType: "Patient", identifier: [{system: $system, value: $mrn}], name: [{family: "Theirs"}]}' > "$work/patient.json"
-curl -sS --fail --cacert "$work/certs/ca.pem" -H "Authorization: Bearer $(cat "$work/token")" -H "Content-Type: application/fhir+json" \
-  --data @"$work/patient.json" "$base/Patient" > /dev/null
+put_patient "$long"
 expect 1 "$ketlink" send --to "$work/destinations/uscore.json" "$long"
 expect_text "$work/out" "^Patient .* referred to Patient/"
 expect_text "$work/out" "^Observation .*, kept"

@@ -56,6 +56,7 @@ export const FAULTS = {
   'pass-406-writes': { answer: (c) => passWrite(c, () => send(c, 406, '')) },
   'pass-409-writes': { answer: (c) => passWrite(c, () => json(c, 409, outcome('conflict'))) },
   'pass-202-writes': { answer: (c) => passWrite(c, () => send(c, 202, '')) },
+  'pass-ignored-search': { answer: async (c) => relay(c, await ask(c, c.path)) },
   'pass-altered-reads': { answer: async (c) => relay(c, altered(c, await ask(c))) },
 
   // Too much, too slow, never.
@@ -133,8 +134,8 @@ function changedLast(change) {
 }
 
 // The same request to the server --to: { status, headers, body }. Its certificate is the tests' own.
-function ask({ request, options, path, body }) {
-  const url = options.to + request.url.slice(request.url.indexOf('/fhir/R4') + '/fhir/R4'.length);
+function ask({ request, options, body }, asked = request.url) {
+  const url = options.to + asked.slice(asked.indexOf('/fhir/R4') + '/fhir/R4'.length);
   const headers = { ...request.headers, host: new URL(url).host };
   return new Promise((resolve, reject) => {
     const sent = https.request(url, { method: request.method, headers, rejectUnauthorized: false }, (answer) => {
