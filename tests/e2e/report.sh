@@ -30,6 +30,11 @@ expect_text "$work/out" "Revised"
 expect 65 "$ketlink" report --session S-none "$work/day.ndjson"
 expect_text "$work/err" "no record of this session"
 
+# a set of CSV files gives the page of the record that it holds
+tests/csv/csv_set.py -o "$work/set" "$record"
+expect 0 "$ketlink" report "$work/set"
+cmp "$work/out" "$work/page.html" || fail "the page of a set of CSV files is another"
+
 # what was sent
 expect 0 "$ketlink" report --sent tests/golden/report/sent.ndjson "$record"
 expect_text "$work/out" "Encounter/42"
