@@ -117,4 +117,29 @@ destination wrong epic "${url_epic%/R4}"
 doctor 78 wrong
 line FAIL metadata 'HTTP status 404 -> check the path'
 
+server_start faults plain --faults ok --tls none
+destination wrong epic "$server_url"
+doctor 78 wrong
+line FAIL tls '-> the server.s certificate'
+server_stop plain
+server_start faults silent --faults ok --tls silent
+destination wrong epic "$server_url" '{"connectTimeoutMs": 500}'
+doctor 69 wrong
+line FAIL '(connection|tls)' '-> check'
+line skip metadata
+destination wrong epic "$url_epic" '{"maxResponseBytes": 1024}'
+doctor 69 wrong
+line FAIL metadata 'larger than 1024 bytes'
+
+# --- the clocks
+for case in "120:0:warn:1[12][0-9] s behind" "-120:0:warn:1[12][0-9] s ahead of" "600:78:FAIL:(59|60)[0-9] s behind"; do
+  IFS=: read -r seconds status mark words <<< "$case"
+  server_start restricted skewed --rules epic --to "$behind" --skew="$seconds"
+  destination wrong epic "$server_url"
+  doctor "$status" wrong
+  line "$mark" clock "$words the server's -> set the clock"
+  line ok token accepted
+  server_stop skewed
+done
+
 echo "doctor: seven presets fit their own servers, each fault has its line"

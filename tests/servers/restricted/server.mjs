@@ -2,7 +2,7 @@
 // would. Plain Node, no dependencies.
 //
 //   node server.mjs --rules epic --to https://127.0.0.1:PORT/fhir/R4 --ca FILE --cert FILE --key FILE
-//                   --token-file FILE --log FILE [--set JSON] [--port 0] [--ready-file FILE] [--lifetime SECONDS]
+//                   --token-file FILE --log FILE [--set JSON] [--skew SECONDS] [--port 0] [--ready-file FILE] [--lifetime SECONDS]
 //
 // The token is asked of clients (unless the rules say "open") and given to the server behind. --set lays members over the
 // rules: --set '{"discard":{"minutes":15,"status":202}}'. Each request is one line of the log, and each entry of a batch or
@@ -47,6 +47,7 @@ function parseOptions() {
     options: {
       rules: text, to: text, ca: text, cert: text, key: text, 'token-file': text, log: text, 'ready-file': text,
       set: { type: 'string', default: '{}' },
+      skew: { type: 'string', default: '0' }, // of its clock, ahead of this machine's
       port: { type: 'string', default: '0' },
       lifetime: { type: 'string', default: '1200' },
     },
@@ -246,6 +247,7 @@ function outcome(code, text, detail = undefined) {
 
 function send(response, status, headers, body = undefined) {
   response.statusCode = status;
+  response.setHeader('Date', new Date(Date.now() + Number(options.skew) * 1000).toUTCString());
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body !== undefined && body !== '' && !response.hasHeader('content-type')) response.setHeader('content-type', FHIR);
   response.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
