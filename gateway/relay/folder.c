@@ -21,14 +21,17 @@
 #include <unistd.h>
 #include "relay/internal.h"
 
-enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, TAG_CHARS = 13 };
+enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, TAG_CHARS = 13, RENAMED = 1024 };
 
 struct relay_folder {
   struct relay *relay;
   const struct relay_folder_config *config;
   int folder, done, rejected, notify; /* descriptors, or -1 */
   struct event *changed, *scan;
-  bool full; /* the store was, when it was last asked */
+  bool full;                 /* nothing more is taken in this scan */
+  bool told;                 /* that the store is full */
+  uint64_t renamed[RENAMED]; /* hashes of names that came by a rename: whole files, whatever their age */
+  size_t renamed_at;
 };
 
 /* A file whose records wait to be durable. */
@@ -189,10 +192,9 @@ static void report(const struct relay_folder *folder, const struct taken *taken,
 
 /* Full, or out of memory: it stays where it is, and is asked for again. */
 static void leave(struct relay_folder *folder, enum status status) {
-  if (status == STATUS_LIMIT && !folder->full) {
-    folder->full = true;
-    relay_alert(folder->relay, "store-full", folder->config->name);
-  }
+  if (status == STATUS_LIMIT && !folder->told) relay_alert(folder->relay, "store-full", folder->config->name);
+  folder->told |= status == STATUS_LIMIT;
+  folder->full = true;
 }
 
 static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
@@ -215,67 +217,108 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
     free(taken);
     return;
   }
-  folder->full = false;
+  folder->told = false;
   report(folder, taken, &accepted);
   relay_log_diags(&relay->log, "file-finding", &diags);
   relay_promise(relay, &taken->promise);
 }
 
-/* Whether it was of use to look: a turn has a budget. */
-static bool look_for(struct relay_folder *folder, const char *name, bool renamed) {
+static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {
   struct stat info;
   char tag[TAG_CHARS];
-  if (!is_wanted(name)) return false;
   int file = open_beneath(folder->folder, name);
-  if (file < 0) {
-    if (errno == ELOOP || errno == EXDEV || errno == ENXIO)
-      tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
-    return false;
-  }
+  if (file < 0) return errno == ENOENT ? LOOK_REFUSE : LOOK_WAIT;
   enum look look = look_at(folder, file, renamed, &info);
   if (look == LOOK_TAKE) take(folder, name, file, &info);
   if (look == LOOK_REFUSE) tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
   close(file);
-  return look == LOOK_TAKE;
+  return look;
 }
 
-/* --- many --- */
+/* --- many, the oldest first: what was dropped earlier is taken earlier --- */
+
+struct found {
+  char *name;
+  int64_t written; /* nanoseconds */
+};
+
+static int by_age(const void *a, const void *b) {
+  const struct found *left = a, *right = b;
+  if (left->written != right->written) return left->written < right->written ? -1 : 1;
+  return strcmp(left->name, right->name);
+}
+
+static struct found *add_found(struct found *found, size_t *count, size_t *room, const char *name,
+                               int64_t written) {
+  if (*count == *room) {
+    size_t wider = *room ? *room * 2 : 64;
+    struct found *grown = realloc(found, wider * sizeof *grown);
+    if (!grown) return found; /* the next scan finds it */
+    found = grown;
+    *room = wider;
+  }
+  found[*count] = (struct found){.name = strdup(name), .written = written};
+  if (found[*count].name) ++*count;
+  return found;
+}
+
+/* Links, devices and folders are not even looked at. */
+static struct found *list_files(const struct relay_folder *folder, size_t *count) {
+  struct found *found = NULL;
+  struct dirent *entry;
+  struct stat info;
+  size_t room = 0;
+  *count = 0;
+  int again = openat(folder->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *listing = again >= 0 ? fdopendir(again) : NULL;
+  if (!listing) {
+    if (again >= 0) close(again);
+    return NULL;
+  }
+  while ((entry = readdir(listing)) != NULL) {
+    if (!is_wanted(entry->d_name) ||
+        fstatat(folder->folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
+      continue;
+    found = add_found(found, count, &room, entry->d_name,
+                      (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec);
+  }
+  closedir(listing);
+  if (*count) qsort(found, *count, sizeof *found, by_age);
+  return found;
+}
+
+static bool was_renamed(const struct relay_folder *folder, const char *name) {
+  uint64_t hash = str_hash(str_of(name));
+  for (size_t i = 0; i < RENAMED; i++)
+    if (folder->renamed[i] == hash) return true;
+  return false;
+}
 
 static void schedule(struct relay_folder *folder, long ms) {
   struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
   event_add(folder->scan, &when);
 }
 
-static int by_bytes(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* In the order of their names: a clinic that numbers its files has their order kept. */
-static int sorted_names(int folder, char ***out) {
-  struct dirent **found = NULL;
-  (void)out;
-  int count = scandirat(folder, ".", &found, NULL, NULL);
-  if (count <= 0) return free(found), 0;
-  char **names = calloc((size_t)count, sizeof *names);
-  int used = 0;
-  for (int i = 0; i < count; i++) {
-    if (names && is_wanted(found[i]->d_name)) names[used++] = strdup(found[i]->d_name);
-    free(found[i]);
+/* One that is too young holds back those that were written after it, for as long as it is too young: they may
+   be of the same patient. One that is being written is the youngest of all. */
+static size_t take_in_order(struct relay_folder *folder, const struct found *found, size_t count) {
+  size_t taken = 0;
+  for (size_t i = 0; i < count && taken < FILES_A_TURN && !folder->full; i++) {
+    enum look look = look_for(folder, found[i].name, was_renamed(folder, found[i].name));
+    if (look == LOOK_WAIT) break;
+    taken += look == LOOK_TAKE;
   }
-  free(found);
-  if (used) qsort(names, (size_t)used, sizeof *names, by_bytes);
-  *out = names;
-  return used;
+  return taken;
 }
 
 static void scan(struct relay_folder *folder) {
-  char **names = NULL;
-  int count = folder->relay->stopping ? 0 : sorted_names(folder->folder, &names), taken = 0;
-  for (int i = 0; i < count; i++) {
-    if (taken < FILES_A_TURN && names[i]) taken += look_for(folder, names[i], false);
-    free(names[i]);
-  }
-  free(names);
+  size_t count = 0;
+  struct found *found = folder->relay->stopping ? NULL : list_files(folder, &count);
+  folder->full = false;
+  size_t taken = take_in_order(folder, found, count);
+  for (size_t i = 0; i < count; i++)
+    free(found[i].name);
+  free(found);
   schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
 }
 
@@ -285,17 +328,18 @@ static void on_scan(evutil_socket_t socket, short what, void *context) {
   scan(context);
 }
 
-/* A rename into the folder is a whole file; anything else is seen by the next scan. */
 static void on_change(evutil_socket_t socket, short what, void *context) {
   struct relay_folder *folder = context;
   _Alignas(struct inotify_event) char bytes[8192];
   ssize_t len = read(socket, bytes, sizeof bytes);
   (void)what;
-  for (ssize_t at = 0; at < len && !folder->relay->stopping;) {
+  for (ssize_t at = 0; at < len;) {
     const struct inotify_event *event = (const struct inotify_event *)(const void *)(bytes + at);
-    if (event->len && event->mask & IN_MOVED_TO) look_for(folder, event->name, true);
+    if (event->len && event->mask & IN_MOVED_TO && is_wanted(event->name))
+      folder->renamed[folder->renamed_at++ % RENAMED] = str_hash(str_of(event->name));
     at += (ssize_t)(sizeof *event + event->len);
   }
+  schedule(folder, 0);
 }
 
 /* --- the whole --- */
