@@ -22,6 +22,11 @@ while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$w
 expect 0 "$ketlink" send --to "$to" "${good[0]}"
 while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$work/counts.2"
 diff "$work/counts.1" "$work/counts.2" || fail "sending twice made duplicates"
+# the same session as a set of CSV files is the same resources
+expect 0 "$ketlink" send --to "$to" fixtures/csv/iv-trd/set
+expect_text "$work/out" "^MedicationAdministration "
+while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$work/counts.2"
+diff "$work/counts.1" "$work/counts.2" || fail "the session as CSV made duplicates"
 
 # references lead to what is there
 get "$base" "MedicationAdministration?_count=100" | jq -r '.entry[].resource.subject.reference' | sort -u |
