@@ -136,6 +136,10 @@ enum status relay_folder_open(struct relay *relay, const struct relay_folder_con
                               struct diag_list *diags, struct relay_folder **out) MUST_USE;
 void relay_folder_close(struct relay_folder *folder);
 
+/* --- http.c: the console, where the configuration asks for it --- */
+
+enum status relay_http_open(struct relay *relay, struct diag_list *diags) MUST_USE;
+
 /* --- alert.c --- */
 
 /* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured

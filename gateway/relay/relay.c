@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include "console/console.h"
 #include "relay/internal.h"
 
 enum {
@@ -235,7 +236,7 @@ static enum status open_ends(struct whole *whole) {
     status = relay_sender_open(relay, i, &relay->senders[i]);
   for (size_t i = 0; status == STATUS_OK && i < relay->config->folder_count; i++)
     status = relay_folder_open(relay, &relay->config->folders[i], whole->diags, &relay->folders[i]);
-  return status;
+  return status == STATUS_OK ? relay_http_open(relay, whole->diags) : status;
 }
 
 /* Everything that can be wrong before anything is opened for writing. */
@@ -263,6 +264,7 @@ static void free_event(struct event *event) {
 }
 
 static void close_ends(struct relay *relay) {
+  console_close(relay->console);
   for (size_t i = 0; i < RELAY_FOLDERS_MAX; i++)
     relay_folder_close(relay->folders[i]);
   for (size_t i = 0; i < RELAY_DESTINATIONS_MAX; i++)

@@ -1,0 +1,172 @@
+/* http.c - what the console asks of the relay: records that are posted, groups, metrics, health. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "console/console.h"
+#include "relay/internal.h"
+
+enum { REQUEST_MS = 30000, TOKEN_BYTES = 4096, RETRY_SECONDS = 30 };
+
+/* A posted body whose records wait to be durable; its answer is ready. */
+struct posted {
+  struct relay_promise promise;
+  struct console_reply *reply;
+  int status;
+  struct buf answer;
+};
+
+/* Who waits for a group without records: a decision about the queue. */
+struct waiting {
+  struct relay_promise promise;
+  void (*done)(void *context, enum status status);
+  void *context;
+};
+
+/* --- records --- */
+
+static void answer_kept(void *context, enum status status) {
+  struct posted *posted = context;
+  if (status == STATUS_OK)
+    console_answer(posted->reply, posted->status, STR("application/json"), buf_str(&posted->answer), -1);
+  else
+    console_problem(posted->reply, 503, "the store could not keep it: send it again later");
+  buf_release(&posted->answer);
+  free(posted);
+}
+
+/* What became of the records, and of the bad ones why: it goes to the clinic's own software. */
+static void write_answer(struct buf *out, const struct relay_accepted *accepted, const struct diag_list *diags) {
+  buf_printf(out, "{\"records\":%zu,\"again\":%zu,\"different\":%zu,\"parked\":%zu,\"bad\":%zu,\"outcome\":",
+             accepted->records, accepted->again, accepted->different, accepted->parked, accepted->bad);
+  diag_render_outcome(diags, STR("body"), out);
+  buf_add_text(out, "}\n");
+}
+
+static void answer_later(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
+                         const struct diag_list *diags) {
+  struct posted *posted = calloc(1, sizeof *posted);
+  if (!posted) {
+    console_problem(reply, 503, "no memory: send it again later");
+    return;
+  }
+  *posted = (struct posted){.reply = reply, .status = accepted->status == STATUS_OK ? 202 : 422};
+  posted->promise = (struct relay_promise){.kept = answer_kept, .context = posted};
+  buf_init(&posted->answer, LIMIT_TEXT_BYTES);
+  write_answer(&posted->answer, accepted, diags);
+  relay_promise(relay, &posted->promise);
+}
+
+static void post(void *context, struct str body, struct str content_type, struct console_reply *reply) {
+  struct relay *relay = context;
+  struct diag_list diags;
+  bool lines = str_starts(content_type, STR("application/x-ndjson")) || str_starts(content_type, STR("application/ndjson"));
+  struct relay_input input = {.source = STR("http"),
+                              .name = lines ? STR("body.ndjson") : STR("body.json"),
+                              .text = body,
+                              .to = &relay->config->post_to};
+  if (relay->stopping) {
+    console_problem(reply, 503, "the relay is stopping: send it again later");
+    return;
+  }
+  arena_reset(relay->records);
+  diag_list_init(&diags, relay->records);
+  struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
+  RELAY_LOG(relay, accepted.bad ? RELAY_WARNING : RELAY_INFO, "posted", RELAY_NUMBER("records", (int64_t)accepted.records),
+            RELAY_NUMBER("again", (int64_t)accepted.again), RELAY_NUMBER("bad", (int64_t)accepted.bad));
+  if (accepted.status == STATUS_OK || accepted.status == STATUS_INVALID)
+    answer_later(relay, reply, &accepted, &diags);
+  else if (accepted.status == STATUS_LIMIT)
+    console_answer(reply, 503, STR("text/plain"), STR("the store is full: send it again later\n"), RETRY_SECONDS);
+  else
+    console_problem(reply, 503, "it could not be taken: send it again later");
+}
+
+/* --- the rest --- */
+
+static void kept(void *context, enum status status) {
+  struct waiting *waiting = context;
+  waiting->done(waiting->context, status);
+  free(waiting);
+}
+
+static void when_durable(void *context, void (*done)(void *done_context, enum status status), void *done_context) {
+  struct waiting *waiting = calloc(1, sizeof *waiting);
+  if (!waiting) {
+    done(done_context, STATUS_NOMEM);
+    return;
+  }
+  *waiting = (struct waiting){.promise = {.kept = kept, .context = waiting}, .done = done, .context = done_context};
+  relay_promise(context, &waiting->promise);
+}
+
+static void kick(void *context) {
+  struct relay *relay = context;
+  relay->accepted = true; /* at the end of the group the senders look */
+}
+
+static void metrics(void *context, struct buf *out) {
+  const struct relay *relay = context;
+  for (size_t i = 0; i < relay->config->destination_count; i++)
+    if (relay->senders[i]) relay_sender_metrics(relay->senders[i], out);
+}
+
+static bool healthy(void *context, struct buf *words) {
+  const struct relay *relay = context;
+  buf_add_text(words, relay->stopping ? "stopping" : "running");
+  return !relay->stopping && relay->fatal == STATUS_OK;
+}
+
+/* --- opening --- */
+
+static enum status read_token(struct relay *relay, struct diag_list *diags, struct str *out) {
+  struct str path = relay->config->token_file;
+  *out = (struct str){0};
+  if (!path.len) return STATUS_OK;
+  enum status status = relay->host->read_file(relay->host->context, path.ptr, TOKEN_BYTES, relay->arena, out);
+  *out = str_trim(*out);
+  if (status == STATUS_OK && out->len >= 16) return STATUS_OK;
+  struct source source = source_make(path, (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(diags, DIAG_CONFIG_INVALID, &at, "[http] token-file cannot be read, or its token has less than 16 characters");
+  return STATUS_CONFIG;
+}
+
+/* "127.0.0.1:8650" or "[::1]:8650", as the configuration has checked. */
+static void split_listen(struct relay *relay, struct console_params *params) {
+  struct str listen = relay->config->listen;
+  int64_t port = 0;
+  size_t colon = listen.len;
+  if (!listen.len) return;
+  while (colon > 0 && listen.ptr[colon - 1] != ':')
+    colon--;
+  struct str address = str_slice(listen, 0, colon - 1);
+  if (address.ptr[0] == '[') address = str_slice(address, 1, address.len - 1);
+  if (!str_to_int64(str_slice(listen, colon, listen.len), &port)) return;
+  params->listen_host = arena_str(relay->arena, address).ptr;
+  params->port = (uint16_t)port;
+}
+
+static struct str *list_destinations(struct relay *relay) {
+  struct str *names = ARENA_ARRAY(relay->arena, struct str, relay->config->destination_count + 1);
+  for (size_t i = 0; names && i < relay->config->destination_count; i++)
+    names[i] = relay->config->destinations[i].name;
+  return names;
+}
+
+enum status relay_http_open(struct relay *relay, struct diag_list *diags) {
+  const struct relay_config *config = relay->config;
+  struct console_params params = {.host = relay->host,
+                                  .base = relay->base,
+                                  .outbox = relay->outbox,
+                                  .socket = config->socket.len ? config->socket.ptr : NULL,
+                                  .max_body = (size_t)config->max_body_mib << 20,
+                                  .max_connections = (size_t)config->max_connections,
+                                  .request_ms = REQUEST_MS,
+                                  .destinations = list_destinations(relay),
+                                  .destination_count = config->destination_count,
+                                  .hooks = {relay, post, when_durable, kick, metrics, healthy}};
+  if (!config->socket.len && !config->listen.len) return STATUS_OK;
+  if (!params.destinations) return STATUS_NOMEM;
+  split_listen(relay, &params);
+  enum status status = read_token(relay, diags, &params.token);
+  return status == STATUS_OK ? console_open(&params, diags, &relay->console) : status;
+}
