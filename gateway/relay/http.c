@@ -34,15 +34,16 @@ static void answer_kept(void *context, enum status status) {
 }
 
 /* What became of the records, and of the bad ones why: it goes to the clinic's own software. */
-static void write_answer(struct buf *out, const struct relay_accepted *accepted, const struct diag_list *diags) {
+static void write_answer(struct buf *out, const struct relay_accepted *accepted,
+                         const struct diag_list *diags) {
   buf_printf(out, "{\"records\":%zu,\"again\":%zu,\"different\":%zu,\"parked\":%zu,\"bad\":%zu,\"outcome\":",
              accepted->records, accepted->again, accepted->different, accepted->parked, accepted->bad);
   diag_render_outcome(diags, STR("body"), out);
   buf_add_text(out, "}\n");
 }
 
-static void answer_later(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
-                         const struct diag_list *diags) {
+static void answer_later(struct relay *relay, struct console_reply *reply,
+                         const struct relay_accepted *accepted, const struct diag_list *diags) {
   struct posted *posted = calloc(1, sizeof *posted);
   if (!posted) {
     console_problem(reply, 503, "no memory: send it again later");
@@ -58,7 +59,8 @@ static void answer_later(struct relay *relay, struct console_reply *reply, const
 static void post(void *context, struct str body, struct str content_type, struct console_reply *reply) {
   struct relay *relay = context;
   struct diag_list diags;
-  bool lines = str_starts(content_type, STR("application/x-ndjson")) || str_starts(content_type, STR("application/ndjson"));
+  bool lines = str_starts(content_type, STR("application/x-ndjson")) ||
+               str_starts(content_type, STR("application/ndjson"));
   struct relay_input input = {.source = STR("http"),
                               .name = lines ? STR("body.ndjson") : STR("body.json"),
                               .text = body,
@@ -70,12 +72,14 @@ static void post(void *context, struct str body, struct str content_type, struct
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
   struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
-  RELAY_LOG(relay, accepted.bad ? RELAY_WARNING : RELAY_INFO, "posted", RELAY_NUMBER("records", (int64_t)accepted.records),
+  RELAY_LOG(relay, accepted.bad ? RELAY_WARNING : RELAY_INFO, "posted",
+            RELAY_NUMBER("records", (int64_t)accepted.records),
             RELAY_NUMBER("again", (int64_t)accepted.again), RELAY_NUMBER("bad", (int64_t)accepted.bad));
   if (accepted.status == STATUS_OK || accepted.status == STATUS_INVALID)
     answer_later(relay, reply, &accepted, &diags);
   else if (accepted.status == STATUS_LIMIT)
-    console_answer(reply, 503, STR("text/plain"), STR("the store is full: send it again later\n"), RETRY_SECONDS);
+    console_answer(reply, 503, STR("text/plain"), STR("the store is full: send it again later\n"),
+                   RETRY_SECONDS);
   else
     console_problem(reply, 503, "it could not be taken: send it again later");
 }
@@ -88,13 +92,15 @@ static void kept(void *context, enum status status) {
   free(waiting);
 }
 
-static void when_durable(void *context, void (*done)(void *done_context, enum status status), void *done_context) {
+static void when_durable(void *context, void (*done)(void *done_context, enum status status),
+                         void *done_context) {
   struct waiting *waiting = calloc(1, sizeof *waiting);
   if (!waiting) {
     done(done_context, STATUS_NOMEM);
     return;
   }
-  *waiting = (struct waiting){.promise = {.kept = kept, .context = waiting}, .done = done, .context = done_context};
+  *waiting =
+      (struct waiting){.promise = {.kept = kept, .context = waiting}, .done = done, .context = done_context};
   relay_promise(context, &waiting->promise);
 }
 
@@ -126,7 +132,8 @@ static enum status read_token(struct relay *relay, struct diag_list *diags, stru
   if (status == STATUS_OK && out->len >= 16) return STATUS_OK;
   struct source source = source_make(path, (struct str){0});
   struct diag_at at = {.source = &source};
-  diag_error(diags, DIAG_CONFIG_INVALID, &at, "[http] token-file cannot be read, or its token has less than 16 characters");
+  diag_error(diags, DIAG_CONFIG_INVALID, &at,
+             "[http] token-file cannot be read, or its token has less than 16 characters");
   return STATUS_CONFIG;
 }
 
