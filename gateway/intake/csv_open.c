@@ -72,7 +72,8 @@ const struct csv_entry *intake_csv_find(const struct csv_file *file, uint64_t ha
 
 /* --- headings --- */
 
-static const char byte_order_mark[] = "\xef\xbb\xbf";
+/* Bytes of the mark that UTF-8 may begin with. */
+enum { MARK_BYTES = 3 };
 
 /* Whether the file's bytes can be what the description says. */
 static enum status check_charset(const struct intake_set *set, struct csv_file *file, struct diag_list *diags) {
@@ -83,7 +84,7 @@ static enum status check_charset(const struct intake_set *set, struct csv_file *
   if (marked && set->description->bytes)
     return refuse(set, file, STATUS_INVALID, DIAG_CSV_ENCODING, diags,
                   "the file begins with the mark of UTF-8, and the description gives another charset");
-  if (marked) file->begin = sizeof byte_order_mark - 1;
+  if (marked) file->begin = MARK_BYTES;
   return STATUS_OK;
 }
 
@@ -401,7 +402,7 @@ static size_t known_headings(const struct csv_description *description, const ch
     return 0;
   }
   intake_csv_reader_open(reader, text, description->delimiter);
-  size_t begin = str_starts(text, STR("\xef\xbb\xbf")) ? 3 : 0;
+  size_t begin = str_starts(text, STR("\xef\xbb\xbf")) ? MARK_BYTES : 0;
   if (intake_csv_row(reader, begin, 1) && !reader->fault)
     for (size_t i = 0; i < reader->count; i++)
       for (size_t k = 0; k < description->parts[0].column_count; k++)
