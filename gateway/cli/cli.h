@@ -123,6 +123,10 @@ extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
 extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_relay_command, cli_relay_elsewhere, cli_validate, cli_check,
     cli_fhirpath;
 extern const struct cli_command cli_terms;
+extern const struct cli_command cli_queue_list, cli_queue_show, cli_queue_retry, cli_queue_park, cli_queue_pass,
+    cli_queue_drop;
+extern const struct cli_command cli_queue_list_elsewhere, cli_queue_show_elsewhere, cli_queue_retry_elsewhere,
+    cli_queue_park_elsewhere, cli_queue_pass_elsewhere, cli_queue_drop_elsewhere;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
     cli_map_convert;
 extern const struct cli_command cli_definitions_build, cli_definitions_add, cli_definitions_list,

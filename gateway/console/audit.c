@@ -59,12 +59,25 @@ static void add_record(struct buf *out, const struct outbox_event *event) {
              (long long)event->record);
 }
 
+/* The same event has the same id whenever it is asked for. */
+static void name_event(const struct outbox_event *event, char out[UUID_TEXT]) {
+  static const unsigned char events[16] = {0x7b, 0x1c, 0x5e, 0x52, 0x0f, 0x9d, 0x4c, 0x3a,
+                                           0x9a, 0x6e, 0x2d, 0x41, 0x88, 0x70, 0xc3, 0x15};
+  struct buf name;
+  buf_init(&name, 1024);
+  buf_printf(&name, "%lld %lld %lld %.*s %.*s %.*s", (long long)event->number, (long long)event->at,
+             (long long)event->record, STR_ARG(event->what), STR_ARG(event->actor), STR_ARG(event->reason));
+  uuid_v5(events, buf_str(&name), out);
+  buf_release(&name);
+}
+
 void console_add_audit_event(struct buf *out, const struct outbox_event *event) {
   size_t code = find_code(event->what);
+  char id[UUID_TEXT];
+  name_event(event, id);
   buf_add_char(out, '{');
   console_json_str(out, "resourceType", STR("AuditEvent"));
-  console_json_key(out, "id");
-  buf_printf(out, "\"event-%lld\"", (long long)event->number);
+  console_json_str(out, "id", str_of(id));
   add_type(out, event, code);
   if (code < sizeof codes / sizeof codes[0]) console_json_str(out, "action", str_of(codes[code].action));
   console_json_time(out, "recorded", event->at);
@@ -112,7 +125,9 @@ static void add_json(struct buf *out, const struct page *page) {
 static void add_bundle(struct buf *out, const struct page *page) {
   buf_add_text(out, "{\"resourceType\":\"Bundle\",\"type\":\"collection\"");
   for (size_t i = 0; i < page->count; i++) {
-    buf_add_text(out, i ? ",{\"resource\":" : ",\"entry\":[{\"resource\":");
+    char id[UUID_TEXT];
+    name_event(&page->events[i], id);
+    buf_printf(out, "%s{\"fullUrl\":\"urn:uuid:%s\",\"resource\":", i ? "," : ",\"entry\":[", id);
     console_add_audit_event(out, &page->events[i]);
     buf_add_char(out, '}');
   }

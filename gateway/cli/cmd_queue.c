@@ -1,0 +1,239 @@
+/* cmd_queue.c - ketlink queue: what the relay holds, and what a person decides about it. */
+#include <ctype.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cli/queue_call.h"
+#include "cli/queue_print.h"
+#include "cli/queue_row.h"
+
+/* --- parts --- */
+
+/* A record's number as it was typed; false: said. */
+static bool check_id(struct cli *cli, const char *word) {
+  int64_t id = 0;
+  if (str_to_int64(str_of(word), &id)) return true;
+  cli_usage(cli, "'%s' is no number of a record", word);
+  return false;
+}
+
+/* Every byte but letters and digits as %XX. */
+static void add_parameter(struct buf *out, const char *name, const char *value) {
+  if (!value) return;
+  buf_printf(out, "%c%s=", memchr(out->ptr, '?', out->len) ? '&' : '?', name);
+  for (; *value; value++)
+    buf_printf(out, isalnum((unsigned char)*value) ? "%c" : "%%%02X", (unsigned char)*value);
+}
+
+static int show_json(struct cli *cli, const struct cli_queue *queue) {
+  cli_print(cli, buf_str(&queue->answer));
+  return CLI_DONE;
+}
+
+/* Who decides, as the system knows him; the relay adds the user that the kernel names. */
+static void add_actor(json_t *body) {
+  const char *name = getenv("SUDO_USER");
+  const struct passwd *user = name ? NULL : getpwuid(getuid());
+  if (user) name = user->pw_name;
+  size_t len = name ? strlen(name) : 0;
+  if (len && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") == len &&
+      isalnum((unsigned char)name[0]))
+    json_object_set_new(body, "actor", json_string(name));
+}
+
+/* --- looking --- */
+
+static int run_list(struct cli *cli) {
+  static const char *const parameters[] = {"state", "destination", "reason", "after", "limit"};
+  struct cli_queue queue;
+  struct buf target;
+  json_t *answer = NULL;
+  buf_init(&target, 16 << 10);
+  buf_add_text(&target, "/queue");
+  for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+    add_parameter(&target, parameters[i], cli_value(cli, parameters[i]));
+  int exit = cli_queue_open(cli, &queue);
+  if (exit == CLI_DONE) exit = cli_queue_ask(&queue, "queue list", buf_str(&target), NULL, &answer);
+  if (exit == CLI_DONE && cli->json)
+    show_json(cli, &queue);
+  else if (exit == CLI_DONE)
+    cli_queue_print_list(cli, answer);
+  json_decref(answer);
+  cli_queue_close(&queue);
+  buf_release(&target);
+  return exit;
+}
+
+static int run_show(struct cli *cli) {
+  struct cli_queue queue;
+  json_t *answer = NULL;
+  const char *id = cli->arguments[0];
+  if (!check_id(cli, id)) return CLI_USAGE;
+  struct str target =
+      arena_printf(cli->arena, "/queue/%s%s", id, cli_flag(cli, "payload") ? "?payload=true" : "");
+  int exit = cli_queue_open(cli, &queue);
+  if (exit == CLI_DONE) exit = cli_queue_ask(&queue, id, target, NULL, &answer);
+  if (exit == CLI_DONE && cli->json)
+    show_json(cli, &queue);
+  else if (exit == CLI_DONE)
+    cli_queue_print_record(cli, answer);
+  json_decref(answer);
+  cli_queue_close(&queue);
+  return exit;
+}
+
+/* --- deciding --- */
+
+static int order_one(struct cli_queue *queue, const char *verb, const char *id, const char *confirm) {
+  struct cli *cli = queue->cli;
+  const char *reason = cli_value(cli, "reason");
+  json_t *body = json_object(), *answer = NULL;
+  struct str target = arena_printf(cli->arena, "/queue/%s/%s", id, verb);
+  if (reason) json_object_set_new(body, "reason", json_string(reason));
+  if (confirm) json_object_set_new(body, "confirm", json_string(confirm));
+  add_actor(body);
+  int exit = cli_queue_ask(queue, id, target, body, &answer);
+  if (exit == CLI_DONE && cli->json)
+    show_json(cli, queue);
+  else if (exit == CLI_DONE)
+    cli_note(cli, "%s: %s", id, json_string_value(json_object_get(answer, "state")));
+  json_decref(answer);
+  json_decref(body);
+  return exit;
+}
+
+/* Refusals of one record do not keep the others; trouble with the relay does. */
+static int order_all(struct cli *cli, const char *verb) {
+  struct cli_queue queue;
+  for (size_t i = 0; i < cli->argument_count; i++)
+    if (!check_id(cli, cli->arguments[i])) return CLI_USAGE;
+  int exit = cli_queue_open(cli, &queue), worst = exit;
+  for (size_t i = 0; i < cli->argument_count && (exit == CLI_DONE || exit == CLI_FINDINGS); i++) {
+    exit = order_one(&queue, verb, cli->arguments[i], NULL);
+    if (exit != CLI_DONE) worst = exit;
+  }
+  cli_queue_close(&queue);
+  return worst;
+}
+
+static int run_park(struct cli *cli) {
+  return cli_value(cli, "reason") ? order_all(cli, "park") : cli_usage(cli, "--reason WORD is missing");
+}
+
+static int run_pass(struct cli *cli) {
+  return order_all(cli, "pass");
+}
+
+/* --- dropping --- */
+
+/* Shows which record it is, and takes its number from stdin. */
+static int ask_number(struct cli_queue *queue, const char *id, char typed[32]) {
+  struct cli *cli = queue->cli;
+  json_t *answer = NULL;
+  int exit = cli_queue_ask(queue, id, arena_printf(cli->arena, "/queue/%s", id), NULL, &answer);
+  if (exit != CLI_DONE) return exit;
+  fprintf(stderr, "Record %s (%s, for %s) will never be delivered.\nType its number to drop it: ", id,
+          json_string_value(json_object_get(answer, "state")),
+          json_string_value(json_object_get(answer, "destination")));
+  fflush(stderr);
+  json_decref(answer);
+  if (!fgets(typed, 32, stdin)) typed[0] = 0;
+  typed[strcspn(typed, "\n")] = 0;
+  if (strcmp(typed, id) == 0) return CLI_DONE;
+  fprintf(stderr, "ketlink: not dropped\n");
+  return CLI_FINDINGS;
+}
+
+static int run_drop(struct cli *cli) {
+  struct cli_queue queue;
+  char typed[32] = "";
+  const char *id = cli->arguments[0], *confirm = cli_value(cli, "confirm");
+  if (!check_id(cli, id)) return CLI_USAGE;
+  if (!cli_value(cli, "reason")) return cli_usage(cli, "--reason WORD is missing");
+  if (confirm && strcmp(confirm, id) != 0) return cli_usage(cli, "--confirm is not the number of the record");
+  int exit = cli_queue_open(cli, &queue);
+  if (exit == CLI_DONE && !confirm) exit = ask_number(&queue, id, typed);
+  if (exit == CLI_DONE) exit = order_one(&queue, "drop", id, confirm ? confirm : typed);
+  cli_queue_close(&queue);
+  return exit;
+}
+
+/* --- many --- */
+
+/* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. */
+static json_t *read_where(struct cli *cli, const char *text) {
+  json_t *where = json_object();
+  struct str rest = str_of(text);
+  while (rest.len) {
+    size_t comma = str_find_char(rest, ',', 0), equals = str_find_char(rest, '=', 0);
+    size_t end = comma == SIZE_MAX ? rest.len : comma;
+    struct str key = arena_str(cli->arena, str_slice(rest, 0, equals == SIZE_MAX ? 0 : equals));
+    struct str value = equals < end ? str_slice(rest, equals + 1, end) : (struct str){0};
+    bool known = str_is(key, "state") || str_is(key, "destination") || str_is(key, "reason");
+    json_t *string = json_stringn(value.ptr ? value.ptr : "", value.len);
+    if (!known || !value.len || json_object_get(where, key.ptr) || !string) {
+      cli_usage(cli, "--where takes state=, destination= and reason=, each once");
+      json_decref(string);
+      json_decref(where);
+      return NULL;
+    }
+    json_object_set_new(where, key.ptr, string);
+    rest = str_slice(rest, end + 1, rest.len);
+  }
+  return where;
+}
+
+struct many {
+  json_int_t matched, changed, after;
+};
+
+/* The relay takes a thousand at a time. */
+static int retry_portions(struct cli_queue *queue, json_t *body, struct many *many) {
+  int exit = CLI_DONE;
+  do {
+    json_t *answer = NULL;
+    exit = cli_queue_ask(queue, "queue retry", STR("/queue/retry"), body, &answer);
+    many->matched += json_integer_value(json_object_get(answer, "matched"));
+    many->changed += json_integer_value(json_object_get(answer, "changed"));
+    many->after = json_integer_value(json_object_get(answer, "after"));
+    json_object_set_new(body, "after", json_integer(many->after));
+    json_decref(answer);
+  } while (exit == CLI_DONE && many->after);
+  return exit;
+}
+
+static int retry_where(struct cli *cli) {
+  struct cli_queue queue;
+  struct many many = {0};
+  bool dry = cli_flag(cli, "dry-run");
+  json_t *where = read_where(cli, cli_value(cli, "where"));
+  if (!where) return CLI_USAGE;
+  json_t *body = json_pack("{s:o,s:b}", "where", where, "dryRun", dry);
+  int exit = cli_queue_open(cli, &queue);
+  if (body) add_actor(body);
+  if (exit == CLI_DONE) exit = body ? retry_portions(&queue, body, &many) : CLI_TRY_LATER;
+  if (exit == CLI_DONE && cli->json)
+    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld}\n", dry ? "true" : "false",
+               (long long)many.matched, (long long)many.changed);
+  else if (exit == CLI_DONE)
+    cli_note(cli, "%lld records match; %lld are tried again%s", (long long)many.matched, (long long)many.changed,
+             dry ? " (--dry-run)" : "");
+  json_decref(body);
+  cli_queue_close(&queue);
+  return exit;
+}
+
+static int run_retry(struct cli *cli) {
+  bool many = cli_flag(cli, "where");
+  if (many == (cli->argument_count > 0)) return cli_usage(cli, "give the numbers of records, or --where");
+  if (!many && cli_flag(cli, "dry-run")) return cli_usage(cli, "--dry-run goes with --where");
+  if (many && cli_value(cli, "reason")) return cli_usage(cli, "--reason goes with numbers of records");
+  return many ? retry_where(cli) : order_all(cli, "retry");
+}
+
+const struct cli_command cli_queue_list = {CLI_QUEUE_LIST_ROW, .run = run_list};
+const struct cli_command cli_queue_show = {CLI_QUEUE_SHOW_ROW, .run = run_show};
+const struct cli_command cli_queue_retry = {CLI_QUEUE_RETRY_ROW, .run = run_retry};
+const struct cli_command cli_queue_park = {CLI_QUEUE_PARK_ROW, .run = run_park};
+const struct cli_command cli_queue_pass = {CLI_QUEUE_PASS_ROW, .run = run_pass};
+const struct cli_command cli_queue_drop = {CLI_QUEUE_DROP_ROW, .run = run_drop};

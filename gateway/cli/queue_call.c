@@ -1,0 +1,146 @@
+/* queue_call.c - requests to the relay: libcurl over a Unix socket, and what its answers mean for the shell. */
+#include "cli/queue_call.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include "relay/config.h"
+
+enum { ANSWER_MAX = 256 << 20, SECONDS = 120 };
+
+/* --- where it is --- */
+
+static int find_socket(struct cli *cli, struct cli_queue *queue) {
+  const char *config = cli_value(cli, "config");
+  struct relay_config *relay = ARENA_NEW(cli->arena, struct relay_config);
+  queue->socket = cli_value(cli, "socket");
+  if (queue->socket) return CLI_DONE;
+  if (!config) config = "/etc/ketlink/relay.ini";
+  if (!relay) return CLI_TRY_LATER;
+  enum status status = relay_config_read(config, cli->host, cli->arena, &cli->diags, relay);
+  if (status != STATUS_OK) {
+    cli_report(cli, &cli->diags);
+    return status == STATUS_NOMEM ? CLI_TRY_LATER : CLI_CONFIG;
+  }
+  queue->socket = relay->socket.ptr;
+  if (relay->socket.len) return CLI_DONE;
+  fprintf(stderr, "ketlink: %s: no socket in [http]; the queue is reached through the relay's socket\n", config);
+  return CLI_CONFIG;
+}
+
+/* A proxy of the environment has no business here. */
+static bool set_up(struct cli_queue *queue) {
+  CURL *curl = queue->curl;
+  return curl && curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, queue->socket) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)SECONDS) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, queue->error) == CURLE_OK;
+}
+
+int cli_queue_open(struct cli *cli, struct cli_queue *out) {
+  *out = (struct cli_queue){.cli = cli};
+  buf_init(&out->answer, ANSWER_MAX);
+  int exit = find_socket(cli, out);
+  if (exit != CLI_DONE) return exit;
+  if (curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK) out->curl = curl_easy_init();
+  if (set_up(out)) return CLI_DONE;
+  fprintf(stderr, "ketlink: %s: no path of a socket, or not enough memory\n", out->socket);
+  return CLI_CONFIG;
+}
+
+void cli_queue_close(struct cli_queue *queue) {
+  if (queue->curl) curl_easy_cleanup(queue->curl);
+  buf_release(&queue->answer);
+}
+
+/* --- what went wrong --- */
+
+static int say_unreachable(const struct cli_queue *queue, CURLcode code) {
+  long error = 0;
+  curl_easy_getinfo(queue->curl, CURLINFO_OS_ERRNO, &error);
+  if (code == CURLE_COULDNT_CONNECT && (error == EACCES || error == EPERM)) {
+    fprintf(stderr, "ketlink: %s: only the user of the relay and root may use it\n", queue->socket);
+    return CLI_PERMISSION;
+  }
+  if (code == CURLE_COULDNT_CONNECT) {
+    fprintf(stderr, "ketlink: %s: the relay does not run; start it: ketlink relay\n", queue->socket);
+    return CLI_UNAVAILABLE;
+  }
+  fprintf(stderr, "ketlink: %s: no answer of the relay: %s\n", queue->socket,
+          queue->error[0] ? queue->error : curl_easy_strerror(code));
+  return CLI_TRY_LATER;
+}
+
+static int exit_of(long status) {
+  switch (status) {
+  case 400:
+    return CLI_USAGE;
+  case 401:
+  case 403:
+    return CLI_PERMISSION;
+  case 404:
+  case 409:
+    return CLI_FINDINGS;
+  case 503:
+    return CLI_TRY_LATER;
+  default:
+    return CLI_IO;
+  }
+}
+
+static int say_refusal(const struct cli_queue *queue, const char *what, long status, const json_t *answer) {
+  const char *detail = json_string_value(json_object_get(answer, "detail"));
+  struct str clean = diag_clean(queue->cli->arena, str_of(detail ? detail : "the answer says nothing more"));
+  fprintf(stderr, "ketlink: %s: %.*s (HTTP status %ld)\n", what, STR_ARG(clean), status);
+  return exit_of(status);
+}
+
+/* --- asking --- */
+
+static size_t take_answer(char *bytes, size_t size, size_t count, void *context) {
+  struct buf *answer = context;
+  buf_add(answer, bytes, size * count);
+  return answer->error == STATUS_OK ? size * count : 0;
+}
+
+static bool set_request(struct cli_queue *queue, struct str url, const char *body, struct curl_slist *fields) {
+  CURL *curl = queue->curl;
+  bool fine = curl_easy_setopt(curl, CURLOPT_URL, url.ptr) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEDATA, &queue->answer) == CURLE_OK;
+  if (!body) return fine && curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+  return fine && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body)) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+}
+
+static CURLcode perform(struct cli_queue *queue, struct str target, const char *body) {
+  struct str url = arena_printf(queue->cli->arena, "http://localhost%.*s", STR_ARG(target));
+  struct curl_slist *fields = body ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
+  CURLcode code = CURLE_OUT_OF_MEMORY;
+  buf_reset(&queue->answer);
+  queue->error[0] = 0;
+  if (url.ptr && (fields || !body) && set_request(queue, url, body, fields)) code = curl_easy_perform(queue->curl);
+  curl_easy_setopt(queue->curl, CURLOPT_HTTPHEADER, NULL);
+  curl_slist_free_all(fields);
+  return code;
+}
+
+int cli_queue_ask(struct cli_queue *queue, const char *what, struct str target, const json_t *body, json_t **out) {
+  long status = 0;
+  char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+  *out = NULL;
+  if (body && !text) return CLI_TRY_LATER;
+  CURLcode code = perform(queue, target, text);
+  free(text);
+  if (code != CURLE_OK) return say_unreachable(queue, code);
+  curl_easy_getinfo(queue->curl, CURLINFO_RESPONSE_CODE, &status);
+  struct str answer = buf_str(&queue->answer);
+  *out = json_loadb(answer.ptr ? answer.ptr : "", answer.len, JSON_REJECT_DUPLICATES, NULL);
+  if (status == 200 && *out) return CLI_DONE;
+  int exit = say_refusal(queue, what, status, *out);
+  json_decref(*out);
+  *out = NULL;
+  return exit;
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# ketlink queue: every command, its exit statuses and its messages, against a relay's console on a Unix socket.
+. "$(dirname "$0")/lib.sh"
+driver=${QUEUE_DRIVER:-}
+[ -x "$driver" ] || { echo "skipped: the stand-in for the relay is not built"; exit 77; }
+
+# start_relay: a store with records in every state, and the relay's console on $work/relay.sock. To run these tests against
+# the real relay, start it here.
+relay=
+trap 'if [ -n "$relay" ]; then kill "$relay" 2> /dev/null; fi; rm -rf "$work"' EXIT
+start_relay() {
+  mkdir -p -m 700 "$work/store"
+  "$driver" "$work/store" "$work/relay.sock" > "$work/ready" &
+  relay=$!
+  for _ in $(seq 200); do
+    [ -s "$work/ready" ] && return
+    sleep 0.05
+  done
+  fail "the stand-in does not start"
+}
+stop_relay() {
+  kill "$relay" 2> /dev/null || true
+  wait "$relay" || fail "the stand-in ended with an error"
+  relay=
+}
+
+queue() { # STATUS VERB ARGUMENTS…
+  local status=$1 verb=$2
+  shift 2
+  expect "$status" "$ketlink" queue "$verb" --socket "$work/relay.sock" "$@"
+}
+
+# --- without a relay
+queue 69 list
+expect_text "$work/err" "the relay does not run; start it: ketlink relay"
+expect 78 "$ketlink" queue list --config "$work/none.ini"
+expect 2 "$ketlink" queue
+expect 2 "$ketlink" queue lost
+expect 2 "$ketlink" queue show
+expect 2 "$ketlink" queue retry
+expect 2 "$ketlink" queue retry 1 --where state=parked
+expect 2 "$ketlink" queue retry 1 --dry-run
+expect 2 "$ketlink" queue park 1
+expect_text "$work/err" "--reason WORD is missing"
+expect 2 "$ketlink" queue drop 1 --reason r --confirm=2
+expect 2 "$ketlink" queue show 1x
+expect 2 "$ketlink" queue retry --where label=x
+expect 2 "$ketlink" queue retry --where state=parked,state=queued
+expect 2 "$ketlink" queue retry --where state
+
+start_relay
+
+# --- looking
+queue 0 list
+expect_text "$work/out" "^ +ID  STATE +DESTINATION"
+expect_text "$work/out" "^ +2  parked! +hospital +1  2026-03-02T10:00:00Z  http-422 +S-2026-0302$"
+expect_text "$work/err" "^5 records; what belongs to the same patient waits behind those with !$"
+queue 0 list --state parked --destination hospital --reason http-422
+expect_same "$(wc -l < "$work/out")" 2
+queue 0 list --limit 2
+expect_text "$work/err" "there are more: --after 2"
+queue 0 list --after 2 --limit 3 --json
+expect_same "$(jq -c '[.records[].id]' "$work/out")" "[3,4,5]"
+queue 0 list --destination 'a&b=c d%'
+expect_same "$(cat "$work/out")" ""
+queue 2 list --state gone
+expect_text "$work/err" "state is queued, sending, unknown, parked, done or dropped"
+queue 2 list --limit 1001
+queue 0 show 2
+expect_text "$work/out" "^  2026-03-02T10:00:00Z  parked +http-422 +180 ms  HTTP status 422$"
+expect_no_text "$work/out" '"id":'
+queue 0 show 2 --payload
+expect_text "$work/out" '^\{"id":"S-2026-0302"\}$'
+queue 0 show 2 --json
+expect_same "$(jq -r '.state, .blocks, .history[0].reason' "$work/out" | tr '\n' ' ')" "parked true http-422 "
+queue 1 show 99
+expect_text "$work/err" "99: there is no such record \(HTTP status 404\)"
+
+# --- deciding
+state() { "$ketlink" queue show "$1" --socket "$work/relay.sock" --json | jq -r .state; }
+queue 0 pass 2
+queue 1 pass 2
+queue 0 retry 2 --reason map-mended
+expect_text "$work/err" "^2: queued$"
+queue 1 retry 2 99 3
+expect_text "$work/err" "^3: queued$"
+queue 2 park 2 --reason "Anna is ill"
+expect_same "$(state 2)" queued
+queue 0 park 2 5 --reason look-first --json
+expect_same "$(jq -sc 'map([.id, .state])' "$work/out")" '[[2,"parked"],[5,"parked"]]'
+queue 0 retry --where state=parked,reason=look-first --dry-run
+expect_text "$work/err" "^2 records match; 0 are tried again \(--dry-run\)$"
+queue 0 retry --where state=parked,destination=hospital,reason=look-first --json
+expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2}'
+expect_same "$(state 5)" queued
+
+# --- dropping asks
+queue 1 drop 5 --reason test-record < /dev/null
+expect_text "$work/err" "Record 5 \(queued, for hospital\) will never be delivered"
+expect_text "$work/err" "not dropped"
+queue 1 drop 5 --reason test-record <<< "4"
+expect_same "$(state 5)" queued
+queue 0 drop 5 --reason test-record <<< "5"
+expect_same "$(state 5)" dropped
+queue 0 drop 3 --reason test-record --confirm=3
+queue 1 drop 3 --reason test-record --confirm=3
+
+# --- who it was, and when nobody may
+if command -v curl > /dev/null; then
+  get_audit() { curl -sS --fail --unix-socket "$work/relay.sock" "http://localhost/audit?limit=1000&format=$1"; }
+  get_audit json > "$work/audit.json"
+  expect_same "$(jq -r '[.events[] | select(.what == "dropped") | .reason] | unique | .[]' "$work/audit.json")" test-record
+  jq -e --arg uid "uid=$(id -u)" '[.events[] | select(.what == "dropped") | .actor | endswith($uid)] | all' \
+    "$work/audit.json" > /dev/null || fail "the trail does not name who dropped"
+  get_audit fhir > "$work/audit.fhir.json"
+  expect 0 "$ketlink" validate "$work/audit.fhir.json"
+  get_audit ndjson > "$work/audit.ndjson"
+  expect 0 "$ketlink" validate "$work/audit.ndjson"
+fi
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+  chmod 755 "$work"
+  expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" queue list --socket "$work/relay.sock"
+  expect_text "$work/err" "only the user of the relay and root may use it"
+fi
+
+# --- the socket from the configuration; a file that is no socket; a relay that is gone
+mkdir -p -m 700 "$work/state"
+printf '1 %064d\n' 7 > "$work/store.key"
+chmod 600 "$work/store.key"
+printf '[relay]\nstate = state\nkey = store.key\n[http]\nsocket = relay.sock\n[post]\nto = hospital\n[destination hospital]\nfile = h.json\n' \
+  > "$work/relay.ini"
+expect 0 "$ketlink" queue list --config "$work/relay.ini"
+expect_text "$work/out" "S-2026-0302"
+sed -i 's/^socket.*/listen = 127.0.0.1:8650\ntoken-file = t/' "$work/relay.ini"
+expect 78 "$ketlink" queue list --config "$work/relay.ini"
+expect_text "$work/err" "no socket in \[http\]"
+stop_relay
+[ ! -e "$work/relay.sock" ] || fail "the socket was left behind"
+queue 69 list
+expect 69 "$ketlink" queue list --socket "$work/relay.ini"
+echo "queue: list, show, retry, park, pass, drop"
