@@ -105,7 +105,7 @@ static bool find_route(struct console_reply *reply) {
 
 static bool takes_type(const struct console_reply *reply) {
   static const char *const records[] = {"application/json", "application/x-ndjson",
-                                        "x-application/hl7-v2+er7"};
+                                        "application/ndjson"};
   struct str type = reply->head.fields[FIELD_CONTENT_TYPE];
   size_t count = reply->route->takes == TAKE_RECORD ? sizeof records / sizeof records[0] : 1;
   for (size_t i = 0; i < count; i++)

@@ -138,4 +138,40 @@ stop_relay
 [ ! -e "$work/relay.sock" ] || fail "the socket was left behind"
 queue 69 list
 expect 69 "$ketlink" queue list --socket "$work/relay.ini"
+# --- the real relay: what is posted, tried in vain, parked and dropped by hand
+mkdir -p -m 700 "$work/real/state"
+cp -r mappings "$work/real/mappings"
+cp -p "$work/store.key" "$work/real/store.key"
+echo '{"preset": "hapi", "base": "https://127.0.0.1:1/fhir", "auth": {"type": "none"}}' > "$work/real/mappings/destinations/hospital.json"
+printf '[relay]\nstate = state\nkey = store.key\nmappings = mappings\ndefinitions = %s\n[http]\nsocket = relay.sock\n[post]\nto = hospital\n[destination hospital]\n' \
+  "${KETLINK_DEFINITIONS:-$PWD/build/definitions.pack}" > "$work/real/relay.ini"
+"$ketlink" relay --config "$work/real/relay.ini" 2> "$work/real/log" &
+relay=$!
+for _ in $(seq 400); do
+  ! grep -q "^started" "$work/real/log" || break
+  sleep 0.05
+done
+real() { # STATUS VERB ARGUMENTS…
+  local status=$1 verb=$2
+  shift 2
+  expect "$status" "$ketlink" queue "$verb" --config "$work/real/relay.ini" "$@"
+}
+real 0 list
+expect_text "$work/err" "^0 records$"
+expect_same "$(curl -sS --unix-socket "$work/real/relay.sock" --json @fixtures/clinic/minimal/record.json http://localhost/records |
+  jq .records)" 1
+for _ in $(seq 200); do
+  real 0 list --json
+  [ "$(jq -r '.records[0] | .state + " " + (.attempts | tostring)' "$work/out")" != "queued 0" ] || continue
+  [ "$(jq -r '.records[0].state' "$work/out")" != queued ] || break
+  sleep 0.05
+done
+expect_same "$(jq -r '.records[0].reason' "$work/out")" unreachable
+real 0 park 1 --reason look-first
+real 0 drop 1 --reason test-record --confirm=1
+real 0 show 1 --json
+expect_same "$(jq -r .state "$work/out")" dropped
+stop_relay
+real 69 list
+
 echo "queue: list, show, retry, park, pass, drop"
