@@ -110,24 +110,41 @@ static bool check_authority(struct cli_doctor *doctor, struct cli_doctor_line *l
   return cli_doctor_ok(doctor, line, "%.*s alone is trusted", STR_ARG(path));
 }
 
-/* Making the client reads the credential: its file, its mode, its form. Without a good one the server is
- * looked at all the same, by a client that has none. */
+static struct str describe_credential(const struct cli_doctor *doctor) {
+  const struct delivery_destination *destination = &doctor->destination;
+  struct arena *arena = doctor->cli->arena;
+  const char *more = destination->cert_file.len ? ", and a client certificate" : "";
+  switch (destination->auth) {
+  case DELIVERY_AUTH_BEARER:
+    return arena_printf(arena, "%.*s, readable by its owner only%s", STR_ARG(destination->token_file), more);
+  case DELIVERY_AUTH_BASIC:
+    return arena_printf(arena, "user and password%s", more);
+  case DELIVERY_AUTH_SMART:
+    return arena_printf(arena, "key set %.*s for client %.*s%s", STR_ARG(destination->keys_file),
+                        STR_ARG(destination->client_id), more);
+  default:
+    return destination->cert_file.len ? STR("a client certificate") : STR("none: the server is open");
+  }
+}
+
+/* Making the client reads the credential: its files, their modes, their form. Without a good one the server
+ * is looked at all the same, by a client that has none. */
 static bool check_credential(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   const struct host *host = doctor->cli->host;
   struct diag_list diags;
   diag_list_init(&diags, doctor->cli->arena);
   enum status status = delivery_client_new(&doctor->destination, host, &diags, &doctor->client);
-  if (status != STATUS_OK) {
-    (void)cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
-                               "a file of one line that only its owner can read: chmod 600", &diags);
-    struct delivery_destination open = doctor->destination;
-    open.token_file = (struct str){0};
-    doctor->no_credential = true;
-    return delivery_client_new(&open, host, &diags, &doctor->client) == STATUS_OK;
+  if (status == STATUS_OK) {
+    struct str what = describe_credential(doctor);
+    return cli_doctor_ok(doctor, line, "%.*s", STR_ARG(what));
   }
-  if (!doctor->destination.token_file.len) return cli_doctor_ok(doctor, line, "none: the server is open");
-  return cli_doctor_ok(doctor, line, "%.*s, readable by its owner only",
-                       STR_ARG(doctor->destination.token_file));
+  (void)cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
+                             "a secret is a file that only its owner can read: chmod 600", &diags);
+  struct delivery_destination open = doctor->destination;
+  open.auth = DELIVERY_AUTH_NONE;
+  open.cert_file = open.key_file = (struct str){0};
+  doctor->no_credential = true;
+  return delivery_client_new(&open, host, &diags, &doctor->client) == STATUS_OK;
 }
 
 static bool check_profiles(struct cli_doctor *doctor, struct cli_doctor_line *line) {

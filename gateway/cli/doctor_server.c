@@ -1,6 +1,7 @@
 /* doctor_server.c - checks of the way to the server and of the server: one GET of /metadata, one search that
  * matches nothing. No patient's data is involved, nothing is written. */
 #include "cli/doctor.h"
+#include "delivery/token.h"
 
 enum { DAY_MS = 86400000, SKEW_WARN_MS = 60000, SKEW_FAIL_MS = 300000, EXPIRY_WARN_DAYS = 14 };
 
@@ -55,8 +56,8 @@ static bool check_certificate(struct cli_doctor *doctor, struct cli_doctor_line 
 static bool check_clock(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   static const char fix[] = "set the clock of this machine by NTP";
   int64_t now = doctor->cli->host->now_ms(doctor->cli->host->context);
-  int64_t skew = now - doctor->probe.server_ms, size = skew < 0 ? -skew : skew;
-  if (!doctor->probe.server_ms) return cli_doctor_warn(doctor, line, "", "the server names no time");
+  int64_t skew = now - doctor->probe.answer.server_ms, size = skew < 0 ? -skew : skew;
+  if (!doctor->probe.answer.server_ms) return cli_doctor_warn(doctor, line, "", "the server names no time");
   if (size >= SKEW_FAIL_MS)
     return cli_doctor_fail(doctor, line, STATUS_CONFIG, fix, "%lld s %s the server's", (long long)size / 1000,
                            skew < 0 ? "behind" : "ahead of") ||
@@ -89,6 +90,25 @@ static bool check_metadata(struct cli_doctor *doctor, struct cli_doctor_line *li
   return cli_doctor_ok(doctor, line, "a CapabilityStatement of %zu bytes", answer->body.len);
 }
 
+/* An access token of SMART Backend Services, as a delivery would ask for it. */
+static bool check_token_endpoint(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct delivery_answer answer;
+  struct delivery_token_view view;
+  if (doctor->destination.auth != DELIVERY_AUTH_SMART)
+    return cli_doctor_ok(doctor, line, "not needed: no SMART Backend Services");
+  if (doctor->no_credential) {
+    line->detail = STR("there is no key set to sign with");
+    return true;
+  }
+  if (delivery_token_try(doctor->client, doctor->cli->arena, &answer, &view) != STATUS_OK)
+    return cli_doctor_fail(doctor, line, STATUS_NOMEM, "", "no request could be made");
+  if (!view.url.len)
+    return cli_doctor_fail(doctor, line, answer.as_status, "mend what it says, then ketlink doctor again",
+                           "%.*s", STR_ARG(answer.reason));
+  return cli_doctor_ok(doctor, line, "a token from %.*s, for %lld s", STR_ARG(view.url),
+                       (long long)(view.left_ms + 999) / 1000);
+}
+
 static const char *searched_type(const struct cli_doctor *doctor) {
   static const char *const types[] = {"Patient", "Observation"};
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -117,7 +137,8 @@ static bool check_token(struct cli_doctor *doctor, struct cli_doctor_line *line)
   if (answer.verdict != DELIVERY_DONE)
     return cli_doctor_warn(doctor, line, "try it: send a synthetic record",
                            "not known: a search of %s gives %.*s", type, STR_ARG(answer.reason));
-  return cli_doctor_ok(doctor, line, doctor->destination.token_file.len ? "accepted" : "none needed");
+  return cli_doctor_ok(doctor, line,
+                       doctor->destination.auth == DELIVERY_AUTH_NONE ? "none needed" : "accepted");
 }
 
 const struct cli_doctor_check cli_doctor_server[] = {
@@ -127,6 +148,7 @@ const struct cli_doctor_check cli_doctor_server[] = {
     {"certificate", DOCTOR_WITH_DESTINATION, check_certificate},
     {"clock", DOCTOR_WITH_DESTINATION, check_clock},
     {"metadata", DOCTOR_WITH_DESTINATION, check_metadata},
+    {"authorization", DOCTOR_WITH_DESTINATION, check_token_endpoint},
     {"token", DOCTOR_WITH_DESTINATION, check_token},
 };
 const size_t cli_doctor_server_count = sizeof cli_doctor_server / sizeof cli_doctor_server[0];

@@ -5,10 +5,12 @@
  * connection, or with a body that can be read once only.
  */
 #include <openssl/crypto.h>
-#include <openssl/x509.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include "delivery/client.h"
+#include "delivery/smart.h"
 
-enum { HEADER_MAX = 4096 };
+enum { HEADER_MAX = 4096, SMALL_ANSWER = 65536, SECURITY_LEVEL = 2 };
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
   struct buf *body = context;
@@ -29,18 +31,32 @@ static bool add_value(struct curl_slist **list, const char *name, struct str val
   return header.ptr && memchr(header.ptr, '\n', header.len) == NULL && add_header(list, header.ptr);
 }
 
-static bool make_headers(struct delivery_call *call) {
+static bool add_fhir_headers(struct delivery_call *call, struct str url) {
   const struct delivery_request *request = &call->request;
   struct curl_slist **list = &call->headers;
   struct arena *arena = call->arena;
-  bool fine = add_header(list, "Accept: application/fhir+json") && add_header(list, "Expect:");
+  bool fine = add_header(list, "Accept: application/fhir+json");
   if (request->body.len)
     fine = fine && add_header(list, "Content-Type: application/fhir+json; charset=utf-8") &&
            add_header(list, "Prefer: return=minimal");
   fine = fine && add_value(list, "If-Match", request->if_match, arena);
   fine = fine && add_value(list, "If-None-Exist", request->if_none_exist, arena);
-  if (call->client->authorization) fine = fine && add_header(list, call->client->authorization);
+  /* it follows from how the address is made; a credential is worth looking twice */
+  if (call->client->authorization && delivery_smart_same_origin(url, call->client->destination.base))
+    fine = fine && add_header(list, call->client->authorization);
   return fine;
+}
+
+/* Of a token endpoint and its discovery: no credential but what stands in the body. */
+static bool add_token_headers(struct delivery_call *call) {
+  struct curl_slist **list = &call->headers;
+  return add_header(list, "Accept: application/json") &&
+         (!call->request.body.len || add_header(list, "Content-Type: application/x-www-form-urlencoded"));
+}
+
+static bool make_headers(struct delivery_call *call, struct str url) {
+  return add_header(&call->headers, "Expect:") &&
+         (call->request.purpose == DELIVERY_FHIR ? add_fhir_headers(call, url) : add_token_headers(call));
 }
 
 /* libcurl's list frees without wiping, and one line of it is a token. */
@@ -92,56 +108,6 @@ static bool set_request(struct delivery_call *call, struct str url, bool reuse) 
   return fine;
 }
 
-static enum delivery_phase phase_of(CURL *curl, CURLcode code) {
-  curl_off_t tls_done = 0, connected = 0;
-  long sent = 0;
-  curl_easy_getinfo(curl, CURLINFO_APPCONNECT_TIME_T, &tls_done);
-  curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
-  curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
-  switch (code) {
-  case CURLE_OK:
-    return DELIVERY_ANSWER;
-  case CURLE_UNSUPPORTED_PROTOCOL:
-  case CURLE_URL_MALFORMAT:
-  case CURLE_OUT_OF_MEMORY:
-  case CURLE_SSL_CACERT_BADFILE:
-  case CURLE_SSL_CIPHER:
-  case CURLE_SSL_ENGINE_NOTFOUND:
-    return DELIVERY_BEFORE_CONNECT;
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_SSL_ISSUER_ERROR:
-  case CURLE_SSL_INVALIDCERTSTATUS:
-    return DELIVERY_TLS;
-  default:
-    if (sent > 0) return DELIVERY_SENDING;
-    return connected > 0 && tls_done == 0 ? DELIVERY_TLS : DELIVERY_CONNECT;
-  }
-}
-
-/* libcurl compares the host name itself, and stops before it asks OpenSSL for the chain's result, which then
-   still stands at "unspecified". Its words are the only sign. */
-static const char *tls_reason(const struct delivery_call *call) {
-  long verify = X509_V_OK;
-  struct str words = str_of(call->error);
-  curl_easy_getinfo(call->curl, CURLINFO_SSL_VERIFYRESULT, &verify);
-  if (str_find(words, STR("subject name"), 0) != SIZE_MAX ||
-      str_find(words, STR("target host name"), 0) != SIZE_MAX)
-    return "the certificate is for another host name";
-  return verify != X509_V_OK && verify != X509_V_ERR_UNSPECIFIED ? X509_verify_cert_error_string(verify)
-                                                                 : NULL;
-}
-
-static struct str reason_of(const struct delivery_call *call, CURLcode code, long status) {
-  struct arena *arena = call->arena;
-  const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? tls_reason(call) : NULL;
-  if (call->body.error == STATUS_LIMIT)
-    return arena_printf(arena, "the answer is larger than %zu bytes", call->client->destination.max_response);
-  if (code == CURLE_OK) return arena_printf(arena, "HTTP status %ld", status);
-  if (tls) return arena_printf(arena, "server certificate refused: %s", tls);
-  return arena_printf(arena, "%s", call->error[0] ? call->error : curl_easy_strerror(code));
-}
-
 static struct str header_value(CURL *curl, const char *name, struct arena *arena) {
   struct curl_header *header = NULL;
   if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
@@ -157,10 +123,16 @@ static int64_t retry_after(CURL *curl) {
   return (seconds > 3600 ? 3600 : (int64_t)seconds) * 1000;
 }
 
+static int64_t server_time(CURL *curl, struct arena *arena) {
+  struct str date = header_value(curl, "date", arena);
+  time_t when = date.len ? curl_getdate(date.ptr, NULL) : -1;
+  return when > 0 ? (int64_t)when * 1000 : 0;
+}
+
 static void fill_answer(struct delivery_call *call, CURLcode code, struct delivery_answer *out) {
   struct arena *arena = call->arena;
   bool safe = strcmp(call->request.method, "POST") != 0 || call->request.repeatable;
-  out->phase = phase_of(call->curl, code);
+  out->phase = delivery_phase_of(call, code);
   out->complete = code == CURLE_OK;
   curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &out->status);
   out->retry_after_ms = -1;
@@ -170,20 +142,62 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
     if (!out->location.len) out->location = header_value(call->curl, "content-location", arena);
     out->etag = header_value(call->curl, "etag", arena);
     out->retry_after_ms = retry_after(call->curl);
+    out->server_ms = server_time(call->curl, arena);
     out->body = call->body.len ? buf_take_str(&call->body, arena) : (struct str){0};
   }
-  out->reason = reason_of(call, code, out->status);
+  out->reason = delivery_reason_of(call, code, out->status);
   enum delivery_body shape =
       out->complete ? delivery_body_shape(out->content_type, out->body) : DELIVERY_BODY_TRUNCATED;
   out->verdict = delivery_classify(out->phase, out->complete ? out->status : 0, shape, safe);
   out->as_status = delivery_status_of(out->phase, out->status, out->verdict);
 }
 
+/* --- whom the certificate must name --- */
+
+static struct str host_of(struct str url, struct arena *arena) {
+  CURLU *parts = curl_url();
+  char *text = NULL;
+  struct str host = {0};
+  if (parts && curl_url_set(parts, CURLUPART_URL, url.ptr, 0) == CURLUE_OK &&
+      curl_url_get(parts, CURLUPART_HOST, &text, 0) == CURLUE_OK)
+    host = str_of(text);
+  if (host.len > 2 && host.ptr[0] == '[') host = str_slice(host, 1, host.len - 1);
+  host = arena_str(arena, host);
+  curl_free(text);
+  curl_url_cleanup(parts);
+  return host;
+}
+
+/* libcurl falls back to the common name where a certificate has no alternative names, which RFC 9525 forbids;
+   OpenSSL is told not to. The level refuses small keys and SHA-1 whatever this machine's openssl.cnf allows.
+ */
+static CURLcode set_verification(CURL *curl, void *context, void *userdata) {
+  const struct delivery_call *call = userdata;
+  X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
+  (void)curl;
+  SSL_CTX_set_security_level(context, SECURITY_LEVEL);
+  X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+  X509_VERIFY_PARAM_set_hostflags(param,
+                                  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (!call->host.len) return CURLE_SSL_CONNECT_ERROR;
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, call->host.ptr) == 1) return CURLE_OK;
+  return X509_VERIFY_PARAM_set1_host(param, call->host.ptr, call->host.len) == 1 ? CURLE_OK
+                                                                                 : CURLE_SSL_CONNECT_ERROR;
+}
+
+static bool set_host(struct delivery_call *call, struct str url) {
+  call->host = host_of(url, call->arena);
+  return call->host.ptr && curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_DATA, call) == CURLE_OK &&
+         curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, set_verification) == CURLE_OK;
+}
+
 enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
-  struct str base = call->client->destination.base;
-  buf_init(&call->body, call->client->destination.max_response);
-  struct str url = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(call->request.path));
-  if (!url.ptr || !make_headers(call) || !set_request(call, url, reuse)) return STATUS_NOMEM;
+  struct str base = call->client->destination.base, url = call->request.url;
+  bool fhir = call->request.purpose == DELIVERY_FHIR;
+  buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
+  if (fhir) url = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(call->request.path));
+  if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse) || !set_host(call, url))
+    return STATUS_NOMEM;
   call->error[0] = 0;
   return STATUS_OK;
 }
@@ -196,6 +210,8 @@ enum status delivery_call_end(struct delivery_call *call, CURLcode code, struct 
 
 void delivery_call_release(struct delivery_call *call) {
   curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, NULL);
+  curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_DATA, NULL);
+  curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, NULL);
   free_headers(call->headers);
   call->headers = NULL;
   buf_release(&call->body);

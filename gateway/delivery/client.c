@@ -7,10 +7,9 @@
  */
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include "delivery/client.h"
+#include "delivery/token.h"
 
-enum { TOKEN_MAX = 16384 };
 /* A connection is judged by its certificate when it is made: it must not outlive that judgement for long. */
 #define LIFETIME_SECONDS 60L
 #define IDLE_SECONDS 30L
@@ -27,53 +26,31 @@ static enum status fail_config(struct diag_list *diags, struct str file, const c
   return STATUS_CONFIG;
 }
 
-/* A credential that others can read is no credential. */
-static enum status check_secret_file(struct str path, struct diag_list *diags) {
-  struct stat info;
-  if (stat(path.ptr, &info) != 0)
-    return fail_config(diags, path, "the token file is missing or not permitted");
-  if (!S_ISREG(info.st_mode)) return fail_config(diags, path, "the token file is not a regular file");
-  if (info.st_mode & (S_IRWXG | S_IRWXO))
-    return fail_config(diags, path, "the token file can be read by others: chmod 600");
-  return STATUS_OK;
-}
-
-static bool token_is_clean(struct str token) {
-  for (size_t i = 0; i < token.len; i++)
-    if ((unsigned char)token.ptr[i] <= ' ' || (unsigned char)token.ptr[i] > '~') return false;
-  return token.len > 0;
-}
-
-static enum status load_token(struct delivery_client *client, const struct host *host,
-                              struct diag_list *diags) {
-  static const char prefix[] = "Authorization: Bearer ";
-  struct str path = client->destination.token_file;
-  struct str token = {0};
-  if (path.len == 0) return STATUS_OK;
-  enum status status = check_secret_file(path, diags);
-  if (status == STATUS_OK)
-    status = host->read_file(host->context, path.ptr, TOKEN_MAX, client->arena, &token);
-  if (status != STATUS_OK)
-    return status == STATUS_CONFIG ? status : fail_config(diags, path, "the token file cannot be read");
-  token = str_trim(token);
-  if (!token_is_clean(token))
-    return fail_config(diags, path, "the token file must hold one line without spaces");
-  client->authorization_size = sizeof prefix + token.len;
-  client->authorization = OPENSSL_zalloc(client->authorization_size);
-  if (!client->authorization) return STATUS_NOMEM;
-  memcpy(client->authorization, prefix, sizeof prefix - 1);
-  memcpy(client->authorization + sizeof prefix - 1, token.ptr, token.len);
-  return STATUS_OK;
-}
-
 static enum status copy_destination(struct delivery_client *client, const struct delivery_destination *from) {
   struct delivery_destination *to = &client->destination;
   *to = *from;
-  to->name = arena_str(client->arena, from->name);
-  to->base = arena_str(client->arena, from->base);
-  to->ca_file = arena_str(client->arena, from->ca_file);
-  to->token_file = arena_str(client->arena, from->token_file);
-  return to->name.ptr && to->base.ptr && to->ca_file.ptr && to->token_file.ptr ? STATUS_OK : STATUS_NOMEM;
+  struct str *const texts[] = {&to->name,  &to->base,      &to->ca_file,       &to->crl_file,
+                               &to->pins,  &to->cert_file, &to->key_file,      &to->token_file,
+                               &to->user,  &to->client_id, &to->password_file, &to->keys_file,
+                               &to->scope, &to->token_url};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    *texts[i] = arena_str(client->arena, *texts[i]);
+    if (!texts[i]->ptr) return STATUS_NOMEM;
+  }
+  return STATUS_OK;
+}
+
+static bool set_file(CURL *curl, CURLoption option, struct str path) {
+  return !path.len || curl_easy_setopt(curl, option, path.ptr) == CURLE_OK;
+}
+
+/* Whom we believe, besides the authority, and who we are. */
+static bool set_identity(const struct delivery_client *client, CURL *curl) {
+  const struct delivery_destination *destination = &client->destination;
+  return set_file(curl, CURLOPT_CRLFILE, destination->crl_file) &&
+         set_file(curl, CURLOPT_PINNEDPUBLICKEY, destination->pins) &&
+         set_file(curl, CURLOPT_SSLCERT, destination->cert_file) &&
+         set_file(curl, CURLOPT_SSLKEY, destination->key_file);
 }
 
 static bool set_tls(const struct delivery_client *client, CURL *curl) {
@@ -82,6 +59,9 @@ static bool set_tls(const struct delivery_client *client, CURL *curl) {
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, suites) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+  /* a session that is resumed is not verified, and a file that was renewed not read */
+  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, LIFETIME_SECONDS) == CURLE_OK;
   if (client->destination.ca_file.len) {
     /* only this authority: without it the system's folder of authorities would be trusted as well */
     fine = fine && curl_easy_setopt(curl, CURLOPT_CAINFO, client->destination.ca_file.ptr) == CURLE_OK;
@@ -104,7 +84,7 @@ static bool set_limits(const struct delivery_client *client, CURL *curl) {
 }
 
 bool delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error) {
-  return set_tls(client, curl) && set_limits(client, curl) &&
+  return set_tls(client, curl) && set_identity(client, curl) && set_limits(client, curl) &&
          curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error) == CURLE_OK;
 }
 
@@ -114,11 +94,12 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
   enum status status = STATUS_NOMEM;
   *out = NULL;
   if (!client) return STATUS_NOMEM;
+  client->host = host;
   client->arena = arena_new(1 << 20);
   client->curl = curl_easy_init();
   if (!client->arena || !client->curl) goto done;
   status = copy_destination(client, destination);
-  if (status == STATUS_OK) status = load_token(client, host, diags);
+  if (status == STATUS_OK) status = delivery_credential_load(client, diags);
   if (status == STATUS_OK && !delivery_handle_set(client, client->curl, client->error))
     status = fail_config(diags, destination->name,
                          "this libcurl does not support the TLS settings that are needed");
@@ -139,8 +120,8 @@ void delivery_client_free(struct delivery_client *client) {
   free(client);
 }
 
-enum status delivery_send(struct delivery_client *client, const struct delivery_request *request,
-                          struct arena *arena, struct delivery_answer *out) {
+enum status delivery_send_bare(struct delivery_client *client, const struct delivery_request *request,
+                               struct arena *arena, struct delivery_answer *out) {
   struct delivery_call call = {
       .curl = client->curl, .client = client, .error = client->error, .request = *request, .arena = arena};
   *out = (struct delivery_answer){0};
@@ -148,4 +129,21 @@ enum status delivery_send(struct delivery_client *client, const struct delivery_
   if (status == STATUS_OK) status = delivery_call_end(&call, curl_easy_perform(client->curl), out);
   delivery_call_release(&call);
   return status;
+}
+
+static enum status send_and_wait(void *context, const struct delivery_request *request, struct arena *arena,
+                                 struct delivery_answer *out) {
+  return delivery_send_bare(context, request, arena, out);
+}
+
+enum status delivery_send(struct delivery_client *client, const struct delivery_request *request,
+                          struct arena *arena, struct delivery_answer *out) {
+  struct delivery_channel channel = {.context = client, .send = send_and_wait};
+  return delivery_send_on(client, &channel, request, arena, out);
+}
+
+enum status delivery_token_try(struct delivery_client *client, struct arena *arena,
+                               struct delivery_answer *out, struct delivery_token_view *view) {
+  struct delivery_channel channel = {.context = client, .send = send_and_wait};
+  return delivery_token_have(client, &channel, arena, out, view);
 }

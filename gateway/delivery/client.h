@@ -1,22 +1,64 @@
-/* client.h - private to delivery: what a client holds, for the senders (client.c, loop.c) and the probe
- * (probe.c). */
+/* client.h - private to delivery: what a client holds, for the senders (client.c, loop.c, token.c) and the
+ * probe (probe.c). */
 #ifndef KETLINK_DELIVERY_CLIENT_H
 #define KETLINK_DELIVERY_CLIENT_H
 
 #include <curl/curl.h>
 #include "delivery/internal.h"
 
+enum { DELIVERY_REASON_MAX = 320, DELIVERY_URL_MAX = 2048 };
+
+/* Why there is no token; kept for those who waited for the same fetch. */
+struct delivery_token_failure {
+  bool failed;
+  enum delivery_phase phase;
+  enum delivery_verdict verdict;
+  enum status status;
+  int64_t retry_after_ms;
+  char reason[DELIVERY_REASON_MAX];
+};
+
+/* What is known of the access token; the token itself stands in the client's authorization. */
+struct delivery_token {
+  char url[DELIVERY_URL_MAX];     /* discovered; empty: not yet */
+  int64_t expires_at, refresh_at; /* by the monotonic clock, in milliseconds; 0: there is none */
+  unsigned generation;            /* counts tokens */
+  bool fetching;
+  struct delivery_token_failure failure; /* of the last fetch */
+};
+
 struct delivery_client {
   CURL *curl;
+  const struct host *host;
   struct delivery_destination destination;
   struct arena *arena;
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
+  struct delivery_token token;
   char error[CURL_ERROR_SIZE];
 };
 
 /* Sets what is the same for every request to the destination. */
 bool delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error);
+/* The request as it is, waited for, on the client's own handle. */
+enum status delivery_send_bare(struct delivery_client *client, const struct delivery_request *request,
+                               struct arena *arena, struct delivery_answer *out) MUST_USE;
+
+/* --- credential.c --- */
+
+/* The header of requests for FHIR from now on. */
+enum status delivery_authorize(struct delivery_client *client, const char *scheme,
+                               struct str secret) MUST_USE;
+/* Reads and checks every file that the destination names for trust and identity. */
+enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) MUST_USE;
+
+/* --- token.c --- */
+
+struct delivery_channel;
+struct delivery_token_view;
+enum status delivery_token_have(struct delivery_client *client, const struct delivery_channel *channel,
+                                struct arena *arena, struct delivery_answer *out,
+                                struct delivery_token_view *view) MUST_USE;
 
 /* --- call.c: one request on a handle --- */
 
@@ -30,6 +72,7 @@ struct delivery_call {
   struct curl_slist *headers;
   struct buf body; /* of the answer */
   size_t given;    /* bytes of the request's body that libcurl has taken */
+  struct str host; /* whom the certificate must name */
 };
 /* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
    a fresh one. Release it whatever the status is. */
@@ -37,5 +80,10 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) MUST_USE
 enum status delivery_call_end(struct delivery_call *call, CURLcode code,
                               struct delivery_answer *out) MUST_USE;
 void delivery_call_release(struct delivery_call *call);
+
+/* --- reason.c: what libcurl and OpenSSL say, for the table of verdicts and for people --- */
+
+enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code);
+struct str delivery_reason_of(const struct delivery_call *call, CURLcode code, long status);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * TLS 1.2 or newer with the suites of RFC 9325, certificate and host name always verified, private CA by
  * file; https only; redirects are never followed; no compression asked for; answers capped after decoding; a
- * POST goes out on a fresh connection (libcurl resends on a dead reused one by itself). Tokens are read from
- * files (mode checked), live in wiped memory, and go only to the exact origin of the destination. Nothing of
- * a body is ever logged.
+ * POST goes out on a fresh connection (libcurl resends on a dead reused one by itself). The host name must
+ * stand among the certificate's alternative names; a common name is none. Credentials are read from files
+ * (base/secret.h), live in wiped memory, and go only to the exact origin of the destination. Nothing of a
+ * body is ever logged.
  */
 #ifndef KETLINK_DELIVERY_DELIVERY_H
 #define KETLINK_DELIVERY_DELIVERY_H
@@ -32,11 +33,26 @@ enum delivery_verdict {
                    it */
 };
 
+/* Who we are to the server, besides a client certificate. */
+enum delivery_auth {
+  DELIVERY_AUTH_NONE,
+  DELIVERY_AUTH_BEARER, /* a token that somebody else renews, in a file */
+  DELIVERY_AUTH_BASIC,  /* user and password */
+  DELIVERY_AUTH_MTLS,   /* nothing but the client certificate */
+  DELIVERY_AUTH_SMART   /* SMART Backend Services: a signed assertion becomes a token, see token.h */
+};
+
 struct delivery_destination {
   struct str name;
   struct str base;       /* https://host[:port]/path, no slash at the end */
   struct str ca_file;    /* empty: the system's */
-  struct str token_file; /* bearer token; empty: none */
+  struct str crl_file;   /* revocation lists of every authority of a chain; empty: not asked */
+  struct str pins;       /* "sha256//…;sha256//…" of public keys; empty: none */
+  struct str cert_file, key_file; /* of the client; empty: none */
+  enum delivery_auth auth;
+  struct str token_file;          /* bearer */
+  struct str user, password_file; /* basic */
+  struct str client_id, keys_file, scope, token_url; /* smart; token_url empty: discovered */
   int64_t connect_ms, total_ms;
   size_t max_response;
   unsigned retries;      /* of what failed for a passing cause, within one command */
@@ -49,11 +65,17 @@ enum status delivery_destination_read(const char *path, const struct host *host,
                                       struct diag_list *diags, struct delivery_destination *out) MUST_USE;
 
 struct delivery_client;
+/* Reads the credentials: what is wrong with a file is CONFIG now, not when a record waits. */
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
                                 struct diag_list *diags, struct delivery_client **out) MUST_USE;
 void delivery_client_free(struct delivery_client *client);
 
+/* What a request is for. Only those for FHIR carry a credential; they go below base, the others to `url`. */
+enum delivery_purpose { DELIVERY_FHIR, DELIVERY_DISCOVERY, DELIVERY_TOKEN };
+
 struct delivery_request {
+  enum delivery_purpose purpose;
+  struct str url;           /* whole; of requests that are not for FHIR */
   const char *method;       /* GET, POST, PUT */
   struct str path;          /* appended to base, begins with "/" or is empty; already escaped */
   struct str body;          /* application/fhir+json; empty for GET */
@@ -67,11 +89,14 @@ struct delivery_answer {
   long status;               /* HTTP status, 0 if none */
   struct str body, content_type, location, etag;
   int64_t retry_after_ms; /* -1: not given; clamped to 1 s … 1 h */
+  int64_t server_ms;      /* Date header; 0: none */
+  bool no_token;          /* the access token could not be had: the request was not sent */
   struct str reason;      /* for people: "certificate has expired", "connection refused"; no patient data */
   enum delivery_verdict verdict; /* of delivery_classify */
   enum status as_status;         /* for exit codes: OK, RETRY, UNAVAILABLE, DENIED, INVALID, CONFIG */
 };
-/* One request. Always fills the answer; STATUS_OK means that the call was made, whatever came back. */
+/* One request, waited for, with its credential. Always fills the answer; STATUS_OK means that the call was
+   made, whatever came back. */
 enum status delivery_send(struct delivery_client *client, const struct delivery_request *request,
                           struct arena *arena, struct delivery_answer *out) MUST_USE;
 
@@ -146,7 +171,6 @@ struct delivery_probe {
   struct str tls, cipher;    /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; empty without a handshake */
   int chain;                 /* certificates that were verified, from the server's to the authority's; 0: none */
   int64_t expires_ms;        /* the server's own certificate; 0: not known */
-  int64_t server_ms;         /* Date header; 0: none */
 };
 enum status delivery_probe(struct delivery_client *client, struct arena *arena,
                            struct delivery_probe *out) MUST_USE;

@@ -3,15 +3,30 @@
 #include "base/destination.h"
 #include "delivery/internal.h"
 
-static const struct config_key auth_keys[] = {
-    {.name = "type",
-     .type = CONFIG_STRING,
-     .required = true,
-     .words = (const char *const[]){"none", "bearer", NULL}},
-    {.name = "tokenFile", .type = CONFIG_STRING},
-};
+/* In the order of enum delivery_auth. */
+static const char *const auth_words[] = {"none", "bearer", "basic", "mtls", "smart", NULL};
 
-/* https only, a host, no credentials, query or fragment; a slash at the end is dropped. */
+/* Create, read, update and search, as SMART App Launch 2 writes it. */
+#define DEFAULT_SCOPE "system/*.crus"
+enum { TEXT_MAX = 1024, PINS_MAX = 16, PIN_CHARS = 44 };
+
+/* Keys of `auth`, by the type that needs or may have them. */
+static const struct {
+  struct config_key key;
+  unsigned needs, may; /* bits of enum delivery_auth */
+} auth_rows[] = {
+    {{.name = "type", .type = CONFIG_STRING, .required = true, .words = auth_words}, 0, ~0U},
+    {{.name = "tokenFile", .type = CONFIG_STRING}, 1 << DELIVERY_AUTH_BEARER, 1 << DELIVERY_AUTH_BEARER},
+    {{.name = "user", .type = CONFIG_STRING}, 1 << DELIVERY_AUTH_BASIC, 1 << DELIVERY_AUTH_BASIC},
+    {{.name = "passwordFile", .type = CONFIG_STRING}, 1 << DELIVERY_AUTH_BASIC, 1 << DELIVERY_AUTH_BASIC},
+    {{.name = "clientId", .type = CONFIG_STRING}, 1 << DELIVERY_AUTH_SMART, 1 << DELIVERY_AUTH_SMART},
+    {{.name = "keysFile", .type = CONFIG_STRING}, 1 << DELIVERY_AUTH_SMART, 1 << DELIVERY_AUTH_SMART},
+    {{.name = "scope", .type = CONFIG_STRING}, 0, 1 << DELIVERY_AUTH_SMART},
+    {{.name = "tokenUrl", .type = CONFIG_STRING}, 0, 1 << DELIVERY_AUTH_SMART},
+};
+enum { AUTH_ROWS = sizeof auth_rows / sizeof auth_rows[0] };
+
+/* https only, a host, no credentials, query or fragment. */
 static bool check_base(struct str base, const char **why) {
   struct str rest = str_slice(base, 8, base.len);
   *why = NULL;
@@ -29,17 +44,109 @@ static bool check_base(struct str base, const char **why) {
   return !*why;
 }
 
+static bool is_text(struct str text) {
+  for (size_t i = 0; i < text.len; i++)
+    if ((unsigned char)text.ptr[i] < ' ' || (unsigned char)text.ptr[i] == 0x7f) return false;
+  return text.len <= TEXT_MAX;
+}
+
+/* What a type needs, what is of another type, and texts that could break a header. */
+static void check_auth(const struct config *file, const json_t *auth, enum delivery_auth type,
+                       struct diag_list *diags) {
+  for (size_t i = 0; i < AUTH_ROWS; i++) {
+    const char *name = auth_rows[i].key.name;
+    struct diag_at at = config_at(file, "auth", json_object_get(auth, name) ? name : "type");
+    struct str value = config_string(auth, name);
+    if (auth_rows[i].needs & 1U << type && value.len == 0)
+      diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type %s needs %s", auth_words[type], name);
+    if (value.len && !(auth_rows[i].may & 1U << type))
+      diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type %s has no %s", auth_words[type], name);
+    if (!is_text(value))
+      diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: %s is too long, or has control characters", name);
+  }
+}
+
+static void check_user(const struct config *file, struct str user, struct diag_list *diags) {
+  struct diag_at at = config_at(file, "auth", "user");
+  if (str_find_char(user, ':', 0) != SIZE_MAX)
+    diag_error(diags, DIAG_CONFIG_INVALID, &at,
+               "auth: user must not have a colon: what follows it would be the password");
+}
+
+static void check_token_url(const struct config *file, struct str url, struct diag_list *diags) {
+  struct diag_at at = config_at(file, "auth", "tokenUrl");
+  const char *why = NULL;
+  if (url.len && !check_base(url, &why))
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: tokenUrl: what is said of base holds for it: %s", why);
+}
+
 static void read_auth(const struct config *file, struct arena *arena, struct diag_list *diags,
                       struct delivery_destination *out) {
   const json_t *auth = json_object_get(file->object, "auth");
-  if (!auth || !config_check(file, auth, "auth", auth_keys, sizeof auth_keys / sizeof auth_keys[0], diags))
-    return;
-  struct str type = config_string(auth, "type");
-  struct str token = config_string(auth, "tokenFile");
-  struct diag_at at = config_at(file, "auth", "type");
-  if (str_is(type, "bearer") && token.len == 0)
-    diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type bearer needs tokenFile");
-  if (str_is(type, "bearer")) out->token_file = config_beside(file->source.name.ptr, token, arena);
+  struct config_key keys[AUTH_ROWS];
+  const char *path = file->source.name.ptr;
+  for (size_t i = 0; i < AUTH_ROWS; i++)
+    keys[i] = auth_rows[i].key;
+  if (!auth || !config_check(file, auth, "auth", keys, AUTH_ROWS, diags)) return;
+  out->auth = (enum delivery_auth)destination_word(auth_words, config_string(auth, "type"));
+  out->token_file = config_beside(path, config_string(auth, "tokenFile"), arena);
+  out->user = arena_str(arena, config_string(auth, "user"));
+  out->password_file = config_beside(path, config_string(auth, "passwordFile"), arena);
+  out->client_id = arena_str(arena, config_string(auth, "clientId"));
+  out->keys_file = config_beside(path, config_string(auth, "keysFile"), arena);
+  struct str scope = config_string(auth, "scope");
+  out->scope = arena_str(arena, scope.len ? scope : STR(DEFAULT_SCOPE));
+  out->token_url = arena_str(arena, config_string(auth, "tokenUrl"));
+  check_auth(file, auth, out->auth, diags);
+  check_user(file, out->user, diags);
+  check_token_url(file, out->token_url, diags);
+}
+
+static bool is_pin(struct str pin) {
+  if (!str_starts(pin, STR("sha256//")) || pin.len != 8 + PIN_CHARS || pin.ptr[pin.len - 1] != '=')
+    return false;
+  for (size_t i = 8; i + 1 < pin.len; i++) {
+    char c = pin.ptr[i];
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/'))
+      return false;
+  }
+  return true;
+}
+
+/* As libcurl wants them: one text with semicolons. */
+static struct str read_pins(const struct config *file, struct arena *arena, struct diag_list *diags) {
+  const json_t *list = json_object_get(file->object, "pinnedKeys");
+  struct diag_at at = config_at(file, "", "pinnedKeys");
+  struct str pins = {0};
+  size_t count = json_array_size(list);
+  if (list && (count == 0 || count > PINS_MAX))
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "pinnedKeys: one key or more, at most %d", PINS_MAX);
+  for (size_t i = 0; i < count && count <= PINS_MAX; i++) {
+    struct str pin = str_of(json_string_value(json_array_get(list, i)));
+    if (!is_pin(pin))
+      diag_error(diags, DIAG_CONFIG_INVALID, &at,
+                 "pinnedKeys: sha256// and the SHA-256 of a public key in base64, 44 characters");
+    pins = arena_printf(arena, "%.*s%s%.*s", STR_ARG(pins), pins.len ? ";" : "", STR_ARG(pin));
+  }
+  return pins;
+}
+
+/* Whom we trust, and how the server may know us by TLS. */
+static void read_tls(const struct config *file, struct arena *arena, struct diag_list *diags,
+                     struct delivery_destination *out) {
+  const json_t *object = file->object;
+  const char *path = file->source.name.ptr;
+  out->ca_file = config_beside(path, config_string(object, "caFile"), arena);
+  out->crl_file = config_beside(path, config_string(object, "crlFile"), arena);
+  out->pins = read_pins(file, arena, diags);
+  out->cert_file = config_beside(path, config_string(object, "clientCertFile"), arena);
+  out->key_file = config_beside(path, config_string(object, "clientKeyFile"), arena);
+  struct diag_at at = config_at(file, "", out->cert_file.len ? "clientCertFile" : "clientKeyFile");
+  if (!out->cert_file.len != !out->key_file.len)
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "clientCertFile and clientKeyFile belong together");
+  at = config_at(file, "auth", "type");
+  if (out->auth == DELIVERY_AUTH_MTLS && !out->cert_file.len)
+    diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type mtls needs clientCertFile and clientKeyFile");
 }
 
 static void fill(const struct config *file, struct arena *arena, struct diag_list *diags,
@@ -52,7 +159,6 @@ static void fill(const struct config *file, struct arena *arena, struct diag_lis
   while (base.len && base.ptr[base.len - 1] == '/')
     base.len--;
   out->base = arena_str(arena, base);
-  out->ca_file = config_beside(file->source.name.ptr, config_string(object, "caFile"), arena);
   out->connect_ms = config_integer(object, "connectTimeoutMs", 10000);
   out->total_ms = config_integer(object, "totalTimeoutMs", 60000);
   out->max_response = (size_t)config_integer(object, "maxResponseBytes", LIMIT_RESPONSE_BYTES);
@@ -60,6 +166,7 @@ static void fill(const struct config *file, struct arena *arena, struct diag_lis
   out->retry_wait_ms = config_integer(object, "retryWaitMs", 500);
   out->read_back = config_boolean(object, "readBack", false);
   read_auth(file, arena, diags, out);
+  read_tls(file, arena, diags, out);
 }
 
 enum status delivery_destination_read(const char *path, const struct host *host, struct arena *arena,

@@ -1,7 +1,7 @@
 /*
  * probe.c - one GET of /metadata with the client that delivers, and what its connection was made of.
  *
- * The same client: what this finds is what a delivery would meet. The TLS session can be looked at only while
+ * The same client, but for a token that must be fetched first: what this finds is what a delivery would meet. The TLS session can be looked at only while
  * a request runs, so a header callback does.
  */
 #include <openssl/ssl.h>
@@ -43,7 +43,6 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
 
 static void look_at_connection(struct looking *looking) {
   CURL *curl = looking->client->curl;
-  struct curl_header *date = NULL;
   const char *address = NULL;
   curl_off_t looked_up = 0;
   curl_easy_getinfo(curl, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
@@ -51,9 +50,6 @@ static void look_at_connection(struct looking *looking) {
   looking->out->resolved = looked_up > 0;
   if (address && looking->out->answer.phase > DELIVERY_CONNECT)
     looking->out->address = arena_str(looking->arena, str_of(address));
-  if (curl_easy_header(curl, "date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK) return;
-  time_t when = curl_getdate(date->value, NULL);
-  looking->out->server_ms = when > 0 ? (int64_t)when * 1000 : 0;
 }
 
 enum status delivery_probe(struct delivery_client *client, struct arena *arena, struct delivery_probe *out) {
@@ -63,7 +59,7 @@ enum status delivery_probe(struct delivery_client *client, struct arena *arena, 
   if (curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, on_header) != CURLE_OK ||
       curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, &looking) != CURLE_OK)
     return STATUS_NOMEM;
-  enum status status = delivery_send(client, &request, arena, &out->answer);
+  enum status status = delivery_send_bare(client, &request, arena, &out->answer);
   if (status == STATUS_OK) look_at_connection(&looking);
   curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, NULL);
   curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, NULL);

@@ -1,13 +1,10 @@
 /* smart.c - key sets, assertions, token answers. */
 #include "delivery/smart.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <strings.h>
+#include "base/secret.h"
 #include "delivery/jwt.h"
 
 enum { FILE_MAX = 65536, ASSERTION_MS = 240000, KID_MAX = 64 };
@@ -43,25 +40,6 @@ static enum status refuse(struct diag_list *diags, struct str where, enum diag_c
 }
 
 /* --- the file --- */
-
-static enum status open_secret(const char *path, struct diag_list *diags, int *out) {
-  struct stat info;
-  *out = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (*out < 0)
-    return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, "the key set is missing or not permitted");
-  const char *why = NULL;
-  if (fstat(*out, &info) != 0 || !S_ISREG(info.st_mode))
-    why = "the key set is not a regular file";
-  else if (info.st_mode & (S_IRWXG | S_IRWXO))
-    why = "the key set can be read by others: chmod 600";
-  else if (info.st_uid != geteuid() && info.st_uid != 0)
-    why = "the key set belongs to another user";
-  else if (info.st_size > FILE_MAX)
-    why = "the key set is too long";
-  if (!why) return STATUS_OK;
-  close(*out);
-  return refuse(diags, str_of(path), DIAG_CONFIG_INVALID, why);
-}
 
 static bool take_key(struct delivery_smart_keys *keys, const json_t *row) {
   const char *pem = json_string_value(json_object_get(row, "pem"));
@@ -101,25 +79,21 @@ static enum status take_keys(struct delivery_smart_keys *keys, const json_t *fil
 }
 
 /* jansson's own memory is freed unwiped: the process keeps no core and no swap, see SECURITY.md. */
-enum status delivery_smart_keys_read(const char *path, const struct host *host, struct diag_list *diags,
+enum status delivery_smart_keys_read(const char *path, struct diag_list *diags,
                                      struct delivery_smart_keys **out) {
-  char *text = NULL;
-  json_t *file = NULL;
-  int fd = -1;
-  (void)host;
+  struct arena *arena = arena_new(4 * FILE_MAX);
+  struct str text = {0};
   *out = NULL;
-  enum status status = open_secret(path, diags, &fd);
-  if (status != STATUS_OK) return status;
   struct delivery_smart_keys *keys = calloc(1, sizeof *keys);
-  text = malloc(FILE_MAX);
-  status = keys && text ? STATUS_OK : STATUS_NOMEM;
-  ssize_t len = status == STATUS_OK ? read(fd, text, FILE_MAX) : 0;
-  if (status == STATUS_OK) file = json_loadb(text, len > 0 ? (size_t)len : 0, JSON_REJECT_DUPLICATES, NULL);
-  if (status == STATUS_OK) status = take_keys(keys, file, path, diags);
-  json_decref(file);
-  if (text) OPENSSL_cleanse(text, FILE_MAX);
-  free(text);
-  close(fd);
+  enum status status = keys && arena ? STATUS_OK : STATUS_NOMEM;
+  if (status == STATUS_OK) status = base_secret_read(path, "the key set", FILE_MAX, arena, diags, &text);
+  if (status == STATUS_OK) {
+    json_t *file = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    status = take_keys(keys, file, path, diags);
+    json_decref(file);
+  }
+  base_secret_wipe(text);
+  arena_free(arena);
   if (status == STATUS_OK)
     *out = keys;
   else

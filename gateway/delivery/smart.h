@@ -24,7 +24,7 @@ const char *delivery_smart_algorithm_name(enum delivery_smart_algorithm algorith
 struct delivery_smart_keys;
 
 /* Reads the file: regular, this user's or root's, closed to others. */
-enum status delivery_smart_keys_read(const char *path, const struct host *host, struct diag_list *diags,
+enum status delivery_smart_keys_read(const char *path, struct diag_list *diags,
                                      struct delivery_smart_keys **out) MUST_USE;
 /* NULL is allowed. */
 void delivery_smart_keys_close(struct delivery_smart_keys *keys);

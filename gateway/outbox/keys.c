@@ -1,9 +1,6 @@
 /* keys.c - store keys (a file) and the data keys that they wrap (in the store). */
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "base/secret.h"
 #include "outbox/internal.h"
 
 enum { KEY_FILE_MAX = 8192, ROOT_KEY = 0 };
@@ -17,35 +14,6 @@ void outbox_keys_wipe(struct outbox_keys *keys) {
 static enum status refuse_file(struct diag_list *diags, const char *path, const char *why) {
   outbox_refuse(diags, path, "%s", why);
   return STATUS_CONFIG;
-}
-
-/* By the descriptor, so that nothing can be swapped in between. */
-static enum status check_file(int file, const char *path, struct diag_list *diags) {
-  struct stat info;
-  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode))
-    return refuse_file(diags, path, "the store key must be a regular file");
-  if (info.st_mode & (S_IRWXG | S_IRWXO))
-    return refuse_file(diags, path, "the store key can be read by others than its owner: chmod 600");
-  if (info.st_uid != geteuid() && info.st_uid != 0)
-    return refuse_file(diags, path, "the store key belongs to another user");
-  if (info.st_size > KEY_FILE_MAX) return refuse_file(diags, path, "the file of the store key is too long");
-  return STATUS_OK;
-}
-
-static enum status read_text(const char *path, char *text, size_t *len, struct diag_list *diags) {
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file < 0) {
-    outbox_refuse(diags, path, "the store key cannot be read: %s", strerror(errno));
-    return STATUS_CONFIG;
-  }
-  enum status status = check_file(file, path, diags);
-  if (status == STATUS_OK) {
-    ssize_t got = read(file, text, KEY_FILE_MAX);
-    *len = got > 0 ? (size_t)got : 0;
-    if (got <= 0) status = refuse_file(diags, path, "the file of the store key is empty");
-  }
-  close(file);
-  return status;
 }
 
 static int hex_digit(char c) {
@@ -105,13 +73,11 @@ static enum status read_lines(struct str text, const char *path, struct diag_lis
 
 enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags,
                              struct outbox_keys *out) {
-  size_t len = 0;
+  struct str text;
   *out = (struct outbox_keys){0};
-  char *text = arena_alloc(arena, KEY_FILE_MAX);
-  if (!text) return STATUS_NOMEM;
-  enum status status = read_text(path, text, &len, diags);
-  if (status == STATUS_OK) status = read_lines(str_make(text, len), path, diags, out);
-  OPENSSL_cleanse(text, KEY_FILE_MAX);
+  enum status status = base_secret_read(path, "the store key", KEY_FILE_MAX, arena, diags, &text);
+  if (status == STATUS_OK) status = read_lines(text, path, diags, out);
+  base_secret_wipe(text);
   if (status != STATUS_OK) outbox_keys_wipe(out);
   return status;
 }

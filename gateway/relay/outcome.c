@@ -64,6 +64,7 @@ static struct relay_verdict passing(const struct sum *sum, enum status status,
     verdict.trouble = endings[i].trouble;
     verdict.reason = str_of(endings[i].reason);
   }
+  if (last->no_token) verdict.reason = STR("no-token");
   if (last->phase == DELIVERY_TLS) verdict.reason = STR("tls");
   if (last->phase == DELIVERY_ANSWER && last->status >= 300) verdict.reason = http_word(last->status);
   verdict.http_status = last->phase == DELIVERY_ANSWER ? (int)last->status : 0;

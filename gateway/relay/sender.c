@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "delivery/token.h"
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
@@ -35,6 +36,7 @@ struct job {
   struct lock *locks;
   size_t lock_count;
   bool wants_locks; /* suspended until they are free */
+  bool wants_token; /* suspended until a fetch ends */
   int64_t began;
 };
 
@@ -60,18 +62,45 @@ static const struct relay_way *way_of(const struct job *job) {
 
 static void on_answer(void *context, const struct delivery_answer *answer) {
   struct job *job = context;
-  *job->answer = job->last = *answer;
+  *job->answer = *answer;
   relay_fiber_resume(job->fiber);
 }
 
-static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
-                                struct delivery_answer *answer) {
+static enum status transfer(void *context, const struct delivery_request *request, struct arena *arena,
+                            struct delivery_answer *answer) {
   struct job *job = context;
   struct delivery_transfer *transfer;
   job->answer = answer;
   enum status status = delivery_loop_send(job->sender->relay->loop, way_of(job)->client, request, arena,
                                           on_answer, job, &transfer);
   if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  return status;
+}
+
+/* Another job of the destination fetches the token. */
+static void join_token(void *context) {
+  struct job *job = context;
+  job->wants_token = true;
+  relay_fiber_suspend(job->fiber);
+}
+
+/* Each goes on from the event loop, not from within the fiber that fetched. */
+static void token_ended(void *context) {
+  const struct job *ended = context;
+  for (struct job *job = ended->sender->jobs; job; job = job->next) {
+    if (!job->wants_token) continue;
+    job->wants_token = false;
+    event_active(job->timer, EV_TIMEOUT, 1);
+  }
+}
+
+static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
+                                struct delivery_answer *answer) {
+  struct job *job = context;
+  struct delivery_channel channel = {
+      .context = job, .send = transfer, .join = join_token, .ended = token_ended};
+  enum status status = delivery_send_on(way_of(job)->client, &channel, request, arena, answer);
+  if (status == STATUS_OK) job->last = *answer;
   return status;
 }
 

@@ -52,6 +52,8 @@ static enum status open_destination(const char *json, struct delivery_destinatio
   return status;
 }
 
+#define AUTH(members) "{\"base\":\"https://e.example\",\"auth\":{" members "}}"
+
 static void test_base(void **state) {
   (void)state;
   struct delivery_destination d;
@@ -64,6 +66,19 @@ static void test_base(void **state) {
                                     "{\"bas\":\"https://ehr.example\"}",
                                     "{\"base\":\"https://ehr.example\",\"tokn\":\"x\"}",
                                     "{\"base\":\"https://e.example\",\"auth\":{\"type\":\"bearer\"}}",
+                                    "{\"base\":\"https://e.example\",\"auth\":{\"type\":\"basic\",\"user\":\"u\"}}",
+                                    AUTH("\"type\":\"basic\",\"user\":\"a:b\",\"passwordFile\":\"token\""),
+                                    AUTH("\"type\":\"mtls\""),
+                                    AUTH("\"type\":\"smart\",\"clientId\":\"c\""),
+                                    AUTH("\"type\":\"none\",\"tokenFile\":\"token\""),
+                                    AUTH("\"type\":\"smart\",\"clientId\":\"c\",\"keysFile\":\"k\",\"tokenUrl\":\"http://e\""),
+                                    AUTH("\"type\":\"smart\",\"clientId\":\"c\\r\\n\",\"keysFile\":\"k\""),
+                                    "{\"base\":\"https://e.example\",\"clientCertFile\":\"c\"}",
+                                    "{\"base\":\"https://e.example\",\"crlFile\":\"none\"}",
+                                    "{\"base\":\"https://e.example\",\"crlFile\":\"d.json\"}",
+                                    "{\"base\":\"https://e.example\",\"pinnedKeys\":[]}",
+                                    "{\"base\":\"https://e.example\",\"pinnedKeys\":[\"sha256//AAAA\"]}",
+                                    "{\"base\":\"https://e.example\",\"pinnedKeys\":[\"/etc/passwd\"]}",
                                     "{\"base\":5}",
                                     "{",
                                     "[]"};
@@ -103,7 +118,27 @@ static void test_token_file(void **state) {
   arena_free(arena);
 }
 
+static void test_password_file(void **state) {
+  (void)state;
+  static const char json[] = AUTH("\"type\":\"basic\",\"user\":\"us\",\"passwordFile\":\"password\"");
+  struct delivery_destination d;
+  arena = arena_new(1 << 20);
+  diag_list_init(&diags, arena);
+  put("password", "of two words\n", 0600);
+  assert_int_equal(STATUS_OK, open_destination(json, &d));
+  put("password", "of two\r\nlines", 0600);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d));
+  put("password", "\n", 0600);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d));
+  put("password", "open", 0640);
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d));
+  drop("password");
+  assert_int_equal(STATUS_CONFIG, open_destination(json, &d));
+  arena_free(arena);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file),
+                                     cmocka_unit_test(test_password_file)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

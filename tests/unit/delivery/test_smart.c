@@ -55,7 +55,7 @@ static struct delivery_smart_keys *add(struct test *test, struct delivery_smart_
   assert_int_equal(delivery_smart_keys_add(keys, algorithm, now, from, test->arena, &text), STATUS_OK);
   put(test, text, 0600);
   delivery_smart_keys_close(keys);
-  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &more), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_read(test->path, &test->diags, &more), STATUS_OK);
   return more;
 }
 
@@ -225,15 +225,15 @@ static void bad_files_are_refused(void **state) {
   struct str good;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     put(test, str_of(bad[i]), 0600);
-    assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+    assert_int_equal(delivery_smart_keys_read(test->path, &test->diags, &keys), STATUS_CONFIG);
     assert_null(keys);
   }
   assert_int_equal(delivery_smart_keys_add(NULL, SMART_ES384, 1, 1, test->arena, &good), STATUS_OK);
   put(test, good, 0640);
-  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+  assert_int_equal(delivery_smart_keys_read(test->path, &test->diags, &keys), STATUS_CONFIG);
   assert_true(str_find(test->diags.last->message, STR("chmod 600"), 0) != SIZE_MAX);
   put(test, good, 0400);
-  assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_OK);
+  assert_int_equal(delivery_smart_keys_read(test->path, &test->diags, &keys), STATUS_OK);
   delivery_smart_keys_close(keys);
 }
 
@@ -250,7 +250,7 @@ static void other_kinds_of_key_are_refused(void **state) {
              "printf '\",\"made\":1,\"signsFrom\":1}]}' >> %s; chmod 600 %s",
              test->path, commands[i], test->path, test->path, test->path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(delivery_smart_keys_read(test->path, host_system(), &test->diags, &keys), STATUS_CONFIG);
+    assert_int_equal(delivery_smart_keys_read(test->path, &test->diags, &keys), STATUS_CONFIG);
   }
 }
 

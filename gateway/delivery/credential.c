@@ -1,0 +1,148 @@
+/* credential.c - who we are, and whom we believe: files that are read and judged before a connection is made.
+ */
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include "base/secret.h"
+#include "delivery/client.h"
+#include "delivery/jwt.h"
+#include "delivery/smart.h"
+
+enum { SECRET_MAX = 16384, PUBLIC_MAX = 1 << 20, LISTS_MAX = 32 << 20, PASSWORD_MAX = 1024 };
+
+static enum status refuse(struct diag_list *diags, struct str file, const char *why) {
+  struct source source = source_make(file, (struct str){0});
+  struct diag_at at = {.source = &source};
+  diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", why);
+  return STATUS_CONFIG;
+}
+
+enum status delivery_authorize(struct delivery_client *client, const char *scheme, struct str secret) {
+  size_t size = sizeof "Authorization:  " + strlen(scheme) + secret.len;
+  char *header = OPENSSL_zalloc(size);
+  if (!header) return STATUS_NOMEM;
+  (void)snprintf(header, size, "Authorization: %s %.*s", scheme, STR_ARG(secret));
+  if (client->authorization) OPENSSL_clear_free(client->authorization, client->authorization_size);
+  client->authorization = header;
+  client->authorization_size = size;
+  return STATUS_OK;
+}
+
+static bool is_printable(struct str text, char least) {
+  for (size_t i = 0; i < text.len; i++)
+    if (text.ptr[i] < least || text.ptr[i] > '~') return false;
+  return text.len > 0;
+}
+
+static enum status load_bearer(struct delivery_client *client, struct arena *arena, struct diag_list *diags) {
+  struct str path = client->destination.token_file, token;
+  enum status status = base_secret_read(path.ptr, "the token file", SECRET_MAX, arena, diags, &token);
+  if (status != STATUS_OK) return status;
+  token = str_trim(token);
+  if (!is_printable(token, '!'))
+    return refuse(diags, path, "the token file must hold one line without spaces");
+  return delivery_authorize(client, "Bearer", token);
+}
+
+/* RFC 7617; the line end that editors put is not of the password. */
+static enum status load_basic(struct delivery_client *client, struct arena *arena, struct diag_list *diags) {
+  struct str path = client->destination.password_file, password;
+  enum status status = base_secret_read(path.ptr, "the password file", PASSWORD_MAX, arena, diags, &password);
+  if (status != STATUS_OK) return status;
+  while (password.len && strchr("\r\n", password.ptr[password.len - 1]))
+    password.len--;
+  if (!is_printable(password, ' '))
+    return refuse(diags, path, "the password file must hold one line of printable ASCII characters");
+  struct str both = arena_printf(arena, "%.*s:%.*s", STR_ARG(client->destination.user), STR_ARG(password));
+  struct str coded = both.ptr ? base_base64(both, arena) : (struct str){0};
+  return coded.ptr ? delivery_authorize(client, "Basic", coded) : STATUS_NOMEM;
+}
+
+/* It is read again for each token; here only that it can be. */
+static enum status check_smart(const struct delivery_client *client, struct diag_list *diags) {
+  struct delivery_smart_keys *keys = NULL;
+  enum status status = delivery_smart_keys_read(client->destination.keys_file.ptr, diags, &keys);
+  delivery_smart_keys_close(keys);
+  return status;
+}
+
+/* --- the client certificate --- */
+
+static const char *fault_of_pair(X509 *certificate, EVP_PKEY *key) {
+  if (!certificate) return "clientCertFile holds no certificate in PEM";
+  if (!key) return "clientKeyFile holds no private key in PEM, or one with a password";
+  if (X509_check_private_key(certificate, key) != 1)
+    return "clientKeyFile is not the key of the certificate in clientCertFile";
+  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+    return "the client certificate has expired: get a new one";
+  if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+    return "the client certificate is not yet valid: check the clock";
+  return NULL;
+}
+
+static X509 *read_certificate(struct str pem) {
+  BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+  X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+  BIO_free(bio);
+  return certificate;
+}
+
+static enum status check_pair(const struct delivery_client *client, struct arena *arena,
+                              struct diag_list *diags) {
+  const struct delivery_destination *destination = &client->destination;
+  struct str public = {0}, secret;
+  const struct host *host = client->host;
+  if (!destination->cert_file.len) return STATUS_OK;
+  enum status status =
+      base_secret_read(destination->key_file.ptr, "clientKeyFile", SECRET_MAX, arena, diags, &secret);
+  if (status != STATUS_OK) return status;
+  if (host->read_file(host->context, destination->cert_file.ptr, PUBLIC_MAX, arena, &public) != STATUS_OK)
+    return refuse(diags, destination->cert_file, "clientCertFile cannot be read");
+  X509 *certificate = read_certificate(public);
+  EVP_PKEY *key = delivery_jwt_read_pem(secret);
+  const char *fault = fault_of_pair(certificate, key);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  base_secret_wipe(secret);
+  return fault ? refuse(diags, destination->cert_file, fault) : STATUS_OK;
+}
+
+/* --- revocation lists --- */
+
+static size_t count_lists(struct str pem) {
+  BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+  size_t count = 0;
+  X509_CRL *list;
+  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+    X509_CRL_free(list);
+    count++;
+  }
+  BIO_free(bio);
+  return count;
+}
+
+/* That it is there and can be read; whether it is fresh, and of the right authority, each handshake asks. */
+static enum status check_lists(const struct delivery_client *client, struct arena *arena,
+                               struct diag_list *diags) {
+  struct str path = client->destination.crl_file, text = {0};
+  const struct host *host = client->host;
+  if (!path.len) return STATUS_OK;
+  if (host->read_file(host->context, path.ptr, LISTS_MAX, arena, &text) != STATUS_OK)
+    return refuse(diags, path, "crlFile is missing or cannot be read: without it no certificate is trusted");
+  return count_lists(text) ? STATUS_OK : refuse(diags, path, "crlFile holds no revocation list in PEM");
+}
+
+enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) {
+  struct arena *arena = arena_new((size_t)LISTS_MAX + 4 * PUBLIC_MAX); /* wiped when it is freed */
+  if (!arena) return STATUS_NOMEM;
+  enum status status = check_lists(client, arena, diags);
+  if (status == STATUS_OK) status = check_pair(client, arena, diags);
+  if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_BEARER)
+    status = load_bearer(client, arena, diags);
+  if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_BASIC)
+    status = load_basic(client, arena, diags);
+  if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_SMART)
+    status = check_smart(client, diags);
+  arena_free(arena);
+  return status;
+}
