@@ -34,6 +34,7 @@ static const struct key store_keys[] = {
     {"reserve-mib", NUMBER, AT(relay_config, reserve_mib), 1, 1 << 20},
     {"keep-days", NUMBER, AT(relay_config, keep_days), 0, 36500},
     {"dedupe-days", NUMBER, AT(relay_config, dedupe_days), 30, 36500},
+    {"backup", PATH, AT(relay_config, backup)},
 };
 static const struct key http_keys[] = {
     {"socket", PATH, AT(relay_config, socket)},

@@ -11,6 +11,8 @@
  *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
  *
  *   [store]      max-records, reserve-mib, keep-days, dedupe-days
+ *                backup = /var/backups/ketlink.db        a checked copy, once a day, sealed as the store is;
+ * optional
  *
  *   [http]       socket = /run/ketlink/ketlink.sock      or listen = 127.0.0.1:8650
  *                token-file = /etc/ketlink/intake.token   needed for listen, optional for a socket
@@ -57,7 +59,7 @@ struct relay_destination_config {
 
 struct relay_config {
   struct source source;
-  struct str state, key, marker, mappings, definitions, alert;
+  struct str state, key, marker, mappings, definitions, alert, backup;
   bool json_log;
   int64_t max_records, reserve_mib, keep_days, dedupe_days;
   struct str socket, listen, token_file;

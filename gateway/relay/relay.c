@@ -5,10 +5,12 @@
 #include <event2/event.h>
 #include <openssl/crypto.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "console/console.h"
 #include "relay/internal.h"
 
@@ -22,6 +24,7 @@ enum {
   SECURE_HEAP = 1 << 16,
   SIGNALS = 3
 };
+#define DAY_MS INT64_C(86400000)
 
 /* The relay and what only this file knows of. */
 struct whole {
@@ -32,7 +35,7 @@ struct whole {
   struct event *upkeep, *watchdog, *deadline;
   size_t open_before; /* records, at the last look */
   bool growing;
-  int64_t swept_at;
+  int64_t backed_up_at;
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -94,6 +97,25 @@ static void sweep(struct whole *whole) {
               RELAY_NUMBER("keys", (int64_t)swept.keys));
 }
 
+/* Once a day, when nothing else is to be done: a copy that has passed its check, put in place of yesterday's.
+ */
+static void back_up(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  struct str path = relay->config->backup, beside = arena_concat(relay->records, path, STR(".new"));
+  int64_t now = relay_now(relay);
+  struct diag_list diags;
+  if (!path.len || !beside.ptr || (whole->backed_up_at && now - whole->backed_up_at < DAY_MS)) return;
+  whole->backed_up_at = now; /* also of one that fails: it is told once a day */
+  diag_list_init(&diags, relay->records);
+  (void)unlink(beside.ptr);
+  enum status status = outbox_backup(relay->outbox, beside.ptr, &diags);
+  if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
+  if (status == STATUS_OK)
+    RELAY_LOG(relay, RELAY_INFO, "backed-up", RELAY_NUMBER("ms", relay_now(relay) - now));
+  else
+    relay_alert(relay, status == STATUS_INVALID ? "store-damaged" : "backup-failed", STR("store"));
+}
+
 static bool is_idle(const struct relay *relay) {
   size_t busy = relay_fiber_pool_busy(relay->fibers);
   return !busy && !relay->promised && !outbox_in_group(relay->outbox);
@@ -109,6 +131,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, open_records(&stats));
+  if (is_idle(relay)) back_up(whole);
   if (is_idle(relay) && stats.log_pages && outbox_idle(relay->outbox) == STATUS_IO) {
     relay->fatal = STATUS_IO;
     event_base_loopbreak(relay->base);
