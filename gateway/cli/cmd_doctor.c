@@ -8,7 +8,8 @@ static const struct {
   const char *shown, *word;
 } marks[] = {{"ok", "ok"}, {"warn", "warning"}, {"FAIL", "failed"}, {"skip", "skipped"}};
 
-static void set_detail(struct cli_doctor *doctor, struct cli_doctor_line *line, const char *format,
+static void __attribute__((format(printf, 3, 0)))
+set_detail(struct cli_doctor *doctor, struct cli_doctor_line *line, const char *format,
                        va_list args) {
   line->detail = arena_vprintf(doctor->cli->arena, format, args);
 }

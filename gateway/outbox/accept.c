@@ -144,7 +144,7 @@ static enum status add_record(struct accepting *a, struct str label) {
   sqlite3_bind_int64(add, 1, a->id);
   sqlite3_bind_int64(add, 2, a->destination);
   sqlite3_bind_int64(add, 3, a->lane);
-  sqlite3_bind_int(add, 4, state);
+  sqlite3_bind_int(add, 4, (int)state);
   sqlite3_bind_int(add, 5, !parked || item->blocks);
   sqlite3_bind_int(add, 6, parked && item->blocks);
   outbox_bind_str(add, 7, item->kind);

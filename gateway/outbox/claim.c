@@ -115,7 +115,7 @@ static enum status note_attempt(struct outbox *outbox, int64_t id, const struct 
   sqlite3_bind_int64(add, 1, id);
   sqlite3_bind_int64(add, 2, now);
   sqlite3_bind_int64(add, 3, outcome->took_ms);
-  sqlite3_bind_int(add, 4, outcome->state);
+  sqlite3_bind_int(add, 4, (int)outcome->state);
   sqlite3_bind_int(add, 5, outcome->http_status);
   outbox_bind_str(add, 6, outcome->reason);
   return outbox_run(outbox, add);

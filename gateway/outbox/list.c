@@ -101,7 +101,7 @@ enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filte
   outbox_bind_str(list, 2, filter->destination);
   outbox_bind_str(list, 3, filter->reason);
   sqlite3_bind_int64(list, 4, (int64_t)limit);
-  if (filter->by_state) sqlite3_bind_int(list, 5, filter->state);
+  if (filter->by_state) sqlite3_bind_int(list, 5, (int)filter->state);
   while (status == STATUS_OK && *count < limit && (status = outbox_row_step(outbox, list)) == STATUS_OK) {
     struct outbox_stored stored;
     status = without_label(read_row(outbox, list, arena, &stored));
@@ -165,7 +165,7 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   bool blocks = change->state == OUTBOX_PARKED && change->blocks;
   sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_STATE);
   sqlite3_bind_int64(set, 1, stored->row.id);
-  sqlite3_bind_int(set, 2, change->state);
+  sqlite3_bind_int(set, 2, (int)change->state);
   sqlite3_bind_int(set, 3, holds_place(change->state, blocks));
   sqlite3_bind_int(set, 4, blocks);
   outbox_bind_str(set, 5, change->reason);

@@ -66,7 +66,8 @@ static struct relay_verdict passing(const struct sum *sum, enum status status,
   }
   if (last->no_token) verdict.reason = STR("no-token");
   if (last->phase == DELIVERY_TLS) verdict.reason = STR("tls");
-  if (last->phase == DELIVERY_ANSWER && last->status >= 300) verdict.reason = http_word(last->status);
+  if (verdict.trouble == RELAY_BUSY && last->phase == DELIVERY_ANSWER && last->status >= 300)
+    verdict.reason = http_word(last->status);
   verdict.http_status = last->phase == DELIVERY_ANSWER ? (int)last->status : 0;
   return verdict;
 }
