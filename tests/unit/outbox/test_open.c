@@ -187,8 +187,7 @@ static void nothing_of_a_patient_is_in_the_files(void **state) {
 
 static void damaged_and_swapped_records_are_parked(void **state) {
   static const char *const changes[] = {
-      "UPDATE payload SET sealed = CAST(substr(sealed, 1, 20) || X'00' || substr(sealed, 22) AS BLOB) WHERE "
-      "record = 1",
+      "UPDATE payload SET sealed = CAST(substr(sealed, 1, 9) || X'00' || substr(sealed, 11) AS BLOB) WHERE record = 1",
       "UPDATE payload SET sealed = (SELECT sealed FROM payload WHERE record = 3) WHERE record = 1",
       "UPDATE payload SET sealed = X'' WHERE record = 1",
       "DELETE FROM payload WHERE record = 1",

@@ -120,7 +120,7 @@ static void long_lines_are_refused(void **state) {
     struct relay_config config;
     char text[1024], path[256];
     snprintf(path, sizeof path, "/%0*d", len - 9, 1); /* "marker = " before it */
-    int size = snprintf(text, sizeof text, "[relay]\nmarker = %s\n%s", path, GOOD + 8);
+    int size = snprintf(text, sizeof text, "[relay]\nmarker = %s\n%s", path, &GOOD[sizeof "[relay]"]);
     assert_int_equal(read_text(text, (size_t)size, &config), len + 1 <= 198 ? STATUS_OK : STATUS_CONFIG);
   }
 }
