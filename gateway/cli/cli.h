@@ -127,6 +127,10 @@ extern const struct cli_command cli_queue_list, cli_queue_show, cli_queue_retry,
     cli_queue_drop;
 extern const struct cli_command cli_queue_list_elsewhere, cli_queue_show_elsewhere, cli_queue_retry_elsewhere,
     cli_queue_park_elsewhere, cli_queue_pass_elsewhere, cli_queue_drop_elsewhere;
+extern const struct cli_command cli_keys_create, cli_keys_list, cli_keys_jwks, cli_keys_rotate, cli_keys_prune,
+    cli_keys_store;
+extern const struct cli_command cli_keys_create_elsewhere, cli_keys_list_elsewhere, cli_keys_jwks_elsewhere,
+    cli_keys_rotate_elsewhere, cli_keys_prune_elsewhere, cli_keys_store_elsewhere;
 extern const struct cli_command cli_map_check, cli_map_run, cli_map_test, cli_map_cover, cli_map_dump,
     cli_map_convert;
 extern const struct cli_command cli_definitions_build, cli_definitions_add, cli_definitions_list,
