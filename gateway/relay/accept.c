@@ -105,6 +105,7 @@ static enum status put_record(struct taking *taking, const struct intake_record 
                                    .item_count = taking->item_count};
   enum status status =
       outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
+  relay_group_touch(taking->relay);
   if (status != STATUS_OK) return status;
   taking->relay->accepted = true;
   taking->result->records++;

@@ -21,17 +21,27 @@
 #include <unistd.h>
 #include "relay/internal.h"
 
-enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, TAG_CHARS = 13, RENAMED = 1024 };
+/* A longer name leaves no room for what is put beside it, or behind it, when it is moved away. */
+enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, NAME_TAKEN_MAX = 220, TAG_CHARS = 13, NAMES_KEPT = 1024 };
+
+/* The last so many names, as hashes. */
+struct names {
+  uint64_t hashes[NAMES_KEPT];
+  size_t at;
+};
+
 
 struct relay_folder {
   struct relay *relay;
   const struct relay_folder_config *config;
   int folder, done, rejected, notify; /* descriptors, or -1 */
   struct event *changed, *scan;
-  bool full;                 /* nothing more is taken in this scan */
-  bool told;                 /* that the store is full */
-  uint64_t renamed[RENAMED]; /* hashes of names that came by a rename: whole files, whatever their age */
-  size_t renamed_at;
+  bool full;             /* nothing more is taken in this scan */
+  bool told;             /* that the store is full */
+  bool stuck;            /* files cannot be moved away: they would be taken again and again */
+  bool gone;             /* it is not where it was */
+  struct names renamed;  /* that came by a rename: whole files, whatever their age */
+  struct names refused;  /* that were spoken of */
 };
 
 /* A file whose records wait to be durable. */
@@ -62,6 +72,35 @@ static void say(const struct relay_folder *folder, enum relay_level level, const
                 const char *tag) {
   RELAY_LOG(folder->relay, level, event, RELAY_TEXT("folder", folder->config->name),
             RELAY_TEXT("file", str_of(tag)));
+}
+
+static bool has_name(const struct names *names, const char *name) {
+  uint64_t hash = str_hash(str_of(name));
+  for (size_t i = 0; i < NAMES_KEPT; i++)
+    if (names->hashes[i] == hash) return true;
+  return false;
+}
+
+static void keep_name(struct names *names, const char *name) {
+  names->hashes[names->at++ % NAMES_KEPT] = str_hash(str_of(name));
+}
+
+/* What can never be taken stays where it is, and is spoken of once. */
+static void refuse(struct relay_folder *folder, const char *name) {
+  char tag[TAG_CHARS];
+  if (has_name(&folder->refused, name)) return;
+  keep_name(&folder->refused, name);
+  tag_of(name, tag);
+  say(folder, RELAY_WARNING, "file-refused", tag);
+}
+
+static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins, const char *ends) {
+  if (*state != now) relay_alert(folder->relay, now ? begins : ends, folder->config->name);
+  *state = now;
+}
+
+static void set_stuck(struct relay_folder *folder, bool stuck) {
+  set_state(folder, &folder->stuck, stuck, "folder-stuck", "folder-moves");
 }
 
 /* --- opening what others have put there --- */
@@ -112,10 +151,11 @@ static bool is_still_there(const struct taken *taken) {
 }
 
 static void put_away(struct taken *taken) {
-  const struct relay_folder *folder = taken->folder;
+  struct relay_folder *folder = taken->folder;
   if (!is_still_there(taken)) return; /* another file has its name now: it is taken in its turn */
-  if (!move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done))
-    say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
+  bool moved = move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done);
+  if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
+  set_stuck(folder, !moved);
 }
 
 static void kept(void *context, enum status status) {
@@ -190,10 +230,10 @@ static void report(const struct relay_folder *folder, const struct taken *taken,
             RELAY_NUMBER("parked", (int64_t)accepted->parked));
 }
 
-/* Full, or out of memory: it stays where it is, and is asked for again. */
+/* Full, or out of memory, or nothing can be written beside it: it stays where it is, and is asked for again. */
 static void leave(struct relay_folder *folder, enum status status) {
-  if (status == STATUS_LIMIT && !folder->told) relay_alert(folder->relay, "store-full", folder->config->name);
-  folder->told |= status == STATUS_LIMIT;
+  if (status == STATUS_LIMIT) set_state(folder, &folder->told, true, "store-full", "store-takes");
+  if (status == STATUS_INVALID) set_stuck(folder, true);
   folder->full = true;
 }
 
@@ -217,7 +257,7 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
     free(taken);
     return;
   }
-  folder->told = false;
+  set_state(folder, &folder->told, false, "store-full", "store-takes");
   report(folder, taken, &accepted);
   relay_log_diags(&relay->log, "file-finding", &diags);
   relay_promise(relay, &taken->promise);
@@ -225,13 +265,14 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
 
 static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {
   struct stat info;
-  char tag[TAG_CHARS];
   int file = open_beneath(folder->folder, name);
-  if (file < 0) return errno == ENOENT ? LOOK_REFUSE : LOOK_WAIT;
-  enum look look = look_at(folder, file, renamed, &info);
+  /* no descriptor or no memory passes; what may not be read, or is no file any more, holds nobody back */
+  if (file < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EAGAIN)) return LOOK_WAIT;
+  if (file < 0 && errno == ENOENT) return LOOK_REFUSE; /* gone meanwhile */
+  enum look look = file >= 0 && strlen(name) <= NAME_TAKEN_MAX ? look_at(folder, file, renamed, &info) : LOOK_REFUSE;
   if (look == LOOK_TAKE) take(folder, name, file, &info);
-  if (look == LOOK_REFUSE) tag_of(name, tag), say(folder, RELAY_WARNING, "file-refused", tag);
-  close(file);
+  if (look == LOOK_REFUSE) refuse(folder, name);
+  if (file >= 0) close(file);
   return look;
 }
 
@@ -287,13 +328,6 @@ static struct found *list_files(const struct relay_folder *folder, size_t *count
   return found;
 }
 
-static bool was_renamed(const struct relay_folder *folder, const char *name) {
-  uint64_t hash = str_hash(str_of(name));
-  for (size_t i = 0; i < RENAMED; i++)
-    if (folder->renamed[i] == hash) return true;
-  return false;
-}
-
 static void schedule(struct relay_folder *folder, long ms) {
   struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
   event_add(folder->scan, &when);
@@ -302,18 +336,37 @@ static void schedule(struct relay_folder *folder, long ms) {
 /* One that is too young holds back those that were written after it, for as long as it is too young: they may
    be of the same patient. One that is being written is the youngest of all. */
 static size_t take_in_order(struct relay_folder *folder, const struct found *found, size_t count) {
-  size_t taken = 0;
-  for (size_t i = 0; i < count && taken < FILES_A_TURN && !folder->full; i++) {
-    enum look look = look_for(folder, found[i].name, was_renamed(folder, found[i].name));
+  size_t taken = 0, most = folder->stuck ? 1 : FILES_A_TURN;
+  for (size_t i = 0; i < count && taken < most && !folder->full; i++) {
+    enum look look = look_for(folder, found[i].name, has_name(&folder->renamed, found[i].name));
     if (look == LOOK_WAIT) break;
     taken += look == LOOK_TAKE;
   }
   return taken;
 }
 
+static bool open_descriptors(struct relay_folder *folder);
+static bool watch_changes(struct relay_folder *folder);
+static void close_descriptors(struct relay_folder *folder);
+
+/* Removed, or another one in its place: a mount that came late, a folder made anew. Also when files cannot be moved
+   into the folders below it: those may be others now. */
+static bool is_present(struct relay_folder *folder) {
+  struct stat named, held;
+  const char *path = folder->config->path.ptr;
+  bool same = !folder->stuck && stat(path, &named) == 0 && folder->folder >= 0 && fstat(folder->folder, &held) == 0 &&
+              named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+  if (!same) {
+    close_descriptors(folder);
+    same = open_descriptors(folder) && watch_changes(folder);
+  }
+  set_state(folder, &folder->gone, !same, "folder-gone", "folder-back");
+  return same;
+}
+
 static void scan(struct relay_folder *folder) {
   size_t count = 0;
-  struct found *found = folder->relay->stopping ? NULL : list_files(folder, &count);
+  struct found *found = folder->relay->stopping || !is_present(folder) ? NULL : list_files(folder, &count);
   folder->full = false;
   size_t taken = take_in_order(folder, found, count);
   for (size_t i = 0; i < count; i++)
@@ -336,7 +389,7 @@ static void on_change(evutil_socket_t socket, short what, void *context) {
   for (ssize_t at = 0; at < len;) {
     const struct inotify_event *event = (const struct inotify_event *)(const void *)(bytes + at);
     if (event->len && event->mask & IN_MOVED_TO && is_wanted(event->name))
-      folder->renamed[folder->renamed_at++ % RENAMED] = str_hash(str_of(event->name));
+      keep_name(&folder->renamed, event->name);
     at += (ssize_t)(sizeof *event + event->len);
   }
   schedule(folder, 0);
@@ -359,10 +412,24 @@ static bool open_descriptors(struct relay_folder *folder) {
          inotify_add_watch(folder->notify, folder->config->path.ptr, IN_MOVED_TO | IN_ONLYDIR) >= 0;
 }
 
+static void close_descriptors(struct relay_folder *folder) {
+  int *descriptors[] = {&folder->folder, &folder->done, &folder->rejected, &folder->notify};
+  if (folder->changed) event_free(folder->changed);
+  folder->changed = NULL;
+  for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
+    if (*descriptors[i] >= 0) close(*descriptors[i]);
+    *descriptors[i] = -1;
+  }
+}
+
+static bool watch_changes(struct relay_folder *folder) {
+  folder->changed = event_new(folder->relay->base, folder->notify, EV_READ | EV_PERSIST, on_change, folder);
+  return folder->changed && event_add(folder->changed, NULL) == 0;
+}
+
 static bool watch(struct relay_folder *folder) {
   folder->scan = event_new(folder->relay->base, -1, 0, on_scan, folder);
-  folder->changed = event_new(folder->relay->base, folder->notify, EV_READ | EV_PERSIST, on_change, folder);
-  if (!folder->scan || !folder->changed || event_add(folder->changed, NULL) != 0) return false;
+  if (!folder->scan || !watch_changes(folder)) return false;
   schedule(folder, 0);
   return true;
 }
@@ -386,10 +453,7 @@ enum status relay_folder_open(struct relay *relay, const struct relay_folder_con
 
 void relay_folder_close(struct relay_folder *folder) {
   if (!folder) return;
-  int descriptors[] = {folder->folder, folder->done, folder->rejected, folder->notify};
   if (folder->scan) event_free(folder->scan);
-  if (folder->changed) event_free(folder->changed);
-  for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++)
-    if (descriptors[i] >= 0) close(descriptors[i]);
+  close_descriptors(folder);
   free(folder);
 }

@@ -36,11 +36,15 @@ static void on_commit(evutil_socket_t socket, short what, void *context) {
   commit(context);
 }
 
+void relay_group_touch(struct relay *relay) {
+  event_active(relay->commit, EV_TIMEOUT, 0);
+}
+
 void relay_promise(struct relay *relay, struct relay_promise *promise) {
   promise->next = NULL;
   *relay->promised_end = promise;
   relay->promised_end = &promise->next;
-  event_active(relay->commit, EV_TIMEOUT, 0);
+  relay_group_touch(relay);
 }
 
 enum status relay_group_open(struct relay *relay) {

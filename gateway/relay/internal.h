@@ -51,6 +51,9 @@ struct relay_promise {
 };
 /* Kept once, after the commit at the end of this turn of the loop. */
 void relay_promise(struct relay *relay, struct relay_promise *promise);
+/* The store was asked to change something, with whatever result: its group ends with this turn, also when nobody
+   was promised anything. A group that was given up refuses every call until then. */
+void relay_group_touch(struct relay *relay);
 enum status relay_group_open(struct relay *relay) MUST_USE;
 /* Commits what waits, now; for the end of the process. */
 void relay_group_close(struct relay *relay);
@@ -177,6 +180,8 @@ struct relay {
   enum status fatal; /* why the loop was left */
 };
 int64_t relay_now(const struct relay *relay);
+/* Milliseconds that never go back: for what is waited for and measured in this process. */
+int64_t relay_elapsed(const struct relay *relay);
 void relay_kick(struct relay *relay);
 
 #endif

@@ -42,6 +42,10 @@ int64_t relay_now(const struct relay *relay) {
   return relay->host->now_ms(relay->host->context);
 }
 
+int64_t relay_elapsed(const struct relay *relay) {
+  return relay->host->monotonic_ns(relay->host->context) / 1000000;
+}
+
 void relay_kick(struct relay *relay) {
   for (size_t i = 0; i < relay->config->destination_count; i++)
     if (relay->senders[i]) relay_sender_kick(relay->senders[i]);

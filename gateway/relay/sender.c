@@ -14,7 +14,7 @@
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
-enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, LOCKS_MAX = 4096, DIGEST_CHARS = 64 };
+enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -37,7 +37,9 @@ struct job {
   size_t lock_count;
   bool wants_locks; /* suspended until they are free */
   bool wants_token; /* suspended until a fetch ends */
-  int64_t began;
+  struct outbox_outcome outcome; /* when it has ended */
+  bool ended;
+  int64_t began; /* by relay_elapsed */
 };
 
 struct relay_sender {
@@ -49,7 +51,7 @@ struct relay_sender {
   size_t in_flight;
   enum relay_trouble trouble;
   unsigned failures; /* one after the other */
-  int64_t probe_at;  /* in trouble: not before */
+  int64_t probe_at;  /* in trouble: not before, by relay_elapsed: clocks jump */
   bool stopped;
   uint64_t delivered, failed, parked, sent_ms;
 };
@@ -104,10 +106,16 @@ static enum status send_request(void *context, const struct delivery_request *re
   return status;
 }
 
+static void settle_again(struct job *job);
+
 static void on_timer(evutil_socket_t socket, short what, void *context) {
+  struct job *job = context;
   (void)socket;
   (void)what;
-  relay_fiber_resume(((struct job *)context)->fiber);
+  if (job->ended)
+    settle_again(job);
+  else
+    relay_fiber_resume(job->fiber);
 }
 
 static void wait_for(void *context, int64_t ms) {
@@ -265,7 +273,7 @@ static void note_trouble(struct relay_sender *sender, const struct relay_verdict
     sender->trouble = RELAY_FINE;
   else if (verdict->trouble == RELAY_HELD || sender->failures >= TROUBLE_AFTER)
     sender->trouble = verdict->trouble;
-  if (sender->trouble != RELAY_FINE) sender->probe_at = relay_now(sender->relay) + wait;
+  if (sender->trouble != RELAY_FINE) sender->probe_at = relay_elapsed(sender->relay) + wait;
   if (sender->trouble != before) relay_alert(sender->relay, troubles[sender->trouble], sender->config->name);
 }
 
@@ -293,7 +301,7 @@ static void log_end(const struct job *job, const struct relay_verdict *verdict) 
   RELAY_LOG(relay, level, outbox_state_name(verdict->state),
             RELAY_TEXT("destination", job->sender->config->name), RELAY_NUMBER("record", job->claim.id),
             RELAY_TEXT("reason", verdict->reason), RELAY_NUMBER("attempt", job->claim.attempts + 1),
-            RELAY_NUMBER("ms", relay_now(relay) - job->began));
+            RELAY_NUMBER("ms", relay_elapsed(relay) - job->began));
 }
 
 static void count_end(struct relay_sender *sender, const struct relay_verdict *verdict, int64_t ms) {
@@ -312,15 +320,33 @@ static void give_up_at_last(const struct job *job, struct relay_verdict *verdict
   verdict->reason = STR("gave-up");
 }
 
-/* The end is durable: what waited for it may go on. */
+static void wait_ms(struct event *timer, int64_t ms) {
+  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  (void)event_add(timer, &when);
+}
+
+/* The end is durable: what waited for it may go on. A full disk, or no memory: the store still has it as `sending`,
+   and its lane waits; it is told again, since nobody else ever would. */
 static void settled(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
-  /* not durable: the record stays `sending`, and is unknown when the store is opened again */
-  if (status != STATUS_OK)
+  if (status != STATUS_OK && sender->relay->fatal == STATUS_OK) {
     RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
+    wait_ms(job->timer, STORE_RETRY_MS);
+    return;
+  }
   end_job(job);
   relay_sender_kick(sender);
+}
+
+static void settle_again(struct job *job) {
+  struct relay *relay = job->sender->relay;
+  enum status status = outbox_finish(relay->outbox, job->claim.id, &job->outcome, relay_now(relay));
+  if (status == STATUS_CONFLICT || status == STATUS_INVALID || status == STATUS_NOT_FOUND)
+    RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
+              RELAY_TEXT("status", str_of(status_name(status))));
+  job->promise = (struct relay_promise){.kept = settled, .context = job};
+  relay_promise(relay, &job->promise);
 }
 
 static void settle(struct job *job, struct relay_verdict verdict) {
@@ -330,21 +356,19 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   give_up_at_last(job, &verdict);
   int64_t wait =
       relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random_of(relay));
-  struct outbox_outcome outcome = {.state = verdict.state,
-                                   .next_at = now + wait,
-                                   .reason = verdict.reason,
-                                   .http_status = verdict.http_status,
-                                   .took_ms = now - job->began,
-                                   .blocks = sender->config->blocks};
+  job->outcome = (struct outbox_outcome){.state = verdict.state,
+                                         .next_at = now + wait,
+                                         .reason = verdict.reason,
+                                         .http_status = verdict.http_status,
+                                         .took_ms = relay_elapsed(relay) - job->began,
+                                         .blocks = sender->config->blocks};
   note_trouble(sender, &verdict, wait);
-  count_end(sender, &verdict, outcome.took_ms);
+  count_end(sender, &verdict, job->outcome.took_ms);
   log_end(job, &verdict);
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
-  if (outbox_finish(relay->outbox, job->claim.id, &outcome, now) != STATUS_OK)
-    RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
   job->lock_count = 0;
-  job->promise = (struct relay_promise){.kept = settled, .context = job};
-  relay_promise(relay, &job->promise);
+  job->ended = true;
+  settle_again(job);
 }
 
 static struct relay_verdict converse(struct job *job, struct tree_node *bundle) {
@@ -395,7 +419,8 @@ static void claimed(void *context, enum status status) {
            (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
     return;
   }
-  end_job(job); /* the group was given up: the record is as it was */
+  end_job(job); /* the group was given up: the record is as it was, and due */
+  wait_ms(sender->timer, STORE_RETRY_MS);
 }
 
 /* --- claiming --- */
@@ -406,7 +431,7 @@ static struct job *new_job(struct relay_sender *sender) {
   job->sender = sender;
   job->ways = sender->relay->ways;
   job->ways->users++;
-  job->began = relay_now(sender->relay);
+  job->began = relay_elapsed(sender->relay);
   job->last.retry_after_ms = -1;
   job->next = sender->jobs;
   sender->jobs = job;
@@ -421,25 +446,35 @@ static struct job *new_job(struct relay_sender *sender) {
   return NULL;
 }
 
-static bool claim_one(struct relay_sender *sender) {
+static enum status claim_one(struct relay_sender *sender) {
   struct job *job = new_job(sender);
-  if (!job) return false;
-  if (outbox_claim(sender->relay->outbox, sender->config->name, relay_now(sender->relay), job->arena,
-                   &job->claim) != STATUS_OK) {
+  if (!job) return STATUS_NOMEM;
+  enum status status = outbox_claim(sender->relay->outbox, sender->config->name, relay_now(sender->relay),
+                                    job->arena, &job->claim);
+  if (status != STATUS_OK) {
+    relay_group_touch(sender->relay);
     end_job(job);
-    return false;
+    return status;
   }
   job->promise = (struct relay_promise){.kept = claimed, .context = job};
   relay_promise(sender->relay, &job->promise);
-  return true;
+  return STATUS_OK;
 }
 
-static void wake_at(struct relay_sender *sender, int64_t when) {
-  int64_t ms = when - relay_now(sender->relay);
-  if (ms < 1) ms = 1;
-  if (ms > 60000) ms = 60000; /* clocks jump */
-  struct timeval in = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-  event_add(sender->timer, &in);
+static void wake_in(struct relay_sender *sender, int64_t ms) {
+  enum { LEAST_MS = 1, MOST_MS = 60000 /* clocks jump */ };
+  wait_ms(sender->timer, ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms);
+}
+
+/* When the next one is due, or when the store may answer again. */
+static void wake_for_next(struct relay_sender *sender, enum status claimed_last) {
+  int64_t due = INT64_MAX;
+  if (claimed_last != STATUS_NOT_FOUND) {
+    wake_in(sender, STORE_RETRY_MS);
+    return;
+  }
+  if (outbox_next_due(sender->relay->outbox, sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
+    wake_in(sender, due - relay_now(sender->relay));
 }
 
 static size_t room(const struct relay_sender *sender) {
@@ -448,16 +483,17 @@ static size_t room(const struct relay_sender *sender) {
 }
 
 void relay_sender_kick(struct relay_sender *sender) {
-  int64_t due = INT64_MAX;
   if (sender->stopped || sender->relay->fatal != STATUS_OK) return;
-  if (sender->trouble != RELAY_FINE && relay_now(sender->relay) < sender->probe_at) {
-    wake_at(sender, sender->probe_at);
+  int64_t early = sender->probe_at - relay_elapsed(sender->relay);
+  if (sender->trouble != RELAY_FINE && early > 0) {
+    wake_in(sender, early);
     return;
   }
-  for (size_t left = room(sender); left; left--)
-    if (!claim_one(sender)) break;
-  if (outbox_next_due(sender->relay->outbox, sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
-    wake_at(sender, due);
+  enum status status = STATUS_OK;
+  for (size_t left = room(sender); left && status == STATUS_OK; left--)
+    status = claim_one(sender);
+  /* without room the next that ends looks again */
+  if (status != STATUS_OK) wake_for_next(sender, status);
 }
 
 static void on_due(evutil_socket_t socket, short what, void *context) {
