@@ -75,8 +75,10 @@ static enum status open_database(struct outbox *outbox, struct diag_list *diags)
     outbox_refuse(diags, outbox->path, "the store cannot be opened: %s", sqlite3_errmsg(outbox->db));
     return STATUS_IO;
   }
-  sqlite3_wal_hook(outbox->db, note_log, outbox);
-  return configure(outbox, diags);
+  enum status status = configure(outbox, diags);
+  /* after the settings: "wal_autocheckpoint = 0" takes every hook away */
+  if (status == STATUS_OK) sqlite3_wal_hook(outbox->db, note_log, outbox);
+  return status;
 }
 
 static enum status prepare(struct outbox *outbox) {

@@ -1,9 +1,11 @@
 """A mock EHR that reports every commit, and misbehaves on purpose: part of the oracle of relay.py.
 
-It takes transactions of conditional updates and searches by identifier, as a server without any locking would: between looking
-for an identity and creating it there is time for another request to do the same (reliability, finding 2). What it holds, in which
-order it came, and whether two requests for one identity were ever under way at once, it remembers for the judge.
+It takes transactions and batches of conditional updates and creates, single requests, and searches by identifier, as a server
+without any locking would: between looking for an identity and creating it there is time for another request to do the same
+(reliability, finding 2). What it holds, in which order it came, and whether two writes of one identity were ever under way at once,
+it remembers for the judge.
 """
+import contextlib
 import http.server
 import json
 import random
@@ -17,20 +19,33 @@ FAULTS = ("close-before", "close-after", "cut", "503", "429", "500-after", "html
 
 
 class Ehr:
-    def __init__(self, certificate, key, seed, rate):
+    def __init__(self, certificate, key, seed, rate, port=0):
         self.chance, self.rate, self.lock = random.Random(seed), rate, threading.Lock()
-        self.identities, self.resources = {}, {}  # (type, system|value) -> [id]; id -> [version]
-        self.commits = []                         # (type, identity, resource) in their order
+        self.resources, self.index = {}, {}   # "Type/id" -> [version]; (type, parameter, value) -> ["Type/id"]
+        self.commits = []                     # (type, identity, resource) in their order
+        self.arrived = {}                     # (type, identity) -> time of its first commit
         self.active, self.collisions = set(), []
-        self.requests, self.injected = 0, {}
-        self.number = 0
-        handler = type("Bound", (Handler,), {"ehr": self})
-        self.server = Server(("127.0.0.1", 0), handler)
+        self.requests, self.injected, self.number = 0, {}, 0
+        self.refuse = None                    # resource -> whether it is refused with 422
+        self.cut_at = None                    # bytes of the next answer to a write; then None
+        self.stall = 0                        # seconds that each write waits before it is looked at
+        self.posts = []                       # arrivals of writes
+        self.certificate, self.key, self.port = certificate, key, port
+        self.start()
+
+    def start(self):
+        self.server = Server(("127.0.0.1", self.port), type("Bound", (Handler,), {"ehr": self}))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(self.certificate, self.key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.base = f"https://127.0.0.1:{self.server.server_address[1]}/fhir"
+        self.port = self.server.server_address[1]
+        self.base = f"https://127.0.0.1:{self.port}/fhir"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        """Nobody listens any more; what it holds stays."""
+        self.server.shutdown()
+        self.server.server_close()
 
     def fault(self, choices):
         with self.lock:
@@ -45,69 +60,98 @@ class Ehr:
         with self.lock:
             return self.chance.random() * most
 
-    def begin(self, identities):
+    @contextlib.contextmanager
+    def under_way(self, identities):
         with self.lock:
             self.collisions += [identity for identity in identities if identity in self.active]
             self.active.update(identities)
-
-    def end(self, identities):
-        with self.lock:
-            self.active.difference_update(identities)
-
-    def put(self, kind, identity, resource):
-        """A conditional update, racing with itself."""
-        found = list(self.identities.get((kind, identity), []))
-        time.sleep(self.some(0.002))
-        with self.lock:
-            if not found:
-                self.number += 1
-                found = [f"{kind}/{self.number}"]
-                self.identities.setdefault((kind, identity), []).append(found[0])
-            self.resources.setdefault(found[0], []).append(resource)
-            self.commits.append((kind, identity, resource))
-            return found[0], len(self.resources[found[0]])
-
-    def transaction(self, bundle):
-        entries = bundle["entry"]
-        wanted = []
-        for entry in entries:
-            kind, _, query = entry["request"]["url"].partition("?")
-            if query:
-                identity = next(iter(urllib.parse.parse_qs(query).values()))[0]
-            else:
-                kind, _, _ = kind.partition("/")
-                identity = own_identity(entry["resource"])
-            wanted.append((kind, identity))
-        self.begin(wanted)
         try:
-            answers = []
-            for (kind, identity), entry in zip(wanted, entries):
-                place, version = self.put(kind, identity, entry["resource"])
-                answers.append({"response": {"status": "201" if version == 1 else "200", "etag": f'W/"{version}"',
-                                             "location": f"{place}/_history/{version}"}})
-            return {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
+            yield
         finally:
-            self.end(wanted)
+            with self.lock:
+                self.active.difference_update(identities)
+
+    # --- what it holds ---
+
+    def find(self, kind, query):
+        parameter, value = urllib.parse.parse_qsl(query)[0]
+        return list(self.index.get((kind, parameter, value), []))
+
+    def store(self, place, resource):
+        kind = resource["resourceType"]
+        with self.lock:
+            if place is None:
+                self.number += 1
+                place = f"{kind}/{self.number}"
+                for key in keys_of(resource):
+                    self.index.setdefault((kind, *key), []).append(place)
+            self.resources.setdefault(place, []).append(resource)
+            identity = own_identity(resource)
+            self.commits.append((kind, identity, resource))
+            self.arrived.setdefault((kind, identity), time.monotonic())
+            return place, len(self.resources[place])
+
+    def write(self, request, resource):
+        """One PUT or POST, conditional or not, racing with others -> the answer of its entry."""
+        if self.refuse and self.refuse(resource):
+            return {"status": "422", "outcome": {"resourceType": "OperationOutcome"}}
+        kind, _, query = request["url"].partition("?")
+        query = query or request.get("ifNoneExist", "").lstrip("?")
+        found = self.find(kind, query) if query else [kind] if "/" in kind else []
+        time.sleep(self.some(0.002))
+        if len(found) > 1:
+            return {"status": "412"}
+        if found and request["method"] == "POST":
+            versions = self.resources[found[0]]
+            return {"status": "200", "etag": f'W/"{len(versions)}"', "location": f"{found[0]}/_history/{len(versions)}"}
+        place, version = self.store(found[0] if found else None, resource)
+        return {"status": "201" if version == 1 else "200", "etag": f'W/"{version}"', "location": f"{place}/_history/{version}"}
+
+    def bundle(self, bundle):
+        wanted = [(entry["resource"]["resourceType"], own_identity(entry["resource"])) for entry in bundle["entry"]]
+        if bundle["type"] == "transaction" and self.refuse and any(self.refuse(e["resource"]) for e in bundle["entry"]):
+            return None
+        with self.under_way(wanted):
+            answers = [{"response": self.write(entry["request"], entry["resource"])} for entry in bundle["entry"]]
+        return {"resourceType": "Bundle", "type": f'{bundle["type"]}-response', "entry": answers}
 
     def search(self, kind, query):
-        identity = next(iter(urllib.parse.parse_qs(query).values()))[0]
-        found = self.identities.get((kind, identity), [])
         entries = []
-        for place in found:
-            resource = dict(self.resources[place][-1], id=place.partition("/")[2],
-                            meta={**self.resources[place][-1].get("meta", {}), "versionId": str(len(self.resources[place]))})
-            entries.append({"fullUrl": f"{self.base}/{place}", "resource": resource})
+        for place in self.find(kind, query):
+            entries.append({"fullUrl": f"{self.base}/{place}", "resource": self.read(place)})
         return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+    def read(self, place):
+        versions = self.resources[place]
+        return dict(versions[-1], id=place.partition("/")[2], meta={**versions[-1].get("meta", {}), "versionId": str(len(versions))})
+
+    # --- for the judge ---
+
+    def identities(self):
+        """(type, identity) -> places: more than one is a double."""
+        with self.lock:
+            held = [(place, versions[0]) for place, versions in self.resources.items()]
+        found = {}
+        for place, resource in held:
+            found.setdefault((resource["resourceType"], own_identity(resource)), []).append(place)
+        return found
+
+
+def pairs_of(resource):
+    pairs = resource.get("identifier", [])
+    return pairs if isinstance(pairs, list) else [pairs]
+
+
+def keys_of(resource):
+    keys = [("identifier", f'{pair.get("system", "")}|{pair.get("value", "")}') for pair in pairs_of(resource)]
+    return keys + [("_tag", f'{tag.get("system", "")}|{tag.get("code", "")}') for tag in resource.get("meta", {}).get("tag", [])]
 
 
 def own_identity(resource):
-    pairs = resource.get("identifier", [])
-    pairs = pairs if isinstance(pairs, list) else [pairs]
-    if pairs and pairs[-1].get("system", "").endswith("/record"):
-        return f'{pairs[-1]["system"]}|{pairs[-1]["value"]}'
-    for tag in resource.get("meta", {}).get("tag", []):
-        if tag.get("system", "").endswith("/record"):
-            return f'{tag["system"]}|{tag["code"]}'
+    """What ketlink knows it by."""
+    for parameter, value in keys_of(resource):
+        if value.partition("|")[0].endswith("/record"):
+            return value
     return None
 
 
@@ -129,15 +173,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, body, headers=(), cut=None):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("Content-Type", "application/fhir+json" if data[:1] != b"<" else "text/html")
-        for name, value in headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data if cut is None else data[:cut])
+        lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(data)}",
+                 "Content-Type: " + ("text/html" if data[:1] == b"<" else "application/fhir+json"),
+                 *(f"{name}: {value}" for name, value in headers), "", ""]
+        whole = "\r\n".join(lines).encode() + data
+        self.wfile.write(whole if cut is None else whole[:cut])
         if cut is not None:
             self.drop()
+        return len(whole)
 
     def drop(self):
         self.close_connection = True
@@ -155,31 +198,46 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "slow":
             time.sleep(self.ehr.some(0.3))
         if not query and "/" in kind:
-            versions = self.ehr.resources.get(kind)
-            return self.answer(200, dict(versions[-1], id=kind.partition("/")[2])) if versions else self.answer(404, {})
-        self.answer(200, self.ehr.search(kind, query))
+            return self.answer(200, self.ehr.read(kind)) if kind in self.ehr.resources else self.answer(404, {})
+        return self.answer(200, self.ehr.search(kind, query))
+
+    def take(self, body):
+        """-> status, body, headers"""
+        if body["resourceType"] == "Bundle":
+            answer = self.ehr.bundle(body)
+            return (200, answer, []) if answer else (422, {"resourceType": "OperationOutcome"}, [])
+        request = {"method": self.command, "url": self.path.removeprefix("/fhir/")}
+        if self.headers.get("If-None-Exist"):
+            request["ifNoneExist"] = self.headers["If-None-Exist"]
+        with self.ehr.under_way([(body["resourceType"], own_identity(body))]):
+            done = self.ehr.write(request, body)
+        headers = [("Location", f'{self.ehr.base}/{done["location"]}'), ("ETag", done["etag"])] if "location" in done else []
+        return int(done["status"]), done.get("outcome", b""), headers
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.ehr.lock:
+            self.ehr.posts.append(time.monotonic())
+            cut, self.ehr.cut_at = self.ehr.cut_at, None
         fault = self.ehr.fault(FAULTS)
         if fault == "close-before":
             return self.drop()
         if fault in ("503", "429"):
             return self.answer(int(fault), {"resourceType": "OperationOutcome"}, [("Retry-After", "1")] if fault == "429" else [])
-        if fault == "slow":
-            time.sleep(self.ehr.some(0.5))
-        answer = self.ehr.transaction(json.loads(body))
+        time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault == "slow" else 0))
+        status, answer, headers = self.take(json.loads(body))
         if fault == "close-after":
             return self.drop()
         if fault == "cut":
-            data = json.dumps(answer).encode()
-            return self.answer(200, data, cut=int(self.ehr.some(len(data))))
+            cut = int(self.ehr.some(200 + len(json.dumps(answer)) if answer else 0))
         if fault == "500-after":
             return self.answer(500, {"resourceType": "OperationOutcome"})
         if fault == "html-after":
             return self.answer(200, b"<html><body>It works!</body></html>")
         if fault == "empty-after":
             return self.answer(200, b"")
-        if fault == "wrong-count":
+        if fault == "wrong-count" and answer and answer.get("entry"):
             answer["entry"] = answer["entry"][:-1]
-        return self.answer(200, answer)
+        return self.answer(status, answer, headers, cut)
+
+    do_PUT = do_POST

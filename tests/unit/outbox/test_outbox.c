@@ -1,7 +1,9 @@
 /* test_outbox.c - accepting, lanes, attempts, decisions, ledger, audit, retention. */
 #include "store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static void claimed_payload(struct store *store, const char *destination, const char *payload, int64_t *id) {
   struct outbox_claim claim;
@@ -361,6 +363,36 @@ static void old_rows_go_when_their_time_is_over(void **state) {
   assert_true(id > claim.id); /* a number is never used twice */
 }
 
+/* --- the write-ahead log --- */
+
+static off_t log_size(struct store *store) {
+  struct stat info;
+  assert_int_equal(stat(store_path(store, "outbox.db-wal"), &info), 0);
+  return info.st_size;
+}
+
+static void put_numbered(struct store *store, int number) {
+  char payload[16];
+  snprintf(payload, sizeof payload, "%d", number);
+  store_put(store, "ehr", "patient-1", payload);
+}
+
+static void the_log_stays_short(void **state) {
+  enum { PAGES = 40, PAGE_BYTES = 4096 + 24, MANY = 100 };
+  struct store *store = *state;
+  struct outbox_stats stats;
+  store->params.checkpoint_pages = PAGES;
+  store_reopen(store);
+  for (int i = 0; i < MANY; i++)
+    put_numbered(store, i);
+  assert_in_range(log_size(store), 1, 2 * PAGES * PAGE_BYTES);
+  put_numbered(store, MANY);
+  assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+  assert_in_range(stats.log_pages, 0, PAGES);
+  assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+  assert_int_equal(log_size(store), 0);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
   const struct CMUnitTest tests[] = {
@@ -383,6 +415,7 @@ int main(void) {
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
       CASE(old_rows_go_when_their_time_is_over),
+      CASE(the_log_stays_short),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
