@@ -82,6 +82,23 @@ static void body_has_a_cap(void **state) {
   assert_int_equal(post_bytes(talk, "/queue/1/park", CONSOLE_ORDER_MAX + 1), 413);
 }
 
+/* A client that still sends would see its connection break instead of the answer. */
+static void refusals_are_heard(void **state) {
+  struct talk *talk = *state;
+  static const char head[] = "POST /records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                             "Content-Length: 9000000\r\n\r\n";
+  static const char more[20000];
+  int fd = talk_connect(talk, true);
+  talk_send(talk, fd, head, sizeof head - 1);
+  talk_turn(talk, 50);
+  assert_true(talk_has_bytes(fd));
+  for (size_t i = 0; i < 20; i++) {
+    assert_true(send(fd, more, sizeof more, MSG_NOSIGNAL | MSG_DONTWAIT) > 0);
+    talk_turn(talk, 5);
+  }
+  assert_int_equal(talk_read(talk, fd, 500), 413);
+}
+
 static void request_may_come_byte_by_byte(void **state) {
   struct talk *talk = *state;
   static const char text[] = "POST /records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -410,6 +427,7 @@ int main(void) {
       CASE(fields_have_a_cap),
       CASE(target_has_a_cap),
       CASE(body_has_a_cap),
+      CASE(refusals_are_heard),
       CASE(request_may_come_byte_by_byte),
       CASE(body_is_asked_for),
       CASE(slow_requests_end),
