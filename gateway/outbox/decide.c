@@ -46,7 +46,7 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
   if (!may(order, &stored.row)) return STATUS_CONFLICT;
   struct outbox_change change = {.state = state_after(order, &stored.row),
                                  .blocks = order->blocks,
-                                 .reason = reason,
+                                 .reason = reason.len ? reason : stored.row.reason, /* why it was parked stays known */
                                  .due = now,
                                  .now = now};
   struct outbox_event event = {

@@ -89,11 +89,23 @@ static void a_parked_one_blocks_its_lane_only(void **state) {
   nothing_due(store, "ehr");
   assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_PASS, STR("by-hand"), STR("ada"), store->now),
                    STATUS_OK);
+  assert_true(str_is(store_row(store, a1).reason, "by-hand"));
+  assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_PARK, STR(""), STR("ada"), store->now), STATUS_CONFLICT);
   claimed_payload(store, "ehr", "a2", &id);
   store_finish(store, id, OUTBOX_DONE, 0);
   assert_int_equal(outbox_decide(store->outbox, a1, OUTBOX_RETRY, STR(""), STR("ada"), store->now),
                    STATUS_OK);
   claimed_payload(store, "ehr", "a1", &id);
+}
+
+static void a_decision_without_a_reason_keeps_the_old_one(void **state) {
+  struct store *store = *state;
+  int64_t id;
+  store_put(store, "ehr", "p", "a1");
+  claimed_payload(store, "ehr", "a1", &id);
+  store_finish(store, id, OUTBOX_PARKED, 0);
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_PASS, STR(""), STR("ada"), 1), STATUS_OK);
+  assert_true(str_is(store_row(store, id).reason, "http-503"));
 }
 
 static void decisions_are_refused_where_they_do_not_fit(void **state) {
@@ -402,6 +414,7 @@ int main(void) {
       CASE(records_without_a_lane_do_not_wait_for_each_other),
       CASE(a_clock_that_jumped_does_not_hold_back),
       CASE(a_parked_one_blocks_its_lane_only),
+      CASE(a_decision_without_a_reason_keeps_the_old_one),
       CASE(decisions_are_refused_where_they_do_not_fit),
       CASE(dropped_is_gone_but_remembered),
       CASE(an_unknown_one_stays_unknown_when_retried),
