@@ -22,7 +22,14 @@
 #include "relay/internal.h"
 
 /* A longer name leaves no room for what is put beside it, or behind it, when it is moved away. */
-enum { FILES_A_TURN = 64, SCAN_MS = 1000, NAME_BYTES = 256, NAME_TAKEN_MAX = 220, TAG_CHARS = 13, NAMES_KEPT = 1024 };
+enum {
+  FILES_A_TURN = 64,
+  SCAN_MS = 1000,
+  NAME_BYTES = 256,
+  NAME_TAKEN_MAX = 220,
+  TAG_CHARS = 13,
+  NAMES_KEPT = 1024
+};
 
 /* The last so many names, as hashes. */
 struct names {
@@ -30,18 +37,17 @@ struct names {
   size_t at;
 };
 
-
 struct relay_folder {
   struct relay *relay;
   const struct relay_folder_config *config;
   int folder, done, rejected, notify; /* descriptors, or -1 */
   struct event *changed, *scan;
-  bool full;             /* nothing more is taken in this scan */
-  bool told;             /* that the store is full */
-  bool stuck;            /* files cannot be moved away: they would be taken again and again */
-  bool gone;             /* it is not where it was */
-  struct names renamed;  /* that came by a rename: whole files, whatever their age */
-  struct names refused;  /* that were spoken of */
+  bool full;            /* nothing more is taken in this scan */
+  bool told;            /* that the store is full */
+  bool stuck;           /* files cannot be moved away: they would be taken again and again */
+  bool gone;            /* it is not where it was */
+  struct names renamed; /* that came by a rename: whole files, whatever their age */
+  struct names refused; /* that were spoken of */
 };
 
 /* A file whose records wait to be durable. */
@@ -94,7 +100,8 @@ static void refuse(struct relay_folder *folder, const char *name) {
   say(folder, RELAY_WARNING, "file-refused", tag);
 }
 
-static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins, const char *ends) {
+static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins,
+                      const char *ends) {
   if (*state != now) relay_alert(folder->relay, now ? begins : ends, folder->config->name);
   *state = now;
 }
@@ -230,7 +237,8 @@ static void report(const struct relay_folder *folder, const struct taken *taken,
             RELAY_NUMBER("parked", (int64_t)accepted->parked));
 }
 
-/* Full, or out of memory, or nothing can be written beside it: it stays where it is, and is asked for again. */
+/* Full, or out of memory, or nothing can be written beside it: it stays where it is, and is asked for again.
+ */
 static void leave(struct relay_folder *folder, enum status status) {
   if (status == STATUS_LIMIT) set_state(folder, &folder->told, true, "store-full", "store-takes");
   if (status == STATUS_INVALID) set_stuck(folder, true);
@@ -267,9 +275,11 @@ static enum look look_for(struct relay_folder *folder, const char *name, bool re
   struct stat info;
   int file = open_beneath(folder->folder, name);
   /* no descriptor or no memory passes; what may not be read, or is no file any more, holds nobody back */
-  if (file < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EAGAIN)) return LOOK_WAIT;
+  if (file < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EAGAIN))
+    return LOOK_WAIT;
   if (file < 0 && errno == ENOENT) return LOOK_REFUSE; /* gone meanwhile */
-  enum look look = file >= 0 && strlen(name) <= NAME_TAKEN_MAX ? look_at(folder, file, renamed, &info) : LOOK_REFUSE;
+  enum look look =
+      file >= 0 && strlen(name) <= NAME_TAKEN_MAX ? look_at(folder, file, renamed, &info) : LOOK_REFUSE;
   if (look == LOOK_TAKE) take(folder, name, file, &info);
   if (look == LOOK_REFUSE) refuse(folder, name);
   if (file >= 0) close(file);
@@ -349,13 +359,13 @@ static bool open_descriptors(struct relay_folder *folder);
 static bool watch_changes(struct relay_folder *folder);
 static void close_descriptors(struct relay_folder *folder);
 
-/* Removed, or another one in its place: a mount that came late, a folder made anew. Also when files cannot be moved
-   into the folders below it: those may be others now. */
+/* Removed, or another one in its place: a mount that came late, a folder made anew. Also when files cannot be
+   moved into the folders below it: those may be others now. */
 static bool is_present(struct relay_folder *folder) {
   struct stat named, held;
   const char *path = folder->config->path.ptr;
-  bool same = !folder->stuck && stat(path, &named) == 0 && folder->folder >= 0 && fstat(folder->folder, &held) == 0 &&
-              named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+  bool same = !folder->stuck && stat(path, &named) == 0 && folder->folder >= 0 &&
+              fstat(folder->folder, &held) == 0 && named.st_ino == held.st_ino && named.st_dev == held.st_dev;
   if (!same) {
     close_descriptors(folder);
     same = open_descriptors(folder) && watch_changes(folder);

@@ -106,7 +106,7 @@ static void when_durable(void *context, void (*done)(void *done_context, enum st
 
 static void kick(void *context) {
   struct relay *relay = context;
-  relay->accepted = true; /* at the end of the group the senders look */
+  relay->accepted = relay->decided = true; /* at the end of the group the senders look */
 }
 
 static void metrics(void *context, struct buf *out) {

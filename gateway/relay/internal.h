@@ -51,8 +51,8 @@ struct relay_promise {
 };
 /* Kept once, after the commit at the end of this turn of the loop. */
 void relay_promise(struct relay *relay, struct relay_promise *promise);
-/* The store was asked to change something, with whatever result: its group ends with this turn, also when nobody
-   was promised anything. A group that was given up refuses every call until then. */
+/* The store was asked to change something, with whatever result: its group ends with this turn, also when
+   nobody was promised anything. A group that was given up refuses every call until then. */
 void relay_group_touch(struct relay *relay);
 enum status relay_group_open(struct relay *relay) MUST_USE;
 /* Commits what waits, now; for the end of the process. */
@@ -127,6 +127,8 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
 void relay_sender_close(struct relay_sender *sender);
 /* Something may be due. */
 void relay_sender_kick(struct relay_sender *sender);
+/* A person has done something about it: a destination in trouble is tried at once. */
+void relay_sender_probe(struct relay_sender *sender);
 /* Takes no more; what is under way goes on. */
 void relay_sender_stop(struct relay_sender *sender);
 /* Records under way. */
@@ -176,6 +178,7 @@ struct relay {
   struct event *commit;
   struct relay_promise *promised, **promised_end;
   bool accepted; /* something came in this turn: the senders are to look */
+  bool decided;  /* by a person: those in trouble too */
   bool stopping;
   enum status fatal; /* why the loop was left */
 };

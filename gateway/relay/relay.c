@@ -47,8 +47,14 @@ int64_t relay_elapsed(const struct relay *relay) {
 }
 
 void relay_kick(struct relay *relay) {
-  for (size_t i = 0; i < relay->config->destination_count; i++)
-    if (relay->senders[i]) relay_sender_kick(relay->senders[i]);
+  for (size_t i = 0; i < relay->config->destination_count; i++) {
+    if (!relay->senders[i]) continue;
+    if (relay->decided)
+      relay_sender_probe(relay->senders[i]);
+    else
+      relay_sender_kick(relay->senders[i]);
+  }
+  relay->decided = false;
 }
 
 /* --- what the process must not give away --- */
@@ -198,6 +204,7 @@ static void on_reload(evutil_socket_t number, short what, void *context) {
     relay_ways_leave(relay->ways);
     relay->ways = fresh;
     RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->count));
+    relay->decided = true;
     relay_kick(relay);
   } else {
     relay_log_diags(&relay->log, "not-reloaded", &diags);

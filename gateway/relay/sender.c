@@ -35,8 +35,8 @@ struct job {
   struct delivery_answer *answer; /* where the one that is waited for goes */
   struct lock *locks;
   size_t lock_count;
-  bool wants_locks; /* suspended until they are free */
-  bool wants_token; /* suspended until a fetch ends */
+  bool wants_locks;              /* suspended until they are free */
+  bool wants_token;              /* suspended until a fetch ends */
   struct outbox_outcome outcome; /* when it has ended */
   bool ended;
   int64_t began; /* by relay_elapsed */
@@ -325,8 +325,8 @@ static void wait_ms(struct event *timer, int64_t ms) {
   (void)event_add(timer, &when);
 }
 
-/* The end is durable: what waited for it may go on. A full disk, or no memory: the store still has it as `sending`,
-   and its lane waits; it is told again, since nobody else ever would. */
+/* The end is durable: what waited for it may go on. A full disk, or no memory: the store still has it as
+   `sending`, and its lane waits; it is told again, since nobody else ever would. */
 static void settled(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
@@ -494,6 +494,11 @@ void relay_sender_kick(struct relay_sender *sender) {
     status = claim_one(sender);
   /* without room the next that ends looks again */
   if (status != STATUS_OK) wake_for_next(sender, status);
+}
+
+void relay_sender_probe(struct relay_sender *sender) {
+  sender->probe_at = 0;
+  relay_sender_kick(sender);
 }
 
 static void on_due(evutil_socket_t socket, short what, void *context) {

@@ -29,8 +29,8 @@ to = hospital
 path = $work/drop
 to = hospital
 [destination hospital]
-retry-seconds = 1
-retry-max-seconds = 2
+retry-seconds = 20
+retry-max-seconds = 60
 INI
 
 # what the page's reader has in other places
@@ -51,7 +51,7 @@ chmod +x "$work"/bin/*
 
 "$relay" relay --config "$work/relay.ini" 2> "$work/log" &
 echo $! > "$work/relay.pid"
-trap 'kill $(cat "$work/relay.pid") 2> /dev/null; servers_end; rm -rf "$work"' EXIT
+trap 'kill $(cat "$work/relay.pid") 2> /dev/null || :; servers_end; rm -rf "$work"' EXIT
 wait_for() { # SECONDS COMMAND…
   local left=$(($1 * 10))
   shift
