@@ -107,7 +107,7 @@ static enum status check_pair(const struct delivery_client *client, struct arena
   return fault ? refuse(diags, destination->cert_file, fault) : STATUS_OK;
 }
 
-/* --- revocation lists --- */
+/* --- whom we believe --- */
 
 static size_t count_lists(struct str pem) {
   BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
@@ -132,10 +132,23 @@ static enum status check_lists(const struct delivery_client *client, struct aren
   return count_lists(text) ? STATUS_OK : refuse(diags, path, "crlFile holds no revocation list in PEM");
 }
 
+static enum status check_authority(const struct delivery_client *client, struct arena *arena,
+                                   struct diag_list *diags) {
+  struct str path = client->destination.ca_file, text = {0};
+  const struct host *host = client->host;
+  if (!path.len) return STATUS_OK;
+  if (host->read_file(host->context, path.ptr, PUBLIC_MAX, arena, &text) != STATUS_OK)
+    return refuse(diags, path, "caFile is missing or cannot be read: without it no certificate is trusted");
+  X509 *certificate = read_certificate(text);
+  X509_free(certificate);
+  return certificate ? STATUS_OK : refuse(diags, path, "caFile holds no certificate in PEM");
+}
+
 enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) {
   struct arena *arena = arena_new((size_t)LISTS_MAX + 4 * PUBLIC_MAX); /* wiped when it is freed */
   if (!arena) return STATUS_NOMEM;
-  enum status status = check_lists(client, arena, diags);
+  enum status status = check_authority(client, arena, diags);
+  if (status == STATUS_OK) status = check_lists(client, arena, diags);
   if (status == STATUS_OK) status = check_pair(client, arena, diags);
   if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_BEARER)
     status = load_bearer(client, arena, diags);

@@ -9,9 +9,22 @@
 #   unknown.pem ….key          right names, from unknown-ca.pem, which nobody trusts
 #   selfsigned.pem ….key       right names, signed by itself
 #   client.pem client.key      a client certificate from the CA
+#
+# With the word `bad` also what a TLS client must refuse, or needs to refuse it:
+#
+#   second rsa mended          good: another key; RSA of 2048 bits; also for ehr.localhost
+#   revoked  crl.pem           in the CA's list; stale.crl.pem ended yesterday, unknown.crl.pem is of the other CA
+#   chained  sub.pem           from an intermediate authority, to be served without it
+#   falseissuer notca.pem      from a certificate that is no authority
+#   constrained named.pem      from an authority that may only name *.hospital.example
+#   small sha1 wrongeku        RSA of 1024 bits; signed with SHA-1; for clients only
+#   cnonly dnsip               localhost as common name, without alternative names; an address as a DNS name
+#   star starlocal             *; *.localhost
+#   clientexpired clientother  client certificates: ended; from the other CA
 set -eu
 
-[ $# -eq 1 ] || { echo "usage: certs.sh DIR" >&2; exit 2; }
+case "$# ${2:-bad}" in "1 bad" | "2 bad") ;; *) echo "usage: certs.sh DIR [bad]" >&2 && exit 2 ;; esac
+bad=${2:-}
 umask 077
 mkdir -p "$1"
 cd "$1"
@@ -29,6 +42,23 @@ authority() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -sha256 -subj "/CN=ketlink test $1" \
         -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
         -keyout "$1.key" -out "$1.pem" 2>>"$log"
+    register "$1"
+}
+
+# below NAME EXTENSION…: a certificate from the CA that signs others, rightly or not.
+below() {
+    below_name=$1
+    shift
+    for extension in "$@"; do set -- "$@" -addext "$extension" && shift; done
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -subj "/CN=ketlink test $below_name" "$@" \
+        -keyout "$below_name.key" -out "$below_name.csr" 2>>"$log"
+    openssl ca -batch -notext -config ca.cnf -startdate "$(at '-1 hour')" -enddate "$(at '+20 days')" \
+        -in "$below_name.csr" -out "$below_name.pem" 2>>"$log"
+    register "$below_name"
+}
+
+# register NAME: its certificate and key become an authority for `openssl ca`.
+register() {
     : >"index.$1"
     cat >"$1.cnf" <<EOF
 [ca]
@@ -48,12 +78,13 @@ commonName = supplied
 EOF
 }
 
-# leaf NAME AUTHORITY FROM TO USAGE SUBJECTALTNAME
+# leaf NAME AUTHORITY FROM TO USAGE SUBJECTALTNAME; $leaf_key, $leaf_digest and $leaf_name make it another
 leaf() {
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -subj "/CN=ketlink test $1" \
-        -addext "subjectAltName=$6" -addext "extendedKeyUsage=$5" -addext basicConstraints=critical,CA:FALSE \
-        -keyout "$1.key" -out "$1.csr" 2>>"$log"
-    openssl ca -batch -notext -config "$2.cnf" -startdate "$(at "$3")" -enddate "$(at "$4")" \
+    # shellcheck disable=SC2086
+    openssl req -new -newkey ${leaf_key:-ec -pkeyopt ec_paramgen_curve:P-256} -nodes -sha256 \
+        -subj "/CN=${leaf_name:-ketlink test $1}" ${6:+-addext "subjectAltName=$6"} -addext "extendedKeyUsage=$5" \
+        -addext basicConstraints=critical,CA:FALSE -keyout "$1.key" -out "$1.csr" 2>>"$log"
+    openssl ca -batch -notext -config "$2.cnf" -md "${leaf_digest:-sha256}" -startdate "$(at "$3")" -enddate "$(at "$4")" \
         -in "$1.csr" -out "$1.pem" 2>>"$log"
 }
 
@@ -68,3 +99,32 @@ leaf unknown unknown-ca '-1 hour' '+7 days' serverAuth "$here"
 leaf client ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7 -sha256 -subj '/CN=ketlink test selfsigned' \
     -addext "subjectAltName=$here" -keyout selfsigned.key -out selfsigned.pem 2>>"$log"
+
+[ "$bad" ] || exit 0
+good() { leaf "$1" "$2" '-1 hour' '+7 days' serverAuth "$3"; }
+good second ca "$here"
+good mended ca "$here,DNS:ehr.localhost"
+good revoked ca "$here"
+below sub basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign,cRLSign
+good chained sub "$here"
+below notca basicConstraints=critical,CA:FALSE "subjectAltName=$here"
+good falseissuer notca "$here"
+below named basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign \
+    nameConstraints=critical,permitted\;DNS:hospital.example
+good constrained named "$here"
+(leaf_key=rsa:2048 && good rsa ca "$here")
+(leaf_key=rsa:1024 && good small ca "$here")
+(leaf_digest=sha1 && good sha1 ca "$here")
+leaf wrongeku ca '-1 hour' '+7 days' clientAuth "$here"
+(leaf_name=localhost && good cnonly ca '')
+good dnsip ca DNS:127.0.0.1
+good star ca 'DNS:*'
+good starlocal ca 'DNS:*.localhost'
+leaf clientexpired ca '-10 days' '-1 day' clientAuth DNS:ketlink.example
+leaf clientother unknown-ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example
+
+list() { openssl ca -gencrl -config "$1.cnf" -crl_lastupdate "$(at "$2")" -crl_nextupdate "$(at "$3")" -out "$4" 2>>"$log"; }
+openssl ca -config ca.cnf -revoke revoked.pem 2>>"$log"
+list ca '-1 hour' '+7 days' crl.pem
+list ca '-9 days' '-1 day' stale.crl.pem
+list unknown-ca '-1 hour' '+7 days' unknown.crl.pem
