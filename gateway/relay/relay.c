@@ -282,6 +282,7 @@ static enum status check(struct whole *whole) {
   relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log};
   enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
+  if (ways == STATUS_INVALID) ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
   return keys != STATUS_OK ? keys : ways;
 }
 

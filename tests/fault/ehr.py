@@ -5,6 +5,7 @@ without any locking would: between looking for an identity and creating it there
 (reliability, finding 2). What it holds, in which order it came, and whether two writes of one identity were ever under way at once,
 it remembers for the judge.
 """
+import collections
 import contextlib
 import http.server
 import json
@@ -27,7 +28,8 @@ class Ehr:
         self.active, self.collisions = set(), []
         self.requests, self.injected, self.number = 0, {}, 0
         self.refuse = None                    # resource -> whether it is refused with 422
-        self.cut_at = None                    # bytes of the next answer to a write; then None
+        self.cuts = collections.deque()       # of every third answer to a write only so many bytes arrive
+        self.busy = 0                         # the next write is answered with 429 and Retry-After so many seconds
         self.stall = 0                        # seconds that each write waits before it is looked at
         self.posts = []                       # arrivals of writes
         self.certificate, self.key, self.port = certificate, key, port
@@ -218,7 +220,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with self.ehr.lock:
             self.ehr.posts.append(time.monotonic())
-            cut, self.ehr.cut_at = self.ehr.cut_at, None
+            cut = self.ehr.cuts.popleft() if self.ehr.cuts and len(self.ehr.posts) % 3 == 0 else None
+            busy, self.ehr.busy = self.ehr.busy, 0
+        if busy:
+            return self.answer(429, {"resourceType": "OperationOutcome"}, [("Retry-After", str(busy))])
         fault = self.ehr.fault(FAULTS)
         if fault == "close-before":
             return self.drop()

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# What keeps the relay from starting: each with a message and an exit status of its own, and nothing of a key in it.
+# A row: NAME STATUS WORDS-OF-THE-MESSAGE; what makes it so is the function of that name, run on a relay that would start.
+. "$(dirname "$0")/lib.sh"
+relay=${KETLINK_RELAY:-build/release/ketlink-relay}
+[ -x "$relay" ] || { echo "skipped: $relay is not built"; exit 77; }
+[ -s build/definitions.pack ] || { echo "skipped: build/definitions.pack is not there"; exit 77; }
+tests/servers/certs.sh "$work/certs" > /dev/null
+
+rows='
+no_configuration        78 cannot be read
+unknown_key             78 unknown
+unknown_destination     78 nowhere
+value_out_of_range      78 in-flight
+no_folder_of_store      78 no such folder
+folder_open_to_others   78 others may enter
+store_is_a_link         78 lock file
+missing_key             78 store key is missing or cannot be read
+key_open_to_others      78 read by others
+key_is_a_link           78 is a link
+key_is_no_key           78 64 hexadecimal digits
+empty_key               78 empty
+another_key             78 does not open this store
+newer_schema            78 newer version
+another_database        78 no outbox of ketlink
+damaged_store           74 damaged|malformed|not a database
+older_copy              1  older copy
+second_relay            1  another relay has this store open
+missing_ca              78 ca\.pem
+broken_destination      78 destinations/hospital.json
+missing_definitions     74 definitions
+no_drop_folder          78 cannot be read and written
+'
+
+# --- a relay that starts, in $here ---
+
+make_relay() {
+  here=$work/$1
+  mkdir -m 700 "$here" "$here/state" "$here/drop"
+  cp -r mappings "$here/mappings"
+  printf '{"preset":"hapi","base":"https://127.0.0.1:9/fhir","caFile":"%s","auth":{"type":"none"}}\n' "$here/ca.pem" \
+    > "$here/mappings/destinations/hospital.json"
+  cp "$work/certs/ca.pem" "$here/ca.pem"
+  (umask 077 && printf '1 %s\n' "$(printf '%064d' 7)" > "$here/key")
+  cat > "$here/relay.ini" << INI
+[relay]
+state = $here/state
+key = $here/key
+marker = $here/marker
+mappings = $here/mappings
+definitions = $PWD/build/definitions.pack
+[folder drop]
+path = $here/drop
+to = hospital
+[destination hospital]
+in-flight = 2
+INI
+}
+
+start() { timeout -s TERM "${1-20}" "$relay" relay --config "$here/relay.ini" > /dev/null 2> "$here/err"; }
+# Runs until it says that it has started, then stops it.
+run_once() {
+  rm -f "$here/err"
+  start 60 &
+  local pid=$! tries=0
+  until grep -q started "$here/err" 2> /dev/null; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || fail "it does not start: $(cat "$here/err")"
+    sleep 0.1
+  done
+  pkill -TERM -P $pid || :
+  wait $pid || [ $? = 124 ] || fail "it did not stop well: $(cat "$here/err")"
+}
+sql() { python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.executescript(sys.argv[2]); d.close()' "$here/state/outbox.db" "$1"; }
+
+# --- what is wrong with it ---
+
+no_configuration() { rm "$here/relay.ini"; }
+unknown_key() { sed -i 's/^in-flight.*/in-fligth = 2/' "$here/relay.ini"; }
+unknown_destination() { sed -i 's/^to = .*/to = nowhere/' "$here/relay.ini"; }
+value_out_of_range() { sed -i 's/^in-flight.*/in-flight = 65/' "$here/relay.ini"; }
+no_folder_of_store() { rmdir "$here/state"; }
+folder_open_to_others() { chmod 750 "$here/state"; }
+store_is_a_link() { ln -s "$here/elsewhere" "$here/state/lock"; }
+missing_key() { rm "$here/key"; }
+key_open_to_others() { chmod 640 "$here/key"; }
+key_is_a_link() { mv "$here/key" "$here/other" && ln -s other "$here/key"; }
+key_is_no_key() { echo "1 secret-but-short" > "$here/key"; }
+empty_key() { : > "$here/key"; }
+another_key() { run_once && printf '2 %s\n' "$(printf '%064d' 8)" > "$here/key"; }
+newer_schema() { run_once && sql 'PRAGMA user_version = 99'; }
+another_database() { sql 'CREATE TABLE t(x)'; }
+damaged_store() { run_once && dd if=/dev/zero of="$here/state/outbox.db" bs=4096 seek=1 count=3 conv=notrunc status=none; }
+older_copy() { run_once && cp "$here/state/outbox.db" "$here/copy" && run_once && cp "$here/copy" "$here/state/outbox.db"; }
+second_relay() { run_beside & beside=$!; sleep 0.1; until grep -q started "$here/beside" 2> /dev/null; do sleep 0.1; done; }
+run_beside() { exec timeout 60 "$relay" relay --config "$here/relay.ini" 2> "$here/beside"; }
+missing_ca() { rm "$here/ca.pem"; }
+broken_destination() { echo '{' > "$here/mappings/destinations/hospital.json"; }
+missing_definitions() { sed -i 's/^definitions.*/definitions = nowhere.pack/' "$here/relay.ini"; }
+no_drop_folder() { rmdir "$here/drop"; }
+
+count=0
+while read -r name statuses words; do
+  [ -n "$name" ] || continue
+  beside=
+  make_relay "$name"
+  "$name"
+  status=0
+  start || status=$?
+  [ -z "$beside" ] || { kill "$beside" && wait "$beside" || :; }
+  grep -qxE "$statuses" <<< "$status" || fail "$name: exit status $status instead of $statuses: $(cat "$here/err")"
+  grep -qE -- "$words" "$here/err" || fail "$name: no '$words' in: $(cat "$here/err")"
+  ! grep -qE '0{40}|secret-but-short' "$here/err" || fail "$name: the key is told"
+  count=$((count + 1))
+done <<< "$rows"
+make_relay sound
+run_once
+echo "relay: $count refusals, and one start"

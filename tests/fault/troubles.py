@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""One trouble at a time, beside the mixture of relay.py: each with its own judge.
+
+    troubles.py [--seed N] [--full] [--definitions PACK] KETLINK-RELAY [NAME …]     without names: those that fit in a quick run
+
+    offsets    the answer to a write is cut at each of its bytes: each record is there once
+    dead       one of two destinations answers nobody: the other's latency stays
+    block      a poison record at a lane's head with parked = block: its patient waits, others do not
+    skip       the same with parked = skip: its patient goes on
+    hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
+    restart    the server goes and comes
+    pause      the relay is stopped (SIGSTOP) in the middle and goes on
+    later      429 with Retry-After is kept to
+    full       a store of 5 records: the sixth file stays, and is taken later
+    clock      the wall clock jumps 10 years on, 20 back, and comes right
+    disk       EIO, ENOSPC and SIGKILL at the Nth write, fsync, fdatasync and rename: it stops, and all is well after a start
+
+Everything is chosen by the seed, which is printed. Reliability rules: 1 to 6, 14, 16, 19, 20, 33, 34, 36, 62.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import bed
+import ehr
+
+QUICK = ("offsets", "block", "skip", "full", "disk")
+FULL = ("dead", "hang", "restart", "pause", "later", "clock")
+FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+class Run:
+    """A folder with one relay and its servers."""
+
+    def __init__(self, given, work, servers=("hospital",), before=(), environment=None, **sections):
+        self.work = work
+        work.mkdir()
+        certs = given.work / "certs"
+        self.servers = {name: ehr.Ehr(certs / "server.pem", certs / "server.key", given.seed, 0) for name in servers}
+        self.server = self.servers[servers[0]]
+        bed.prepare(work, given.definitions.resolve(), self.servers, **sections)
+        self.relay = bed.Relay(given.relay, work, before, environment)
+        self.wanted, self.dropped_at, self.serial = {}, {}, 0
+        self.start()
+
+    def start(self):
+        log = self.work / "log"
+        before = log.read_bytes().count(b"started") if log.exists() else 0
+        self.relay.start()
+        bed.wait_for(lambda: log.read_bytes().count(b"started") > before or self.relay.ended(), 30)
+
+    def drop(self, patient, session=None):
+        serial, self.serial = self.serial, self.serial + 1
+        session = serial if session is None else session
+        self.wanted[session] = serial
+        self.dropped_at[session] = time.monotonic()
+        bed.drop(self.work, serial, bed.record(serial, session, patient))
+        return session
+
+    def delivered(self, name="hospital"):
+        return bed.newest(self.servers[name]) == self.wanted
+
+    def judge(self, name, seconds=60, server="hospital", status=0):
+        bed.wait_for(lambda: self.delivered(server) or self.relay.ended(), seconds)
+        bed.wait_for(lambda: len(bed.acknowledged(self.work)) == self.serial or self.relay.ended(), 5)
+        faults = bed.judge(name, self.servers[server], self.wanted, self.relay, self.work)
+        ended = self.relay.process.wait() if self.relay.ended() else self.relay.stop()
+        if ended != status:
+            faults.append(f"{name}: the relay ended with {ended}")
+        if faults:
+            print((self.work / "log").read_text()[-2000:])
+        return faults
+
+
+def offsets(given, work):
+    run = Run(given, work)
+    run.server.cuts = collections.deque(range(0, 1700, 1 if given.full else 61))
+    count = len(run.server.cuts)
+    while run.server.cuts and not run.relay.ended() and run.serial < 8 * count:
+        run.drop(run.serial % 50)
+        bed.wait_for(lambda: run.serial - len(bed.newest(run.server)) < 30, 20)
+    faults = run.judge("offsets")
+    return faults + ([f"offsets: {len(run.server.cuts)} of {count} not tried"] if run.server.cuts else [])
+
+
+def latencies(run, count, chance):
+    first = run.serial
+    for _ in range(count):
+        run.drop(1000 + run.serial)
+        time.sleep(chance.random() * 0.02)
+    bed.wait_for(run.delivered, 60)
+    arrived = {bed.session_of(identity): at for (kind, identity), at in run.server.arrived.items() if kind == "Encounter"}
+    return sorted(arrived.get(session, 1e9) - run.dropped_at[session] for session in range(first, run.serial))
+
+
+def dead(given, work):
+    run, chance = Run(given, work, ("hospital", "registry")), random.Random(given.seed)
+    before = latencies(run, 300, chance)
+    run.servers["registry"].stop()
+    after = latencies(run, 300, chance)
+    at = int(0.99 * len(before))
+    print(f"dead: p50 {before[150] * 1e3:.0f} -> {after[150] * 1e3:.0f} ms, p99 {before[at] * 1e3:.0f} -> {after[at] * 1e3:.0f} ms")
+    faults = [] if after[at] < 2 * before[at] + 0.1 else ["dead: p99 more than doubled"]
+    run.servers["registry"].start()
+    if not bed.wait_for(lambda: run.delivered("registry"), 60):
+        faults.append("dead: the registry did not get all when it came back")
+    return faults + run.judge("dead")
+
+
+def poison(given, work, word):
+    run = Run(given, work, destination=f"parked = {word}")
+    run.server.refuse = lambda resource: resource["resourceType"] == "Encounter" and bed.serial_of(resource) == 0
+    run.drop(1)
+    bed.wait_for(lambda: run.server.posts, 20)
+    run.drop(1)
+    run.drop(2)
+    del run.wanted[0]  # it never arrives
+    behind = 1
+    if word == "block":
+        del run.wanted[behind]
+    bed.wait_for(run.delivered, 20)
+    time.sleep(1)  # to let arrive what must not
+    faults = run.judge(word)
+    if word == "block" and behind in bed.newest(run.server):
+        faults.append("block: what came later passed the parked record")
+    return faults
+
+
+def block(given, work):
+    return poison(given, work, "block")
+
+
+def skip(given, work):
+    return poison(given, work, "skip")
+
+
+def hang(given, work):
+    run = Run(given, work, timeout=1000)
+    run.server.stall = 1.5
+    for patient in range(4):
+        run.drop(patient)
+    bed.wait_for(lambda: len(run.server.posts) > 3, 20)
+    time.sleep(1.2)
+    run.server.stall = 0
+    time.sleep(1.5)
+    return run.judge("hang")
+
+
+def restart(given, work):
+    run = Run(given, work)
+    for _ in range(3):
+        for patient in range(20):
+            run.drop(patient)
+        run.server.stop()
+        time.sleep(1)
+        run.server.start()
+    return run.judge("restart")
+
+
+def pause(given, work):
+    run = Run(given, work, timeout=1000)
+    run.server.stall = 0.05
+    for _ in range(3):
+        for patient in range(20):
+            run.drop(patient)
+        subprocess.run(["kill", "-STOP", str(run.relay.process.pid)], check=True)
+        time.sleep(1.5)
+        subprocess.run(["kill", "-CONT", str(run.relay.process.pid)], check=True)
+    return run.judge("pause")
+
+
+def later(given, work):
+    run = Run(given, work)
+    run.server.busy = 3
+    run.drop(1)
+    faults = run.judge("later", 20)
+    gap = run.server.posts[1] - run.server.posts[0] if len(run.server.posts) > 1 else 0
+    print(f"later: asked for 3 s, {gap:.1f} s later")
+    return faults + ([] if 2.9 < gap < 6 else [f"later: {gap:.1f} s"])
+
+
+def full(given, work):
+    run = Run(given, work, relay="[store]\nmax-records = 5")
+    run.server.stop()
+    for patient in range(12):
+        run.drop(patient)
+        time.sleep(0.01)
+    bed.wait_for(lambda: len(bed.acknowledged(work)) == 5, 10)
+    time.sleep(1.5)
+    taken = bed.acknowledged(work)
+    run.server.start()
+    faults = run.judge("full", 40)
+    return faults + ([] if taken == set(range(5)) else [f"full: {sorted(taken)} were taken into a store of 5"])
+
+
+def clock(given, work):
+    if not FAKETIME.exists():
+        print("clock: skipped, faketime is not installed")
+        return []
+    stamp = given.work / "now"
+    stamp.write_text("+0\n")
+    environment = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(stamp), "FAKETIME_NO_CACHE": "1",
+                   "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    run = Run(given, work, relay="log = json", environment=environment)
+    for jump in ("+0", "+10y", "-10y", "+0"):
+        stamp.write_text(jump + "\n")
+        for patient in range(8):  # more than make a destination one in trouble: no certificate is good in ten years
+            run.drop(patient)
+        time.sleep(1.5)
+    faults = run.judge("clock", 90)
+    times = [json.loads(line)["time"] for line in (work / "log").read_text().splitlines()]
+    years = (max(times) - min(times)) / 1000 / 86400 / 365
+    print(f"clock: the relay saw {years:.0f} years go by")
+    return faults + ([] if years > 19 else ["clock: it did not jump"])
+
+
+CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename,renameat2", "sendto,sendmsg")
+ENDS = ("error=EIO", "error=ENOSPC", "signal=SIGKILL")
+
+
+def one_fault(given, work, call, end, when):
+    before = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{end}:when={when}"]
+    run = Run(given, work, before=before, environment={"ASAN_OPTIONS": "detect_leaks=0"})
+    for patient in range(6):
+        run.drop(patient % 3)
+    hit = bed.wait_for(run.relay.ended, 2 if run.delivered() else 4)
+    status = run.relay.process.wait() if hit else run.relay.stop()
+    allowed = {0, 74, 137, -9, 69, 70} if "KILL" in end else {0, 74}
+    run.relay.before = []
+    run.start()
+    faults = run.judge(f"disk {call} {end} {when} -> {status}", 30)
+    return faults + ([] if status in allowed else [f"disk: {call} {end} {when}: exit status {status}"])
+
+
+def disk(given, work):
+    if not shutil.which("strace"):
+        print("disk: skipped, strace is not installed")
+        return []
+    work.mkdir()
+    chance, faults = random.Random(given.seed), []
+    cases = [(call, end, when) for call in CALLS for end in ENDS for when in (range(1, 40) if given.full else (1, 2, 3, 5, 8, 13, 21))]
+    if not given.full:
+        cases = chance.sample(cases, 4)
+    for number, (call, end, when) in enumerate(cases):
+        faults += one_fault(given, work / str(number), call, end, when)
+    return faults
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("relay")
+    parser.add_argument("names", nargs="*", choices=(*QUICK, *FULL, []))
+    given = parser.parse_args()
+    if not given.definitions.exists():
+        print(f"skipped: {given.definitions} is not there")
+        return 77
+    print(f"seed {given.seed}", flush=True)
+    faults = []
+    with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
+        given.work = pathlib.Path(name)
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", given.work / "certs"], check=True, stdout=subprocess.DEVNULL)
+        for name in given.names or (QUICK + FULL if given.full else QUICK):
+            faults += globals()[name](given, given.work / name)
+    print("\n".join(faults) if faults else "all well")
+    return 1 if faults else 0
+
+
+sys.exit(main())
