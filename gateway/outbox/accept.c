@@ -46,7 +46,7 @@ struct dedupe {
   unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
 };
 
-static struct dedupe dedupe_of(const struct outbox *outbox, const struct outbox_message *message) {
+static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_message *message) {
   struct dedupe dedupe;
   struct str content = message->content, named[] = {message->source, message->control},
              nameless[] = {message->source, message->content};

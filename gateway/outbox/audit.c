@@ -9,7 +9,7 @@ static void add_part(struct buf *text, struct str part) {
 }
 
 /* chain = HMAC(chain before, number, time, record, words), each word with its length. */
-static enum status chain_of(const struct outbox *outbox, const unsigned char before[CHAIN_BYTES],
+static enum status chain_of(struct outbox *outbox, const unsigned char before[CHAIN_BYTES],
                             const struct outbox_event *event, unsigned char out[CHAIN_BYTES]) {
   struct buf text;
   buf_init(&text, 4096);
@@ -19,8 +19,8 @@ static enum status chain_of(const struct outbox *outbox, const unsigned char bef
   add_part(&text, event->what);
   add_part(&text, event->actor);
   add_part(&text, event->reason);
-  outbox_hmac(outbox->root_audit, buf_str(&text), out);
-  enum status status = text.error;
+  outbox_hmac(outbox, outbox->root_audit, buf_str(&text), out);
+  enum status status = outbox->failed ? STATUS_IO : text.error;
   buf_release(&text);
   return status;
 }

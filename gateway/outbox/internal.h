@@ -74,6 +74,10 @@ struct outbox {
   unsigned char store_id[STORE_ID_BYTES];
   EVP_CIPHER *cipher;
   EVP_CIPHER_CTX *cipher_context;
+  /* found once: OpenSSL 3 looks an algorithm up by name, under locks, at each one-shot call */
+  EVP_MD *digest;
+  EVP_MD_CTX *digest_context;
+  EVP_MAC_CTX *mac_context;
   /* state */
   int64_t generation, next_id;
   uint64_t accepted, duplicates;
@@ -122,12 +126,14 @@ void outbox_refuse(struct diag_list *diags, const char *path, const char *format
 /* --- seal.c --- */
 enum status outbox_seal_open(struct outbox *outbox) MUST_USE;
 void outbox_seal_close(struct outbox *outbox);
-/* HMAC-SHA256 under the index key over `domain` and the parts, at most MARK_PARTS_MAX. */
-void outbox_mark(const struct outbox *outbox, char domain, const struct str *parts, size_t count,
+/* HMAC-SHA256 under the index key over `domain` and the parts, at most MARK_PARTS_MAX. As all of these: without memory
+   the store has failed, and is refused from then on. */
+void outbox_mark(struct outbox *outbox, char domain, const struct str *parts, size_t count,
                  unsigned char out[MARK_BYTES]);
-void outbox_hmac(const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes, unsigned char out[32]);
+void outbox_hmac(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes,
+                 unsigned char out[32]);
 /* HKDF-SHA256 (RFC 5869), one block. */
-void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
+void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
                    unsigned char out[OUTBOX_KEY_BYTES]);
 /* What a sealed thing belongs to. */
 struct seal_place {
@@ -168,7 +174,7 @@ enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
                          struct outbox_stored *out) MUST_USE;
 struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use);
 /* The record's own key; wipe it after use. INVALID: its data key is gone. */
-enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
+enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES],
                               unsigned char out[OUTBOX_KEY_BYTES]) MUST_USE;
 /* Changes the state with all that hangs on it but the lane's head. */

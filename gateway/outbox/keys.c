@@ -189,9 +189,9 @@ static enum status load(struct outbox *outbox, const struct outbox_keys *keys, b
 static void derive_roots(struct outbox *outbox) {
   const unsigned char *root = outbox->data_keys[ROOT_KEY].bytes;
   struct str salt = str_make((const char *)outbox->store_id, sizeof outbox->store_id);
-  outbox_derive(root, salt, STR("ketlink outbox index"), outbox->root_index);
-  outbox_derive(root, salt, STR("ketlink outbox audit"), outbox->root_audit);
-  outbox_derive(root, salt, STR("ketlink outbox ledger"), outbox->root_ledger);
+  outbox_derive(outbox, root, salt, STR("ketlink outbox index"), outbox->root_index);
+  outbox_derive(outbox, root, salt, STR("ketlink outbox audit"), outbox->root_audit);
+  outbox_derive(outbox, root, salt, STR("ketlink outbox ledger"), outbox->root_ledger);
 }
 
 /* The current data key serves RECORDS_PER_KEY ids; the next start after that makes another. */
@@ -222,13 +222,13 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
   return status;
 }
 
-enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
+enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
   for (size_t i = 1; i < outbox->data_key_count; i++) {
     if (outbox->data_keys[i].id != data_key) continue;
-    outbox_derive(outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES),
+    outbox_derive(outbox, outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES),
                   STR("ketlink outbox record"), out);
-    return STATUS_OK;
+    return outbox->failed ? STATUS_IO : STATUS_OK;
   }
   return STATUS_INVALID;
 }

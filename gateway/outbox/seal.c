@@ -1,19 +1,42 @@
 /* seal.c - AES-256-GCM, HKDF and HMAC on OpenSSL: what is in the store, and what it is found by. */
 #include <assert.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include "outbox/internal.h"
 
+/* A MAC that knows its digest: from then on only keys change. */
+static EVP_MAC_CTX *open_mac(void) {
+  OSSL_PARAM digest[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+                         OSSL_PARAM_construct_end()};
+  EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+  EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
+  EVP_MAC_free(mac);
+  if (!context || EVP_MAC_CTX_set_params(context, digest) == 1) return context;
+  EVP_MAC_CTX_free(context);
+  return NULL;
+}
+
 enum status outbox_seal_open(struct outbox *outbox) {
+  /* without memory for its own beginnings OpenSSL 3.0 does not refuse what comes next, it crashes */
+  if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1 || !OSSL_LIB_CTX_get0_global_default())
+    return STATUS_NOMEM;
   outbox->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
   outbox->cipher_context = EVP_CIPHER_CTX_new();
-  return outbox->cipher && outbox->cipher_context ? STATUS_OK : STATUS_NOMEM;
+  outbox->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+  outbox->digest_context = EVP_MD_CTX_new();
+  outbox->mac_context = open_mac();
+  return outbox->cipher && outbox->cipher_context && outbox->digest && outbox->digest_context && outbox->mac_context
+             ? STATUS_OK
+             : STATUS_NOMEM;
 }
 
 void outbox_seal_close(struct outbox *outbox) {
   EVP_CIPHER_CTX_free(outbox->cipher_context);
   EVP_CIPHER_free(outbox->cipher);
+  EVP_MD_CTX_free(outbox->digest_context);
+  EVP_MD_free(outbox->digest);
+  EVP_MAC_CTX_free(outbox->mac_context);
   OPENSSL_cleanse(outbox->data_keys, sizeof outbox->data_keys);
   OPENSSL_cleanse(outbox->root_index, sizeof outbox->root_index);
   OPENSSL_cleanse(outbox->root_audit, sizeof outbox->root_audit);
@@ -22,33 +45,47 @@ void outbox_seal_close(struct outbox *outbox) {
 
 /* --- HMAC and HKDF --- */
 
-void outbox_hmac(const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes, unsigned char out[32]) {
-  unsigned int size = 32;
-  HMAC(EVP_sha256(), key, OUTBOX_KEY_BYTES, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len,
-       out, &size);
+static void sha256(struct outbox *outbox, struct str bytes, unsigned char out[SHA256_DIGEST_LENGTH]) {
+  bool done = EVP_DigestInit_ex2(outbox->digest_context, outbox->digest, NULL) == 1 &&
+              EVP_DigestUpdate(outbox->digest_context, bytes.ptr ? bytes.ptr : "", bytes.len) == 1 &&
+              EVP_DigestFinal_ex(outbox->digest_context, out, NULL) == 1;
+  if (!done) outbox->failed = true;
 }
 
-void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
+static void hmac(struct outbox *outbox, const void *key, size_t key_len, struct str bytes, unsigned char out[32]) {
+  size_t len = 0;
+  bool done =
+      EVP_MAC_init(outbox->mac_context, key, key_len, NULL) == 1 &&
+      EVP_MAC_update(outbox->mac_context, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len) == 1 &&
+      EVP_MAC_final(outbox->mac_context, out, &len, 32) == 1 && len == 32;
+  if (!done) outbox->failed = true;
+}
+
+void outbox_hmac(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes,
+                 unsigned char out[32]) {
+  hmac(outbox, key, OUTBOX_KEY_BYTES, bytes, out);
+}
+
+void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
                    unsigned char out[OUTBOX_KEY_BYTES]) {
-  unsigned char pseudo[32], info[64];
-  unsigned int size = 32;
+  unsigned char pseudo[32] = {0};
+  char info[64];
   size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
-  HMAC(EVP_sha256(), salt.ptr, (int)salt.len, key, OUTBOX_KEY_BYTES, pseudo, &size);
+  hmac(outbox, salt.ptr, salt.len, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
   memcpy(info, use.ptr, len);
   info[len] = 1;
-  HMAC(EVP_sha256(), pseudo, sizeof pseudo, info, len + 1, out, &size);
+  hmac(outbox, pseudo, sizeof pseudo, str_make(info, len + 1), out);
   OPENSSL_cleanse(pseudo, sizeof pseudo);
 }
 
 /* Over the digest of each part, so that no two lists of parts look alike. */
-void outbox_mark(const struct outbox *outbox, char domain, const struct str *parts, size_t count,
+void outbox_mark(struct outbox *outbox, char domain, const struct str *parts, size_t count,
                  unsigned char out[MARK_BYTES]) {
-  unsigned char text[1 + MARK_PARTS_MAX * SHA256_DIGEST_LENGTH] = {(unsigned char)domain}, mark[32];
+  unsigned char text[1 + MARK_PARTS_MAX * SHA256_DIGEST_LENGTH] = {(unsigned char)domain}, mark[32] = {0};
   assert(count <= MARK_PARTS_MAX);
   for (size_t i = 0; i < count; i++)
-    SHA256((const unsigned char *)(parts[i].ptr ? parts[i].ptr : ""), parts[i].len,
-           text + 1 + i * SHA256_DIGEST_LENGTH);
-  outbox_hmac(outbox->root_index, str_make((const char *)text, 1 + count * SHA256_DIGEST_LENGTH), mark);
+    sha256(outbox, parts[i], text + 1 + i * SHA256_DIGEST_LENGTH);
+  outbox_hmac(outbox, outbox->root_index, str_make((const char *)text, 1 + count * SHA256_DIGEST_LENGTH), mark);
   memcpy(out, mark, MARK_BYTES);
 }
 

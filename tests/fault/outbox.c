@@ -145,6 +145,7 @@ int main(int count, char **arguments) {
   struct driver driver = {.arena = arena_new(64 << 20)};
   char line[512];
   int result = 0;
+  if (!driver.arena) return 3;
   if (count == 4 && strcmp(arguments[1], "run") == 0) {
     result = run(&driver, arguments[2], atoi(arguments[3]));
   } else if (count == 2 && strcmp(arguments[1], "verify") == 0) {

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""What people and programs put into a drop folder, and what becomes of it: nobody's file is followed, lost, or left to hold
+back the others; what cannot be taken is refused once, by a digest of its name.
+
+    folder.py [--files N] [--swaps N] [--definitions PACK] KETLINK-RELAY
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import bed
+import ehr
+
+
+class Case:
+    def __init__(self, given):
+        self.given, self.work = given, given.work
+        certs = given.work / "certs"
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
+        self.server = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
+        bed.prepare(self.work, given.definitions.resolve(), {"hospital": self.server}, folder="stable-seconds = 1")
+        self.drop, self.done, self.rejected = (self.work / "drop" / name for name in ("", "done", "rejected"))
+        self.relay, self.serial, self.faults = bed.Relay(given.relay, self.work), 0, []
+        self.relay.start()
+        self.check("it starts", self.said("started"))
+
+    def check(self, what, fine):
+        if not fine:
+            self.faults.append(what)
+
+    def said(self, word, seconds=20):
+        return bed.wait_for(lambda: bed.holds(self.work / "log", word.encode()), seconds)
+
+    def text(self, patient=1):
+        self.serial += 1
+        return bed.record(self.serial, self.serial, patient), self.serial
+
+    def put(self, name, text, folder=None):
+        beside = self.work / "beside"
+        beside.write_text(text)
+        os.rename(os.fsencode(beside), os.path.join(os.fsencode(folder or self.drop), name if isinstance(name, bytes) else os.fsencode(name)))
+
+    def arrives(self, what, session, seconds=20):
+        self.check(f"{what}: not delivered", bed.wait_for(lambda: session in bed.newest(self.server), seconds))
+
+    def goes_on(self, what):
+        """Whatever lies there, the next good file is taken."""
+        text, session = self.text()
+        self.put(f"after-{session}.json", text)
+        self.arrives(f"after {what}", session)
+
+
+def strange_files(case):
+    text, _ = case.text()
+    outside = case.work / "outside.json"
+    outside.write_text(text)
+    os.symlink(outside, case.drop / "link.json")
+    os.link(outside, case.drop / "hard.json")
+    os.mkfifo(case.drop / "fifo.json")
+    (case.drop / "folder.json").mkdir()
+    held = socket.socket(socket.AF_UNIX)
+    held.bind(os.path.relpath(case.drop / "socket.json"))
+    try:
+        os.mknod(case.drop / "device.json", 0o600 | 0o020000, os.makedev(1, 5))
+    except PermissionError:
+        pass
+    with open(case.drop / "sparse.json", "wb") as file:
+        file.truncate(1 << 40)
+    os.utime(case.drop / "sparse.json", (1, 1))
+    case.goes_on("strange files")
+    case.check("a link's target was delivered", case.server.resources and 1 not in bed.newest(case.server))
+    case.check("a strange file was taken", not list(case.done.glob("link*")) and not list(case.done.glob("hard*")))
+    time.sleep(2.5)
+    refused = (case.work / "log").read_text().count("file-refused")
+    case.check(f"refused files are spoken of {refused} times", refused == 2)
+
+
+def strange_names(case):
+    names = [b"-rf.json", b"a\nb\x1b[31m.json", b"caf\xe9\xff.json", b"n" * 200 + b".json", b"%n%s.json", b"a b'\"$(id).json"]
+    for name in names:
+        text, session = case.text()
+        case.put(name, text)
+        case.arrives(f"name {name[:20]!r}", session)
+        case.check(f"name {name[:20]!r}: not in done", bed.wait_for(lambda: name in os.listdir(os.fsencode(case.done)), 5))
+    case.put(b"x" * 250 + b".json", "{}")
+    case.goes_on("a name of 255 bytes")
+    log = (case.work / "log").read_bytes()
+    case.check("a name stands in the log", not any(part in log for part in (b"\x1b", b"$(id)", b"\xff", b"xxxx")))
+
+
+def same_again(case):
+    text, session = case.text()
+    for _ in range(2):
+        case.put("same.json", text)
+        case.check("same: not moved", bed.wait_for(lambda: not (case.drop / "same.json").exists(), 10))
+    case.arrives("same", session)
+    other, session = case.text()
+    case.put("same.json", other)
+    case.arrives("same name, new content", session)
+    kept = sorted(path.name for path in case.done.glob("same.json*"))
+    case.check(f"same: {kept} are kept", bed.wait_for(lambda: len(list(case.done.glob("same.json*"))) == 3, 5))
+    case.check("same: delivered more than once", sum(kind == "Encounter" and serial == session - 1 for kind, _, serial
+                                                     in bed.commits_of(case.server)) == 1)
+
+
+def half_written(case):
+    text, session = case.text()
+    with open(case.drop / "slow.json", "w") as file:
+        file.write(text[:100])
+        file.flush()
+        time.sleep(2.5)
+        case.check("half: taken while it was written", (case.drop / "slow.json").exists())
+        file.write(text[100:])
+    case.arrives("half-written", session)
+
+
+def good_and_bad(case):
+    first, one = case.text()
+    second, two = case.text()
+    case.put("mixed.ndjson", f"{first}\n{{broken\n{second}\n")
+    case.arrives("NDJSON, good line", one)
+    case.arrives("NDJSON, after the bad line", two)
+    findings = case.rejected / "mixed.ndjson.diagnostics.json"
+    case.check("NDJSON: no findings beside it", bed.wait_for(findings.exists, 5) and '"line"' in findings.read_text())
+
+
+def not_writable(case):
+    """Root may write anywhere: a file where done/ was is what stops it."""
+    shutil.rmtree(case.done)
+    case.done.write_text("")
+    numbers = []
+    for _ in range(70):
+        text, session = case.text(2)
+        numbers.append(session)
+        case.put(f"stuck-{session}.json", text)
+    case.check("stuck: no alert", case.said("folder-stuck"))
+    taken = (case.work / "log").read_text().count("file-not-moved")
+    time.sleep(2.5)
+    again = (case.work / "log").read_text().count("file-not-moved") - taken
+    case.check(f"stuck: taken again {again} times in 2.5 s", again <= 70)
+    case.done.unlink()
+    case.arrives("stuck", numbers[-1])
+    case.check("stuck: no end of it", case.said("folder-moves"))
+
+
+def removed(case):
+    os.rename(case.drop, case.work / "drop-away")
+    case.check("gone: no alert", case.said("folder-gone"))
+    (case.work / "drop").mkdir(mode=0o700)
+    case.check("gone: no end of it", case.said("folder-back"))
+    case.goes_on("a folder made anew")
+
+
+def swapped(case):
+    """A thread swaps a good file and a link to somebody else's; the link is never followed."""
+    secret, session = case.text()
+    (case.work / "secret.json").write_text(secret)
+    stop = threading.Event()
+
+    def swap():
+        number = 0
+        while not stop.is_set() and number < case.given.swaps:
+            number += 1
+            link = case.work / "swap"
+            os.symlink(case.work / "secret.json", link)
+            os.rename(link, case.drop / "swapped.json")
+            case.put("swapped.json", bed.record(0, 900000, 3))
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    thread.join(30)
+    stop.set()
+    case.goes_on("swaps")
+    case.check("swaps: the link was followed", session not in bed.newest(case.server))
+
+
+def many(case):
+    names = []
+    for number in range(case.given.files):
+        text, session = case.text(number % 5)
+        names.append(session)
+        (case.work / "beside").write_text(text)
+        os.utime(case.work / "beside", ns=(0, 1_000_000_000 * session))
+        os.rename(case.work / "beside", case.drop / f"{(session * 7919) % 100003:06}.json")
+    case.check("many: not all delivered", bed.wait_for(lambda: set(names) <= set(bed.newest(case.server)), 60 + case.given.files / 20))
+    case.check("many: out of order", bed.inversions(case.server) == 0)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=150)
+    parser.add_argument("--swaps", type=int, default=300)
+    parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("relay")
+    given = parser.parse_args()
+    if not given.definitions.exists():
+        print(f"skipped: {given.definitions} is not there")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
+        given.work = pathlib.Path(name)
+        case = Case(given)
+        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, not_writable, removed, swapped, many):
+            before = time.monotonic()
+            trial(case)
+            print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
+        case.check("a patient's data is told", not bed.told(case.work, case.relay))
+        case.check("it does not end well", case.relay.stop() == 0)
+        if case.faults:
+            print("\n".join(case.faults), (case.work / "log").read_text()[-1500:], sep="\n")
+    return 1 if case.faults else 0
+
+
+sys.exit(main())
