@@ -129,6 +129,21 @@ static int64_t server_time(CURL *curl, struct arena *arena) {
   return when > 0 ? (int64_t)when * 1000 : 0;
 }
 
+/* A gateway that refuses who has no certificate does so in its own words, often as a 400: nothing is wrong
+   with the data then. */
+static void explain_question(const struct delivery_call *call, enum delivery_body shape,
+                             struct delivery_answer *out) {
+  if (out->phase != DELIVERY_SENDING && out->status != 400 && out->status != 403) return;
+  if (out->status == 400 && shape == DELIVERY_BODY_OTHER) {
+    out->verdict = DELIVERY_HOLD;
+    out->as_status = STATUS_CONFIG;
+  }
+  struct str reason = arena_printf(
+      call->arena, "%.*s; the server asks for a client certificate, and there is none: clientCertFile",
+      STR_ARG(out->reason));
+  if (reason.ptr) out->reason = reason;
+}
+
 static void fill_answer(struct delivery_call *call, CURLcode code, struct delivery_answer *out) {
   struct arena *arena = call->arena;
   bool safe = strcmp(call->request.method, "POST") != 0 || call->request.repeatable;
@@ -150,6 +165,7 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
       out->complete ? delivery_body_shape(out->content_type, out->body) : DELIVERY_BODY_TRUNCATED;
   out->verdict = delivery_classify(out->phase, out->complete ? out->status : 0, shape, safe);
   out->as_status = delivery_status_of(out->phase, out->status, out->verdict);
+  if (call->client->asked && shape != DELIVERY_BODY_FHIR) explain_question(call, shape, out);
 }
 
 /* --- whom the certificate must name --- */
@@ -168,13 +184,30 @@ static struct str host_of(struct str url, struct arena *arena) {
   return host;
 }
 
+/* Servers ask in the handshake; some then break off without a word, some answer 400. Only while the handshake
+   of this call runs: a later question (renegotiation, TLS 1.3 afterwards) is not answered. */
+static int note_question(SSL *ssl, void *userdata) {
+  const struct delivery_call *call = userdata;
+  (void)ssl;
+  call->client->asked = true;
+  return 1;
+}
+
+static void watch_question(SSL_CTX *context, struct delivery_call *call) {
+  if (call->client->destination.cert_file.len) return;
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_post_handshake_auth(context, 0);
+  SSL_CTX_set_cert_cb(context, note_question, call);
+}
+
 /* libcurl falls back to the common name where a certificate has no alternative names, which RFC 9525 forbids;
    OpenSSL is told not to. The level refuses small keys and SHA-1 whatever this machine's openssl.cnf allows.
  */
 static CURLcode set_verification(CURL *curl, void *context, void *userdata) {
-  const struct delivery_call *call = userdata;
+  struct delivery_call *call = userdata;
   X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
   (void)curl;
+  watch_question(context, call);
   SSL_CTX_set_security_level(context, SECURITY_LEVEL);
   X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
   X509_VERIFY_PARAM_set_hostflags(param,

@@ -35,6 +35,7 @@ struct delivery_client {
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_token token;
+  bool asked; /* the server wanted a client certificate, and there is none */
   char error[CURL_ERROR_SIZE];
 };
 

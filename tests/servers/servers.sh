@@ -27,6 +27,7 @@ server_start() {
         --ready-file "$servers_dir/$server_name.ready" "$@"
     case $server_kind in
     medplum) set -- node "$servers_home/medplum/server.mjs" --token-file "$servers_dir/token" "$@" ;;
+    token) set -- node "$servers_home/token/server.mjs" --log "$servers_dir/$server_name.log" --token-file "$servers_dir/token" "$@" ;;
     faults) set -- node "$servers_home/faults/server.mjs" --log "$servers_dir/$server_name.log" "$@" ;;
     restricted)
         set -- node "$servers_home/restricted/server.mjs" --log "$servers_dir/$server_name.log" \

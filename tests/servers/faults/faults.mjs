@@ -16,6 +16,7 @@ export const FAULTS = {
   ...statuses([400, 403, 404, 405, 408, 409, 410, 412, 413, 422, 500, 501, 504]),
   401: { answer: (c) => json(c, 401, outcome('login'), { 'WWW-Authenticate': 'Bearer realm="fhir"' }) },
   429: { answer: (c) => json(c, 429, outcome('throttled'), { 'Retry-After': c.options['retry-after'] }) },
+  '400-html': { answer: (c) => send(c, 400, HTML, { 'Content-Type': 'text/html' }) },
   502: { answer: (c) => send(c, 502, HTML, { 'Content-Type': 'text/html' }) },
   503: { answer: (c) => json(c, 503, outcome('transient'), { 'Retry-After': c.options['retry-after'] }) },
   '429-bare': { answer: (c) => send(c, 429, '') },

