@@ -6,8 +6,6 @@
  * environment.
  */
 #include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include "delivery/client.h"
 #include "delivery/token.h"
@@ -90,23 +88,6 @@ bool delivery_handle_set(const struct delivery_client *client, CURL *curl, char 
          curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error) == CURLE_OK;
 }
 
-/* Said before anything is sent: with a file that cannot be read no connection would ever be trusted. */
-static bool is_pem(struct str path) {
-  X509_STORE *store = X509_STORE_new();
-  bool fine = !path.len || (store && X509_STORE_load_file(store, path.ptr) == 1);
-  X509_STORE_free(store);
-  ERR_clear_error();
-  return fine;
-}
-
-static enum status check_files(const struct delivery_destination *destination, struct diag_list *diags) {
-  if (!is_pem(destination->ca_file))
-    return fail_config(diags, destination->ca_file, "caFile is missing, or holds no certificate in PEM");
-  if (!is_pem(destination->crl_file))
-    return fail_config(diags, destination->crl_file, "crlFile is missing, or holds no revocation list in PEM");
-  return STATUS_OK;
-}
-
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
                                 struct diag_list *diags, struct delivery_client **out) {
   struct delivery_client *client = calloc(1, sizeof *client);
@@ -118,7 +99,6 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
   client->curl = curl_easy_init();
   if (!client->arena || !client->curl) goto done;
   status = copy_destination(client, destination);
-  if (status == STATUS_OK) status = check_files(&client->destination, diags);
   if (status == STATUS_OK) status = delivery_credential_load(client, diags);
   if (status == STATUS_OK && !delivery_handle_set(client, client->curl, client->error))
     status = fail_config(diags, destination->name,

@@ -1,6 +1,7 @@
 /* credential.c - who we are, and whom we believe: files that are read and judged before a connection is made.
  */
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include "base/secret.h"
@@ -157,5 +158,6 @@ enum status delivery_credential_load(struct delivery_client *client, struct diag
   if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_SMART)
     status = check_smart(client, diags);
   arena_free(arena);
+  ERR_clear_error(); /* of files that were none, or it would be told as the reason of something else */
   return status;
 }

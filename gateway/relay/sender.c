@@ -298,10 +298,12 @@ static void log_end(const struct job *job, const struct relay_verdict *verdict) 
   enum relay_level level = verdict->state == OUTBOX_DONE     ? RELAY_INFO
                            : verdict->state == OUTBOX_PARKED ? RELAY_ERROR
                                                              : RELAY_WARNING;
-  RELAY_LOG(relay, level, outbox_state_name(verdict->state),
-            RELAY_TEXT("destination", job->sender->config->name), RELAY_NUMBER("record", job->claim.id),
-            RELAY_TEXT("reason", verdict->reason), RELAY_NUMBER("attempt", job->claim.attempts + 1),
-            RELAY_NUMBER("ms", relay_elapsed(relay) - job->began));
+  RELAY_LOG(
+      relay, level, outbox_state_name(verdict->state), RELAY_TEXT("destination", job->sender->config->name),
+      RELAY_NUMBER("record", job->claim.id), RELAY_TEXT("reason", verdict->reason),
+      RELAY_NUMBER("attempt", job->claim.attempts + 1), RELAY_NUMBER("ms", relay_elapsed(relay) - job->began),
+      /* in words: of the connection, the certificate, the token; nothing of an answer's body */
+      RELAY_TEXT("why", verdict->trouble != RELAY_FINE && job->last.reason.ptr ? job->last.reason : STR("")));
 }
 
 static void count_end(struct relay_sender *sender, const struct relay_verdict *verdict, int64_t ms) {
