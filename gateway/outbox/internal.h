@@ -117,6 +117,8 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST
 /* Holds the lock of the folder; CONFLICT when another process has it. */
 enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags,
                               int *out) MUST_USE;
+/* The file of the store, made for its owner alone: SQLite would ask the umask. */
+enum status outbox_place_file(const char *path, struct diag_list *diags) MUST_USE;
 /* Makes the names in the folder durable: SQLite syncs the files, not that they exist. */
 enum status outbox_place_sync(const char *folder) MUST_USE;
 uint64_t outbox_place_free(const char *folder);

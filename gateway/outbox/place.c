@@ -79,6 +79,16 @@ enum status outbox_place_lock(const char *folder, struct arena *arena, struct di
   return STATUS_CONFLICT;
 }
 
+enum status outbox_place_file(const char *path, struct diag_list *diags) {
+  int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) {
+    outbox_refuse(diags, path, "the store cannot be opened: %s", strerror(errno));
+    return STATUS_IO;
+  }
+  close(file);
+  return STATUS_OK;
+}
+
 enum status outbox_place_sync(const char *folder) {
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool done = fd >= 0 && fsync(fd) == 0;

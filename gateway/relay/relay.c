@@ -36,6 +36,7 @@ struct whole {
   size_t open_before; /* records, at the last look */
   bool growing;
   int64_t backed_up_at;
+  int64_t started_at, started_elapsed; /* by both clocks */
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -90,13 +91,20 @@ static void watch_growth(struct whole *whole, size_t open) {
   whole->open_before = open;
 }
 
+/* Not later than the time of the start and what has passed since: a clock that jumps ahead must not make
+ * everything old. */
+static int64_t sober_now(const struct whole *whole) {
+  int64_t now = relay_now(&whole->relay);
+  int64_t passed = whole->started_at + relay_elapsed(&whole->relay) - whole->started_elapsed;
+  return now < passed ? now : passed;
+}
+
 static void sweep(struct whole *whole) {
   const struct relay_config *config = whole->relay.config;
   struct outbox_swept swept;
   struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
                                        .dedupe_ms = config->dedupe_days * 86400000};
-  enum status status =
-      outbox_sweep(whole->relay.outbox, &retention, relay_now(&whole->relay), SWEEP_ROWS, &swept);
+  enum status status = outbox_sweep(whole->relay.outbox, &retention, sober_now(whole), SWEEP_ROWS, &swept);
   if (status == STATUS_OK) status = outbox_commit(whole->relay.outbox);
   if (status == STATUS_IO) {
     whole->relay.fatal = status;
@@ -282,7 +290,8 @@ static enum status check(struct whole *whole) {
   relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log};
   enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
-  if (ways == STATUS_INVALID) ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
+  if (ways == STATUS_INVALID)
+    ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
   return keys != STATUS_OK ? keys : ways;
 }
 
@@ -352,6 +361,8 @@ enum status relay_run(const struct relay_params *params, struct diag_list *diags
   whole->diags = diags;
   relay->host = params->host;
   relay->config_path = params->config;
+  whole->started_at = relay_now(relay);
+  whole->started_elapsed = relay_elapsed(relay);
   relay->arena = arena_new(16 << 20);
   relay->config = relay->arena ? ARENA_NEW(relay->arena, struct relay_config) : NULL;
   enum status status = relay->config ? check(whole) : STATUS_NOMEM;

@@ -25,6 +25,22 @@ static void a_second_one_is_refused(void **state) {
   assert_true(store_said(store, "another relay has this store open"));
 }
 
+static void its_files_are_its_owners_alone(void **state) {
+  static const char *const files[] = {"outbox.db", "outbox.db-wal", "lock"};
+  struct store *store = *state;
+  mode_t before = umask(0);
+  store_close(store);
+  assert_int_equal(unlink(store_path(store, "outbox.db")), 0);
+  store_reopen(store);
+  store_put(store, "ehr", "p", "a1");
+  for (size_t i = 0; i < 3; i++) {
+    struct stat info;
+    assert_int_equal(stat(store_path(store, files[i]), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+  }
+  umask(before);
+}
+
 static void an_open_folder_is_refused(void **state) {
   struct store *store = *state;
   store_close(store);
@@ -245,6 +261,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
   const struct CMUnitTest tests[] = {
       CASE(a_second_one_is_refused),
+      CASE(its_files_are_its_owners_alone),
       CASE(an_open_folder_is_refused),
       CASE(other_databases_are_refused),
       CASE(an_older_copy_is_refused_until_accepted),
