@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""A promise follows the disk: the relay is followed by strace while files are dropped and the EHR takes them. Each file that is moved to
+done/ was read before a sync of the store's log that returned, and the move came after it. (Reliability rules, I1; a window between the
+two is too small for ends of the process to be sure to meet it.)
+
+    order.py [--records N] [--definitions PACK] KETLINK-RELAY
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import bed
+import ehr
+
+CALLS = "openat2,fdatasync,renameat2"
+
+
+def follow(trace):
+    """What is wrong with the order of the calls, and how many files were moved."""
+    read, synced, moved, bad = {}, -1, 0, []
+    for number, line in enumerate(trace.read_text().splitlines()):
+        opened = re.search(r'openat2\([^"]*"([^"]+\.json)"', line)
+        renamed = re.search(r'renameat2\([^"]*"([^"]+\.json)",.*/done>.* = 0$', line)
+        if opened and "= -1" not in line:
+            read[opened.group(1)] = number
+        elif re.search(r"fdatasync\(\d+<[^>]*outbox\.db-wal>\) += 0$", line):
+            synced = number
+        elif renamed:
+            moved += 1
+            if synced < read.get(renamed.group(1), number):
+                bad.append(f"{renamed.group(1)} was moved to done/ (call {number}) before its records were synced")
+    return bad, moved
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--records", type=int, default=20)
+    parser.add_argument("--definitions", default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("relay")
+    given = parser.parse_args()
+    definitions = pathlib.Path(given.definitions).resolve()
+    if not definitions.exists() or not shutil.which("strace"):
+        print("skipped: no definition pack, or no strace")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
+        work = pathlib.Path(name)
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)
+        server = ehr.Ehr(work / "certs/server.pem", work / "certs/server.key", 1, 0)
+        bed.prepare(work, definitions, {"hospital": server})
+        tracing = ["strace", "-f", "-y", "-o", work / "trace", "-e", f"trace={CALLS}"]
+        relay = bed.Relay(given.relay, work, before=tracing, environment={"ASAN_OPTIONS": "detect_leaks=0"})
+        relay.start()
+        for serial in range(given.records):
+            bed.drop(work, serial, bed.record(serial, serial, serial % 3))
+        arrived = bed.wait_for(lambda: len(list((work / "drop/done").glob("*.json"))) == given.records, 60)
+        own = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
+        os.kill(int(own[0]), signal.SIGTERM)  # the relay: strace passes nothing on
+        relay.process.wait(60)
+        bad, moved = follow(work / "trace")
+    print(f"order: {moved} files moved after their sync, {len(bad)} before")
+    print("\n".join(bad[:5]))
+    return 1 if bad or not arrived or moved != given.records else 0
+
+
+sys.exit(main())
