@@ -9,7 +9,6 @@ import argparse
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import tempfile
 
 import bed
 import ehr
+import outbox
 
 CALLS = "openat2,fdatasync,renameat2"
 
@@ -45,8 +45,8 @@ def main():
     parser.add_argument("relay")
     given = parser.parse_args()
     definitions = pathlib.Path(given.definitions).resolve()
-    if not definitions.exists() or not shutil.which("strace"):
-        print("skipped: no definition pack, or no strace")
+    if not definitions.exists() or not outbox.may_trace():
+        print("skipped: no definition pack, or strace may not follow processes here")
         return 77
     with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
         work = pathlib.Path(name)

@@ -31,6 +31,7 @@ import time
 
 import bed
 import ehr
+import outbox
 
 QUICK = ("offsets", "block", "skip", "full", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
@@ -241,8 +242,8 @@ def one_fault(given, work, call, end, when):
 
 
 def disk(given, work):
-    if not shutil.which("strace"):
-        print("disk: skipped, strace is not installed")
+    if not outbox.may_trace():
+        print("disk: skipped, strace may not follow processes here")
         return []
     work.mkdir()
     chance, faults = random.Random(given.seed), []
