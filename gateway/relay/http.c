@@ -1,6 +1,7 @@
 /* http.c - what the console asks of the relay: records that are posted, groups, metrics, health. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/secret.h"
 #include "console/console.h"
 #include "relay/internal.h"
 
@@ -127,13 +128,14 @@ static enum status read_token(struct relay *relay, struct diag_list *diags, stru
   struct str path = relay->config->token_file;
   *out = (struct str){0};
   if (!path.len) return STATUS_OK;
-  enum status status = relay->host->read_file(relay->host->context, path.ptr, TOKEN_BYTES, relay->arena, out);
+  enum status status = base_secret_read(path.ptr, "the token-file of [http]", TOKEN_BYTES, relay->arena, diags, out);
+  if (status != STATUS_OK) return status;
   *out = str_trim(*out);
-  if (status == STATUS_OK && out->len >= 16) return STATUS_OK;
+  if (out->len >= 16) return STATUS_OK;
   struct source source = source_make(path, (struct str){0});
   struct diag_at at = {.source = &source};
   diag_error(diags, DIAG_CONFIG_INVALID, &at,
-             "[http] token-file cannot be read, or its token has less than 16 characters");
+             "the token-file of [http] has a token of less than 16 characters");
   return STATUS_CONFIG;
 }
 

@@ -18,6 +18,7 @@ store_is_a_link         78 lock file
 missing_key             78 store key is missing or cannot be read
 key_open_to_others      78 read by others
 key_is_a_link           78 is a link
+token_open_to_others    78 token-file of \[http\] can be read by others
 key_is_no_key           78 64 hexadecimal digits
 empty_key               78 empty
 another_key             78 does not open this store
@@ -83,6 +84,11 @@ no_folder_of_store() { rmdir "$here/state"; }
 folder_open_to_others() { chmod 750 "$here/state"; }
 store_is_a_link() { ln -s "$here/elsewhere" "$here/state/lock"; }
 missing_key() { rm "$here/key"; }
+token_open_to_others() {
+  printf '0123456789abcdef\n' > "$here/token"
+  chmod 644 "$here/token"
+  printf '[http]\nlisten = 127.0.0.1:1\ntoken-file = token\n[post]\nto = hospital\n' >> "$here/relay.ini"
+}
 key_open_to_others() { chmod 640 "$here/key"; }
 key_is_a_link() { mv "$here/key" "$here/other" && ln -s other "$here/key"; }
 key_is_no_key() { echo "1 secret-but-short" > "$here/key"; }
