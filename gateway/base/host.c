@@ -69,14 +69,13 @@ static ssize_t read_some(int fd, char *bytes, size_t count) {
   return got;
 }
 
-/* A regular file: its size is known, so the bytes go straight to the arena. It may shrink meanwhile, not
- * grow. */
-static enum status read_sized(int fd, size_t size, struct arena *arena, struct str *out) {
-  char *bytes = arena_alloc(arena, size + 1);
+/* The bytes go straight to the arena. A regular file may shrink meanwhile, not grow. */
+enum status file_read(int fd, size_t max, struct arena *arena, struct str *out) {
+  char *bytes = arena_alloc(arena, max + 1);
   size_t len = 0;
   if (!bytes) return STATUS_NOMEM;
-  while (len < size) {
-    ssize_t got = read_some(fd, bytes + len, size - len);
+  while (len < max) {
+    ssize_t got = read_some(fd, bytes + len, max - len);
     if (got < 0) return status_of_errno(errno);
     if (got == 0) break;
     len += (size_t)got;
@@ -123,7 +122,7 @@ static enum status system_read_file(void *context, const char *path, size_t max,
   if (fstat(fd, &info) != 0) {
     status = status_of_errno(errno);
   } else if (S_ISREG(info.st_mode) && info.st_size > 0 && !input) {
-    status = (size_t)info.st_size > max ? STATUS_LIMIT : read_sized(fd, (size_t)info.st_size, arena, out);
+    status = (size_t)info.st_size > max ? STATUS_LIMIT : file_read(fd, (size_t)info.st_size, arena, out);
   } else {
     status = read_stream(fd, max, arena, out);
   }
@@ -144,6 +143,11 @@ static enum status write_all(int fd, struct str content) {
   return STATUS_OK;
 }
 
+enum status file_write_synced(int fd, struct str content) {
+  enum status status = write_all(fd, content);
+  return !status && fsync(fd) != 0 ? status_of_errno(errno) : status;
+}
+
 /* A device or pipe cannot be replaced by rename: it is written to. */
 static enum status write_special(const char *path, struct str content) {
   int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -157,8 +161,7 @@ static enum status write_special(const char *path, struct str content) {
 static enum status write_beside(int folder, const char *name, struct str content, bool secret) {
   int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, secret ? 0600 : 0644);
   if (fd < 0) return status_of_errno(errno);
-  enum status status = write_all(fd, content);
-  if (!status && fsync(fd) != 0) status = status_of_errno(errno);
+  enum status status = file_write_synced(fd, content);
   if (close(fd) != 0 && !status) status = status_of_errno(errno);
   return status;
 }

@@ -39,6 +39,11 @@ void file_unmap(struct str mapping);
  * again. Returns where to go on from, at most `to`. */
 size_t file_forget(struct str mapping, size_t from, size_t to);
 
+/* What an open file has from here on, at most `max` bytes, NUL terminated: less when it is shorter. IO, NOMEM. */
+enum status file_read(int fd, size_t max, struct arena *arena, struct str *out) MUST_USE;
+/* All of it to an open file, and to the disk. */
+enum status file_write_synced(int fd, struct str content) MUST_USE;
+
 enum { UUID_TEXT = 37 };
 /* RFC 9562: version 5 (SHA-1 of namespace and name) and version 4 (random). Text is 36 characters and NUL. */
 void uuid_v5(const unsigned char namespace_id[16], struct str name, char out[UUID_TEXT]);

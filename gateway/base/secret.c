@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/host.h"
 
 static enum status __attribute__((format(printf, 3, 4)))
 refuse(struct diag_list *diags, const char *path, const char *format, ...) {
@@ -34,22 +35,6 @@ static enum status check(int file, const char *path, const char *what, size_t ma
   return STATUS_OK;
 }
 
-/* Read until its end: a file that grows meanwhile is cut where it may end. */
-static enum status take(int file, size_t max, struct arena *arena, struct str *out) {
-  char *text = arena_alloc(arena, max + 1);
-  size_t len = 0;
-  if (!text) return STATUS_NOMEM;
-  while (len < max) {
-    ssize_t got = read(file, text + len, max - len);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return STATUS_IO;
-    if (got == 0) break;
-    len += (size_t)got;
-  }
-  *out = str_make(text, len);
-  return STATUS_OK;
-}
-
 enum status base_secret_read(const char *path, const char *what, size_t max, struct arena *arena,
                              struct diag_list *diags, struct str *out) {
   *out = (struct str){0};
@@ -57,20 +42,11 @@ enum status base_secret_read(const char *path, const char *what, size_t max, str
   if (file < 0 && errno == ELOOP) return refuse(diags, path, "%s is a link: name the file itself", what);
   if (file < 0) return refuse(diags, path, "%s is missing or cannot be read", what);
   enum status status = check(file, path, what, max, diags);
-  if (status == STATUS_OK) status = take(file, max, arena, out);
+  if (status == STATUS_OK) status = file_read(file, max, arena, out); /* one that grows is cut where it may end */
   (void)close(file);
   if (status == STATUS_OK && out->len == 0) return refuse(diags, path, "%s is empty", what);
-  return status == STATUS_IO ? refuse(diags, path, "%s is missing or cannot be read", what) : status;
-}
-
-static bool put(int file, struct str content) {
-  for (size_t at = 0; at < content.len;) {
-    ssize_t some = write(file, content.ptr + at, content.len - at);
-    if (some < 0 && errno == EINTR) continue;
-    if (some <= 0) return false;
-    at += (size_t)some;
-  }
-  return fsync(file) == 0;
+  if (status == STATUS_OK || status == STATUS_CONFIG || status == STATUS_NOMEM) return status;
+  return refuse(diags, path, "%s is missing or cannot be read", what);
 }
 
 enum status base_secret_create(const char *path, const char *what, struct str content,
@@ -79,7 +55,7 @@ enum status base_secret_create(const char *path, const char *what, struct str co
   if (file < 0 && errno == EEXIST)
     return refuse(diags, path, "%s is there already, and is not overwritten", what);
   if (file < 0) return refuse(diags, path, "%s cannot be made here", what);
-  bool done = put(file, content);
+  bool done = file_write_synced(file, content) == STATUS_OK;
   done = close(file) == 0 && done;
   if (done) return STATUS_OK;
   (void)unlink(path);

@@ -173,17 +173,6 @@ static void kept(void *context, enum status status) {
 
 /* --- diagnostics beside --- */
 
-static bool write_all(int file, struct str text) {
-  size_t at = 0;
-  while (at < text.len) {
-    ssize_t some = write(file, text.ptr + at, text.len - at);
-    if (some < 0 && errno == EINTR) continue;
-    if (some <= 0) return false;
-    at += (size_t)some;
-  }
-  return fsync(file) == 0;
-}
-
 static bool write_diagnostics(const struct relay_folder *folder, const char *name,
                               const struct diag_list *diags) {
   char path[NAME_BYTES + 32];
@@ -194,7 +183,7 @@ static bool write_diagnostics(const struct relay_folder *folder, const char *nam
   buf_init(&text, LIMIT_TEXT_BYTES);
   diag_render_json(diags, &text);
   buf_add_char(&text, '\n');
-  bool done = text.error == STATUS_OK && write_all(file, buf_str(&text));
+  bool done = text.error == STATUS_OK && file_write_synced(file, buf_str(&text)) == STATUS_OK;
   buf_release(&text);
   close(file);
   return done;
@@ -215,17 +204,8 @@ static struct taken *new_taken(struct relay_folder *folder, const char *name, co
 }
 
 static bool read_file(int file, size_t size, struct arena *arena, struct str *out) {
-  char *bytes = arena_alloc(arena, size + 1);
-  size_t len = 0;
-  if (!bytes) return false;
-  while (len < size) {
-    ssize_t some = read(file, bytes + len, size - len);
-    if (some < 0 && errno == EINTR) continue;
-    if (some <= 0) break;
-    len += (size_t)some;
-  }
-  *out = str_make(bytes, len);
-  return len == size; /* it shrank: somebody writes after all */
+  /* when it shrank somebody writes after all */
+  return file_read(file, size, arena, out) == STATUS_OK && out->len == size;
 }
 
 static void report(const struct relay_folder *folder, const struct taken *taken,
