@@ -51,7 +51,7 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   int64_t id = turn->record;
   enum status status = outbox_fetch(outbox, id, arena, &stored);
   if (status == STATUS_NOT_FOUND) return STATUS_IO; /* a head without a record */
-  if (status == STATUS_OK) status = outbox_payload(outbox, id, arena, &out->payload);
+  if (status == STATUS_OK) status = outbox_payload_of(outbox, &stored, arena, &out->payload);
   if (status == STATUS_NOT_FOUND || stored.lane != turn->lane)
     status = STATUS_INVALID; /* payload gone, row moved */
   if (status == STATUS_INVALID) {

@@ -174,6 +174,9 @@ struct outbox_stored {
 /* NOT_FOUND; INVALID: the label does not open (the rest is set). */
 enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
                          struct outbox_stored *out) MUST_USE;
+/* Its payload. NOT_FOUND: it is gone; INVALID: it does not open. */
+enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
+                              struct str *out) MUST_USE;
 struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use);
 /* The record's own key; wipe it after use. INVALID: its data key is gone. */
 enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,

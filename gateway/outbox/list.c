@@ -113,21 +113,28 @@ enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filte
 
 /* --- its payload and attempts --- */
 
-enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *arena, struct str *out) {
+enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
+                              struct str *out) {
   unsigned char key[OUTBOX_KEY_BYTES];
-  struct outbox_stored stored;
+  struct seal_place place = outbox_place_of(stored, SEAL_PAYLOAD);
   *out = (struct str){0};
-  enum status status = without_label(outbox_fetch(outbox, id, arena, &stored));
-  if (status == STATUS_OK) status = outbox_record_key(outbox, stored.data_key, stored.salt, key);
+  enum status status = outbox_record_key(outbox, stored->data_key, stored->salt, key);
   if (status != STATUS_OK) return status;
-  struct seal_place place = outbox_place_of(&stored, SEAL_PAYLOAD);
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
-  sqlite3_bind_int64(get, 1, id);
+  sqlite3_bind_int64(get, 1, stored->row.id);
   status = outbox_row_step(outbox, get);
-  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
+  if (status == STATUS_OK)
+    status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
   sqlite3_reset(get);
   OPENSSL_cleanse(key, sizeof key);
   return status;
+}
+
+enum status outbox_payload(struct outbox *outbox, int64_t id, struct arena *arena, struct str *out) {
+  struct outbox_stored stored;
+  *out = (struct str){0};
+  enum status status = without_label(outbox_fetch(outbox, id, arena, &stored));
+  return status == STATUS_OK ? outbox_payload_of(outbox, &stored, arena, out) : status;
 }
 
 enum { ATTEMPTS_SHOWN = 1000 };
