@@ -8,12 +8,13 @@
 
 enum { IDLE_HANDLES = 64 };
 
+struct delivery_transfer;
+
 struct delivery_loop {
   struct event_base *base;
   CURLM *multi;
   struct event *timer;
   struct delivery_transfer *transfers;
-  size_t busy;
   CURL *idle[IDLE_HANDLES]; /* handles without settings, to be used again */
   size_t idle_count;
 };
@@ -33,14 +34,12 @@ static void link_transfer(struct delivery_loop *loop, struct delivery_transfer *
   transfer->next = loop->transfers;
   if (loop->transfers) loop->transfers->before = transfer;
   loop->transfers = transfer;
-  loop->busy++;
 }
 
 static void unlink_transfer(struct delivery_transfer *transfer) {
   if (transfer->before) transfer->before->next = transfer->next;
   if (transfer->next) transfer->next->before = transfer->before;
   if (transfer->loop->transfers == transfer) transfer->loop->transfers = transfer->next;
-  transfer->loop->busy--;
 }
 
 static void give_back(struct delivery_loop *loop, CURL *curl) {
@@ -174,8 +173,8 @@ static bool start(struct delivery_transfer *transfer) {
 
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
                                const struct delivery_request *request, struct arena *arena,
-                               delivery_done *done, void *context, struct delivery_transfer **out) {
-  struct delivery_transfer *transfer = *out = calloc(1, sizeof *transfer);
+                               delivery_done *done, void *context) {
+  struct delivery_transfer *transfer = calloc(1, sizeof *transfer);
   if (!transfer) return STATUS_NOMEM;
   *transfer = (struct delivery_transfer){.loop = loop, .done = done, .context = context};
   transfer->call = (struct delivery_call){.curl = take_handle(loop),
@@ -189,14 +188,5 @@ enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_clien
     end_transfer(transfer);
   else
     free(transfer);
-  *out = NULL;
   return STATUS_NOMEM;
-}
-
-void delivery_transfer_cancel(struct delivery_transfer *transfer) {
-  end_transfer(transfer);
-}
-
-size_t delivery_loop_busy(const struct delivery_loop *loop) {
-  return loop->busy;
 }

@@ -16,7 +16,6 @@
 
 struct event_base;
 struct delivery_loop;
-struct delivery_transfer;
 
 typedef void delivery_done(void *context, const struct delivery_answer *answer);
 
@@ -28,10 +27,6 @@ void delivery_loop_free(struct delivery_loop *loop);
 
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
                                const struct delivery_request *request, struct arena *arena,
-                               delivery_done *done, void *context, struct delivery_transfer **out) MUST_USE;
-/* Breaks a transfer off; `done` is not called. Its outcome is unknown. */
-void delivery_transfer_cancel(struct delivery_transfer *transfer);
-/* Transfers under way. */
-size_t delivery_loop_busy(const struct delivery_loop *loop);
+                               delivery_done *done, void *context) MUST_USE;
 
 #endif

@@ -71,10 +71,9 @@ static void on_answer(void *context, const struct delivery_answer *answer) {
 static enum status transfer(void *context, const struct delivery_request *request, struct arena *arena,
                             struct delivery_answer *answer) {
   struct job *job = context;
-  struct delivery_transfer *transfer;
   job->answer = answer;
   enum status status = delivery_loop_send(job->sender->relay->loop, way_of(job)->client, request, arena,
-                                          on_answer, job, &transfer);
+                                          on_answer, job);
   if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
   return status;
 }
