@@ -6,16 +6,6 @@ struct str exchange_key(const struct exchange_job *job, size_t index) {
   return str_starts(key, STR("patient/")) ? STR("patient") : key;
 }
 
-static enum status serialise(const struct tree_node *root, struct arena *arena, struct str *out) {
-  struct buf text;
-  struct tree_write options = {0};
-  buf_init(&text, LIMIT_TEXT_BYTES);
-  tree_write_json(root, &options, &text);
-  *out = text.error == STATUS_OK ? buf_take_str(&text, arena) : (struct str){0};
-  buf_release(&text);
-  return out->ptr ? STATUS_OK : STATUS_NOMEM;
-}
-
 enum status exchange_make(struct exchange_job *job, size_t part, struct tree_node **bundle) {
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->known[i].leave = job->items[i].state != EXCHANGE_WAITING;
@@ -83,7 +73,7 @@ static enum status make_single(struct exchange_job *job, const struct tree_node 
   request->path = arena_concat(job->arena, STR("/"), tree_text(wanted, "url"));
   request->if_none_exist = tree_text(wanted, "ifNoneExist");
   request->if_match = tree_text(wanted, "ifMatch");
-  return request->path.ptr ? serialise(resource, job->arena, &request->body) : STATUS_NOMEM;
+  return request->path.ptr ? tree_write_text(resource, job->arena, &request->body) : STATUS_NOMEM;
 }
 
 static void settle_single(struct exchange_job *job, size_t index, const struct delivery_request *request,
@@ -121,7 +111,7 @@ static enum status try_part(struct exchange_job *job, size_t part, struct tree_n
   if (!sent) return STATUS_NOMEM;
   size_t count = list_sent(job, part, sent);
   enum status status =
-      single ? make_single(job, bundle, &request) : serialise(bundle, job->arena, &request.body);
+      single ? make_single(job, bundle, &request) : tree_write_text(bundle, job->arena, &request.body);
   if (status == STATUS_OK)
     status = job->channel->send(job->channel->context, &request, job->arena, &trial->answer);
   if (status != STATUS_OK) return status;

@@ -11,23 +11,6 @@ struct taking {
   size_t item_count;
 };
 
-static size_t way_of(const struct relay_ways *ways, struct str name) {
-  for (size_t i = 0; i < ways->count; i++)
-    if (str_eq(ways->ways[i].config->name, name)) return i;
-  return SIZE_MAX; /* relay_config_read has checked the names */
-}
-
-static enum status write_bundle(const struct tree_node *bundle, struct arena *arena, struct str *out) {
-  struct tree_write compact = {0};
-  struct buf text;
-  buf_init(&text, LIMIT_TEXT_BYTES);
-  tree_write_json(bundle, &compact, &text);
-  enum status status = text.error;
-  *out = status == STATUS_OK ? buf_take_str(&text, arena) : (struct str){0};
-  buf_release(&text);
-  return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
-}
-
 /* "LENGTH:CLINICTEXT" */
 struct str relay_payload_write(struct str clinic, struct str text, struct arena *arena) {
   struct str head = arena_printf(arena, "%zu:%.*s", clinic.len, STR_ARG(clinic));
@@ -79,7 +62,7 @@ static enum status make_item(struct taking *taking, const struct intake_record *
     return item->payload.ptr ? STATUS_OK : STATUS_NOMEM;
   }
   struct str text = {0};
-  if (status == STATUS_OK) status = write_bundle(bundle, taking->arena, &text);
+  if (status == STATUS_OK) status = tree_write_text(bundle, taking->arena, &text);
   if (status == STATUS_OK) item->payload = relay_payload_write(clinic, text, taking->arena);
   return status == STATUS_OK && !item->payload.ptr ? STATUS_NOMEM : status;
 }
@@ -89,9 +72,11 @@ static enum status make_items(struct taking *taking, const struct intake_record 
   enum status status = STATUS_OK;
   taking->item_count = 0;
   for (size_t i = 0; status == STATUS_OK && i < to->count; i++) {
-    size_t way = way_of(taking->relay->ways, to->names[i]);
-    if (way == SIZE_MAX) return STATUS_CONFIG;
-    status = make_item(taking, record, &taking->relay->ways->ways[way], &taking->items[taking->item_count++]);
+    const struct relay_config *config = taking->relay->config;
+    const struct relay_destination_config *named = relay_config_destination(config, to->names[i]);
+    if (!named) return STATUS_CONFIG; /* relay_config_read has checked the names */
+    status = make_item(taking, record, &taking->relay->ways->ways[named - config->destinations],
+                       &taking->items[taking->item_count++]);
   }
   return status;
 }

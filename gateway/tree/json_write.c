@@ -347,3 +347,13 @@ void tree_write_json(const struct tree_node *root, const struct tree_write *opti
 void tree_write_string(struct str value, struct buf *out) {
   buf_add_json(out, value);
 }
+
+enum status tree_write_text(const struct tree_node *root, struct arena *arena, struct str *out) {
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  tree_write_json(root, NULL, &text);
+  enum status status = text.error;
+  *out = status == STATUS_OK ? buf_take_str(&text, arena) : (struct str){0};
+  buf_release(&text);
+  return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
+}

@@ -133,6 +133,8 @@ struct tree_write {
    single; a bound primitive with children is written with its `_name` partner (arrays padded with null).
    Errors stand in out->error. */
 void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out);
+/* The same on one line into the arena. LIMIT beyond LIMIT_TEXT_BYTES, NOMEM. */
+enum status tree_write_text(const struct tree_node *root, struct arena *arena, struct str *out) MUST_USE;
 /* One JSON string literal, quotes included. */
 void tree_write_string(struct str value, struct buf *out);
 
