@@ -113,26 +113,7 @@ static enum status print_slot(void *context, void *from) {
   for (int i = 0; i < 4; i++)
     totals->by_severity[i] += slot->by_severity[i];
   keep_worst(checking, slot->status);
-  buf_reset(&slot->body);
-  buf_reset(&slot->index);
-  buf_reset(&slot->messages);
   return STATUS_OK;
-}
-
-static void prepare_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_init(&slot->body, LIMIT_TEXT_BYTES);
-  buf_init(&slot->index, LIMIT_TEXT_BYTES);
-  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
-}
-
-static void release_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_release(&slot->body);
-  buf_release(&slot->index);
-  buf_release(&slot->messages);
 }
 
 /* --- the whole --- */
@@ -172,8 +153,7 @@ static enum status run_crew(struct checking *checking) {
                           .progress = scrolls ? NULL : "checking",
                           .context = checking,
                           .slot_bytes = sizeof(struct slot),
-                          .prepare = prepare_slot,
-                          .release = release_slot,
+                          .slot_bufs = 3,
                           .work = check_item,
                           .print = print_slot};
   return cli_crew_run(&crew);

@@ -90,20 +90,6 @@ static void check_item(void *context, struct cli_item *item, struct arena *arena
 
 /* --- in order --- */
 
-static void prepare_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_init(&slot->text, LIMIT_TEXT_BYTES);
-  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
-}
-
-static void release_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_release(&slot->text);
-  buf_release(&slot->messages);
-}
-
 static void count(struct check *check, const struct slot *slot) {
   check->records += !slot->resource;
   check->resources += slot->resource;
@@ -123,9 +109,6 @@ static enum status print_slot(void *context, void *from) {
     fwrite(slot->messages.ptr, 1, slot->messages.len, stderr);
   }
   count(check, slot);
-  buf_reset(&slot->text);
-  buf_reset(&slot->messages);
-  *slot = (struct slot){.text = slot->text, .messages = slot->messages};
   return ferror(check->cli->out) ? STATUS_IO : STATUS_OK;
 }
 
@@ -163,8 +146,7 @@ static int check_all(struct check *check) {
                           .jobs = check->jobs,
                           .context = check,
                           .slot_bytes = sizeof(struct slot),
-                          .prepare = prepare_slot,
-                          .release = release_slot,
+                          .slot_bufs = 2,
                           .work = check_item,
                           .print = print_slot};
   enum status status = cli_crew_run(&crew);

@@ -169,29 +169,6 @@ static void export_item(void *context, struct cli_item *item, struct arena *aren
 
 /* --- in order --- */
 
-static void prepare_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_init(&slot->text, LIMIT_TEXT_BYTES);
-  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
-  buf_init(&slot->lines, LIMIT_TEXT_BYTES);
-}
-
-static void release_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_release(&slot->text);
-  buf_release(&slot->messages);
-  buf_release(&slot->lines);
-}
-
-static void empty_slot(struct slot *slot) {
-  buf_reset(&slot->text);
-  buf_reset(&slot->messages);
-  buf_reset(&slot->lines);
-  *slot = (struct slot){.text = slot->text, .messages = slot->messages, .lines = slot->lines};
-}
-
 static enum status print_lines(struct export *export, const struct slot *slot) {
   const struct line *lines = (const struct line *)(const void *)slot->lines.ptr;
   size_t count = slot->lines.len / sizeof *lines, at = 0;
@@ -224,7 +201,6 @@ static enum status print_slot(void *context, void *from) {
   export->bad += slot->bad;
   export->parked += slot->parked;
   if (export->worst == STATUS_OK) export->worst = slot->status;
-  empty_slot(slot);
   return status;
 }
 
@@ -240,8 +216,7 @@ static enum status export_all(struct export *export) {
                           .progress = scrolls ? NULL : "exporting",
                           .context = export,
                           .slot_bytes = sizeof(struct slot),
-                          .prepare = prepare_slot,
-                          .release = release_slot,
+                          .slot_bufs = 3,
                           .work = export_item,
                           .print = print_slot};
   return cli_crew_run(&crew);

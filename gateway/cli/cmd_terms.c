@@ -134,29 +134,6 @@ static void look_at_item(void *context, struct cli_item *item, struct arena *are
 
 /* --- in order --- */
 
-static void prepare_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_init(&slot->texts, LIMIT_TEXT_BYTES);
-  buf_init(&slot->messages, LIMIT_TEXT_BYTES);
-  buf_init(&slot->parts, LIMIT_TEXT_BYTES);
-}
-
-static void release_slot(void *context, void *at) {
-  struct slot *slot = at;
-  (void)context;
-  buf_release(&slot->texts);
-  buf_release(&slot->messages);
-  buf_release(&slot->parts);
-}
-
-static void empty_slot(struct slot *slot) {
-  buf_reset(&slot->texts);
-  buf_reset(&slot->messages);
-  buf_reset(&slot->parts);
-  *slot = (struct slot){.texts = slot->texts, .messages = slot->messages, .parts = slot->parts};
-}
-
 static struct str take(struct str *rest, size_t length) {
   struct str part = str_slice(*rest, 0, length);
   *rest = str_slice(*rest, length, rest->len);
@@ -190,7 +167,6 @@ static enum status keep_slot(void *context, void *from) {
   looking->bad += slot->bad;
   if (looking->worst == STATUS_OK) looking->worst = slot->status;
   enum status status = add_terms(looking, slot);
-  empty_slot(slot);
   return status;
 }
 
@@ -205,8 +181,7 @@ static enum status look_at_all(struct looking *looking) {
                           .progress = "looking",
                           .context = looking,
                           .slot_bytes = sizeof(struct slot),
-                          .prepare = prepare_slot,
-                          .release = release_slot,
+                          .slot_bufs = 3,
                           .work = look_at_item,
                           .print = keep_slot};
   return cli_crew_run(&crew);

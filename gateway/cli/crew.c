@@ -98,11 +98,29 @@ static void *slot_at(struct run *run, size_t index) {
   return run->slots + index * run->crew->slot_bytes;
 }
 
+static void prepare_slot(const struct run *run, struct buf *bufs) {
+  for (size_t i = 0; i < run->crew->slot_bufs; i++)
+    buf_init(&bufs[i], LIMIT_TEXT_BYTES);
+}
+
+static void empty_slot(const struct run *run, struct buf *bufs) {
+  size_t bytes = run->crew->slot_bufs * sizeof *bufs;
+  for (size_t i = 0; i < run->crew->slot_bufs; i++)
+    buf_reset(&bufs[i]);
+  memset((char *)bufs + bytes, 0, run->crew->slot_bytes - bytes);
+}
+
+static void release_slot(const struct run *run, struct buf *bufs) {
+  for (size_t i = 0; i < run->crew->slot_bufs; i++)
+    buf_release(&bufs[i]);
+}
+
 /* Under the lock. */
 static void lay_down(struct run *run, size_t number) {
   run->ready[number % run->slot_count] = true;
   for (size_t at; run->ready[at = run->printed % run->slot_count]; run->printed++) {
     if (run->worst == STATUS_OK) keep_worst(run, run->crew->print(run->crew->context, slot_at(run, at)));
+    empty_slot(run, slot_at(run, at));
     run->ready[at] = false;
   }
   pthread_cond_broadcast(&run->turn);
@@ -156,10 +174,10 @@ static void run_slots(struct run *run) {
     return;
   }
   for (size_t i = 0; i < run->slot_count; i++)
-    crew->prepare(crew->context, slot_at(run, i));
+    prepare_slot(run, slot_at(run, i));
   run_threads(run);
   for (size_t i = 0; i < run->slot_count; i++)
-    crew->release(crew->context, slot_at(run, i));
+    release_slot(run, slot_at(run, i));
   free(run->slots);
   release(run->opened);
   if (crew->progress) cli_progress(crew->cli, crew->progress, 1, 1);

@@ -48,16 +48,6 @@ struct seen {
   size_t prints, end_after;
 };
 
-static void prepare(void *context, void *at) {
-  (void)context;
-  buf_init(&((struct slot *)at)->text, 1000);
-}
-
-static void release(void *context, void *at) {
-  (void)context;
-  buf_release(&((struct slot *)at)->text);
-}
-
 /* The line as it stands; those that come later take less time. */
 static void work(void *context, struct cli_item *item, struct arena *arena, void *into) {
   struct slot *slot = into;
@@ -75,7 +65,6 @@ static enum status print(void *context, void *from) {
   struct seen *seen = context;
   struct slot *slot = from;
   buf_printf(&seen->text, "%.*s%s\n", STR_ARG(buf_str(&slot->text)), slot->status == STATUS_OK ? "" : "none");
-  buf_reset(&slot->text);
   return ++seen->prints == seen->end_after ? STATUS_IO : STATUS_OK;
 }
 
@@ -86,8 +75,7 @@ static enum status run(const char *const *paths, size_t count, size_t jobs, stru
                           .jobs = jobs,
                           .context = seen,
                           .slot_bytes = sizeof(struct slot),
-                          .prepare = prepare,
-                          .release = release,
+                          .slot_bufs = 1,
                           .work = work,
                           .print = print};
   buf_init(&seen->text, LIMIT_TEXT_BYTES);
