@@ -47,6 +47,12 @@ static bool add_fhir_headers(struct delivery_call *call, struct str url) {
   return fine;
 }
 
+static bool add_hook_headers(struct delivery_call *call) {
+  const char *authorization = call->client->authorization;
+  return add_header(&call->headers, "Content-Type: application/json") &&
+         (!authorization || add_header(&call->headers, authorization));
+}
+
 /* Of a token endpoint and its discovery: no credential but what stands in the body. */
 static bool add_token_headers(struct delivery_call *call) {
   struct curl_slist **list = &call->headers;
@@ -55,8 +61,15 @@ static bool add_token_headers(struct delivery_call *call) {
 }
 
 static bool make_headers(struct delivery_call *call, struct str url) {
-  return add_header(&call->headers, "Expect:") &&
-         (call->request.purpose == DELIVERY_FHIR ? add_fhir_headers(call, url) : add_token_headers(call));
+  if (!add_header(&call->headers, "Expect:")) return false;
+  switch (call->request.purpose) {
+  case DELIVERY_FHIR:
+    return add_fhir_headers(call, url);
+  case DELIVERY_HOOK:
+    return add_hook_headers(call);
+  default:
+    return add_token_headers(call);
+  }
 }
 
 /* libcurl's list frees without wiping, and one line of it is a token. */
@@ -228,6 +241,7 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   struct str base = call->client->destination.base, url = call->request.url;
   bool fhir = call->request.purpose == DELIVERY_FHIR;
   buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
+  if (call->request.purpose == DELIVERY_HOOK) url = base;
   if (fhir) url = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(call->request.path));
   if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse) || !set_host(call, url))
     return STATUS_NOMEM;

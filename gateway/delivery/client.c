@@ -54,7 +54,8 @@ static bool set_identity(const struct delivery_client *client, CURL *curl) {
 }
 
 static bool set_tls(const struct delivery_client *client, CURL *curl) {
-  bool fine = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK;
+  const char *protocol = client->destination.plain ? "http" : "https";
+  bool fine = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocol) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, suites) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;

@@ -55,6 +55,7 @@ struct delivery_destination {
   struct str client_id, keys_file, scope, token_url; /* smart; token_url empty: discovered */
   int64_t connect_ms, total_ms;
   size_t max_response;
+  bool plain; /* http in clear: a hook of this machine, see delivery_hook_make */
   unsigned retries;      /* of what failed for a passing cause, within one command */
   int64_t retry_wait_ms; /* before the first of them; doubled each time */
   bool read_back;        /* look afterwards what was kept */
@@ -64,21 +65,28 @@ struct delivery_destination {
 enum status delivery_destination_read(const char *path, const struct host *host, struct arena *arena,
                                       struct diag_list *diags, struct delivery_destination *out) MUST_USE;
 
+/* A hook takes small JSON documents: an https address, or http in clear to 127.0.0.1 or [::1]. Its files are as
+   those of a destination; views stay the caller's. NULL, or what is wrong with the address, which is never repeated:
+   it may hold a secret. */
+const char *delivery_hook_make(struct str url, struct str ca_file, struct str token_file,
+                               struct delivery_destination *out) MUST_USE;
+
 struct delivery_client;
 /* Reads the credentials: what is wrong with a file is CONFIG now, not when a record waits. */
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
                                 struct diag_list *diags, struct delivery_client **out) MUST_USE;
 void delivery_client_free(struct delivery_client *client);
 
-/* What a request is for. Only those for FHIR carry a credential; they go below base, the others to `url`. */
-enum delivery_purpose { DELIVERY_FHIR, DELIVERY_DISCOVERY, DELIVERY_TOKEN };
+/* What a request is for. Only those for FHIR, which go below base, and for a hook, which go to base itself, carry a
+   credential; the others go to `url`. */
+enum delivery_purpose { DELIVERY_FHIR, DELIVERY_DISCOVERY, DELIVERY_TOKEN, DELIVERY_HOOK };
 
 struct delivery_request {
   enum delivery_purpose purpose;
-  struct str url;           /* whole; of requests that are not for FHIR */
+  struct str url;           /* whole; of requests for a token */
   const char *method;       /* GET, POST, PUT */
   struct str path;          /* appended to base, begins with "/" or is empty; already escaped */
-  struct str body;          /* application/fhir+json; empty for GET */
+  struct str body;          /* application/fhir+json; of a hook application/json; empty for GET */
   struct str if_match;      /* ETag or empty */
   struct str if_none_exist; /* search of a conditional create, or empty */
   bool repeatable;          /* a POST that may be sent twice without harm (conditional updates throughout) */

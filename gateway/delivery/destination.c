@@ -26,6 +26,12 @@ static const struct {
 };
 enum { AUTH_ROWS = sizeof auth_rows / sizeof auth_rows[0] };
 
+static bool is_escaped(struct str url) {
+  for (size_t i = 0; i < url.len; i++)
+    if ((unsigned char)url.ptr[i] <= ' ' || (unsigned char)url.ptr[i] >= 0x7f) return false;
+  return true;
+}
+
 /* https only, a host, no credentials, query or fragment. */
 static bool check_base(struct str base, const char **why) {
   struct str rest = str_slice(base, 8, base.len);
@@ -38,10 +44,41 @@ static bool check_base(struct str base, const char **why) {
     *why = "base must not hold credentials";
   else if (str_find_char(rest, '?', 0) != SIZE_MAX || str_find_char(rest, '#', 0) != SIZE_MAX)
     *why = "base must not have a query or fragment";
-  for (size_t i = 0; !*why && i < base.len; i++)
-    if ((unsigned char)base.ptr[i] <= ' ' || (unsigned char)base.ptr[i] >= 0x7f)
-      *why = "base has a character that must be escaped";
+  else if (!is_escaped(base))
+    *why = "base has a character that must be escaped";
   return !*why;
+}
+
+/* This machine by its address: a name may lead elsewhere. */
+static bool is_loopback(struct str url) {
+  static const char *const hosts[] = {"http://127.0.0.1", "http://[::1]"};
+  for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+    struct str host = str_of(hosts[i]);
+    if (str_starts(url, host) && (url.len == host.len || url.ptr[host.len] == ':' || url.ptr[host.len] == '/'))
+      return true;
+  }
+  return false;
+}
+
+const char *delivery_hook_make(struct str url, struct str ca_file, struct str token_file,
+                               struct delivery_destination *out) {
+  enum { CONNECT_MS = 5000, TOTAL_MS = 15000, ANSWER_MAX = 65536 };
+  bool https = str_starts(url, STR("https://"));
+  struct str rest = str_slice(url, 8, url.len);
+  *out = (struct delivery_destination){.name = STR("the webhook"),
+                                       .base = url,
+                                       .plain = !https,
+                                       .ca_file = ca_file,
+                                       .auth = token_file.len ? DELIVERY_AUTH_BEARER : DELIVERY_AUTH_NONE,
+                                       .token_file = token_file,
+                                       .connect_ms = CONNECT_MS,
+                                       .total_ms = TOTAL_MS,
+                                       .max_response = ANSWER_MAX};
+  if (!https && !is_loopback(url)) return "it begins with https://, or with http://127.0.0.1 or http://[::1]";
+  if (https && (rest.len == 0 || strchr("/:?#", rest.ptr[0]))) return "it has no host";
+  if (str_find_char(url, '@', 0) != SIZE_MAX) return "it must not hold credentials: a token has a file of its own";
+  if (str_find_char(url, '#', 0) != SIZE_MAX) return "it must not have a fragment";
+  return is_escaped(url) ? NULL : "it has a character that must be escaped";
 }
 
 static bool is_text(struct str text) {

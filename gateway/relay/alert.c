@@ -31,6 +31,7 @@ static int spawn(char *const arguments[]) {
 void relay_alert(struct relay *relay, const char *state, struct str what) {
   char word[64], subject[RELAY_NAME_MAX + 1] = "";
   RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what));
+  relay_webhook_tell(relay->webhook, state, what);
   if (!relay->config->alert.len) return;
   snprintf(word, sizeof word, "%s", state);
   snprintf(subject, sizeof subject, "%.*s", STR_ARG(what));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/config.h"
+#include "delivery/delivery.h"
 
 enum { CONFIG_MAX = 1 << 20, NAMES_MAX = 64 };
 
@@ -27,6 +28,9 @@ static const struct key relay_keys[] = {
     {"mappings", PATH, AT(relay_config, mappings)},
     {"definitions", PATH, AT(relay_config, definitions)},
     {"alert", PATH, AT(relay_config, alert)},
+    {"alert-webhook", TEXT, AT(relay_config, webhook)},
+    {"alert-ca-file", PATH, AT(relay_config, webhook_ca)},
+    {"alert-token-file", PATH, AT(relay_config, webhook_token)},
     {"log", WORD, AT(relay_config, json_log), .no = "text", .yes = "json"},
 };
 static const struct key store_keys[] = {
@@ -340,6 +344,18 @@ static void check_http(struct reading *reading) {
   if (config->post_to.count) check_names(reading, "[post]", &config->post_to);
 }
 
+static void check_webhook(struct reading *reading) {
+  const struct relay_config *config = reading->config;
+  struct delivery_destination hook;
+  bool more = config->webhook_ca.len || config->webhook_token.len;
+  const char *why = config->webhook.len
+                        ? delivery_hook_make(config->webhook, config->webhook_ca, config->webhook_token, &hook)
+                        : NULL;
+  if (why) complain(reading, "[relay] alert-webhook: %s", why);
+  if (more && !config->webhook.len)
+    complain(reading, "[relay] alert-ca-file and alert-token-file are of an alert-webhook, and there is none");
+}
+
 static void check_whole(struct reading *reading) {
   struct relay_config *config = reading->config;
   char where[RELAY_NAME_MAX + 16];
@@ -359,6 +375,7 @@ static void check_whole(struct reading *reading) {
       complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds",
                STR_ARG(config->destinations[i].name));
   check_http(reading);
+  check_webhook(reading);
 }
 
 static void set_defaults(struct relay_config *config) {

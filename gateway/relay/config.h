@@ -9,6 +9,10 @@
  *   definitions = /usr/share/ketlink/definitions.pack
  *   log = text | json                        one line an event, on stderr
  *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
+ *   alert-webhook = https://ops.example/x    and an address that the same is posted to; http only to
+ *                                            127.0.0.1 or [::1]
+ *   alert-ca-file = ops-ca.pem               the only authority that is trusted for it; optional
+ *   alert-token-file = ops.token             sent as Authorization: Bearer; optional
  *
  *   [store]      max-records, reserve-mib, keep-days, dedupe-days
  *                backup = /var/backups/ketlink.db        a checked copy, once a day, sealed as the store is;
@@ -59,7 +63,8 @@ struct relay_destination_config {
 
 struct relay_config {
   struct source source;
-  struct str state, key, marker, mappings, definitions, alert, backup;
+  struct str state, key, marker, mappings, definitions, backup;
+  struct str alert, webhook, webhook_ca, webhook_token;
   bool json_log;
   int64_t max_records, reserve_mib, keep_days, dedupe_days;
   struct str socket, listen, token_file;

@@ -15,6 +15,7 @@ struct event_base;
 struct relay;
 struct relay_sender;
 struct relay_folder;
+struct relay_webhook;
 
 /* --- log.c: one event, one line on stderr; never a patient's data --- */
 
@@ -148,8 +149,20 @@ enum status relay_http_open(struct relay *relay, struct diag_list *diags) MUST_U
 /* --- alert.c --- */
 
 /* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured
- * program. */
+ * program, and tells the webhook. */
 void relay_alert(struct relay *relay, const char *state, struct str what);
+
+/* --- webhook.c: alerts as posted documents, one after the other, tried again for a while --- */
+
+enum { RELAY_WEBHOOK_TRIES = 20, RELAY_WEBHOOK_WAITING = 32 };
+/* Its files are read; *out is NULL when none is configured. */
+enum status relay_webhook_open(struct relay *relay, struct diag_list *diags,
+                               struct relay_webhook **out) MUST_USE;
+/* After the loop of the relay: what was not taken is told in the log. NULL is allowed, as below. */
+void relay_webhook_close(struct relay_webhook *webhook);
+void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what);
+/* Pure: milliseconds until the next try after so many; -1: no more. */
+int64_t relay_webhook_wait(unsigned tries);
 
 /* --- notify.c: systemd --- */
 
@@ -173,6 +186,7 @@ struct relay {
   struct relay_sender *senders[RELAY_DESTINATIONS_MAX];
   struct relay_folder *folders[RELAY_FOLDERS_MAX];
   struct console *console;
+  struct relay_webhook *webhook;
   struct arena *records; /* of the record that is taken in */
   /* group.c */
   struct event *commit;

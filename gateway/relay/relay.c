@@ -289,9 +289,11 @@ static enum status check(struct whole *whole) {
   if (worst != STATUS_OK) return worst;
   relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log};
   enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
+  enum status webhook = relay_webhook_open(relay, whole->diags, &relay->webhook);
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
   if (ways == STATUS_INVALID)
     ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
+  if (keys == STATUS_OK) keys = webhook;
   return keys != STATUS_OK ? keys : ways;
 }
 
@@ -330,6 +332,7 @@ static void close_all(struct whole *whole) {
   outbox_keys_wipe(&whole->keys);
   if (under_way) return;
   delivery_loop_free(relay->loop);
+  relay_webhook_close(relay->webhook);
   relay_fiber_pool_free(relay->fibers);
   if (relay->base) event_base_free(relay->base);
   relay_ways_leave(relay->ways);

@@ -88,6 +88,8 @@ static void faults_are_told_by_line(void **state) {
       {"[store]\ndedupe-days = 29\n", 2, "from 30 to"},
       {"[relay]\nkey = credential:store\n", 2, "CREDENTIALS_DIRECTORY"},
       {"what is this\n", 0, "is no section and no key"},
+      {"[relay]\nalert-webhook = http://ops.example/\n", 0, "begins with https://"},
+      {"[relay]\nalert-token-file = t\n", 0, "of an alert-webhook"},
   };
   (void)state;
   unsetenv("CREDENTIALS_DIRECTORY");
