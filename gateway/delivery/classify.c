@@ -70,6 +70,12 @@ enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, 
   return DELIVERY_SETTLE; /* a status beyond 999: nothing is known */
 }
 
+bool delivery_may_be_at_work(const struct delivery_answer *answer) {
+  if (answer->phase == DELIVERY_SENDING) return true;
+  return answer->phase == DELIVERY_ANSWER &&
+         (!answer->complete || answer->status == 408 || answer->status == 502 || answer->status == 504);
+}
+
 const char *delivery_verdict_name(enum delivery_verdict verdict) {
   static const char *const names[] = {"done", "retry", "settle", "compare", "park", "hold"};
   return names[verdict];

@@ -58,6 +58,7 @@ struct delivery_destination {
   bool plain; /* http in clear: a hook of this machine, see delivery_hook_make */
   unsigned retries;      /* of what failed for a passing cause, within one command */
   int64_t retry_wait_ms; /* before the first of them; doubled each time */
+  int64_t settle_ms;     /* after a lost answer: so long the server may still be at work on the request */
   bool read_back;        /* look afterwards what was kept */
 };
 /* Reads the delivery part of a destination file; relative file names are relative to it. STATUS_CONFIG with
@@ -113,6 +114,9 @@ enum status delivery_send(struct delivery_client *client, const struct delivery_
 enum delivery_body { DELIVERY_BODY_EMPTY, DELIVERY_BODY_FHIR, DELIVERY_BODY_OTHER, DELIVERY_BODY_TRUNCATED };
 enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, enum delivery_body body,
                                         bool safe_to_repeat);
+/* Nobody knows whether the server has ended: the connection was lost, or something before it gave up waiting.
+   What is sent again at once would race with the first (reliability: settle time). Pure. */
+bool delivery_may_be_at_work(const struct delivery_answer *answer);
 const char *delivery_verdict_name(enum delivery_verdict verdict);
 
 /* A transaction or batch response, entry by entry. */

@@ -201,6 +201,7 @@ static void fill(const struct config *file, struct arena *arena, struct diag_lis
   out->max_response = (size_t)config_integer(object, "maxResponseBytes", LIMIT_RESPONSE_BYTES);
   out->retries = (unsigned)config_integer(object, "retries", 2);
   out->retry_wait_ms = config_integer(object, "retryWaitMs", 500);
+  out->settle_ms = config_integer(object, "settleMs", 5000);
   out->read_back = config_boolean(object, "readBack", false);
   read_auth(file, arena, diags, out);
   read_tls(file, arena, diags, out);

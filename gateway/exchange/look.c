@@ -6,6 +6,8 @@ void exchange_wait(struct exchange_job *job, unsigned number) {
   int64_t wait = job->destination->retry_wait_ms << (number - 1);
   if (job->retry_after_ms > wait) wait = job->retry_after_ms;
   if (wait > EXCHANGE_LONGEST_MS) wait = EXCHANGE_LONGEST_MS;
+  if (job->settling && job->destination->settle_ms > wait) wait = job->destination->settle_ms;
+  job->settling = false;
   job->channel->wait(job->channel->context, wait);
 }
 

@@ -116,6 +116,7 @@ static enum status try_part(struct exchange_job *job, size_t part, struct tree_n
     status = job->channel->send(job->channel->context, &request, job->arena, &trial->answer);
   if (status != STATUS_OK) return status;
   job->retry_after_ms = trial->answer.retry_after_ms;
+  job->settling = delivery_may_be_at_work(&trial->answer);
   if (trial->answer.verdict != DELIVERY_DONE) return fail_whole(job, sent, count, trial);
   if (!single) return read_answer(job, sent, count, trial);
   settle_single(job, sent[0], &request, trial);

@@ -253,6 +253,7 @@ enum status outbox_open(const struct outbox_params *params, struct diag_list *di
     *out = outbox;
     return status;
   }
+  if (status == STATUS_LIMIT) status = STATUS_IO; /* a full disk: no record is at fault */
   if (status == STATUS_IO && !diag_failed(diags))
     outbox_refuse(diags, outbox->path, "the store cannot be read or written: %s",
                   outbox->db ? sqlite3_errmsg(outbox->db) : "no memory");

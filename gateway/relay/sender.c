@@ -52,6 +52,7 @@ struct relay_sender {
   enum relay_trouble trouble;
   unsigned failures; /* one after the other */
   int64_t probe_at;  /* in trouble: not before, by relay_elapsed: clocks jump */
+  int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
   bool stopped;
   uint64_t delivered, failed, parked, sent_ms;
 };
@@ -388,6 +389,8 @@ static struct relay_verdict converse(struct job *job, struct tree_node *bundle) 
                                   .look_first = job->claim.unknown};
   params.clinic_id = job->clinic;
   enum status status = exchange_run(&exchange, bundle);
+  /* with its locks: nobody else writes meanwhile what that request may yet write */
+  if (exchange.settling && way->destination.settle_ms) wait_for(job, way->destination.settle_ms);
   struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
   if (remember(job, &exchange) != STATUS_OK)
     RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
@@ -483,10 +486,17 @@ static size_t room(const struct relay_sender *sender) {
   return sender->in_flight < most ? most - sender->in_flight : 0;
 }
 
+/* Milliseconds until something may go to this destination. */
+static int64_t too_early(const struct relay_sender *sender) {
+  int64_t now = relay_elapsed(sender->relay), settling = sender->settled_at - now;
+  int64_t probing = sender->trouble == RELAY_FINE ? 0 : sender->probe_at - now;
+  return settling > probing ? settling : probing;
+}
+
 void relay_sender_kick(struct relay_sender *sender) {
   if (sender->stopped || sender->relay->fatal != STATUS_OK) return;
-  int64_t early = sender->probe_at - relay_elapsed(sender->relay);
-  if (sender->trouble != RELAY_FINE && early > 0) {
+  int64_t early = too_early(sender);
+  if (early > 0) {
     wake_in(sender, early);
     return;
   }
@@ -510,6 +520,17 @@ static void on_due(evutil_socket_t socket, short what, void *context) {
 
 /* --- the whole --- */
 
+/* An earlier process died, or lost an answer: its request may still be under way within the server, with
+   identities that any record of this destination may share. */
+static enum status let_settle(struct relay_sender *sender) {
+  struct outbox_stats stats = {0};
+  enum status status = outbox_stats(sender->relay->outbox, sender->config->name, &stats);
+  if (status == STATUS_OK && stats.by_state[OUTBOX_UNKNOWN])
+    sender->settled_at =
+        relay_elapsed(sender->relay) + sender->relay->ways->ways[sender->index].destination.settle_ms;
+  return status;
+}
+
 enum status relay_sender_open(struct relay *relay, size_t index, struct relay_sender **out) {
   struct relay_sender *sender = *out = calloc(1, sizeof *sender);
   if (!sender) return STATUS_NOMEM;
@@ -517,8 +538,9 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
       (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
   sender->timer = event_new(relay->base, -1, 0, on_due, sender);
   if (!sender->timer) return STATUS_NOMEM;
-  relay_sender_kick(sender);
-  return STATUS_OK;
+  enum status status = let_settle(sender);
+  if (status == STATUS_OK) relay_sender_kick(sender);
+  return status;
 }
 
 void relay_sender_stop(struct relay_sender *sender) {

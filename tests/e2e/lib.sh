@@ -44,7 +44,7 @@ destination() {
   cp mappings/destinations/*.json "$work/destinations/"
   local extra=${4:-"{}"}
   jq -n --arg preset "$2" --arg base "$3" --arg ca "$work/certs/ca.pem" --arg token "$work/token" --argjson extra "$extra" \
-    '{preset: $preset, base: $base, caFile: $ca, auth: {type: "bearer", tokenFile: $token}} + $extra' \
+    '{preset: $preset, base: $base, caFile: $ca, settleMs: 50, auth: {type: "bearer", tokenFile: $token}} + $extra' \
     > "$work/destinations/$1.json"
 }
 

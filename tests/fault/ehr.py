@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.parse
 
-FAULTS = ("close-before", "close-after", "cut", "503", "429", "500-after", "html-after", "slow", "empty-after", "wrong-count")
+FAULTS = ("close-before", "close-after", "late", "cut", "503", "429", "500-after", "html-after", "slow", "empty-after", "wrong-count")
 
 
 class Ehr:
@@ -110,11 +110,9 @@ class Ehr:
         return {"status": "201" if version == 1 else "200", "etag": f'W/"{version}"', "location": f"{place}/_history/{version}"}
 
     def bundle(self, bundle):
-        wanted = [(entry["resource"]["resourceType"], own_identity(entry["resource"])) for entry in bundle["entry"]]
         if bundle["type"] == "transaction" and self.refuse and any(self.refuse(e["resource"]) for e in bundle["entry"]):
             return None
-        with self.under_way(wanted):
-            answers = [{"response": self.write(entry["request"], entry["resource"])} for entry in bundle["entry"]]
+        answers = [{"response": self.write(entry["request"], entry["resource"])} for entry in bundle["entry"]]
         return {"resourceType": "Bundle", "type": f'{bundle["type"]}-response', "entry": answers}
 
     def search(self, kind, query):
@@ -155,6 +153,11 @@ def own_identity(resource):
         if value.partition("|")[0].endswith("/record"):
             return value
     return None
+
+
+def identities_of(body):
+    resources = [entry["resource"] for entry in body["entry"]] if body["resourceType"] == "Bundle" else [body]
+    return [(resource["resourceType"], own_identity(resource)) for resource in resources]
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -211,8 +214,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         request = {"method": self.command, "url": self.path.removeprefix("/fhir/")}
         if self.headers.get("If-None-Exist"):
             request["ifNoneExist"] = self.headers["If-None-Exist"]
-        with self.ehr.under_way([(body["resourceType"], own_identity(body))]):
-            done = self.ehr.write(request, body)
+        done = self.ehr.write(request, body)
         headers = [("Location", f'{self.ehr.base}/{done["location"]}'), ("ETag", done["etag"])] if "location" in done else []
         return int(done["status"]), done.get("outcome", b""), headers
 
@@ -229,8 +231,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.drop()
         if fault in ("503", "429"):
             return self.answer(int(fault), {"resourceType": "OperationOutcome"}, [("Retry-After", "1")] if fault == "429" else [])
-        time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault == "slow" else 0))
-        status, answer, headers = self.take(json.loads(body))
+        if fault == "late":  # the connection is lost, and the work goes on
+            self.drop()
+        body = json.loads(body)
+        with self.ehr.under_way(identities_of(body)):
+            time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault in ("slow", "late") else 0))
+            status, answer, headers = self.take(body)
+        if fault == "late":
+            return None
         if fault == "close-after":
             return self.drop()
         if fault == "cut":

@@ -8,6 +8,7 @@
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
     hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
+    died       the relay is killed while the server is at work, and starts again at once: nothing overtakes, nothing is doubled
     restart    the server goes and comes
     pause      the relay is stopped (SIGSTOP) in the middle and goes on
     later      429 with Retry-After is kept to
@@ -32,7 +33,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "full", "disk")
+QUICK = ("offsets", "block", "skip", "died", "full", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -81,7 +82,7 @@ class Run:
 
 
 def offsets(given, work):
-    run = Run(given, work)
+    run = Run(given, work, settle=20)
     run.server.cuts = collections.deque(range(0, 1700, 1 if given.full else 61))
     count = len(run.server.cuts)
     while run.server.cuts and not run.relay.ended() and run.serial < 8 * count:
@@ -152,6 +153,17 @@ def hang(given, work):
     run.server.stall = 0
     time.sleep(1.5)
     return run.judge("hang")
+
+
+def died(given, work):
+    run = Run(given, work)
+    run.server.stall = 1
+    for patient in (1, 1, 2):
+        run.drop(patient)
+    bed.wait_for(lambda: run.server.posts, 20)
+    run.relay.kill()
+    run.start()
+    return run.judge("died")
 
 
 def restart(given, work):

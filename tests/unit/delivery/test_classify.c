@@ -56,7 +56,30 @@ static void test_only_2xx_is_done(void **state) {
         }
 }
 
+/* The server may still be at work when the connection was lost, or when something before it gave up waiting. */
+static void test_may_be_at_work(void **state) {
+  (void)state;
+  static const struct {
+    struct delivery_answer answer;
+    bool expected;
+  } cases[] = {
+      {{.phase = DELIVERY_CONNECT}, false},
+      {{.phase = DELIVERY_TLS}, false},
+      {{.phase = DELIVERY_SENDING}, true},
+      {{.phase = DELIVERY_ANSWER, .status = 200, .complete = true}, false},
+      {{.phase = DELIVERY_ANSWER, .status = 200}, true},
+      {{.phase = DELIVERY_ANSWER, .status = 408, .complete = true}, true},
+      {{.phase = DELIVERY_ANSWER, .status = 500, .complete = true}, false},
+      {{.phase = DELIVERY_ANSWER, .status = 502, .complete = true}, true},
+      {{.phase = DELIVERY_ANSWER, .status = 503, .complete = true}, false},
+      {{.phase = DELIVERY_ANSWER, .status = 504, .complete = true}, true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    assert_int_equal(delivery_may_be_at_work(&cases[i].answer), cases[i].expected);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_only_2xx_is_done)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_only_2xx_is_done),
+                                     cmocka_unit_test(test_may_be_at_work)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
