@@ -37,9 +37,12 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(ketlink_options INTERFACE _FORTIFY_SOURCE=3)
   # Code is kept twice in each object: programs with the property KETLINK_WHOLE (ketlink_whole) are optimised across all
   # stages when they are linked, a third faster; tests link the ready code, which takes no time.
-  target_compile_options(ketlink_options INTERFACE $<$<C_COMPILER_ID:GNU>:-flto=auto> $<$<C_COMPILER_ID:GNU>:-ffat-lto-objects>)
-  target_link_options(ketlink_options INTERFACE
-    $<$<C_COMPILER_ID:GNU>:$<IF:$<BOOL:$<TARGET_PROPERTY:KETLINK_WHOLE>>,-flto=auto,-fno-lto>>)
+  option(KETLINK_WHOLE_PROGRAMS "Optimise programs as a whole; off: each change links in a second" ON)
+  if(KETLINK_WHOLE_PROGRAMS)
+    target_compile_options(ketlink_options INTERFACE $<$<C_COMPILER_ID:GNU>:-flto=auto> $<$<C_COMPILER_ID:GNU>:-ffat-lto-objects>)
+    target_link_options(ketlink_options INTERFACE
+      $<$<C_COMPILER_ID:GNU>:$<IF:$<BOOL:$<TARGET_PROPERTY:KETLINK_WHOLE>>,-flto=auto,-fno-lto>>)
+  endif()
 endif()
 if(KETLINK_FUZZ)
   target_compile_options(ketlink_options INTERFACE -fsanitize=fuzzer-no-link)
