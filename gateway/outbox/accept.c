@@ -26,6 +26,17 @@ static bool is_fit(const struct outbox_item *item) {
          item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
 }
 
+/* The file system is asked once a group: what the group takes is known. */
+static uint64_t free_bytes(struct outbox *outbox, const struct outbox_message *message) {
+  uint64_t taken = 0;
+  if (!outbox->free_known) outbox->free_bytes = outbox_place_free(outbox->folder);
+  outbox->free_known = true;
+  for (size_t i = 0; i < message->item_count; i++)
+    taken += 2 * message->items[i].payload.len; /* in the log, and in the store */
+  outbox->free_bytes -= taken < outbox->free_bytes ? taken : outbox->free_bytes;
+  return outbox->free_bytes;
+}
+
 static enum status check(struct outbox *outbox, const struct outbox_message *message,
                          struct diag_list *diags) {
   for (size_t i = 0; i < message->item_count; i++)
@@ -35,7 +46,7 @@ static enum status check(struct outbox *outbox, const struct outbox_message *mes
   if (open_records(outbox) + message->item_count > outbox->max_records)
     return refuse(outbox, diags, STATUS_LIMIT,
                   "the store holds as many open records as it may: nothing was taken");
-  if (outbox_place_free(outbox->folder) < outbox->reserve_bytes)
+  if (free_bytes(outbox, message) < outbox->reserve_bytes)
     return refuse(outbox, diags, STATUS_LIMIT, "the disk is nearly full: nothing was taken");
   return STATUS_OK;
 }
@@ -48,13 +59,11 @@ struct dedupe {
 
 static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_message *message) {
   struct dedupe dedupe;
-  struct str content = message->content, named[] = {message->source, message->control},
-             nameless[] = {message->source, message->content};
+  struct outbox_digest content = outbox_digest(outbox, message->content);
+  struct outbox_digest parts[] = {outbox_digest(outbox, message->source), content};
+  if (message->control.len) parts[1] = outbox_digest(outbox, message->control);
   outbox_mark(outbox, 'd', &content, 1, dedupe.digest);
-  if (message->control.len)
-    outbox_mark(outbox, 'c', named, 2, dedupe.mark);
-  else
-    outbox_mark(outbox, 'n', nameless, 2, dedupe.mark);
+  outbox_mark(outbox, message->control.len ? 'c' : 'n', parts, 2, dedupe.mark);
   return dedupe;
 }
 
@@ -93,33 +102,37 @@ struct accepting {
   struct outbox *outbox;
   const struct outbox_item *item;
   int64_t id, destination, lane, now;
-  bool lane_free; /* no record of it is open: this one's turn comes at once */
+  bool headless; /* its lane was there, and none of it may be claimed */
   const struct outbox_data_key *data_key;
   unsigned char salt[SALT_BYTES], key[OUTBOX_KEY_BYTES];
 };
 
+/* Its first record may go at once. One without a mark is the record's own, and numbered as it is, below zero. */
 static enum status add_lane(struct accepting *a, const unsigned char mark[MARK_BYTES]) {
   sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_LANE_ADD);
-  sqlite3_bind_int64(add, 1, a->destination);
-  outbox_bind_blob(add, 2, mark, MARK_BYTES);
-  enum status status = outbox_row_step(a->outbox, add);
-  if (status == STATUS_OK) a->lane = sqlite3_column_int64(add, 0);
-  return status == STATUS_OK ? outbox_run(a->outbox, add) : status;
+  bool goes = !a->item->parked.len;
+  if (!mark) sqlite3_bind_int64(add, 1, -a->id);
+  sqlite3_bind_int64(add, 2, a->destination);
+  if (mark) outbox_bind_blob(add, 3, mark, MARK_BYTES);
+  if (goes) sqlite3_bind_int64(add, 4, a->id);
+  sqlite3_bind_int64(add, 5, goes ? a->now : 0);
+  enum status status = outbox_run(a->outbox, add);
+  a->lane = sqlite3_last_insert_rowid(a->outbox->db);
+  return status;
 }
 
-/* An empty lane is the record's own: it is named by the record. */
 static enum status find_lane(struct accepting *a) {
   unsigned char mark[MARK_BYTES];
-  struct str part = a->item->lane.len ? a->item->lane : str_make((const char *)&a->id, sizeof a->id);
-  outbox_mark(a->outbox, a->item->lane.len ? 'l' : 'o', &part, 1, mark);
+  if (!a->item->lane.len) return add_lane(a, NULL);
+  struct outbox_digest digest = outbox_digest(a->outbox, a->item->lane);
+  outbox_mark(a->outbox, 'l', &digest, 1, mark);
   sqlite3_stmt *find = outbox_statement(a->outbox, STATEMENT_LANE_FIND);
   sqlite3_bind_int64(find, 1, a->destination);
   outbox_bind_blob(find, 2, mark, MARK_BYTES);
   enum status status = outbox_row_step(a->outbox, find);
   if (status == STATUS_OK) a->lane = sqlite3_column_int64(find, 0);
-  bool has_head = status == STATUS_OK && sqlite3_column_type(find, 1) != SQLITE_NULL;
+  a->headless = status == STATUS_OK && sqlite3_column_type(find, 1) == SQLITE_NULL;
   sqlite3_reset(find);
-  a->lane_free = !has_head;
   return status == STATUS_NOT_FOUND ? add_lane(a, mark) : status;
 }
 
@@ -180,7 +193,7 @@ static enum status add_item(struct accepting *a) {
   if (status == STATUS_OK) status = find_lane(a);
   if (status == STATUS_OK) status = add_sealed(a);
   /* a lane without a head may have one that is being sent, or is blocked: only its oldest open record says */
-  if (status == STATUS_OK && a->lane_free) status = outbox_lane_turn(a->outbox, a->lane);
+  if (status == STATUS_OK && a->headless) status = outbox_lane_turn(a->outbox, a->lane);
   if (status != STATUS_OK) return status;
   struct outbox_event event = {
       .at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->item->parked};

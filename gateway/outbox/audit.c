@@ -1,28 +1,32 @@
 /* audit.c - the trail: each event is chained to the one before by an HMAC, so none can be changed, taken out
    or put in by somebody who does not have the store key. */
-#include <openssl/crypto.h>
+#include <stdio.h>
 #include "outbox/internal.h"
 
-static void add_part(struct buf *text, struct str part) {
-  buf_printf(text, "%zu:", part.len);
-  buf_add_str(text, part);
+/* Words of more than these, in a row, were not written by this program. */
+enum { WORDS_MAX = 2 * OUTBOX_NAME_MAX + OUTBOX_REASON_MAX, CHAIN_TEXT = CHAIN_BYTES + 6 * 21 + WORDS_MAX };
+
+static bool fits(const struct outbox_event *event) {
+  return event->what.len <= OUTBOX_NAME_MAX && event->actor.len <= OUTBOX_NAME_MAX &&
+         event->reason.len <= OUTBOX_REASON_MAX;
 }
 
 /* chain = HMAC(chain before, number, time, record, words), each word with its length. */
 static enum status chain_of(struct outbox *outbox, const unsigned char before[CHAIN_BYTES],
                             const struct outbox_event *event, unsigned char out[CHAIN_BYTES]) {
-  struct buf text;
-  buf_init(&text, 4096);
-  buf_add(&text, (const char *)before, CHAIN_BYTES);
-  buf_printf(&text, "%lld %lld %lld ", (long long)event->number, (long long)event->at,
-             (long long)event->record);
-  add_part(&text, event->what);
-  add_part(&text, event->actor);
-  add_part(&text, event->reason);
-  outbox_hmac(outbox, outbox->root_audit, buf_str(&text), out);
-  enum status status = outbox->failed ? STATUS_IO : text.error;
-  buf_release(&text);
-  return status;
+  const struct str words[] = {event->what, event->actor, event->reason};
+  char text[CHAIN_TEXT];
+  size_t len = CHAIN_BYTES;
+  memcpy(text, before, CHAIN_BYTES);
+  len += (size_t)snprintf(text + len, sizeof text - len, "%lld %lld %lld ", (long long)event->number,
+                          (long long)event->at, (long long)event->record);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    len += (size_t)snprintf(text + len, sizeof text - len, "%zu:", words[i].len);
+    if (words[i].len) memcpy(text + len, words[i].ptr, words[i].len);
+    len += words[i].len;
+  }
+  outbox_chain(outbox, str_make(text, len), out);
+  return outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
 enum status outbox_audit_load(struct outbox *outbox) {
@@ -41,6 +45,7 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
   unsigned char chain[CHAIN_BYTES];
   struct outbox_event event = *given;
   event.number = outbox->now.audit_number + 1;
+  if (!fits(&event)) return STATUS_INVALID;
   enum status status = chain_of(outbox, outbox->now.audit_chain, &event, chain);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_AUDIT_ADD);
@@ -61,8 +66,7 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
                          int64_t now) {
   struct outbox_event event = {.at = now, .what = what, .actor = actor, .reason = reason};
-  if (what.len > OUTBOX_NAME_MAX || actor.len > OUTBOX_NAME_MAX || reason.len > OUTBOX_REASON_MAX)
-    return STATUS_INVALID;
+  if (!fits(&event)) return STATUS_INVALID;
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);
@@ -106,6 +110,7 @@ static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct
                                .actor = arena_str(reading->arena, outbox_column_str(row, 4)),
                                .reason = arena_str(reading->arena, outbox_column_str(row, 5))};
   if (!out->what.ptr || !out->actor.ptr || !out->reason.ptr) return STATUS_NOMEM;
+  if (!fits(out)) return broken(reading, reading->number + 1);
   enum status status = chain_of(reading->outbox, reading->chain, out, chain);
   if (status != STATUS_OK) return status;
   if (out->number != ++reading->number || stored.len != CHAIN_BYTES ||

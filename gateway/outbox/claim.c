@@ -39,9 +39,14 @@ static enum status park_damaged(struct outbox *outbox, const struct turn *turn,
 }
 
 static enum status take(struct outbox *outbox, const struct outbox_stored *stored, int64_t now) {
-  struct outbox_change change = {.state = OUTBOX_SENDING, .now = now};
-  enum status status = outbox_change(outbox, stored, &change);
-  return status == STATUS_OK ? outbox_lane_head(outbox, stored->lane, 0, 0) : status;
+  sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_SENDS);
+  sqlite3_bind_int64(set, 1, stored->row.id);
+  sqlite3_bind_int64(set, 2, now);
+  enum status status = outbox_run(outbox, set);
+  if (status != STATUS_OK) return status;
+  outbox_count(outbox, stored->destination, stored->row.state, -1);
+  outbox_count(outbox, stored->destination, OUTBOX_SENDING, 1);
+  return outbox_lane_sends(outbox, stored->lane, stored->row.id);
 }
 
 /* INVALID: it does not open; it is parked, look for the next. */
@@ -49,10 +54,9 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
                                 struct arena *arena, struct outbox_claim *out) {
   struct outbox_stored stored = {0};
   int64_t id = turn->record;
-  enum status status = outbox_fetch(outbox, id, arena, &stored);
+  enum status status = outbox_fetch_all(outbox, id, arena, &stored, &out->payload);
   if (status == STATUS_NOT_FOUND) return STATUS_IO; /* a head without a record */
-  if (status == STATUS_OK) status = outbox_payload_of(outbox, &stored, arena, &out->payload);
-  if (status == STATUS_NOT_FOUND || stored.lane != turn->lane)
+  if (status == STATUS_OK && (!out->payload.ptr || stored.lane != turn->lane))
     status = STATUS_INVALID; /* payload gone, row moved */
   if (status == STATUS_INVALID) {
     enum status parked = park_damaged(outbox, turn, &stored, now);
@@ -69,6 +73,27 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   return take(outbox, &stored, now);
 }
 
+enum { CLAMP_MS = 1000 };
+
+/* While something is due only now and then: the rule is about hours. */
+static enum status clamp_if_late(struct outbox *outbox, int64_t destination, int64_t now) {
+  for (size_t i = 0; i < outbox->now.known; i++) {
+    struct outbox_known *known = &outbox->known[i];
+    if (known->id != destination) continue;
+    if (now >= known->clamped_at && now - known->clamped_at < CLAMP_MS) return STATUS_OK;
+    known->clamped_at = now;
+  }
+  return clamp(outbox, destination, now);
+}
+
+static enum status find_turn(struct outbox *outbox, int64_t destination, int64_t now, struct turn *turn) {
+  enum status status = clamp_if_late(outbox, destination, now);
+  if (status == STATUS_OK) status = find_due(outbox, destination, now, turn);
+  if (status != STATUS_NOT_FOUND) return status;
+  status = clamp(outbox, destination, now);
+  return status == STATUS_OK ? find_due(outbox, destination, now, turn) : status;
+}
+
 enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t now, struct arena *arena,
                          struct outbox_claim *out) {
   struct turn turn = {0};
@@ -77,9 +102,8 @@ enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t 
   enum status status = outbox_begin(outbox);
   if (status != STATUS_OK) return status;
   status = outbox_destination_id(outbox, destination, false, &where);
-  if (status == STATUS_OK) status = clamp(outbox, where, now);
   while (status == STATUS_OK) {
-    status = find_due(outbox, where, now, &turn);
+    status = find_turn(outbox, where, now, &turn);
     if (status != STATUS_OK) break;
     status = claim_record(outbox, &turn, now, arena, out);
     if (status != STATUS_INVALID) break;
@@ -109,15 +133,16 @@ static const char *const endings[OUTBOX_STATES] = {[OUTBOX_QUEUED] = "waiting",
                                                    [OUTBOX_PARKED] = "parked",
                                                    [OUTBOX_DONE] = "delivered"};
 
-static enum status note_attempt(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
-                                int64_t now) {
+static enum status note_attempt(struct outbox *outbox, const struct outbox_stored *stored,
+                                const struct outbox_outcome *outcome, int64_t now) {
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_ATTEMPT_ADD);
-  sqlite3_bind_int64(add, 1, id);
-  sqlite3_bind_int64(add, 2, now);
-  sqlite3_bind_int64(add, 3, outcome->took_ms);
-  sqlite3_bind_int(add, 4, (int)outcome->state);
-  sqlite3_bind_int(add, 5, outcome->http_status);
-  outbox_bind_str(add, 6, outcome->reason);
+  sqlite3_bind_int64(add, 1, stored->row.id);
+  sqlite3_bind_int64(add, 2, (int64_t)stored->row.attempts + 1);
+  sqlite3_bind_int64(add, 3, now);
+  sqlite3_bind_int64(add, 4, outcome->took_ms);
+  sqlite3_bind_int(add, 5, (int)outcome->state);
+  sqlite3_bind_int(add, 6, outcome->http_status);
+  outbox_bind_str(add, 7, outcome->reason);
   return outbox_run(outbox, add);
 }
 
@@ -127,11 +152,9 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
   if (outcome->state == OUTBOX_SENDING || outcome->state == OUTBOX_DROPPED ||
       outcome->state >= OUTBOX_STATES || outcome->reason.len > OUTBOX_REASON_MAX)
     return STATUS_INVALID;
-  arena_reset(outbox->scratch);
   enum status status = outbox_begin(outbox);
-  if (status == STATUS_OK) status = outbox_fetch(outbox, id, outbox->scratch, &stored);
-  if (status == STATUS_INVALID)
-    status = STATUS_OK; /* what was sent was sent, whatever its label looks like now */
+  /* what was sent was sent, whatever its label looks like now */
+  if (status == STATUS_OK) status = outbox_fetch_bare(outbox, id, &stored);
   if (status != STATUS_OK) return outbox_end(outbox, status);
   if (stored.row.state != OUTBOX_SENDING) return STATUS_CONFLICT;
   struct outbox_change change = {.state = outcome->state,
@@ -143,9 +166,9 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
   struct outbox_event event = {
       .at = now, .record = id, .what = str_of(endings[outcome->state]), .reason = outcome->reason};
   status = outbox_change(outbox, &stored, &change);
-  if (status == STATUS_OK) status = note_attempt(outbox, id, outcome, now);
+  if (status == STATUS_OK) status = note_attempt(outbox, &stored, outcome, now);
   if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = outbox_payload_drop(outbox, id);
-  if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
+  if (status == STATUS_OK) status = outbox_lane_over(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);
 }

@@ -70,7 +70,19 @@ enum status outbox_begin(struct outbox *outbox) {
   if (outbox->in_group) return STATUS_OK;
   enum status status = run(outbox, STATEMENT_BEGIN);
   outbox->in_group = status == STATUS_OK;
+  outbox->free_known = false;
   return status;
+}
+
+/* Not the rest of the tables: most stores have one destination. */
+static void copy_memory(struct outbox_memory *to, const struct outbox_memory *from) {
+  struct outbox_tally *tally = &to->tally;
+  tally->used = from->tally.used;
+  memcpy(tally->destinations, from->tally.destinations, tally->used * sizeof tally->destinations[0]);
+  memcpy(tally->counts, from->tally.counts, tally->used * sizeof tally->counts[0]);
+  to->known = from->known;
+  to->audit_number = from->audit_number;
+  memcpy(to->audit_chain, from->audit_chain, CHAIN_BYTES);
 }
 
 static void give_up(struct outbox *outbox) {
@@ -78,7 +90,7 @@ static void give_up(struct outbox *outbox) {
   if (outbox->in_group && !sqlite3_get_autocommit(outbox->db) && run(outbox, STATEMENT_ROLLBACK) != STATUS_OK)
     outbox->failed = true;
   outbox->in_group = false;
-  outbox->now = outbox->committed;
+  copy_memory(&outbox->now, &outbox->committed);
 }
 
 void outbox_abandon(struct outbox *outbox) {
@@ -109,7 +121,7 @@ enum status outbox_commit(struct outbox *outbox) {
     return STATUS_IO;
   }
   outbox->in_group = false;
-  outbox->committed = outbox->now;
+  copy_memory(&outbox->committed, &outbox->now);
   return outbox_checkpoint(outbox, false);
 }
 
@@ -121,6 +133,9 @@ void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state 
   while (at < tally->used && tally->destinations[at] != destination)
     at++;
   if (at == DESTINATIONS_MAX) return; /* outbox_destination_id has refused it */
-  if (at == tally->used) tally->destinations[tally->used++] = destination;
+  if (at == tally->used) {
+    tally->destinations[tally->used++] = destination;
+    memset(tally->counts[at], 0, sizeof tally->counts[at]); /* of a group that was given up */
+  }
   tally->counts[at][state] += (size_t)by;
 }

@@ -24,6 +24,7 @@ enum {
   MARK_PARTS_MAX = 2,
   CHAIN_BYTES = 32,
   SALT_BYTES = 32,
+  DIGEST_BYTES = 32,
   STORE_ID_BYTES = 16,
   NONCE_BYTES = 12,
   TAG_BYTES = 16,
@@ -41,6 +42,13 @@ struct outbox_data_key {
   unsigned char bytes[OUTBOX_KEY_BYTES];
 };
 
+/* A destination that was looked up. */
+struct outbox_known {
+  int64_t id, clamped_at;
+  size_t len;
+  char name[OUTBOX_NAME_MAX];
+};
+
 /* Number of records by destination and state, as committed or with the group. */
 struct outbox_tally {
   int64_t destinations[DESTINATIONS_MAX]; /* ids */
@@ -51,6 +59,7 @@ struct outbox_tally {
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {
   struct outbox_tally tally;
+  size_t known; /* destinations */
   int64_t audit_number;
   unsigned char audit_chain[CHAIN_BYTES];
 };
@@ -68,7 +77,7 @@ struct outbox {
   const char *path; /* of the database */
   const char *folder;
   /* keys: root for marks, audit and ledger; data keys for records */
-  unsigned char root_index[OUTBOX_KEY_BYTES], root_audit[OUTBOX_KEY_BYTES], root_ledger[OUTBOX_KEY_BYTES];
+  unsigned char root_ledger[OUTBOX_KEY_BYTES];
   struct outbox_data_key data_keys[DATA_KEYS_MAX];
   size_t data_key_count;
   unsigned char store_id[STORE_ID_BYTES];
@@ -77,7 +86,8 @@ struct outbox {
   /* found once: OpenSSL 3 looks an algorithm up by name, under locks, at each one-shot call */
   EVP_MD *digest;
   EVP_MD_CTX *digest_context;
-  EVP_MAC_CTX *mac_context;
+  EVP_MAC_CTX *mac_context;             /* whose key changes */
+  EVP_MAC_CTX *mac_index, *mac_audit; /* that have their key */
   /* state */
   int64_t generation, next_id;
   uint64_t accepted, duplicates;
@@ -85,6 +95,10 @@ struct outbox {
   bool failed;             /* the disk is not to be trusted: every call is refused */
   enum status group_error; /* why the group was given up; until outbox_commit */
   struct outbox_memory now, committed;
+  struct outbox_known known[DESTINATIONS_MAX];
+  int64_t swept; /* how far the sweep of duplicate keys has come; 0: to begin anew */
+  uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
+  bool free_known;
   size_t log_pages;
 };
 
@@ -128,12 +142,18 @@ void outbox_refuse(struct diag_list *diags, const char *path, const char *format
 /* --- seal.c --- */
 enum status outbox_seal_open(struct outbox *outbox) MUST_USE;
 void outbox_seal_close(struct outbox *outbox);
-/* HMAC-SHA256 under the index key over `domain` and the parts, at most MARK_PARTS_MAX. As all of these: without memory
-   the store has failed, and is refused from then on. */
-void outbox_mark(struct outbox *outbox, char domain, const struct str *parts, size_t count,
+/* The roots from the first data key. */
+enum status outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]) MUST_USE;
+struct outbox_digest {
+  unsigned char bytes[DIGEST_BYTES];
+};
+/* As all of these: without memory the store has failed, and is refused from then on. */
+struct outbox_digest outbox_digest(struct outbox *outbox, struct str bytes);
+/* HMAC-SHA256 under the index key over `domain` and the digests of the parts, at most MARK_PARTS_MAX. */
+void outbox_mark(struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
                  unsigned char out[MARK_BYTES]);
-void outbox_hmac(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes,
-                 unsigned char out[32]);
+/* HMAC-SHA256 under the audit key. */
+void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]);
 /* HKDF-SHA256 (RFC 5869), one block. */
 void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
                    unsigned char out[OUTBOX_KEY_BYTES]);
@@ -159,9 +179,11 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
 
 /* --- lane.c --- */
 enum status outbox_destination_id(struct outbox *outbox, struct str name, bool add, int64_t *out) MUST_USE;
-/* Lets the lane's oldest open record go next, or nobody. */
+/* Lets the lane's oldest open record go next, or nobody: also not while one is on its way. */
 enum status outbox_lane_turn(struct outbox *outbox, int64_t lane) MUST_USE;
-enum status outbox_lane_head(struct outbox *outbox, int64_t lane, int64_t head, int64_t due) MUST_USE;
+/* A record goes: nobody else until it is over. */
+enum status outbox_lane_sends(struct outbox *outbox, int64_t lane, int64_t record) MUST_USE;
+enum status outbox_lane_over(struct outbox *outbox, int64_t lane) MUST_USE;
 
 /* --- list.c: a row as it stands in the store --- */
 struct outbox_stored {
@@ -174,6 +196,11 @@ struct outbox_stored {
 /* NOT_FOUND; INVALID: the label does not open (the rest is set). */
 enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
                          struct outbox_stored *out) MUST_USE;
+/* With its payload, which NOT_FOUND leaves empty. */
+enum status outbox_fetch_all(struct outbox *outbox, int64_t id, struct arena *arena,
+                             struct outbox_stored *out, struct str *payload) MUST_USE;
+/* Only destination, lane, state and attempts. */
+enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_stored *out) MUST_USE;
 /* Its payload. NOT_FOUND: it is gone; INVALID: it does not open. */
 enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
                               struct str *out) MUST_USE;

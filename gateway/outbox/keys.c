@@ -186,14 +186,6 @@ static enum status load(struct outbox *outbox, const struct outbox_keys *keys, b
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static void derive_roots(struct outbox *outbox) {
-  const unsigned char *root = outbox->data_keys[ROOT_KEY].bytes;
-  struct str salt = str_make((const char *)outbox->store_id, sizeof outbox->store_id);
-  outbox_derive(outbox, root, salt, STR("ketlink outbox index"), outbox->root_index);
-  outbox_derive(outbox, root, salt, STR("ketlink outbox audit"), outbox->root_audit);
-  outbox_derive(outbox, root, salt, STR("ketlink outbox ledger"), outbox->root_ledger);
-}
-
 /* The current data key serves RECORDS_PER_KEY ids; the next start after that makes another. */
 static bool is_worn(const struct outbox *outbox) {
   uint32_t id = outbox->data_keys[outbox->data_key_count - 1].id;
@@ -218,8 +210,7 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
   if (status == STATUS_OK && old) status = wrap_all(outbox, keys);
   if (status == STATUS_OK && is_worn(outbox))
     status = make_key(outbox, keys, (uint32_t)(outbox->next_id / RECORDS_PER_KEY) + 1);
-  if (status == STATUS_OK) derive_roots(outbox);
-  return status;
+  return status == STATUS_OK ? outbox_seal_roots(outbox, outbox->data_keys[ROOT_KEY].bytes) : status;
 }
 
 enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,

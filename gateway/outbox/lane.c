@@ -1,6 +1,8 @@
 /* lane.c - destinations and lanes: whose turn it is. */
 #include "outbox/internal.h"
 
+/* --- destinations: few, and asked for all the time, so they are kept --- */
+
 static enum status add_destination(struct outbox *outbox, struct str name, int64_t *out) {
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_DESTINATION_ADD);
   outbox_bind_str(add, 1, name);
@@ -10,17 +12,40 @@ static enum status add_destination(struct outbox *outbox, struct str name, int64
   return status;
 }
 
+static bool recall(const struct outbox *outbox, struct str name, int64_t *out) {
+  for (size_t i = 0; i < outbox->now.known; i++) {
+    const struct outbox_known *known = &outbox->known[i];
+    if (!str_eq(str_make(known->name, known->len), name)) continue;
+    *out = known->id;
+    return true;
+  }
+  return false;
+}
+
+static void keep(struct outbox *outbox, struct str name, int64_t id) {
+  if (outbox->now.known == DESTINATIONS_MAX || name.len > OUTBOX_NAME_MAX) return;
+  struct outbox_known *known = &outbox->known[outbox->now.known++];
+  *known = (struct outbox_known){.id = id, .len = name.len};
+  memcpy(known->name, name.ptr, name.len);
+}
+
+/* LIMIT: there are too many. */
 enum status outbox_destination_id(struct outbox *outbox, struct str name, bool add, int64_t *out) {
+  if (name.len && recall(outbox, name, out)) return STATUS_OK;
   sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_DESTINATION_FIND);
   outbox_bind_str(find, 1, name);
   enum status status = outbox_row_step(outbox, find);
   if (status == STATUS_OK) *out = sqlite3_column_int64(find, 0);
   sqlite3_reset(find);
-  if (status != STATUS_NOT_FOUND || !add) return status;
-  return add_destination(outbox, name, out);
+  if (status == STATUS_NOT_FOUND && add) status = add_destination(outbox, name, out);
+  if (status == STATUS_OK && *out > DESTINATIONS_MAX) return STATUS_LIMIT;
+  if (status == STATUS_OK) keep(outbox, name, *out);
+  return status;
 }
 
-enum status outbox_lane_head(struct outbox *outbox, int64_t lane, int64_t head, int64_t due) {
+/* --- lanes --- */
+
+static enum status set_head(struct outbox *outbox, int64_t lane, int64_t head, int64_t due) {
   sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_LANE_HEAD);
   sqlite3_bind_int64(set, 1, lane);
   if (head) sqlite3_bind_int64(set, 2, head);
@@ -41,19 +66,31 @@ static enum status first_of_lane(struct outbox *outbox, int64_t lane, int64_t *h
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* NOT_FOUND: none is on its way. A younger one can be, when the oldest was parked, passed over and retried.
- */
-static enum status is_sending(struct outbox *outbox, int64_t lane) {
-  sqlite3_stmt *sending = outbox_statement(outbox, STATEMENT_LANE_SENDING);
-  sqlite3_bind_int64(sending, 1, lane);
-  enum status status = outbox_row_step(outbox, sending);
-  sqlite3_reset(sending);
-  return status;
+/* A younger one can be on its way, when the oldest was parked, passed over and retried. */
+static enum status is_sending(struct outbox *outbox, int64_t lane, bool *sending) {
+  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_LANE_GET);
+  sqlite3_bind_int64(find, 1, lane);
+  enum status status = outbox_row_step(outbox, find);
+  *sending = status == STATUS_OK && sqlite3_column_int64(find, 0) != 0;
+  sqlite3_reset(find);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status outbox_lane_over(struct outbox *outbox, int64_t lane) {
+  int64_t head = 0, due = 0;
+  enum status status = first_of_lane(outbox, lane, &head, &due);
+  return status == STATUS_OK ? set_head(outbox, lane, head, due) : status;
 }
 
 enum status outbox_lane_turn(struct outbox *outbox, int64_t lane) {
-  int64_t head = 0, due = 0;
-  enum status status = is_sending(outbox, lane);
-  if (status == STATUS_NOT_FOUND) status = first_of_lane(outbox, lane, &head, &due);
-  return status == STATUS_OK ? outbox_lane_head(outbox, lane, head, due) : status;
+  bool sending = false;
+  enum status status = is_sending(outbox, lane, &sending);
+  return status == STATUS_OK && !sending ? outbox_lane_over(outbox, lane) : status;
+}
+
+enum status outbox_lane_sends(struct outbox *outbox, int64_t lane, int64_t record) {
+  sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_LANE_SENDS);
+  sqlite3_bind_int64(set, 1, lane);
+  sqlite3_bind_int64(set, 2, record);
+  return outbox_run(outbox, set);
 }

@@ -9,6 +9,11 @@ static struct seal_place ledger_place(int64_t destination, const unsigned char m
   return place;
 }
 
+static void mark_of(struct outbox *outbox, struct str identifier, unsigned char out[MARK_BYTES]) {
+  struct outbox_digest digest = outbox_digest(outbox, identifier);
+  outbox_mark(outbox, 'i', &digest, 1, out);
+}
+
 enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str identifier,
                               const struct outbox_place *what, int64_t now) {
   unsigned char mark[MARK_BYTES];
@@ -23,7 +28,7 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, str
                                  STR_ARG(what->etag), STR_ARG(what->digest));
   enum status status = text.ptr ? outbox_begin(outbox) : STATUS_NOMEM;
   if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, true, &where);
-  outbox_mark(outbox, 'i', &identifier, 1, mark);
+  mark_of(outbox, identifier, mark);
   struct seal_place place = ledger_place(where, mark);
   if (status == STATUS_OK)
     status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
@@ -43,7 +48,7 @@ enum status outbox_ledger_get(struct outbox *outbox, struct str destination, str
   struct str text = {0};
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
   if (status != STATUS_OK) return status;
-  outbox_mark(outbox, 'i', &identifier, 1, mark);
+  mark_of(outbox, identifier, mark);
   struct seal_place place = ledger_place(where, mark);
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_LEDGER_GET);
   sqlite3_bind_int64(get, 1, where);

@@ -27,16 +27,6 @@ struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_
                              .key = stored->data_key};
 }
 
-static enum status unseal_label(struct outbox *outbox, struct outbox_stored *stored, struct str sealed,
-                                struct arena *arena) {
-  unsigned char key[OUTBOX_KEY_BYTES];
-  struct seal_place place = outbox_place_of(stored, SEAL_LABEL);
-  enum status status = outbox_record_key(outbox, stored->data_key, stored->salt, key);
-  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, sealed, arena, &stored->row.label);
-  OPENSSL_cleanse(key, sizeof key);
-  return status;
-}
-
 static enum status copy_texts(sqlite3_stmt *row, struct arena *arena, struct outbox_row *out) {
   out->kind = arena_str(arena, outbox_column_str(row, 6));
   out->reason = arena_str(arena, outbox_column_str(row, 8));
@@ -44,8 +34,9 @@ static enum status copy_texts(sqlite3_stmt *row, struct arena *arena, struct out
   return out->kind.ptr && out->reason.ptr && out->destination.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
+/* The record's own key stays in `key`, also when the label does not open: wipe it. */
 static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct arena *arena,
-                            struct outbox_stored *out) {
+                            struct outbox_stored *out, unsigned char key[OUTBOX_KEY_BYTES]) {
   struct str salt = outbox_column_str(row, 12);
   *out = (struct outbox_stored){.destination = sqlite3_column_int64(row, 1),
                                 .lane = sqlite3_column_int64(row, 2),
@@ -62,14 +53,59 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
   if (salt.len == SALT_BYTES) memcpy(out->salt, salt.ptr, SALT_BYTES);
   enum status status = copy_texts(row, arena, &out->row);
   if (status != STATUS_OK) return status;
-  return unseal_label(outbox, out, outbox_column_str(row, 7), arena);
+  status = outbox_record_key(outbox, out->data_key, out->salt, key);
+  if (status != STATUS_OK) return status;
+  struct seal_place place = outbox_place_of(out, SEAL_LABEL);
+  return outbox_unseal(outbox, key, &place, outbox_column_str(row, 7), arena, &out->row.label);
 }
 
-enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_stored *out) {
+static enum status read_payload(struct outbox *outbox, const struct outbox_stored *stored,
+                                const unsigned char key[OUTBOX_KEY_BYTES], struct arena *arena, struct str *out) {
+  struct seal_place place = outbox_place_of(stored, SEAL_PAYLOAD);
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
+  sqlite3_bind_int64(get, 1, stored->row.id);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
+  sqlite3_reset(get);
+  return status;
+}
+
+static enum status fetch(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_stored *out,
+                         struct str *payload) {
+  unsigned char key[OUTBOX_KEY_BYTES] = {0};
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_RECORD_GET);
   sqlite3_bind_int64(get, 1, id);
   enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
-  if (status == STATUS_OK) status = read_row(outbox, get, arena, out);
+  if (status == STATUS_OK) status = read_row(outbox, get, arena, out, key);
+  sqlite3_reset(get);
+  if (status == STATUS_OK && payload) {
+    status = read_payload(outbox, out, key, arena, payload);
+    if (status == STATUS_NOT_FOUND) status = STATUS_OK;
+  }
+  OPENSSL_cleanse(key, sizeof key);
+  return status;
+}
+
+enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_stored *out) {
+  return fetch(outbox, id, arena, out, NULL);
+}
+
+enum status outbox_fetch_all(struct outbox *outbox, int64_t id, struct arena *arena, struct outbox_stored *out,
+                             struct str *payload) {
+  *payload = (struct str){0};
+  return fetch(outbox, id, arena, out, payload);
+}
+
+enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_stored *out) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_RECORD_BARE);
+  sqlite3_bind_int64(get, 1, id);
+  enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
+  if (status == STATUS_OK) {
+    *out = (struct outbox_stored){.destination = sqlite3_column_int64(get, 0), .lane = sqlite3_column_int64(get, 1)};
+    out->row = (struct outbox_row){.id = id,
+                                   .state = (enum outbox_state)sqlite3_column_int(get, 2),
+                                   .attempts = (unsigned)sqlite3_column_int64(get, 3)};
+  }
   sqlite3_reset(get);
   return status;
 }
@@ -104,7 +140,9 @@ enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filte
   if (filter->by_state) sqlite3_bind_int(list, 5, (int)filter->state);
   while (status == STATUS_OK && *count < limit && (status = outbox_row_step(outbox, list)) == STATUS_OK) {
     struct outbox_stored stored;
-    status = without_label(read_row(outbox, list, arena, &stored));
+    unsigned char key[OUTBOX_KEY_BYTES] = {0};
+    status = without_label(read_row(outbox, list, arena, &stored, key));
+    OPENSSL_cleanse(key, sizeof key);
     if (status == STATUS_OK) (*out)[(*count)++] = stored.row;
   }
   sqlite3_reset(list);
@@ -116,16 +154,9 @@ enum status outbox_list(struct outbox *outbox, const struct outbox_filter *filte
 enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
                               struct str *out) {
   unsigned char key[OUTBOX_KEY_BYTES];
-  struct seal_place place = outbox_place_of(stored, SEAL_PAYLOAD);
   *out = (struct str){0};
   enum status status = outbox_record_key(outbox, stored->data_key, stored->salt, key);
-  if (status != STATUS_OK) return status;
-  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
-  sqlite3_bind_int64(get, 1, stored->row.id);
-  status = outbox_row_step(outbox, get);
-  if (status == STATUS_OK)
-    status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
-  sqlite3_reset(get);
+  if (status == STATUS_OK) status = read_payload(outbox, stored, key, arena, out);
   OPENSSL_cleanse(key, sizeof key);
   return status;
 }

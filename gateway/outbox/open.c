@@ -181,7 +181,7 @@ static enum status interrupted(struct outbox *outbox, int64_t id, int64_t now) {
   enum status status = outbox_fetch(outbox, id, outbox->scratch, &stored);
   if (status == STATUS_INVALID) status = STATUS_OK;
   if (status == STATUS_OK) status = outbox_change(outbox, &stored, &change);
-  if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
+  if (status == STATUS_OK) status = outbox_lane_over(outbox, stored.lane);
   return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
 }
 

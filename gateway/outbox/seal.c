@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include "outbox/internal.h"
 
 /* A MAC that knows its digest: from then on only keys change. */
@@ -26,9 +25,11 @@ enum status outbox_seal_open(struct outbox *outbox) {
   outbox->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
   outbox->digest_context = EVP_MD_CTX_new();
   outbox->mac_context = open_mac();
-  return outbox->cipher && outbox->cipher_context && outbox->digest && outbox->digest_context && outbox->mac_context
-             ? STATUS_OK
-             : STATUS_NOMEM;
+  outbox->mac_index = open_mac();
+  outbox->mac_audit = open_mac();
+  bool whole = outbox->cipher && outbox->cipher_context && outbox->digest && outbox->digest_context &&
+               outbox->mac_context && outbox->mac_index && outbox->mac_audit;
+  return whole ? STATUS_OK : STATUS_NOMEM;
 }
 
 void outbox_seal_close(struct outbox *outbox) {
@@ -37,33 +38,34 @@ void outbox_seal_close(struct outbox *outbox) {
   EVP_MD_CTX_free(outbox->digest_context);
   EVP_MD_free(outbox->digest);
   EVP_MAC_CTX_free(outbox->mac_context);
+  EVP_MAC_CTX_free(outbox->mac_index);
+  EVP_MAC_CTX_free(outbox->mac_audit);
   OPENSSL_cleanse(outbox->data_keys, sizeof outbox->data_keys);
-  OPENSSL_cleanse(outbox->root_index, sizeof outbox->root_index);
-  OPENSSL_cleanse(outbox->root_audit, sizeof outbox->root_audit);
   OPENSSL_cleanse(outbox->root_ledger, sizeof outbox->root_ledger);
 }
 
 /* --- HMAC and HKDF --- */
 
-static void sha256(struct outbox *outbox, struct str bytes, unsigned char out[SHA256_DIGEST_LENGTH]) {
+struct outbox_digest outbox_digest(struct outbox *outbox, struct str bytes) {
+  struct outbox_digest digest = {0};
   bool done = EVP_DigestInit_ex2(outbox->digest_context, outbox->digest, NULL) == 1 &&
               EVP_DigestUpdate(outbox->digest_context, bytes.ptr ? bytes.ptr : "", bytes.len) == 1 &&
-              EVP_DigestFinal_ex(outbox->digest_context, out, NULL) == 1;
+              EVP_DigestFinal_ex(outbox->digest_context, digest.bytes, NULL) == 1;
   if (!done) outbox->failed = true;
+  return digest;
 }
 
-static void hmac(struct outbox *outbox, const void *key, size_t key_len, struct str bytes, unsigned char out[32]) {
+/* `key` NULL: the one that the context has. */
+static void hmac(struct outbox *outbox, EVP_MAC_CTX *context, struct str key, struct str bytes, unsigned char out[32]) {
   size_t len = 0;
-  bool done =
-      EVP_MAC_init(outbox->mac_context, key, key_len, NULL) == 1 &&
-      EVP_MAC_update(outbox->mac_context, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len) == 1 &&
-      EVP_MAC_final(outbox->mac_context, out, &len, 32) == 1 && len == 32;
+  bool done = EVP_MAC_init(context, (const unsigned char *)key.ptr, key.len, NULL) == 1 &&
+              EVP_MAC_update(context, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len) == 1 &&
+              EVP_MAC_final(context, out, &len, 32) == 1 && len == 32;
   if (!done) outbox->failed = true;
 }
 
-void outbox_hmac(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str bytes,
-                 unsigned char out[32]) {
-  hmac(outbox, key, OUTBOX_KEY_BYTES, bytes, out);
+void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]) {
+  hmac(outbox, outbox->mac_audit, (struct str){0}, bytes, out);
 }
 
 void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
@@ -71,21 +73,40 @@ void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYT
   unsigned char pseudo[32] = {0};
   char info[64];
   size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
-  hmac(outbox, salt.ptr, salt.len, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
+  EVP_MAC_CTX *context = outbox->mac_context;
+  hmac(outbox, context, salt, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
   memcpy(info, use.ptr, len);
   info[len] = 1;
-  hmac(outbox, pseudo, sizeof pseudo, str_make(info, len + 1), out);
+  hmac(outbox, context, str_make((const char *)pseudo, sizeof pseudo), str_make(info, len + 1), out);
   OPENSSL_cleanse(pseudo, sizeof pseudo);
 }
 
+/* A key that stays is given once: half of an HMAC over a few bytes is its key. */
+static bool give_key(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES], struct str use,
+                     EVP_MAC_CTX *context) {
+  unsigned char key[OUTBOX_KEY_BYTES];
+  outbox_derive(outbox, root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), use, key);
+  bool done = EVP_MAC_init(context, key, sizeof key, NULL) == 1;
+  OPENSSL_cleanse(key, sizeof key);
+  return done;
+}
+
+enum status outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]) {
+  outbox_derive(outbox, root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), STR("ketlink outbox ledger"),
+                outbox->root_ledger);
+  bool done = give_key(outbox, root, STR("ketlink outbox index"), outbox->mac_index) &&
+              give_key(outbox, root, STR("ketlink outbox audit"), outbox->mac_audit);
+  return done && !outbox->failed ? STATUS_OK : STATUS_NOMEM;
+}
+
 /* Over the digest of each part, so that no two lists of parts look alike. */
-void outbox_mark(struct outbox *outbox, char domain, const struct str *parts, size_t count,
+void outbox_mark(struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
                  unsigned char out[MARK_BYTES]) {
-  unsigned char text[1 + MARK_PARTS_MAX * SHA256_DIGEST_LENGTH] = {(unsigned char)domain}, mark[32] = {0};
+  unsigned char text[1 + MARK_PARTS_MAX * DIGEST_BYTES] = {(unsigned char)domain}, mark[32] = {0};
   assert(count <= MARK_PARTS_MAX);
   for (size_t i = 0; i < count; i++)
-    sha256(outbox, parts[i], text + 1 + i * SHA256_DIGEST_LENGTH);
-  outbox_hmac(outbox, outbox->root_index, str_make((const char *)text, 1 + count * SHA256_DIGEST_LENGTH), mark);
+    memcpy(text + 1 + i * DIGEST_BYTES, parts[i].bytes, DIGEST_BYTES);
+  hmac(outbox, outbox->mac_index, (struct str){0}, str_make((const char *)text, 1 + count * DIGEST_BYTES), mark);
   memcpy(out, mark, MARK_BYTES);
 }
 

@@ -24,14 +24,47 @@ enum status outbox_idle(struct outbox *outbox) {
 
 /* --- old rows --- */
 
-static enum status delete_old(struct outbox *outbox, enum outbox_statement which, int64_t before,
-                              size_t budget, size_t *deleted) {
-  sqlite3_stmt *drop = outbox_statement(outbox, which);
+static enum status delete_old_records(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
+  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_RECORD_OLD);
   sqlite3_bind_int64(drop, 1, before);
   sqlite3_bind_int64(drop, 2, (int64_t)budget);
   enum status status = outbox_run(outbox, drop);
   *deleted = status == STATUS_OK ? (size_t)sqlite3_changes64(outbox->db) : 0;
   return status;
+}
+
+/* The key after the one where the sweep has come to. */
+static enum status next_key(struct outbox *outbox, int64_t *id, int64_t *at) {
+  sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_DEDUPE_NEXT);
+  sqlite3_bind_int64(next, 1, outbox->swept);
+  enum status status = outbox_row_step(outbox, next);
+  if (status == STATUS_OK) {
+    *id = sqlite3_column_int64(next, 0);
+    *at = sqlite3_column_int64(next, 1);
+  }
+  sqlite3_reset(next);
+  return status;
+}
+
+/* Keys stand in the order in which they came, so the first that is young ends it. One with a time to come is of a
+   clock that was ahead: it is passed over, now, and looked at again when the sweep begins anew. */
+static enum status delete_old_keys(struct outbox *outbox, int64_t before, int64_t now, size_t budget,
+                                   size_t *deleted) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < budget && status == STATUS_OK; i++) {
+    int64_t id = 0, at = 0;
+    status = next_key(outbox, &id, &at);
+    if (status == STATUS_OK && at >= before && at <= now) status = STATUS_NOT_FOUND;
+    if (status == STATUS_NOT_FOUND) outbox->swept = 0;
+    if (status != STATUS_OK) break;
+    outbox->swept = id;
+    if (at >= before) continue;
+    sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_DEDUPE_DROP);
+    sqlite3_bind_int64(drop, 1, id);
+    status = outbox_run(outbox, drop);
+    *deleted += status == STATUS_OK;
+  }
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
@@ -41,10 +74,10 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
   *out = (struct outbox_swept){0};
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK)
-    status = delete_old(outbox, STATEMENT_RECORD_OLD, now - retention->done_ms, budget, &out->records);
+    status = delete_old_records(outbox, now - retention->done_ms, budget, &out->records);
   if (status == STATUS_OK && out->records) status = outbox_tally_load(outbox);
   if (status == STATUS_OK)
-    status = delete_old(outbox, STATEMENT_DEDUPE_OLD, now - dedupe_ms, budget, &out->keys);
+    status = delete_old_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
   return outbox_end(outbox, status);
 }
 

@@ -389,6 +389,52 @@ static void put_numbered(struct store *store, int number) {
   store_put(store, "ehr", "patient-1", payload);
 }
 
+static void keys_of_a_clock_that_was_ahead_hold_no_others_back(void **state) {
+  enum { AHEAD = 3 };
+  const int64_t far = INT64_C(20) * 365 * 86400000;
+  struct store *store = *state;
+  struct outbox_retention retention = {.done_ms = 1000};
+  struct outbox_swept swept;
+  int64_t now = store->now;
+  for (int i = 0; i < AHEAD; i++) {
+    store->now = now + far;
+    store_put(store, "ehr", "", arena_printf(store->arena, "ahead-%d", i).ptr);
+  }
+  store->now = now;
+  store_put(store, "ehr", "", "a1");
+  int64_t later = store->now + LIMIT_OUTBOX_DEDUPE_MS;
+  assert_int_equal(outbox_sweep(store->outbox, &retention, later, 2, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, 0); /* two that are ahead */
+  assert_int_equal(outbox_sweep(store->outbox, &retention, later, 2, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, 0); /* as old as it may be */
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1, 2, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, 1);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1, 10, &swept), STATUS_OK);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1 + far, 10, &swept), STATUS_OK);
+  assert_int_equal(swept.keys, AHEAD);
+}
+
+static void so_many_destinations_and_no_more(void **state) {
+  enum { MOST = 256 };
+  struct store *store = *state;
+  struct outbox_stats stats;
+  enum outbox_answer answer;
+  for (int i = 0; i < MOST; i++)
+    store_put(store, arena_printf(store->arena, "ehr-%d", i).ptr, "p", "x");
+  struct outbox_item item = {.destination = STR("one-more"), .kind = STR("bundle"), .payload = STR("x")};
+  struct outbox_message message = {
+      .source = STR("test"), .content = STR("one more"), .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, NULL), STATUS_LIMIT);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_LIMIT);
+  store_reopen(store);
+  for (int i = 0; i < MOST; i += MOST - 1) {
+    assert_int_equal(outbox_stats(store->outbox, arena_printf(store->arena, "ehr-%d", i), &stats), STATUS_OK);
+    assert_int_equal(stats.by_state[OUTBOX_QUEUED], 1);
+  }
+  store_put(store, "ehr-0", "p", "y");
+}
+
 static void the_log_stays_short(void **state) {
   enum { PAGES = 40, PAGE_BYTES = 4096 + 24, MANY = 100 };
   struct store *store = *state;
@@ -428,6 +474,8 @@ int main(void) {
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
       CASE(old_rows_go_when_their_time_is_over),
+      CASE(keys_of_a_clock_that_was_ahead_hold_no_others_back),
+      CASE(so_many_destinations_and_no_more),
       CASE(the_log_stays_short),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
