@@ -30,28 +30,66 @@ static void give_up(const char *what) {
   exit(1);
 }
 
-static double per_second(int count, int64_t from) {
-  return count / ((double)(bench_now() - from) / 1e9);
+/* What a phase cost: time that passed, processor time of this process, bytes that it wrote. The last two say more on
+   a machine that others use at the same time. */
+struct cost {
+  int64_t from;
+  double cpu_us, written;
+};
+
+static double cpu_us(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static double written(void) {
+  char line[128];
+  double bytes = 0;
+  FILE *file = fopen("/proc/self/io", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line, "wchar: ", 7) == 0) bytes = strtod(line + 7, NULL);
+  if (file) fclose(file);
+  return bytes;
+}
+
+static struct cost begin(void) {
+  return (struct cost){.from = bench_now(), .cpu_us = cpu_us(), .written = written()};
+}
+
+struct rate {
+  double per_second, cpu_us, kib; /* the last two: of each */
+};
+
+static struct rate end(struct cost from, int count) {
+  return (struct rate){.per_second = count / ((double)(bench_now() - from.from) / 1e9),
+                       .cpu_us = (cpu_us() - from.cpu_us) / count,
+                       .kib = (written() - from.written) / 1024 / count};
+}
+
+static void show(const char *who, struct rate rate) {
+  printf(" %s=%.0f/s (%.1f us, %.1f kiB)", who, rate.per_second, rate.cpu_us, rate.kib);
 }
 
 /* --- the limits of the machine --- */
 
-static double append(const struct bench *bench, int count) {
+static struct rate append(const struct bench *bench, int count) {
   char path[128];
   snprintf(path, sizeof path, "%s/append", bench->folder);
   int file = open(path, O_RDWR | O_CREAT, 0600);
   if (file < 0 || posix_fallocate(file, 0, (off_t)count * BYTES) != 0) give_up("append");
-  int64_t from = bench_now();
+  struct cost from = begin();
   for (int i = 0; i < count; i++)
     if (pwrite(file, bench->payload, BYTES, (off_t)i * BYTES) != BYTES || fdatasync(file) != 0)
       give_up("append");
-  double rate = per_second(count, from);
+  struct rate rate = end(from, count);
   close(file);
   unlink(path);
   return rate;
 }
 
-static double sqlite_alone(const struct bench *bench, int count, int group) {
+static struct rate sqlite_alone(const struct bench *bench, int count, int group) {
   char path[128];
   sqlite3 *db = NULL;
   sqlite3_stmt *insert = NULL;
@@ -63,7 +101,7 @@ static double sqlite_alone(const struct bench *bench, int count, int group) {
                    NULL, NULL, NULL) != SQLITE_OK ||
       sqlite3_prepare_v2(db, "INSERT INTO t(b) VALUES (?1)", -1, &insert, NULL) != SQLITE_OK)
     give_up("sqlite");
-  int64_t from = bench_now();
+  struct cost from = begin();
   for (int i = 0; i < count; i++) {
     if (i % group == 0) sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
     sqlite3_bind_blob(insert, 1, bench->payload, BYTES, SQLITE_STATIC);
@@ -72,7 +110,7 @@ static double sqlite_alone(const struct bench *bench, int count, int group) {
     if (i % group == group - 1 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
       give_up("sqlite");
   }
-  double rate = per_second(count, from);
+  struct rate rate = end(from, count);
   sqlite3_finalize(insert);
   sqlite3_close(db);
   unlink(path);
@@ -107,22 +145,22 @@ static void accept(struct bench *bench) {
     give_up("outbox_accept");
 }
 
-static double accept_many(struct bench *bench, int count, int group) {
-  int64_t from = bench_now();
+static struct rate accept_many(struct bench *bench, int count, int group) {
+  struct cost from = begin();
   for (int i = 0; i < count; i++) {
     accept(bench);
     if (i % group == group - 1 && outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
   }
   if (outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
-  return per_second(count, from);
+  return end(from, count);
 }
 
 /* Groups of claims, committed before anything would be sent, then of outcomes. */
-static double pass_on(struct bench *bench, int count) {
+static struct rate pass_on(struct bench *bench, int count) {
   struct outbox_claim claims[GROUP];
   struct outbox_outcome done = {.state = OUTBOX_DONE, .reason = STR("http-200"), .http_status = 200};
   int passed = 0;
-  int64_t from = bench_now();
+  struct cost from = begin();
   while (passed < count) {
     int taken = 0;
     arena_reset(bench->arena);
@@ -135,7 +173,7 @@ static double pass_on(struct bench *bench, int count) {
     passed += taken;
   }
   if (outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
-  return per_second(passed, from);
+  return end(from, passed);
 }
 
 static double reopen_ms(struct bench *bench) {
@@ -160,16 +198,21 @@ int main(int count, char **arguments) {
   bench.keys = (struct outbox_keys){.count = 1, .ids = {1}};
   for (int i = 0; i < BYTES; i++)
     bench.payload[i] = (char)('a' + i % 26);
-  double append_rate = append(&bench, records);
-  double alone = sqlite_alone(&bench, records, 1), alone_grouped = sqlite_alone(&bench, records, GROUP);
+  struct rate appended = append(&bench, records);
+  struct rate alone = sqlite_alone(&bench, records, 1), alone_grouped = sqlite_alone(&bench, records, GROUP);
   open_store(&bench);
-  double single = accept_many(&bench, records, 1), grouped = accept_many(&bench, records, GROUP);
-  double passed = pass_on(&bench, records * 2);
-  printf("bench outbox-accept ours=%.0f/s append=%.0f/s sqlite=%.0f/s\n", single, append_rate, alone);
-  printf("bench outbox-accept-grouped ours=%.0f/s sqlite=%.0f/s group=%d\n", grouped, alone_grouped, GROUP);
-  printf("bench outbox-pass-on ours=%.0f/s group=%d\n", passed, GROUP);
+  printf("bench outbox-accept");
+  show("ours", accept_many(&bench, records, 1));
+  show("append", appended);
+  show("sqlite", alone);
+  printf("\nbench outbox-accept-grouped");
+  show("ours", accept_many(&bench, records, GROUP));
+  show("sqlite", alone_grouped);
+  printf(" group=%d\nbench outbox-pass-on", GROUP);
+  show("ours", pass_on(&bench, records * 2));
+  printf(" group=%d\n", GROUP);
   if (queued) {
-    double filled = accept_many(&bench, queued, GROUP), reopened = reopen_ms(&bench);
+    double filled = accept_many(&bench, queued, GROUP).per_second, reopened = reopen_ms(&bench);
     printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled,
            reopened, peak_mib());
   }

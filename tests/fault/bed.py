@@ -56,7 +56,7 @@ def sanitizer_options():
     return {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
 
 
-def prepare(work, definitions, servers, shape="update", relay="", folder="", destination="", timeout=5000, settle=2000):
+def prepare(work, definitions, servers, shape="update", relay="", folder="", destination="", timeout=5000, settle=2000, in_flight=6):
     """`servers`: name -> Ehr. Further lines of the sections."""
     for name in ("state", "drop"):
         (work / name).mkdir(mode=0o700)
@@ -66,7 +66,7 @@ def prepare(work, definitions, servers, shape="update", relay="", folder="", des
         given = {"preset": "hapi", "base": server.base, "caFile": str(server.certificate.parent / "ca.pem"),
                  "auth": {"type": "none"}, "settleMs": settle, "connectTimeoutMs": 2000, "totalTimeoutMs": timeout, **SHAPES[shape]}
         (work / f"mappings/destinations/{name}.json").write_text(json.dumps(given))
-        sections += f"[destination {name}]\nin-flight = 6\nretry-seconds = 1\nretry-max-seconds = 1\n{destination}\n"
+        sections += f"[destination {name}]\nin-flight = {in_flight}\nretry-seconds = 1\nretry-max-seconds = 1\n{destination}\n"
     key = work / "store.key"
     key.touch(0o600)
     key.write_text("1 " + os.urandom(32).hex() + "\n")
