@@ -180,6 +180,12 @@ static enum status check_model(struct model *m, const struct tree_node *root) {
   return status;
 }
 
+static enum status check_resource(struct model *m, const struct tree_node *root) {
+  bool is_model = str_is(tree_text(root, "resourceType"), "StructureDefinition") &&
+                  str_is(tree_text(root, "kind"), "logical");
+  return is_model ? check_model(m, root) : STATUS_OK;
+}
+
 /* What cannot be read has been told when the definitions took it. */
 static enum status check_file(struct model *m, const struct host *host, const char *path) {
   struct str text;
@@ -189,9 +195,11 @@ static enum status check_file(struct model *m, const struct host *host, const ch
   m->source = source_make(str_of(path), text);
   status = tree_read_json(&m->source, NULL, m->arena, m->diags, &root);
   if (status != STATUS_OK) return status == STATUS_INVALID ? STATUS_OK : status;
-  bool is_model = str_is(tree_text(root, "resourceType"), "StructureDefinition") &&
-                  str_is(tree_text(root, "kind"), "logical");
-  return is_model ? check_model(m, root) : STATUS_OK;
+  if (!str_is(tree_text(root, "resourceType"), "Bundle")) return check_resource(m, root);
+  const struct tree_node *entry = tree_find(root, "entry"), *resource;
+  for (; entry && status == STATUS_OK; entry = tree_next_same(entry))
+    if ((resource = tree_find(entry, "resource"))) status = check_resource(m, resource);
+  return status;
 }
 
 enum status mapping_check_models(const struct definitions *definitions, const struct host *host,
