@@ -13,25 +13,34 @@ enum { AUDIT_MAX = 16 << 20 };
 
 static const struct {
   const char *what, *code, *display, *action;
+  const char *outcome; /* NULL: success */
 } codes[] = {
-    {"accepted", "receive", "Receive/Retain Record Lifecycle Event", "C"},
-    {"delivered", "transmit", "Transmit Record Lifecycle Event", "E"},
-    {"retry", NULL, NULL, "U"},
-    {"parked", NULL, NULL, "U"},
-    {"passed", NULL, NULL, "U"},
-    {"replaced", NULL, NULL, "U"},
-    {"dropped", NULL, NULL, "D"},
+    {"accepted", "receive", "Receive/Retain Record Lifecycle Event", "C", NULL},
+    {"delivered", "transmit", "Transmit Record Lifecycle Event", "E", NULL},
+    {"retry", NULL, NULL, "U", NULL},
+    {"parked", NULL, NULL, "U", NULL},
+    {"passed", NULL, NULL, "U", NULL},
+    {"dropped", NULL, NULL, "D", NULL},
+    {"started", NULL, NULL, "E", NULL},
+    {"stopped", NULL, NULL, "E", NULL},
+    {"key-rotated", NULL, NULL, "U", NULL},
+    {"reloaded", NULL, NULL, "E", NULL},
+    {"reload-refused", NULL, NULL, "E", "4"},
+    {"backed-up", NULL, NULL, "E", NULL},
+    {"backup-failed", NULL, NULL, "E", "8"},
+    {"store-damaged", NULL, NULL, "E", "8"},
 };
+enum { CODES = sizeof codes / sizeof codes[0] };
 
 static size_t find_code(struct str what) {
   size_t i = 0;
-  while (i < sizeof codes / sizeof codes[0] && !str_is(what, codes[i].what))
+  while (i < CODES && !str_is(what, codes[i].what))
     i++;
   return i;
 }
 
 static void add_type(struct buf *out, const struct outbox_event *event, size_t code) {
-  bool known = code < sizeof codes / sizeof codes[0] && codes[code].code;
+  bool known = code < CODES && codes[code].code;
   console_json_key(out, "type");
   buf_add_char(out, '{');
   if (known) {
@@ -79,9 +88,9 @@ void console_add_audit_event(struct buf *out, const struct outbox_event *event) 
   console_json_str(out, "resourceType", STR("AuditEvent"));
   console_json_str(out, "id", str_of(id));
   add_type(out, event, code);
-  if (code < sizeof codes / sizeof codes[0]) console_json_str(out, "action", str_of(codes[code].action));
+  if (code < CODES) console_json_str(out, "action", str_of(codes[code].action));
   console_json_time(out, "recorded", event->at);
-  console_json_str(out, "outcome", STR("0"));
+  console_json_str(out, "outcome", code < CODES && codes[code].outcome ? str_of(codes[code].outcome) : STR("0"));
   if (event->reason.len) console_json_str(out, "outcomeDesc", event->reason);
   add_who(out, event);
   add_record(out, event);

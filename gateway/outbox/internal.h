@@ -80,6 +80,7 @@ struct outbox {
   unsigned char root_ledger[OUTBOX_KEY_BYTES];
   struct outbox_data_key data_keys[DATA_KEYS_MAX];
   size_t data_key_count;
+  uint32_t rotated_to; /* store key that took over at this start; 0: the same as before */
   unsigned char store_id[STORE_ID_BYTES];
   EVP_CIPHER *cipher;
   EVP_CIPHER_CTX *cipher_context;
@@ -177,6 +178,9 @@ enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_
 enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
                                   struct diag_list *diags) MUST_USE;
 
+/* A new store key, into the trail. */
+enum status outbox_keys_audit(struct outbox *outbox) MUST_USE;
+
 /* --- lane.c --- */
 enum status outbox_destination_id(struct outbox *outbox, struct str name, bool add, int64_t *out) MUST_USE;
 /* Lets the lane's oldest open record go next, or nobody: also not while one is on its way. */
@@ -204,7 +208,6 @@ enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_s
 /* Its payload. NOT_FOUND: it is gone; INVALID: it does not open. */
 enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
                               struct str *out) MUST_USE;
-struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use);
 /* The record's own key; wipe it after use. INVALID: its data key is gone. */
 enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES],

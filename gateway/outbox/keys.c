@@ -208,9 +208,19 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
     return STATUS_CONFIG;
   }
   if (status == STATUS_OK && old) status = wrap_all(outbox, keys);
+  outbox->rotated_to = old ? keys->ids[keys->count - 1] : 0;
   if (status == STATUS_OK && is_worn(outbox))
     status = make_key(outbox, keys, (uint32_t)(outbox->next_id / RECORDS_PER_KEY) + 1);
   return status == STATUS_OK ? outbox_seal_roots(outbox, outbox->data_keys[ROOT_KEY].bytes) : status;
+}
+
+enum status outbox_keys_audit(struct outbox *outbox) {
+  char reason[24];
+  if (!outbox->rotated_to) return STATUS_OK;
+  (void)snprintf(reason, sizeof reason, "store-key-%lu", (unsigned long)outbox->rotated_to);
+  struct outbox_event event = {
+      .at = outbox->host->now_ms(outbox->host->context), .what = STR("key-rotated"), .reason = str_of(reason)};
+  return outbox_audit_add(outbox, &event);
 }
 
 enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,

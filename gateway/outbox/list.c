@@ -19,7 +19,7 @@ bool outbox_state_parse(struct str word, enum outbox_state *out) {
 
 /* --- one row --- */
 
-struct seal_place outbox_place_of(const struct outbox_stored *stored, enum seal_use use) {
+static struct seal_place place_of(const struct outbox_stored *stored, enum seal_use use) {
   return (struct seal_place){.use = use,
                              .destination = stored->destination,
                              .record = stored->row.id,
@@ -55,13 +55,13 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
   if (status != STATUS_OK) return status;
   status = outbox_record_key(outbox, out->data_key, out->salt, key);
   if (status != STATUS_OK) return status;
-  struct seal_place place = outbox_place_of(out, SEAL_LABEL);
+  struct seal_place place = place_of(out, SEAL_LABEL);
   return outbox_unseal(outbox, key, &place, outbox_column_str(row, 7), arena, &out->row.label);
 }
 
 static enum status read_payload(struct outbox *outbox, const struct outbox_stored *stored,
                                 const unsigned char key[OUTBOX_KEY_BYTES], struct arena *arena, struct str *out) {
-  struct seal_place place = outbox_place_of(stored, SEAL_PAYLOAD);
+  struct seal_place place = place_of(stored, SEAL_PAYLOAD);
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
   sqlite3_bind_int64(get, 1, stored->row.id);
   enum status status = outbox_row_step(outbox, get);

@@ -217,9 +217,6 @@ enum outbox_order {
    record that is `sending` is never taken out of the sender's hands). */
 enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order order, struct str reason,
                           struct str actor, int64_t now) MUST_USE;
-/* Another payload for a parked record: mapped again after a map was mended. */
-enum status outbox_replace(struct outbox *outbox, int64_t id, struct str kind, struct str payload,
-                           int64_t now) MUST_USE;
 
 struct outbox_stats {
   size_t by_state[OUTBOX_STATES];
@@ -235,10 +232,10 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
 
 struct outbox_event {
   int64_t number, at, record; /* record 0: none */
-  struct str what; /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key", … */
+  struct str what; /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key-rotated", … */
   struct str actor, reason;
 };
-/* A further event of the relay: start, stop, reload. In the group. */
+/* A further event of the relay: start, stop, reload, backup. In the group. */
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
                          int64_t now) MUST_USE;
 /* Events above `after`, in order; each is checked against the chain: INVALID names the first that was

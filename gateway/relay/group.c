@@ -57,7 +57,7 @@ enum status relay_group_open(struct relay *relay) {
 }
 
 void relay_group_close(struct relay *relay) {
-  while (relay->promised && relay->fatal == STATUS_OK)
+  while ((relay->promised || outbox_in_group(relay->outbox)) && relay->fatal == STATUS_OK)
     commit(relay);
   if (relay->commit) event_free(relay->commit);
   relay->commit = NULL;

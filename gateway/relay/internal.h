@@ -164,6 +164,16 @@ void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct
 /* Pure: milliseconds until the next try after so many; -1: no more. */
 int64_t relay_webhook_wait(unsigned tries);
 
+/* --- signals.c: SIGTERM, SIGINT and SIGHUP, with the user who sent them --- */
+
+struct relay_signals;
+typedef void relay_signal(void *context, int number, uint32_t user);
+/* Blocks them for the process: they come through the event loop only. */
+enum status relay_signals_open(struct event_base *base, relay_signal *call, void *context,
+                               struct relay_signals **out) MUST_USE;
+/* NULL is allowed. */
+void relay_signals_close(struct relay_signals *signals);
+
 /* --- notify.c: systemd --- */
 
 void relay_notify(const char *state);

@@ -22,7 +22,7 @@ enum {
   SWEEP_ROWS = 2000,
   STOP_SECONDS = 20, /* for what is under way */
   SECURE_HEAP = 1 << 16,
-  SIGNALS = 3
+  ACTOR_BYTES = 24
 };
 #define DAY_MS INT64_C(86400000)
 
@@ -31,12 +31,14 @@ struct whole {
   struct relay relay;
   struct diag_list *diags;
   struct outbox_keys keys;
-  struct event *signals[SIGNALS];
+  struct relay_signals *signals;
   struct event *upkeep, *watchdog, *deadline;
   size_t open_before; /* records, at the last look */
   bool growing;
   int64_t backed_up_at;
   int64_t started_at, started_elapsed; /* by both clocks */
+  char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
+  const char *stopped_by;
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -56,6 +58,20 @@ void relay_kick(struct relay *relay) {
       relay_sender_kick(relay->senders[i]);
   }
   relay->decided = false;
+}
+
+/* --- the trail --- */
+
+static void name_user(uint32_t user, char out[ACTOR_BYTES]) {
+  (void)snprintf(out, ACTOR_BYTES, "uid=%lu", (unsigned long)user);
+}
+
+/* In the group of this turn. `actor` empty: nobody asked for it. */
+static void note(struct relay *relay, const char *what, const char *actor, const char *reason) {
+  enum status status =
+      outbox_audit(relay->outbox, str_of(what), str_of(actor), str_of(reason), relay_now(relay));
+  relay_group_touch(relay);
+  if (status != STATUS_OK) RELAY_LOG(relay, RELAY_ERROR, "not-in-the-trail", RELAY_TEXT("what", str_of(what)));
 }
 
 /* --- what the process must not give away --- */
@@ -128,10 +144,12 @@ static void back_up(struct whole *whole) {
   (void)unlink(beside.ptr);
   enum status status = outbox_backup(relay->outbox, beside.ptr, &diags);
   if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
+  const char *trouble = status == STATUS_INVALID ? "store-damaged" : "backup-failed";
   if (status == STATUS_OK)
     RELAY_LOG(relay, RELAY_INFO, "backed-up", RELAY_NUMBER("ms", relay_now(relay) - now));
   else
-    relay_alert(relay, status == STATUS_INVALID ? "store-damaged" : "backup-failed", STR("store"));
+    relay_alert(relay, trouble, STR("store"));
+  note(relay, status == STATUS_OK ? "backed-up" : trouble, "", "");
 }
 
 static bool is_idle(const struct relay *relay) {
@@ -182,11 +200,8 @@ static void on_deadline(evutil_socket_t socket, short what, void *context) {
 }
 
 /* What is under way may end; what waits stays in the store. */
-static void on_stop(evutil_socket_t number, short what, void *context) {
-  struct whole *whole = context;
+static void stop(struct whole *whole) {
   struct timeval most = {.tv_sec = STOP_SECONDS};
-  (void)number;
-  (void)what;
   if (whole->relay.stopping) event_base_loopbreak(whole->relay.base); /* asked twice */
   whole->relay.stopping = true;
   relay_notify("STOPPING=1");
@@ -197,14 +212,10 @@ static void on_stop(evutil_socket_t number, short what, void *context) {
 }
 
 /* New maps and destinations, checked first: if anything is wrong with them the old ones stay. */
-static void on_reload(evutil_socket_t number, short what, void *context) {
-  struct whole *whole = context;
-  struct relay *relay = &whole->relay;
+static void reload(struct relay *relay, const char *actor) {
   struct relay_ways *fresh = NULL;
   struct arena *arena = arena_new(16 << 20);
   struct diag_list diags;
-  (void)number;
-  (void)what;
   if (!arena) return;
   relay_notify("RELOADING=1");
   diag_list_init(&diags, arena);
@@ -212,14 +223,29 @@ static void on_reload(evutil_socket_t number, short what, void *context) {
     relay_ways_leave(relay->ways);
     relay->ways = fresh;
     RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->count));
+    note(relay, "reloaded", actor, "SIGHUP");
     relay->decided = true;
     relay_kick(relay);
   } else {
     relay_log_diags(&relay->log, "not-reloaded", &diags);
     relay_alert(relay, "reload-refused", STR("mappings"));
+    note(relay, "reload-refused", actor, "SIGHUP");
   }
   relay_notify("READY=1");
   arena_free(arena);
+}
+
+static void on_signal(void *context, int number, uint32_t user) {
+  struct whole *whole = context;
+  char actor[ACTOR_BYTES];
+  name_user(user, actor);
+  if (number == SIGHUP) {
+    reload(&whole->relay, actor);
+    return;
+  }
+  memcpy(whole->stopper, actor, sizeof actor);
+  whole->stopped_by = number == SIGTERM ? "SIGTERM" : "SIGINT";
+  stop(whole);
 }
 
 /* --- opening --- */
@@ -232,16 +258,7 @@ static bool add_timer(struct whole *whole, struct event **out, event_callback_fn
 }
 
 static bool add_events(struct whole *whole) {
-  static const struct {
-    int number;
-    event_callback_fn call;
-  } signals[SIGNALS] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}};
-  bool fine = true;
-  for (size_t i = 0; i < SIGNALS; i++) {
-    whole->signals[i] = evsignal_new(whole->relay.base, signals[i].number, signals[i].call, whole);
-    fine = fine && whole->signals[i] && event_add(whole->signals[i], NULL) == 0;
-  }
-  fine = fine && add_timer(whole, &whole->upkeep, on_upkeep, UPKEEP_SECONDS * 1000, true);
+  bool fine = add_timer(whole, &whole->upkeep, on_upkeep, UPKEEP_SECONDS * 1000, true);
   fine = fine && add_timer(whole, &whole->deadline, on_deadline, 0, false);
   int64_t alive = relay_watchdog_ms();
   return fine && (!alive || add_timer(whole, &whole->watchdog, on_watchdog, alive, true));
@@ -253,7 +270,8 @@ static enum status open_loop(struct whole *whole) {
   relay->records = arena_new(LIMIT_ARENA_BYTES);
   if (!relay->base || !relay->records || event_base_priority_init(relay->base, PRIORITIES) != 0)
     return STATUS_NOMEM;
-  enum status status = relay_group_open(relay);
+  enum status status = relay_signals_open(relay->base, on_signal, whole, &whole->signals);
+  if (status == STATUS_OK) status = relay_group_open(relay);
   if (status == STATUS_OK) status = relay_fiber_pool_new(IDLE_FIBERS, &relay->fibers);
   if (status == STATUS_OK) status = delivery_loop_new(relay->base, CONNECTIONS, &relay->loop);
   return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
@@ -323,8 +341,7 @@ static void close_all(struct whole *whole) {
   bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
   if (relay->base && relay->commit) relay_group_close(relay);
   if (!under_way) close_ends(relay);
-  for (size_t i = 0; i < SIGNALS; i++)
-    free_event(whole->signals[i]);
+  relay_signals_close(whole->signals);
   free_event(whole->upkeep);
   free_event(whole->watchdog);
   free_event(whole->deadline);
@@ -341,11 +358,18 @@ static void close_all(struct whole *whole) {
 
 /* --- running --- */
 
+static void note_start(struct relay *relay, bool accept_restored) {
+  char actor[ACTOR_BYTES];
+  name_user(getuid(), actor);
+  note(relay, "started", actor, accept_restored ? "accept-restored" : "");
+}
+
 static enum status run(struct whole *whole, bool accept_restored) {
   struct relay *relay = &whole->relay;
   harden();
   enum status status = open_all(whole, accept_restored);
   if (status != STATUS_OK) return status;
+  note_start(relay, accept_restored);
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
             RELAY_NUMBER("folders", (int64_t)relay->config->folder_count));
   relay_notify("READY=1");
@@ -353,6 +377,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
     if (event_base_got_break(relay->base)) break;
   }
+  if (relay->fatal == STATUS_OK) note(relay, "stopped", whole->stopper, whole->stopped_by ? whole->stopped_by : "");
   RELAY_LOG(relay, RELAY_INFO, "stopped", RELAY_TEXT("status", str_of(status_name(relay->fatal))));
   return relay->fatal;
 }

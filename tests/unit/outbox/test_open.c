@@ -102,6 +102,8 @@ static void a_rotated_key_takes_over(void **state) {
   struct store *store = *state;
   struct str payload, text;
   struct outbox_keys keys;
+  struct outbox_event *events;
+  size_t count;
   int64_t id = store_put(store, "ehr", "p", "a1");
   const char *path = store_path(store, "store.key");
   assert_int_equal(outbox_keys_rotate(&store->keys, host_system(), store->arena, &text), STATUS_OK);
@@ -110,6 +112,8 @@ static void a_rotated_key_takes_over(void **state) {
   assert_int_equal(keys.count, 2);
   store->keys = keys;
   store_reopen(store);
+  assert_int_equal(outbox_audit_read(store->outbox, 2, 1, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_true(str_is(events[0].what, "key-rotated") && str_is(events[0].reason, "store-key-2"));
   store->keys.count = 1; /* the new one alone */
   memcpy(store->keys.keys[0], keys.keys[1], OUTBOX_KEY_BYTES);
   store->keys.ids[0] = keys.ids[1];

@@ -149,22 +149,6 @@ static void an_unknown_one_stays_unknown_when_retried(void **state) {
   assert_true(claim.unknown);
 }
 
-static void a_parked_one_takes_another_payload(void **state) {
-  struct store *store = *state;
-  int64_t id;
-  store_put(store, "ehr", "p", "old");
-  claimed_payload(store, "ehr", "old", &id);
-  assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_CONFLICT);
-  store_finish(store, id, OUTBOX_PARKED, 0);
-  assert_int_equal(outbox_replace(store->outbox, id, STR("bundle"), STR("new"), 1), STATUS_OK);
-  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now),
-                   STATUS_OK);
-  struct outbox_claim claim;
-  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
-  assert_true(str_is(claim.payload, "new"));
-  assert_true(str_is(claim.label, "old"));
-}
-
 /* --- accepting --- */
 
 static enum outbox_answer accept(struct store *store, const char *control, const char *content, int64_t *id) {
@@ -464,7 +448,6 @@ int main(void) {
       CASE(decisions_are_refused_where_they_do_not_fit),
       CASE(dropped_is_gone_but_remembered),
       CASE(an_unknown_one_stays_unknown_when_retried),
-      CASE(a_parked_one_takes_another_payload),
       CASE(the_same_message_is_taken_once),
       CASE(a_message_is_taken_whole_or_not),
       CASE(a_full_store_refuses_and_keeps_the_group),

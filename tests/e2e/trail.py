@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""What the relay does as a whole stands in its trail, with who asked for it: start, stop, reload, backup, a new store key.
+
+    trail.py                KETLINK names the program; ketlink-relay stands beside it
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/fault"))
+import bed  # noqa: E402
+import ehr  # noqa: E402
+
+KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
+RELAY = KETLINK.with_name("ketlink-relay")
+PACK = ROOT / "build/definitions.pack"
+PATIENCE = 40
+
+
+def expect(what, *words):
+    if not what:
+        raise AssertionError(" ".join(str(word) for word in words))
+
+
+class Bench:
+    def __init__(self, work, certs):
+        self.work, self.log = work, work / "log"
+        work.mkdir()
+        self.hospital = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
+        bed.prepare(work, PACK, {"hospital": self.hospital},
+                    folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n[store]\nbackup = {work}/backup.db\n")
+        self.relay = bed.Relay(RELAY, work)
+
+    def said(self, word, times=1):
+        expect(bed.wait_for(lambda: self.log.read_bytes().count(word.encode()) >= times, PATIENCE), word, times, self.log.read_text())
+
+    def ask(self, target):
+        return subprocess.run(["curl", "-sS", "--fail", "--unix-socket", self.work / "socket", f"http://localhost/{target}"],
+                              capture_output=True, check=True).stdout
+
+    def events(self):
+        """Of the relay, not of a record."""
+        found = json.loads(self.ask("audit?limit=1000"))["events"]
+        return [(event["what"], event["actor"], event["reason"]) for event in found if not event["record"]]
+
+
+def main():
+    if not RELAY.exists() or not PACK.exists():
+        print(f"skipped: {RELAY} or {PACK} is not there")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="ketlink-trail-") as folder:
+        certs = pathlib.Path(folder) / "certs"
+        subprocess.run([ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
+        bench = Bench(pathlib.Path(folder) / "relay", certs)
+        me = f"uid={os.getuid()}"
+        bench.relay.start()
+        bench.said("started")
+        bench.said("backed-up")
+        bench.relay.process.send_signal(signal.SIGHUP)
+        bench.said("reloaded")
+        destination = bench.work / "mappings/destinations/hospital.json"
+        good = destination.read_text()
+        destination.write_text("{")
+        bench.relay.process.send_signal(signal.SIGHUP)
+        bench.said("not-reloaded")
+        destination.write_text(good)
+        expect(bench.relay.stop() == 0, bench.log.read_text())
+        subprocess.run([KETLINK, "keys", "store", "rotate", "-q", bench.work / "store.key"], check=True)
+        bench.relay.start()
+        bench.said("started", 2)
+        wanted = [("opened", "", ""), ("started", me, ""), ("backed-up", "", ""), ("reloaded", me, "SIGHUP"),
+                  ("reload-refused", me, "SIGHUP"), ("stopped", me, "SIGTERM"), ("key-rotated", "", "store-key-2"), ("opened", "", ""),
+                  ("started", me, "")]
+        expect(bench.events()[:len(wanted)] == wanted, bench.events(), "is not", wanted)
+        exported = bench.work / "audit.json"
+        exported.write_bytes(bench.ask("audit?format=fhir&limit=1000"))
+        subprocess.run([KETLINK, "validate", "-q", exported], check=True)
+        resources = [entry["resource"] for entry in json.loads(exported.read_text())["entry"]]
+        refused = [resource for resource in resources if resource["type"]["display"] == "reload-refused"]
+        expect([(one["action"], one["outcome"], one["agent"][0]) for one in refused] == [("E", "4", {"name": me, "requestor": True})], refused)
+        expect(bench.relay.stop() == 0, bench.log.read_text())
+        bench.hospital.stop()
+    print(f"trail: {len(wanted)} events of the relay, with who asked for them, and as FHIR AuditEvents")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
