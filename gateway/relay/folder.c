@@ -1,9 +1,14 @@
 /*
  * folder.c - a drop folder: files become records, and are moved away only when what they hold is durable.
  *
- *   NAME.json, NAME.ndjson   taken when renamed into the folder, or when nobody has it open for writing and
- * it is old enough done/NAME                its records are in the store rejected/NAME            what it
- * holds cannot be taken; NAME.diagnostics.json beside it says what and where
+ *   NAME.json, NAME.ndjson
+ *       taken when renamed into the folder, or when nobody has it open for writing and it is old enough
+ *   done/NAME
+ *       its records are in the store
+ *   rejected/NAME
+ *       what it holds cannot be taken; NAME.diagnostics.json beside it says what and where
+ *
+ * A name that is there already gets a number, NAME.1, and so do its diagnostics, NAME.1.diagnostics.json.
  *
  * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and
  * known by its content. Names are other people's: they are never followed, never shown in logs (a digest is).
@@ -28,7 +33,8 @@ enum {
   NAME_BYTES = 256,
   NAME_TAKEN_MAX = 220,
   TAG_CHARS = 13,
-  NAMES_KEPT = 1024
+  NAMES_KEPT = 1024,
+  NUMBERS_MAX = 1000 /* files of one name */
 };
 
 /* The last so many names, as hashes. */
@@ -58,6 +64,7 @@ struct taken {
   ino_t inode;
   dev_t device;
   bool rejected;
+  int number; /* of its diagnostics, and so its own */
 };
 
 /* --- names --- */
@@ -139,11 +146,15 @@ static enum look look_at(const struct relay_folder *folder, int file, bool renam
 
 /* --- moving away --- */
 
+static void number_name(const char *name, int number, char out[NAME_BYTES + 16]) {
+  (void)snprintf(out, NAME_BYTES + 16, number ? "%s.%d" : "%s", name, number);
+}
+
 /* Nothing is written over: a name that is taken gets a number. */
-static bool move_to(const struct relay_folder *folder, const char *name, int target) {
+static bool move_to(const struct relay_folder *folder, const char *name, int target, int number) {
   char other[NAME_BYTES + 16];
-  for (int i = 0; i < 1000; i++) {
-    snprintf(other, sizeof other, i ? "%s.%d" : "%s", name, i);
+  for (; number < NUMBERS_MAX; number++) {
+    number_name(name, number, other);
     if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0)
       return true;
     if (errno != EEXIST) return false;
@@ -160,7 +171,7 @@ static bool is_still_there(const struct taken *taken) {
 static void put_away(struct taken *taken) {
   struct relay_folder *folder = taken->folder;
   if (!is_still_there(taken)) return; /* another file has its name now: it is taken in its turn */
-  bool moved = move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done);
+  bool moved = move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done, taken->number);
   if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
   set_stuck(folder, !moved);
 }
@@ -173,20 +184,42 @@ static void kept(void *context, enum status status) {
 
 /* --- diagnostics beside --- */
 
-static bool write_diagnostics(const struct relay_folder *folder, const char *name,
+/* What a process wrote that ended before it moved the file is not written twice. */
+static bool holds_already(const struct relay_folder *folder, const char *path, struct str text) {
+  struct str found = {0};
+  int file = open_beneath(folder->rejected, path);
+  bool same = file >= 0 && file_read(file, text.len + 1, folder->relay->records, &found) == STATUS_OK &&
+              str_eq(found, text);
+  if (file >= 0) close(file);
+  return same;
+}
+
+/* The first number whose name and diagnostics are both free. EEXIST: this one is not. */
+static int write_numbered(const struct relay_folder *folder, const struct taken *taken, struct str text) {
+  char name[NAME_BYTES + 16], path[NAME_BYTES + 48];
+  number_name(taken->name, taken->number, name);
+  (void)snprintf(path, sizeof path, "%s.diagnostics.json", name);
+  if (faccessat(folder->rejected, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  int file = openat(folder->rejected, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return errno == EEXIST && holds_already(folder, path, text) ? 0 : errno;
+  bool done = file_write_synced(file, text) == STATUS_OK;
+  close(file);
+  if (!done) (void)unlinkat(folder->rejected, path, 0); /* it is tried again, and again */
+  return done ? 0 : EIO;
+}
+
+static bool write_diagnostics(const struct relay_folder *folder, struct taken *taken,
                               const struct diag_list *diags) {
-  char path[NAME_BYTES + 32];
   struct buf text;
-  snprintf(path, sizeof path, "%s.diagnostics.json", name);
-  int file = openat(folder->rejected, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return false;
   buf_init(&text, LIMIT_TEXT_BYTES);
   diag_render_json(diags, &text);
   buf_add_char(&text, '\n');
-  bool done = text.error == STATUS_OK && file_write_synced(file, buf_str(&text)) == STATUS_OK;
+  int fault = text.error == STATUS_OK ? EEXIST : EIO;
+  for (taken->number = 0; fault == EEXIST && taken->number < NUMBERS_MAX; taken->number++)
+    fault = write_numbered(folder, taken, buf_str(&text));
+  taken->number--; /* the one that was found */
   buf_release(&text);
-  close(file);
-  return done;
+  return fault == 0;
 }
 
 /* --- one file --- */
@@ -240,7 +273,7 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
   struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
   taken->rejected = accepted.status == STATUS_INVALID;
   if ((accepted.status != STATUS_OK && !taken->rejected) ||
-      (taken->rejected && !write_diagnostics(folder, name, &diags))) {
+      (taken->rejected && !write_diagnostics(folder, taken, &diags))) {
     leave(folder, accepted.status);
     free(taken);
     return;

@@ -131,6 +131,20 @@ def good_and_bad(case):
     case.check("NDJSON: no findings beside it", bed.wait_for(findings.exists, 5) and '"line"' in findings.read_text())
 
 
+def rejected_again(case):
+    """One name, three faults, and in between a file that somebody took away: nothing that was said is lost."""
+    for number, text in enumerate(("{broken", '{"another": 1}', '["a third"]')):
+        case.put("bad.json", text)
+        case.check(f"rejected {number}: not moved", bed.wait_for(lambda: not (case.drop / "bad.json").exists(), 10))
+        if number == 1:
+            (case.rejected / "bad.json.1").unlink()
+    for name, kept in (("bad.json", "{broken"), ("bad.json.1", None), ("bad.json.2", '["a third"]')):
+        file, findings = case.rejected / name, case.rejected / f"{name}.diagnostics.json"
+        case.check(f"rejected: {name}", (file.read_text() if file.exists() else None) == kept)
+        case.check(f"rejected: {findings.name}", findings.exists() and '"line"' in findings.read_text())
+    case.check("rejected: too many", len(list(case.rejected.glob("bad.json*"))) == 5)
+
+
 def not_writable(case):
     """Root may write anywhere: a file where done/ was is what stops it."""
     shutil.rmtree(case.done)
@@ -206,7 +220,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, not_writable, removed, swapped, many):
+        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, rejected_again, not_writable, removed, swapped, many):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
