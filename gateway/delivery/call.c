@@ -5,7 +5,6 @@
  * connection, or with a body that can be read once only.
  */
 #include <openssl/crypto.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include "delivery/client.h"
 #include "delivery/smart.h"
@@ -157,11 +156,22 @@ static void explain_question(const struct delivery_call *call, enum delivery_bod
   if (reason.ptr) out->reason = reason;
 }
 
+/* Somebody renews the file, or should: what is in it now is sent the next time. */
+static void explain_refusal(const struct delivery_call *call, struct delivery_answer *out) {
+  if (out->status != 401 || call->request.purpose == DELIVERY_TOKEN) return;
+  delivery_credential_doubt(call->client);
+  if (!call->client->stale) return;
+  struct str reason = arena_printf(
+      call->arena, "%.*s; the file of the token or password has changed and cannot be used, the old one was sent",
+      STR_ARG(out->reason));
+  if (reason.ptr) out->reason = reason;
+}
+
 static void fill_answer(struct delivery_call *call, CURLcode code, struct delivery_answer *out) {
   struct arena *arena = call->arena;
   bool safe = strcmp(call->request.method, "POST") != 0 || call->request.repeatable;
   out->phase = delivery_phase_of(call, code);
-  out->complete = code == CURLE_OK;
+  out->complete = call->client->proven = code == CURLE_OK;
   curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &out->status);
   out->retry_after_ms = -1;
   if (out->complete) {
@@ -178,6 +188,7 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
       out->complete ? delivery_body_shape(out->content_type, out->body) : DELIVERY_BODY_TRUNCATED;
   out->verdict = delivery_classify(out->phase, out->complete ? out->status : 0, shape, safe);
   out->as_status = delivery_status_of(out->phase, out->status, out->verdict);
+  explain_refusal(call, out);
   if (call->client->asked && shape != DELIVERY_BODY_FHIR) explain_question(call, shape, out);
 }
 
@@ -221,6 +232,7 @@ static CURLcode set_verification(CURL *curl, void *context, void *userdata) {
   X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
   (void)curl;
   watch_question(context, call);
+  delivery_alert_watch(call, context);
   SSL_CTX_set_security_level(context, SECURITY_LEVEL);
   X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
   X509_VERIFY_PARAM_set_hostflags(param,
@@ -243,7 +255,8 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
   if (call->request.purpose == DELIVERY_HOOK) url = base;
   if (fhir) url = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(call->request.path));
-  if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse) || !set_host(call, url))
+  if (fhir || call->request.purpose == DELIVERY_HOOK) delivery_credential_refresh(call->client);
+  if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse && call->client->proven) || !set_host(call, url))
     return STATUS_NOMEM;
   call->error[0] = 0;
   return STATUS_OK;
@@ -261,5 +274,6 @@ void delivery_call_release(struct delivery_call *call) {
   curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, NULL);
   free_headers(call->headers);
   call->headers = NULL;
+  delivery_alert_forget(call);
   buf_release(&call->body);
 }

@@ -4,6 +4,7 @@
 #define KETLINK_DELIVERY_CLIENT_H
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 #include "delivery/internal.h"
 
 enum { DELIVERY_REASON_MAX = 320, DELIVERY_URL_MAX = 2048 };
@@ -27,6 +28,12 @@ struct delivery_token {
   struct delivery_token_failure failure; /* of the last fetch */
 };
 
+/* Tells one state of a file from another. */
+struct delivery_mark {
+  uint64_t device, inode;
+  int64_t size, written_ns, changed_ns;
+};
+
 struct delivery_client {
   CURL *curl;
   const struct host *host;
@@ -34,7 +41,10 @@ struct delivery_client {
   struct arena *arena;
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
+  struct delivery_mark mark; /* of the file of the token or password, before it was read */
+  bool stale;                /* that file is another now, and cannot be used: the old secret serves */
   struct delivery_token token;
+  bool proven; /* its last request was answered: connections are kept; a failed one is closed at once, and read out */
   bool asked; /* the server wanted a client certificate, and there is none */
   char error[CURL_ERROR_SIZE];
 };
@@ -52,6 +62,12 @@ enum status delivery_authorize(struct delivery_client *client, const char *schem
                                struct str secret) MUST_USE;
 /* Reads and checks every file that the destination names for trust and identity. */
 enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) MUST_USE;
+
+/* Reads the file of the bearer token or password again when it is not the one that was read: before each request that
+   carries it. */
+void delivery_credential_refresh(struct delivery_client *client);
+/* Refused: the next request reads it again in any case. */
+void delivery_credential_doubt(struct delivery_client *client);
 
 /* --- token.c --- */
 
@@ -74,6 +90,7 @@ struct delivery_call {
   struct buf body; /* of the answer */
   size_t given;    /* bytes of the request's body that libcurl has taken */
   struct str host; /* whom the certificate must name */
+  SSL_CTX *tls;    /* of the connection that was made for it: tells the alert that the server sent; NULL: none was */
 };
 /* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
    a fresh one. Release it whatever the status is. */
@@ -85,6 +102,9 @@ void delivery_call_release(struct delivery_call *call);
 /* --- reason.c: what libcurl and OpenSSL say, for the table of verdicts and for people --- */
 
 enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code);
+/* Kept beyond the connection, which libcurl closes before it says that it failed. */
+void delivery_alert_watch(struct delivery_call *call, SSL_CTX *tls);
+void delivery_alert_forget(struct delivery_call *call);
 struct str delivery_reason_of(const struct delivery_call *call, CURLcode code, long status);
 
 #endif

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 #include "base/secret.h"
 #include "delivery/client.h"
 #include "delivery/jwt.h"
@@ -57,6 +58,61 @@ static enum status load_basic(struct delivery_client *client, struct arena *aren
   struct str both = arena_printf(arena, "%.*s:%.*s", STR_ARG(client->destination.user), STR_ARG(password));
   struct str coded = both.ptr ? base_base64(both, arena) : (struct str){0};
   return coded.ptr ? delivery_authorize(client, "Basic", coded) : STATUS_NOMEM;
+}
+
+/* --- a secret that somebody else renews --- */
+
+static struct str secret_file(const struct delivery_client *client) {
+  const struct delivery_destination *destination = &client->destination;
+  return destination->auth == DELIVERY_AUTH_BEARER  ? destination->token_file
+         : destination->auth == DELIVERY_AUTH_BASIC ? destination->password_file
+                                                    : (struct str){0};
+}
+
+static int64_t nanoseconds(struct timespec time) {
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static struct delivery_mark mark_of(struct str path) {
+  struct stat info;
+  if (lstat(path.ptr, &info) != 0) return (struct delivery_mark){0};
+  return (struct delivery_mark){.device = info.st_dev,
+                                .inode = info.st_ino,
+                                .size = info.st_size,
+                                .written_ns = nanoseconds(info.st_mtim),
+                                .changed_ns = nanoseconds(info.st_ctim)};
+}
+
+static bool is_same(const struct delivery_mark *a, const struct delivery_mark *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->written_ns == b->written_ns && a->changed_ns == b->changed_ns;
+}
+
+/* Looked at before it is read: one that changes meanwhile is read once more. */
+static enum status load_secret(struct delivery_client *client, struct arena *arena, struct diag_list *diags) {
+  struct str path = secret_file(client);
+  if (!path.len) return STATUS_OK;
+  struct delivery_mark mark = mark_of(path);
+  enum status status = client->destination.auth == DELIVERY_AUTH_BEARER ? load_bearer(client, arena, diags)
+                                                                        : load_basic(client, arena, diags);
+  if (status != STATUS_NOMEM) client->mark = mark;
+  return status;
+}
+
+void delivery_credential_refresh(struct delivery_client *client) {
+  struct str path = secret_file(client);
+  struct delivery_mark mark = path.len ? mark_of(path) : client->mark;
+  struct diag_list diags;
+  if (is_same(&mark, &client->mark)) return;
+  struct arena *arena = arena_new(8 * SECRET_MAX); /* wiped when it is freed */
+  if (!arena) return;
+  diag_list_init(&diags, arena);
+  client->stale = load_secret(client, arena, &diags) != STATUS_OK;
+  arena_free(arena);
+}
+
+void delivery_credential_doubt(struct delivery_client *client) {
+  client->mark = (struct delivery_mark){0};
 }
 
 /* It is read again for each token; here only that it can be. */
@@ -151,10 +207,7 @@ enum status delivery_credential_load(struct delivery_client *client, struct diag
   enum status status = check_authority(client, arena, diags);
   if (status == STATUS_OK) status = check_lists(client, arena, diags);
   if (status == STATUS_OK) status = check_pair(client, arena, diags);
-  if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_BEARER)
-    status = load_bearer(client, arena, diags);
-  if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_BASIC)
-    status = load_basic(client, arena, diags);
+  if (status == STATUS_OK) status = load_secret(client, arena, diags);
   if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_SMART)
     status = check_smart(client, diags);
   arena_free(arena);

@@ -2,46 +2,81 @@
 #include <openssl/x509.h>
 #include "delivery/client.h"
 
-/* OpenSSL's words for what went wrong with TLS, as they stand at the end of libcurl's, and ours. `identity`:
+/* OpenSSL's words for what went wrong with TLS, as they stand at the end of libcurl's, and ours. `alert`:
    the server speaks of our certificate, which with TLS 1.3 it does only after our side thinks that all is
    well. It has read nothing then. */
 static const struct {
   const char *said, *reason;
-  bool identity;
+  int alert; /* RFC 8446 section 6; 0: another trouble */
 } words[] = {
-    {"alert certificate required", "the server asks for a client certificate: clientCertFile", true},
-    {"alert certificate expired", "the server refuses our client certificate: expired", true},
-    {"alert certificate revoked", "the server refuses our client certificate: revoked", true},
-    {"alert certificate unknown", "the server refuses our client certificate", true},
-    {"alert unsupported certificate", "the server refuses our client certificate: of the wrong kind", true},
-    {"alert bad certificate", "the server refuses our client certificate", true},
-    {"alert unknown ca", "the server refuses our client certificate: it does not know its authority", true},
-    {"alert access denied", "the server refuses our client certificate: not permitted", true},
-    {"alert decrypt error", "the server refuses our client certificate: a wrong signature", true},
-    {"wrong version number", "the server does not speak TLS on this port", false},
-    {"http request", "the server does not speak TLS on this port", false},
-    {"alert protocol version", "the server offers no TLS 1.2 or newer", false},
-    {"unsupported protocol", "the server offers no TLS 1.2 or newer", false},
-    {"wrong signature type", "the server signs with an algorithm that is too weak", false},
-    {"dh key too small", "the server's key exchange is too weak", false},
-    {"wrong cipher returned", "the server chose a cipher suite that was not offered", false},
+    {"alert certificate required", "the server asks for a client certificate: clientCertFile", 116},
+    {"alert certificate expired", "the server refuses our client certificate: expired", 45},
+    {"alert certificate revoked", "the server refuses our client certificate: revoked", 44},
+    {"alert certificate unknown", "the server refuses our client certificate", 46},
+    {"alert unsupported certificate", "the server refuses our client certificate: of the wrong kind", 43},
+    {"alert bad certificate", "the server refuses our client certificate", 42},
+    {"alert unknown ca", "the server refuses our client certificate: it does not know its authority", 48},
+    {"alert access denied", "the server refuses our client certificate: not permitted", 49},
+    {"alert decrypt error", "the server refuses our client certificate: a wrong signature", 51},
+    {"wrong version number", "the server does not speak TLS on this port", 0},
+    {"http request", "the server does not speak TLS on this port", 0},
+    {"alert protocol version", "the server offers no TLS 1.2 or newer", 0},
+    {"unsupported protocol", "the server offers no TLS 1.2 or newer", 0},
+    {"wrong signature type", "the server signs with an algorithm that is too weak", 0},
+    {"dh key too small", "the server's key exchange is too weak", 0},
+    {"wrong cipher returned", "the server chose a cipher suite that was not offered", 0},
     {"alert handshake failure",
-     "the server offers no cipher suite that is allowed (or wants a client certificate)", false},
-    {"alert insufficient security", "the server offers no cipher suite that is allowed", false},
-    {"unexpected eof", "the server closed the connection in the TLS handshake", false},
-    {"SSL_ERROR_SYSCALL", "the server closed the connection in the TLS handshake", false},
+     "the server offers no cipher suite that is allowed (or wants a client certificate)", 0},
+    {"alert insufficient security", "the server offers no cipher suite that is allowed", 0},
+    {"unexpected eof", "the server closed the connection in the TLS handshake", 0},
+    {"SSL_ERROR_SYSCALL", "the server closed the connection in the TLS handshake", 0},
 };
 enum { WORDS = sizeof words / sizeof words[0] };
 
+/* --- the alert --- */
+
+/* When writing fails because the server has closed, libcurl does not read what it said last; but it does read once when
+   it closes, and OpenSSL tells of it here. The number stands in the context itself: a connection that is used again
+   outlives the call it was made for. */
+static void note_alert(const SSL *ssl, int where, int what) {
+  unsigned alert = (unsigned)what & 0xff;
+  if (where == SSL_CB_READ_ALERT && alert != SSL_AD_CLOSE_NOTIFY)
+    SSL_CTX_set_app_data(SSL_get_SSL_CTX(ssl), (void *)(uintptr_t)alert);
+}
+
+void delivery_alert_watch(struct delivery_call *call, SSL_CTX *tls) {
+  delivery_alert_forget(call);
+  if (SSL_CTX_up_ref(tls) != 1) return;
+  call->tls = tls;
+  SSL_CTX_set_app_data(tls, NULL);
+  SSL_CTX_set_info_callback(tls, note_alert);
+}
+
+void delivery_alert_forget(struct delivery_call *call) {
+  SSL_CTX_free(call->tls);
+  call->tls = NULL;
+}
+
+/* 0: none, or on a connection that had served before. */
+static int alert_of(const struct delivery_call *call) {
+  return call->tls ? (int)(uintptr_t)SSL_CTX_get_app_data(call->tls) : 0;
+}
+
 static size_t find_word(const struct delivery_call *call) {
+  int alert = alert_of(call);
+  for (size_t i = 0; alert && i < WORDS; i++)
+    if (words[i].alert == alert) return i;
   for (size_t i = 0; i < WORDS; i++)
     if (str_find(str_of(call->error), str_of(words[i].said), 0) != SIZE_MAX) return i;
   return WORDS;
 }
 
+/* Whoever has answered with as much as a byte has read something. */
 static bool is_about_us(const struct delivery_call *call) {
   size_t word = find_word(call);
-  return word < WORDS && words[word].identity;
+  long heads = 0;
+  curl_easy_getinfo(call->curl, CURLINFO_HEADER_SIZE, &heads);
+  return word < WORDS && words[word].alert && call->tls && heads == 0 && call->body.len == 0;
 }
 
 enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code) {

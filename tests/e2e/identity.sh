@@ -122,14 +122,15 @@ destination by-tls hapi "$server_url" "$(pair client client)"
 send 0 by-tls
 destination by-tls hapi "$server_url" "$(pair client client | jq '.auth = {type: "mtls"}')"
 send 77 by-tls
-# With TLS 1.3 the client learns of it after it has begun to send: by an alert, or by a connection that breaks. Nothing is stored.
+# With TLS 1.3 the client learns of it after it has begun to send: by an alert (client-refused.py), or, from some servers, by a connection
+# that breaks without a word. Nothing is stored.
 refused() {
   got=0
   "$ketlink" send --to "$work/destinations/by-tls.json" "$record" > "$work/out" 2> "$work/err" || got=$?
   [[ $got = 78 || $got = 75 ]] || fail "exit status $got of a client that was refused"
 }
 destination by-tls hapi "$server_url" '{"maxConditionalEntries": 8, "retries": 0}'
-refused
+send 78 by-tls
 expect_text "$work/err" 'asks for a client certificate'
 destination by-tls hapi "$server_url" "$(pair unknown unknown | jq '.retries = 0')"
 refused
@@ -227,9 +228,32 @@ until_states " 16 done 4 queued "
 publish relay.keys
 until_states " 20 done "
 until_text "$work/alerts" '^destination-cleared hospital'
+
+# --- a bearer token that somebody else renews: no signal, no restart
+until_text() { # FILE TEXT [TIMES]
+  for _ in $(seq 600); do [ "$(grep -cE -- "$2" "$1")" -ge "${3:-1}" ] && return; sleep 0.1; done
+  tail -n 20 "$work/relay.log" >&2
+  fail "no '$2' in $1"
+}
+give() { (umask 077 && printf '%s\n' "$1" > "$work/renewed") && mv "$work/renewed" "$work/bearer"; }
+give "$(cat "$work/token")"
+destination bearer hapi "$ehr" "{\"auth\": {\"type\": \"bearer\", \"tokenFile\": \"$work/bearer\"}, \"maxConditionalEntries\": 8}"
+cp "$work/destinations/bearer.json" "$work/mappings/destinations/hospital.json"
+kill -HUP "$(cat "$work/relay.pid")"
+until_text "$work/relay.log" '^reloaded'
+drop 2
+until_states " 22 done "
+give not-the-token-any-more
+drop 2
+until_text "$work/alerts" '^destination-held hospital' 2
+printf '%s\n' "$(cat "$work/token")" > "$work/bearer" && chmod 644 "$work/bearer" # right, but open to others: the old one serves
+until_text "$work/relay.log" 'changed and cannot be used'
+chmod 600 "$work/bearer"
+until_states " 24 done "
+until_text "$work/alerts" '^destination-cleared hospital' 2
 kill "$(cat "$work/relay.pid")"
 wait "$(cat "$work/relay.pid")" || fail "the relay ended with $?"
 rm "$work/relay.pid"
 expect_no_text "$work/relay.log" "eyJ|PRIVATE|P-[0-9]"
 
-echo "identity: two algorithms, a rotation while the relay ran, 22 lying token endpoints, basic, client certificates"
+echo "identity: two algorithms, a rotation and a new bearer token while the relay ran, 22 lying token endpoints, basic, client certificates"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "delivery/delivery.h"
+#include "delivery/client.h"
 
 static struct arena *arena;
 static struct diag_list diags;
@@ -137,8 +137,52 @@ static void test_password_file(void **state) {
   arena_free(arena);
 }
 
+static void test_renewed_secrets(void **state) {
+  static const char *const bearer = AUTH("\"type\":\"bearer\",\"tokenFile\":\"secret\"");
+  static const char *const basic = AUTH("\"type\":\"basic\",\"user\":\"us\",\"passwordFile\":\"secret\"");
+  static const struct {
+    const char *text; /* NULL: as it is */
+    mode_t mode;
+    bool stale;
+  } steps[] = {{"abc.defg\n", 0600, false}, {"two\nlines", 0600, true}, {"", 0600, true},       {"abcdefgh\n", 0644, true},
+               {NULL, 0600, false},         {"hgfedcba\n", 0600, false}, {"abcdefgh", 0600, false}};
+  (void)state;
+  arena = arena_new(1 << 20);
+  diag_list_init(&diags, arena);
+  for (int i = 0; i < 2; i++) {
+    struct delivery_destination d;
+    struct delivery_client *client = NULL;
+    char path[256];
+    put("secret", "abc.def\n", 0600);
+    put("d.json", i ? basic : bearer, 0644);
+    snprintf(path, sizeof path, "%s/d.json", folder);
+    assert_int_equal(STATUS_OK, delivery_destination_read(path, host_system(), arena, &diags, &d));
+    assert_int_equal(STATUS_OK, delivery_client_new(&d, host_system(), &diags, &client));
+    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
+      struct str before = arena_str(arena, str_of(client->authorization));
+      delivery_credential_refresh(client); /* nothing has changed */
+      assert_string_equal(client->authorization, before.ptr);
+      snprintf(path, sizeof path, "%s/secret", folder);
+      if (steps[s].text)
+        put("secret", steps[s].text, steps[s].mode);
+      else
+        assert_int_equal(0, chmod(path, steps[s].mode));
+      delivery_credential_doubt(client); /* the clock of a file system is coarse */
+      delivery_credential_refresh(client);
+      assert_int_equal(client->stale, steps[s].stale);
+      assert_int_equal(strcmp(client->authorization, before.ptr) == 0, steps[s].stale);
+    }
+    drop("secret");
+    delivery_credential_refresh(client); /* gone: the last one serves */
+    assert_true(client->stale && client->authorization);
+    delivery_client_free(client);
+    drop("d.json");
+  }
+  arena_free(arena);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file), cmocka_unit_test(test_renewed_secrets),
                                      cmocka_unit_test(test_password_file)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
