@@ -64,7 +64,8 @@ def prepare(work, definitions, servers, shape="update", relay="", folder="", des
     sections = ""
     for name, server in servers.items():
         given = {"preset": "hapi", "base": server.base, "caFile": str(server.certificate.parent / "ca.pem"),
-                 "auth": {"type": "none"}, "settleMs": settle, "connectTimeoutMs": 2000, "totalTimeoutMs": timeout, **SHAPES[shape]}
+                 "auth": getattr(server, "auth", {"type": "none"}), "settleMs": settle, "connectTimeoutMs": 2000,
+                 "totalTimeoutMs": timeout, **SHAPES[shape]}
         (work / f"mappings/destinations/{name}.json").write_text(json.dumps(given))
         sections += f"[destination {name}]\nin-flight = {in_flight}\nretry-seconds = 1\nretry-max-seconds = 1\n{destination}\n"
     key = work / "store.key"

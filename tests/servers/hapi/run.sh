@@ -2,7 +2,7 @@
 # Builds the HAPI FHIR server when its sources are newer than target/, then becomes it. `run.sh --build` only builds.
 # Exit status 77 (ctest: skipped) when there is no JDK or Maven. Memory can be set with HAPI_JAVA_OPTIONS.
 #
-#   run.sh --cert FILE --key FILE --token-file FILE [--port 0] [--ready-file FILE] [--strict]
+#   run.sh --cert FILE --key FILE --token-file FILE [--port 0] [--ready-file FILE] [--data FOLDER] [--strict]
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)

@@ -33,7 +33,6 @@ import jakarta.persistence.EntityManagerFactory;
 import java.util.List;
 import java.util.Properties;
 import javax.sql.DataSource;
-import org.apache.commons.dbcp2.BasicDataSource;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -58,24 +57,23 @@ import org.springframework.transaction.annotation.EnableTransactionManagement;
 public class FhirConfig {
 
     @Bean
-    public DataSource dataSource() {
-        BasicDataSource source = new BasicDataSource();
-        source.setDriverClassName("org.h2.Driver");
-        source.setUrl("jdbc:h2:mem:fhir;DB_CLOSE_DELAY=-1");
-        source.setUsername("sa");
-        source.setPassword("");
-        return source;
+    public DataSource dataSource(Database database) {
+        return database.source();
     }
 
     @Bean
     @Primary
     public LocalContainerEntityManagerFactoryBean entityManagerFactory(
-            DataSource source, ConfigurableListableBeanFactory beans, FhirContext context, JpaStorageSettings storage) {
+            DataSource source,
+            Database database,
+            ConfigurableListableBeanFactory beans,
+            FhirContext context,
+            JpaStorageSettings storage) {
         LocalContainerEntityManagerFactoryBean factory =
                 HapiEntityManagerFactoryUtil.newEntityManagerFactory(beans, context, storage);
         Properties jpa = new Properties();
         jpa.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
-        jpa.put("hibernate.hbm2ddl.auto", "create");
+        jpa.put("hibernate.hbm2ddl.auto", database.schema());
         jpa.put("hibernate.search.enabled", "false");
         jpa.put("hibernate.jdbc.batch_size", "20");
         factory.setPersistenceUnitName("HAPI_PU");

@@ -23,7 +23,8 @@ import org.springframework.context.annotation.AnnotationConfigApplicationContext
 
 public final class Main {
     private static final String USAGE =
-            "usage: run.sh --cert FILE --key FILE --token-file FILE [--port 0] [--ready-file FILE] [--strict]";
+            "usage: run.sh --cert FILE --key FILE --token-file FILE [--port 0] [--ready-file FILE] [--data FOLDER]"
+                    + " [--strict]";
 
     private Main() {}
 
@@ -46,7 +47,10 @@ public final class Main {
         tls.setKeyStorePassword("");
         tls.setIncludeProtocols("TLSv1.2", "TLSv1.3");
 
-        AnnotationConfigApplicationContext spring = new AnnotationConfigApplicationContext(FhirConfig.class);
+        AnnotationConfigApplicationContext spring = new AnnotationConfigApplicationContext();
+        spring.registerBean(Database.class, () -> Database.of(options.get("data")));
+        spring.register(FhirConfig.class);
+        spring.refresh();
         RestfulServer fhir = FhirConfig.restfulServer(spring, options.containsKey("strict"));
 
         Server server = new Server();
@@ -64,7 +68,7 @@ public final class Main {
             String name = arguments[i].startsWith("--") ? arguments[i].substring(2) : "";
             if (name.equals("strict")) {
                 options.put(name, "");
-            } else if (name.matches("port|cert|key|token-file|ready-file") && i + 1 < arguments.length) {
+            } else if (name.matches("port|cert|key|token-file|ready-file|data") && i + 1 < arguments.length) {
                 options.put(name, arguments[++i]);
             } else {
                 System.err.println(USAGE);
