@@ -35,7 +35,8 @@ struct whole {
   struct event *upkeep, *watchdog, *deadline;
   size_t open_before; /* records, at the last look */
   bool growing;
-  int64_t backed_up_at;
+  bool backed_up;
+  int64_t backed_up_at;                /* by relay_elapsed */
   int64_t started_at, started_elapsed; /* by both clocks */
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
@@ -132,21 +133,22 @@ static void sweep(struct whole *whole) {
 }
 
 /* Once a day, when nothing else is to be done: a copy that has passed its check, put in place of yesterday's.
- */
+   By the clock that never goes back: one that was years ahead would mean no copies for years. */
 static void back_up(struct whole *whole) {
   struct relay *relay = &whole->relay;
   struct str path = relay->config->backup, beside = arena_concat(relay->records, path, STR(".new"));
-  int64_t now = relay_now(relay);
+  int64_t now = relay_elapsed(relay);
   struct diag_list diags;
-  if (!path.len || !beside.ptr || (whole->backed_up_at && now - whole->backed_up_at < DAY_MS)) return;
-  whole->backed_up_at = now; /* also of one that fails: it is told once a day */
+  if (!path.len || !beside.ptr || (whole->backed_up && now - whole->backed_up_at < DAY_MS)) return;
+  whole->backed_up = true; /* also one that fails: it is told once a day */
+  whole->backed_up_at = now;
   diag_list_init(&diags, relay->records);
   (void)unlink(beside.ptr);
   enum status status = outbox_backup(relay->outbox, beside.ptr, &diags);
   if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
   const char *trouble = status == STATUS_INVALID ? "store-damaged" : "backup-failed";
   if (status == STATUS_OK)
-    RELAY_LOG(relay, RELAY_INFO, "backed-up", RELAY_NUMBER("ms", relay_now(relay) - now));
+    RELAY_LOG(relay, RELAY_INFO, "backed-up", RELAY_NUMBER("ms", relay_elapsed(relay) - now));
   else
     relay_alert(relay, trouble, STR("store"));
   note(relay, status == STATUS_OK ? "backed-up" : trouble, "", "");
