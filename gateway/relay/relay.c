@@ -162,7 +162,7 @@ static bool is_idle(const struct relay *relay) {
 static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   struct whole *whole = context;
   struct relay *relay = &whole->relay;
-  struct outbox_stats stats;
+  struct outbox_stats stats = {0};
   (void)socket;
   (void)what;
   if (relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
@@ -252,6 +252,10 @@ static void on_signal(void *context, int number, uint32_t user) {
 
 /* --- opening --- */
 
+static void free_event(struct event *event) {
+  if (event) event_free(event);
+}
+
 static bool add_timer(struct whole *whole, struct event **out, event_callback_fn call, int64_t ms,
                       bool again) {
   struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -266,11 +270,37 @@ static bool add_events(struct whole *whole) {
   return fine && (!alive || add_timer(whole, &whole->watchdog, on_watchdog, alive, true));
 }
 
+static size_t most_timers(const struct relay_config *config) {
+  enum { OWN = 16, A_CONNECTION = 2, A_FOLDER = 1 };
+  size_t most = OWN + A_CONNECTION * (size_t)config->max_connections + A_FOLDER * config->folder_count;
+  for (size_t i = 0; i < config->destination_count; i++)
+    most += 1 + (size_t)config->destinations[i].in_flight;
+  return most;
+}
+
+/* libevent takes room for timers as they come. Without memory one could not be set, and what waits for it
+   would wait for ever, so the room is taken at the start; it is never given back. */
+static bool reserve_timers(struct relay *relay) {
+  struct timeval never_reached = {.tv_sec = 3600};
+  size_t count = most_timers(relay->config);
+  struct event **timers = calloc(count, sizeof *timers);
+  bool fine = timers;
+  for (size_t i = 0; fine && i < count; i++) {
+    timers[i] = evtimer_new(relay->base, on_watchdog, NULL);
+    fine = timers[i] && event_add(timers[i], &never_reached) == 0;
+  }
+  for (size_t i = 0; timers && i < count; i++)
+    free_event(timers[i]);
+  free(timers);
+  return fine;
+}
+
 static enum status open_loop(struct whole *whole) {
   struct relay *relay = &whole->relay;
   relay->base = event_base_new();
   relay->records = arena_new(LIMIT_ARENA_BYTES);
-  if (!relay->base || !relay->records || event_base_priority_init(relay->base, PRIORITIES) != 0)
+  if (!relay->base || !relay->records || event_base_priority_init(relay->base, PRIORITIES) != 0 ||
+      !reserve_timers(relay))
     return STATUS_NOMEM;
   enum status status = relay_signals_open(relay->base, on_signal, whole, &whole->signals);
   if (status == STATUS_OK) status = relay_group_open(relay);
@@ -324,10 +354,6 @@ static enum status open_all(struct whole *whole, bool accept_restored) {
 }
 
 /* --- closing --- */
-
-static void free_event(struct event *event) {
-  if (event) event_free(event);
-}
 
 static void close_ends(struct relay *relay) {
   console_close(relay->console);

@@ -20,8 +20,8 @@ static void (*next_free)(void *);
 static atomic_long count;
 static long from = -1, more;
 
-/* dlsym allocates before it is known from whom. */
-static char early[1 << 16];
+/* dlsym allocates before it is known from whom, and libraries take some when they are loaded. */
+static char early[1 << 18];
 static size_t early_used;
 
 static void *take_early(size_t size) {

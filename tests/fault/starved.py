@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""The relay without memory: each allocation of a whole pass (start, two files of the folder, delivery, stop) fails in its turn, once, and
+from then on for a while; those of SQLite, OpenSSL, libcurl and libevent too. The process goes on and delivers, or raises an alert, or
+ends with a status that says so; never by a signal. After a start with memory nothing is lost, doubled or parked. (OpenSSL remembers that
+an algorithm could not be had: a failure at a bad moment makes every handshake of the process fail, and the destination is held.)
+
+    starved.py [--runs N] [--seed N] [--at N] [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY     --runs 0: every allocation
+"""
+import argparse
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import bed
+import ehr
+
+FILES = 2
+FOR = (0, 2000, 1 << 40)  # allocations that fail after the first: none, some, all
+STATUSES = {0, 1, 2, 65, 69, 74, 75, 78}  # a clear end: README, exit status
+ALIVE_SECONDS, STOP_SECONDS = 12, 40
+
+
+class Pass:
+    def __init__(self, given, work):
+        self.given, self.work, self.serial, self.wanted = given, work, 0, {}
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)
+        self.server = ehr.Ehr(work / "certs/server.pem", work / "certs/server.key", given.seed, 0)
+        bed.prepare(work, given.definitions.resolve(), {"hospital": self.server})
+
+    def reset(self):
+        """A new store, empty folders, and a log of its own."""
+        for name in ("state", "drop"):
+            shutil.rmtree(self.work / name)
+            (self.work / name).mkdir(mode=0o700)
+        for name in ("marker", "log", "count"):
+            (self.work / name).unlink(missing_ok=True)
+        self.wanted = {}
+        for _ in range(FILES):
+            self.serial += 1
+            self.wanted[self.serial] = self.serial
+            bed.drop(self.work, self.serial, bed.record(self.serial, self.serial, self.serial))
+
+    def is_over(self):
+        held = bed.newest(self.server)
+        return all(held.get(session) == serial for session, serial in self.wanted.items()) and len(bed.acknowledged(self.work)) == FILES
+
+    def run(self, environment=None):
+        """-> exit status, and whether it delivered everything before it was stopped"""
+        relay = bed.Relay(self.given.relay, self.work, environment=environment)
+        relay.start()
+        bed.wait_for(lambda: relay.ended() or bed.holds(self.work / "log", b"started") and self.is_over(), ALIVE_SECONDS)
+        delivered = self.is_over()
+        if relay.ended():
+            return relay.process.returncode, delivered
+        relay.process.terminate()
+        try:
+            return relay.process.wait(STOP_SECONDS), delivered
+        except subprocess.TimeoutExpired:
+            relay.kill()
+            return "no end", delivered
+
+    def starve(self, number, length):
+        self.reset()
+        return self.run({"LD_PRELOAD": self.given.library, "NOMEM_AT": str(number), "NOMEM_FOR": str(length),
+                         "NOMEM_TELL": str(self.work / "count")})
+
+    def judge(self, number, length):
+        status, alone = self.starve(number, length)
+        early = [] if status in STATUSES else [f"ended with {status}"]
+        starved = (self.work / "log").read_text()
+        if status == 0 and not alone and "alert " not in starved:
+            early.append("went on, did not deliver, and told nobody")
+        (self.work / "log").unlink()
+        after, whole = self.run()
+        doubled = [key for key, places in self.server.identities().items() if len(places) > 1]
+        faults = early + ([] if whole else ["lost or parked after a start with memory"]) + ([f"doubled {doubled[:3]}"] if doubled else [])
+        faults += [f"two at once: {self.server.collisions[:3]}"] if self.server.collisions else []
+        faults += [] if after == 0 else [f"the relay with memory ended with {after}"]
+        if faults and self.given.at is not None:
+            print(starved, "--- with memory:", (self.work / "log").read_text(), sep="\n")
+        return status, [f"allocation {number} and {length} more: {', '.join(faults)}: {starved.strip().splitlines()[-3:]}"] if faults else []
+
+
+def cases(given, total):
+    if given.at is not None:
+        return [(given.at, length) for length in FOR]
+    every = [(number, length) for number in range(1, total + 1) for length in FOR]
+    return every if not given.runs else random.Random(given.seed).sample(every, min(given.runs, len(every)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--at", type=int)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("relay")
+    parser.add_argument("library")
+    given = parser.parse_args()
+    if not given.definitions.exists():
+        print(f"skipped: {given.definitions} is not there")
+        return 77
+    if b"__asan_init" in pathlib.Path(given.relay).read_bytes():
+        print("skipped: an allocator of our own does not go with the sanitizers'")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="ketlink-starved-") as name:
+        whole = Pass(given, pathlib.Path(name))
+        status, delivered = whole.starve(-1, 0)
+        total = int((whole.work / "count").read_text())
+        faults, ends = [], {}
+        if status or not delivered:
+            faults.append(f"with memory: ended with {status}")
+        for number, length in cases(given, total):
+            status, found = whole.judge(number, length)
+            ends[status] = ends.get(status, 0) + 1
+            faults += found
+            if found:
+                print(found[0], flush=True)
+    print(f"starved: seed {given.seed}, {total} allocations, ends by status {ends}, {len(faults)} bad")
+    if given.at is None and not set(ends) - {0}:
+        faults.append("nothing failed: this test proves nothing")
+    return 1 if faults else 0
+
+
+sys.exit(main())
