@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One trouble at a time, beside the mixture of relay.py: each with its own judge.
 
-    troubles.py [--seed N] [--full] [--definitions PACK] KETLINK-RELAY [NAME …]     without names: those that fit in a quick run
+    troubles.py [--seed N] [--full] [--definitions PACK] [--clock LIBRARY] [--nospace LIBRARY] KETLINK-RELAY [NAME …]     without names: those that fit in a quick run
 
     offsets    the answer to a write is cut at each of its bytes: each record is there once
     dead       one of two destinations answers nobody: the other's latency stays
@@ -14,6 +14,8 @@
     later      429 with Retry-After is kept to
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
+    back       the wall clock is set back by two days while the destination answers nobody: what was to be tried again does not wait so long
+    finish     the disk is full when a delivery has ended: the relay stops, does not start while it is full, and sends nothing twice
     disk       EIO, ENOSPC and SIGKILL at the Nth write, fsync, fdatasync and rename: it stops, and all is well after a start
 
 Everything is chosen by the seed, which is printed. Reliability rules: 1 to 6, 14, 16, 19, 20, 33, 34, 36, 62.
@@ -24,6 +26,7 @@ import json
 import os
 import pathlib
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -33,7 +36,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "died", "full", "disk")
+QUICK = ("offsets", "block", "skip", "died", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -234,8 +237,59 @@ def clock(given, work):
     return faults + ([] if years > 19 else ["clock: it did not jump"])
 
 
+def back(given, work):
+    if not given.clock:
+        print("back: skipped, without the library")
+        return []
+    stamp = given.work / "ahead"
+    stamp.write_bytes(struct.pack("=qq", 2 * 86400 * 1000, 0))
+    run = Run(given, work, environment={"CLOCK_FILE": str(stamp), **preload(given.clock)})
+    run.server.stop()
+    for patient in range(8):
+        run.drop(patient)
+    faults = [] if bed.wait_for(lambda: bed.holds(work / "log", b"destination-unavailable"), 30) else ["back: no trouble"]
+    with open(stamp, "r+b") as file:  # mapped by the relay
+        file.write(struct.pack("=qq", 0, 0))
+    begun = time.monotonic()
+    run.server.start()
+    faults += run.judge("back", 90)
+    print(f"back: delivered after {time.monotonic() - begun:.0f} s")
+    return faults
+
+
+def finish(given, work):
+    if not given.nospace:
+        print("finish: skipped, without the library")
+        return []
+    full_disk = given.work / "full-disk"
+    run = Run(given, work, environment={"NOSPACE_FILE": str(full_disk), **preload(given.nospace)})
+    run.server.stall = 1
+    run.drop(1)
+    bed.wait_for(lambda: run.server.posts, 30)
+    full_disk.touch()
+    faults = [] if bed.wait_for(run.relay.ended, 30) and run.relay.process.wait() == 74 else ["finish: it does not stop with 74"]
+    if not run.delivered():
+        faults.append("finish: the server did not take it, so nothing was to be finished")
+    run.start()
+    bed.wait_for(run.relay.ended, 10)
+    again = run.relay.process.wait() if run.relay.ended() else run.relay.stop()
+    if again not in (0, 74):
+        faults.append(f"finish: with a full disk it ends with {again}")
+    full_disk.unlink()
+    run.server.stall = 0
+    run.start()
+    run.drop(1)
+    faults += run.judge("finish", 30)
+    print(f"finish: on a full disk it ended with {again}")
+    return faults
+
+
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename,renameat2", "sendto,sendmsg")
 ENDS = ("error=EIO", "error=ENOSPC", "signal=SIGKILL")
+
+
+def preload(library):
+    return {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 
 
 def one_fault(given, work, call, end, when):
@@ -271,6 +325,8 @@ def main():
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("--clock")
+    parser.add_argument("--nospace")
     parser.add_argument("relay")
     parser.add_argument("names", nargs="*", choices=(*QUICK, *FULL, []))
     given = parser.parse_args()
