@@ -24,13 +24,27 @@ enum status outbox_idle(struct outbox *outbox) {
 
 /* --- old rows --- */
 
-static enum status delete_old_records(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
-  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_RECORD_OLD);
-  sqlite3_bind_int64(drop, 1, before);
-  sqlite3_bind_int64(drop, 2, (int64_t)budget);
-  enum status status = outbox_run(outbox, drop);
-  *deleted = status == STATUS_OK ? (size_t)sqlite3_changes64(outbox->db) : 0;
+/* One. NOT_FOUND: there is none. */
+static enum status delete_old_record(struct outbox *outbox, int64_t before) {
+  sqlite3_stmt *old = outbox_statement(outbox, STATEMENT_RECORD_OLD);
+  sqlite3_bind_int64(old, 1, before);
+  enum status status = outbox_row_step(outbox, old);
+  int64_t id = sqlite3_column_int64(old, 0), destination = sqlite3_column_int64(old, 1);
+  enum outbox_state state = (enum outbox_state)sqlite3_column_int(old, 2);
+  sqlite3_reset(old);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_RECORD_DROP);
+  sqlite3_bind_int64(drop, 1, id);
+  status = outbox_run(outbox, drop);
+  if (status == STATUS_OK) outbox_count(outbox, destination, state, -1);
   return status;
+}
+
+static enum status delete_old_records(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
+  enum status status = STATUS_OK;
+  while (*deleted < budget && (status = delete_old_record(outbox, before)) == STATUS_OK)
+    ++*deleted;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* The key after the one where the sweep has come to. */
@@ -75,7 +89,6 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK)
     status = delete_old_records(outbox, now - retention->done_ms, budget, &out->records);
-  if (status == STATUS_OK && out->records) status = outbox_tally_load(outbox);
   if (status == STATUS_OK)
     status = delete_old_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
   return outbox_end(outbox, status);
@@ -83,13 +96,13 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
 
 /* --- numbers --- */
 
+/* Row by row: to group them SQLite would sort them, in memory. */
 enum status outbox_tally_load(struct outbox *outbox) {
-  sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_RECORD_COUNT);
+  sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_RECORD_STATES);
   enum status status;
   outbox->now.tally = (struct outbox_tally){0};
   while ((status = outbox_row_step(outbox, rows)) == STATUS_OK)
-    outbox_count(outbox, sqlite3_column_int64(rows, 0), (enum outbox_state)sqlite3_column_int(rows, 1),
-                 sqlite3_column_int(rows, 2));
+    outbox_count(outbox, sqlite3_column_int64(rows, 0), (enum outbox_state)sqlite3_column_int(rows, 1), 1);
   sqlite3_reset(rows);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
