@@ -24,7 +24,7 @@ static void stamp(unsigned char bytes[16], unsigned version) {
 }
 
 /* The one-shot functions of OpenSSL 3 look the algorithm up at each call, which costs four times the hash
-   itself; a record needs some seventy identifiers. */
+   itself; a record needs some seventy identifiers, and a digest of each of its resources. */
 void uuid_v5(const unsigned char namespace_id[16], struct str name, char out[UUID_TEXT]) {
   unsigned char digest[SHA_DIGEST_LENGTH];
   SHA_CTX context;
@@ -67,7 +67,10 @@ bool uuid_parse(struct str text, unsigned char out[16]) {
 
 void sha256_hex(struct str bytes, char out[65]) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256((const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len, digest);
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  if (bytes.len) SHA256_Update(&context, bytes.ptr, bytes.len);
+  SHA256_Final(digest, &context);
   for (size_t i = 0; i < sizeof digest; i++) {
     out[2 * i] = HEX[digest[i] >> 4];
     out[2 * i + 1] = HEX[digest[i] & 15];
