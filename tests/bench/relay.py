@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """relay.py BUILD [--records N] [--queued N]: the relay end to end, beside the limits of the same machine in the same run. A sink that
 answers at once stands behind TLS; records are posted to the relay's socket one by one, then many to a request, then slowly for the
-latency; then the sink is away until QUEUED records wait, the relay is killed under load, and started again."""
+latency; then the sink is away, QUEUED records wait, and the relay is killed under load and started again."""
 import argparse
 import array
 import json
@@ -86,7 +86,8 @@ class Bench:
     def post(self, count, group, connections, rate=0, wait=True):
         arguments = ("post", self.work / "socket", self.record, self.work / "stamps", self.next, count, group, connections, rate)
         self.next += count
-        child = subprocess.Popen(self.program("producer", *arguments), stdout=subprocess.PIPE, text=True)
+        words = None if wait else subprocess.DEVNULL  # whoever posts while the relay is killed says so
+        child = subprocess.Popen(self.program("producer", *arguments), stdout=subprocess.PIPE, stderr=words, text=True)
         return float(child.communicate()[0]) if wait else child
 
     def stamps(self, first, count):
@@ -137,13 +138,18 @@ def show(name, run):
 
 
 def queue(bench):
-    """The destination is away; then the relay is killed while it takes more, and the sink is there again."""
+    """The destination is away, and the store is full; then the relay is killed while it takes more, and the sink is there again."""
+    bench.relay.stop()
     bench.close_sink()
-    began = time.monotonic()
-    bench.post(bench.given.queued, 256, 2)
-    filled = bench.given.queued / (time.monotonic() - began)
-    print(f"bench relay-queued records={bench.given.queued} filled={filled:.0f}/s rss={bench.status('VmRSS'):.1f}MiB "
-          f"peak={bench.status('VmHWM'):.1f}MiB store={(bench.work / 'state/outbox.db').stat().st_size >> 20}MiB", flush=True)
+    filled = subprocess.run(bench.program("fill", bench.work / "state", bench.work / "store.key", "hospital", bench.record, bench.next,
+                                          bench.given.queued), check=True, capture_output=True, text=True)
+    bench.next += bench.given.queued
+    began = bench.start()
+    took = (time.monotonic_ns() - began) / 1e6
+    bench.post(bench.given.records, GROUP, CONNECTIONS)
+    print(f"bench relay-queued records={bench.given.queued} filled={float(filled.stdout):.0f}/s started={took:.0f}ms "
+          f"rss={bench.status('VmRSS'):.1f}MiB peak={bench.status('VmHWM'):.1f}MiB "
+          f"store={(bench.work / 'state/outbox.db').stat().st_size >> 20}MiB", flush=True)
     worst = 0
     for _ in range(KILLS):
         more = bench.post(bench.given.records, GROUP, CONNECTIONS, wait=False)
@@ -186,7 +192,8 @@ def main():
                 queue(bench)
         finally:
             bench.sink.kill()
-            bench.relay.kill()
+            if bench.relay.process:
+                bench.relay.kill()
 
 
 if __name__ == "__main__":
