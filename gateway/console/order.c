@@ -188,15 +188,21 @@ void console_post_order(struct console_reply *reply) {
 
 /* --- many --- */
 
+/* Delivered, it would undo a correction: only who names the reason can mean it. */
+static bool is_passed_over(const struct order *order, const struct outbox_row *row) {
+  return !order->where_reason.len && row->state == OUTBOX_PARKED && str_is(row->reason, OUTBOX_OLDER);
+}
+
 static enum status decide_rows(struct console_reply *reply, const struct order *order,
                                const struct outbox_row *rows, size_t count) {
   for (size_t i = 0; i < count; i++) {
+    if (is_passed_over(order, &rows[i])) continue;
+    reply->decided.matched++;
     if (order->dry_run) continue;
     enum status status = decide(reply, rows[i].id, order);
     if (status == STATUS_OK) reply->decided.changed++;
     if (status != STATUS_OK && status != STATUS_CONFLICT) return status;
   }
-  reply->decided.matched += count;
   return STATUS_OK;
 }
 

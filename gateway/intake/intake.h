@@ -16,6 +16,7 @@ enum intake_identity {
   INTAKE_CLINIC,  /* the namespace of all ids: "clinic.id" */
   INTAKE_PATIENT, /* what keeps its order on the way: "patient.mrn"; may be absent */
   INTAKE_RECORD,  /* by which people find it: "session.id"; may be absent */
+  INTAKE_REVISION, /* a whole number that grows with each correction of it: "session.revision"; may be absent */
   INTAKE_IDENTITIES
 };
 struct intake_route {
@@ -29,8 +30,8 @@ struct intake_routes {
   struct intake_route *routes;
   size_t count;
 };
-/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId, patientId, recordId } ] }. STATUS_CONFIG with
- * diagnostics. */
+/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId, patientId, recordId, revision } ] }.
+ * STATUS_CONFIG with diagnostics. */
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) MUST_USE;

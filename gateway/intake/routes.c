@@ -1,7 +1,8 @@
 /* routes.c - mappings/routes.json: which format goes to which model and map.
  *
  *   { "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id",
- *       "patientId": "patient.mrn", "recordId": "session.id" } ] }
+ *       "patientId": "patient.mrn", "recordId": "session.id",
+ *       "revision": "session.revision" } ] }
  */
 #include "base/config.h"
 #include "intake/internal.h"
@@ -14,8 +15,9 @@ static const struct config_key route_keys[] = {
     {.name = "clinicId", .type = CONFIG_STRING, .required = true},
     {.name = "patientId", .type = CONFIG_STRING},
     {.name = "recordId", .type = CONFIG_STRING},
+    {.name = "revision", .type = CONFIG_STRING},
 };
-static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId"};
+static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId", "revision"};
 
 struct reading {
   const char *path;

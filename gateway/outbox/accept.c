@@ -23,7 +23,7 @@ static bool is_fit(const struct outbox_item *item) {
   return item->destination.len && item->destination.len <= OUTBOX_NAME_MAX && item->kind.len &&
          item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX &&
          item->label.len <= LIMIT_OUTBOX_LABEL && item->lane.len <= LIMIT_OUTBOX_LABEL &&
-         item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
+         item->subject.len <= LIMIT_OUTBOX_LABEL && item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
 }
 
 /* The file system is asked once a group: what the group takes is known. */
@@ -103,14 +103,38 @@ struct accepting {
   const struct outbox_item *item;
   int64_t id, destination, lane, now;
   bool headless; /* its lane was there, and none of it may be claimed */
+  struct str parked; /* why, from the start; else empty */
+  bool blocks, older;
   const struct outbox_data_key *data_key;
   unsigned char salt[SALT_BYTES], key[OUTBOX_KEY_BYTES];
 };
 
+/* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
+   with the others. */
+static enum status judge_revision(struct accepting *a) {
+  unsigned char mark[MARK_BYTES];
+  a->parked = a->item->parked;
+  a->blocks = a->item->blocks;
+  if (!a->item->subject.len) return STATUS_OK;
+  struct outbox_digest digest = outbox_digest(a->outbox, a->item->subject);
+  outbox_mark(a->outbox, 'r', &digest, 1, mark);
+  sqlite3_stmt *put = outbox_statement(a->outbox, STATEMENT_REVISION_RAISE);
+  sqlite3_bind_int64(put, 1, a->destination);
+  outbox_bind_blob(put, 2, mark, MARK_BYTES);
+  sqlite3_bind_int64(put, 3, a->item->revision);
+  enum status status = outbox_row_step(a->outbox, put);
+  sqlite3_reset(put);
+  if (status != STATUS_NOT_FOUND) return status;
+  a->parked = STR(OUTBOX_OLDER);
+  a->older = true;
+  a->blocks = false;
+  return STATUS_OK;
+}
+
 /* Its first record may go at once. One without a mark is the record's own, and numbered as it is, below zero. */
 static enum status add_lane(struct accepting *a, const unsigned char mark[MARK_BYTES]) {
   sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_LANE_ADD);
-  bool goes = !a->item->parked.len;
+  bool goes = !a->parked.len;
   if (!mark) sqlite3_bind_int64(add, 1, -a->id);
   sqlite3_bind_int64(add, 2, a->destination);
   if (mark) outbox_bind_blob(add, 3, mark, MARK_BYTES);
@@ -151,18 +175,18 @@ static enum status make_key(struct accepting *a) {
 
 static enum status add_record(struct accepting *a, struct str label) {
   const struct outbox_item *item = a->item;
-  bool parked = item->parked.len != 0;
+  bool parked = a->parked.len != 0;
   enum outbox_state state = parked ? OUTBOX_PARKED : OUTBOX_QUEUED;
   sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_RECORD_ADD);
   sqlite3_bind_int64(add, 1, a->id);
   sqlite3_bind_int64(add, 2, a->destination);
   sqlite3_bind_int64(add, 3, a->lane);
   sqlite3_bind_int(add, 4, (int)state);
-  sqlite3_bind_int(add, 5, !parked || item->blocks);
-  sqlite3_bind_int(add, 6, parked && item->blocks);
+  sqlite3_bind_int(add, 5, !parked || a->blocks);
+  sqlite3_bind_int(add, 6, parked && a->blocks);
   outbox_bind_str(add, 7, item->kind);
   outbox_bind_blob(add, 8, label.ptr, label.len);
-  outbox_bind_str(add, 9, item->parked);
+  outbox_bind_str(add, 9, a->parked);
   sqlite3_bind_int64(add, 10, (int64_t)item->payload.len);
   sqlite3_bind_int64(add, 11, a->data_key->id);
   outbox_bind_blob(add, 12, a->salt, SALT_BYTES);
@@ -190,13 +214,14 @@ static enum status add_sealed(struct accepting *a) {
 
 static enum status add_item(struct accepting *a) {
   enum status status = outbox_destination_id(a->outbox, a->item->destination, true, &a->destination);
+  if (status == STATUS_OK) status = judge_revision(a);
   if (status == STATUS_OK) status = find_lane(a);
   if (status == STATUS_OK) status = add_sealed(a);
   /* a lane without a head may have one that is being sent, or is blocked: only its oldest open record says */
   if (status == STATUS_OK && a->headless) status = outbox_lane_turn(a->outbox, a->lane);
   if (status != STATUS_OK) return status;
   struct outbox_event event = {
-      .at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->item->parked};
+      .at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->parked};
   return outbox_audit_add(a->outbox, &event);
 }
 
@@ -208,6 +233,7 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
     struct accepting a = {.outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .now = now};
     status = add_item(&a);
+    if (message->older && a.older) ++*message->older;
     if (ids) ids[i] = a.id;
   }
   return status;

@@ -24,7 +24,7 @@
  * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own,
  * derived by HKDF-SHA256 from the data key and a random salt; the record's place in the store is
  * authenticated with it, so rows cannot be swapped. What is searched for (lane, sender, control id,
- * identifier) stands as HMAC-SHA256. Destinations, states, times, sizes and counts are in the clear. Data
+ * identifier) stands as HMAC-SHA256. Destinations, states, times, sizes, revisions and counts are in the clear. Data
  * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the
  * program, never texts of a server or a patient.
  *
@@ -109,6 +109,8 @@ struct outbox_item {
   struct str kind;        /* what the payload is, a word: "bundle", "record", "hl7v2" */
   struct str label;       /* by which people find it: the record's id in the clinic; sealed */
   struct str payload;
+  struct str subject; /* of which it is a revision: stable key; empty: of nothing */
+  int64_t revision;   /* with a subject: a lower one than was accepted before is parked, see outbox_accept */
   struct str parked; /* reason, when it is parked from the start; else empty */
   bool blocks;       /* a parked one: holds its lane back */
 };
@@ -118,6 +120,7 @@ struct outbox_message {
   struct str content; /* its bytes, of which a digest is kept */
   const struct outbox_item *items;
   size_t item_count;
+  size_t *older; /* counts those that are parked as OUTBOX_OLDER; may be NULL */
 };
 enum outbox_answer {
   OUTBOX_ACCEPTED,
@@ -125,9 +128,11 @@ enum outbox_answer {
   OUTBOX_DIFFERENT /* the control id is known with other content: both are kept, somebody should know */
 };
 enum { OUTBOX_NAME_MAX = 64, OUTBOX_REASON_MAX = 64 };
+#define OUTBOX_OLDER "older-revision"
 /* Adds the items to the group, all or none. `ids` (item_count of them, or NULL) are set when accepted, and to
-   what they were then when the message came again (0 beyond the first). LIMIT: full, with `diags` saying of
-   what; INVALID: a name or payload beyond its cap. */
+   what they were then when the message came again (0 beyond the first). One of a lower revision than
+   its destination has got of the same subject is parked as OUTBOX_OLDER and lets its lane pass: delivered, it would
+   undo the correction. LIMIT: full, with `diags` saying of what; INVALID: a name or payload beyond its cap. */
 enum status outbox_accept(struct outbox *outbox, const struct outbox_message *message, int64_t now,
                           struct diag_list *diags, enum outbox_answer *answer, int64_t *ids) MUST_USE;
 

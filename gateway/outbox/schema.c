@@ -32,6 +32,8 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "CREATE INDEX dedupe_mark ON dedupe(mark);"
     "CREATE TABLE ledger(destination INTEGER NOT NULL, mark BLOB NOT NULL, sealed BLOB NOT NULL,"
     " at INTEGER NOT NULL, PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE revision(destination INTEGER NOT NULL, mark BLOB NOT NULL, number INTEGER NOT NULL,"
+    " PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE audit(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, record INTEGER NOT NULL,"
     " what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, chain BLOB NOT NULL) STRICT;"
     "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"

@@ -34,6 +34,9 @@ static void name_item(const struct taking *taking, const struct intake_record *r
   struct str patient = pipeline_identity(pipeline, record, INTAKE_PATIENT, taking->arena);
   if (patient.len) item->lane = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(patient));
   item->label = pipeline_identity(pipeline, record, INTAKE_RECORD, taking->arena);
+  struct str revision = pipeline_identity(pipeline, record, INTAKE_REVISION, taking->arena);
+  if (item->label.len && str_to_int64(revision, &item->revision))
+    item->subject = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(item->label));
   if (item->label.len > LIMIT_OUTBOX_LABEL) item->label.len = LIMIT_OUTBOX_LABEL;
 }
 
@@ -83,11 +86,13 @@ static enum status make_items(struct taking *taking, const struct intake_record 
 
 static enum status put_record(struct taking *taking, const struct intake_record *record) {
   enum outbox_answer answer = OUTBOX_ACCEPTED;
+  size_t older = 0;
   struct outbox_message message = {.source = taking->input->source,
                                    .control = taking->input->control,
                                    .content = record->source.text,
                                    .items = taking->items,
-                                   .item_count = taking->item_count};
+                                   .item_count = taking->item_count,
+                                   .older = &older};
   enum status status =
       outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
   relay_group_touch(taking->relay);
@@ -96,6 +101,9 @@ static enum status put_record(struct taking *taking, const struct intake_record 
   taking->result->records++;
   taking->result->again += answer == OUTBOX_AGAIN;
   taking->result->different += answer == OUTBOX_DIFFERENT;
+  taking->result->parked += older;
+  if (older)
+    RELAY_LOG(taking->relay, RELAY_WARNING, OUTBOX_OLDER, RELAY_NUMBER("parked", (int64_t)older));
   return STATUS_OK;
 }
 

@@ -58,7 +58,7 @@ slip_route 's#StructureMap/session#StructureMap/sesion#' 1 "no map .*sesion; did
 expect 78 "$ketlink" export --mappings "$work/mappings" fixtures/clinic/minimal/record.json
 expect_text "$work/err" "did you mean .*/StructureMap/session\?"
 slip_route 's#Definition/session-record#Definition/sesion-record#' 78 "no model .*sesion-record; did you mean session-record\?"
-slip_route 's#http://ketlink.dev/fhir/StructureDefinition/session-record#http://hl7.org/fhir/StructureDefinition/Patient#; s/clinic.id/id/; s/patient.mrn/id/; s/session.id/id/' 1 "the map session reads SessionRecord, the model is Patient"
+slip_route 's#http://ketlink.dev/fhir/StructureDefinition/session-record#http://hl7.org/fhir/StructureDefinition/Patient#; s/clinic.id/id/; s/patient.mrn/id/; s/session.id/id/; s/session.revision/id/' 1 "the map session reads SessionRecord, the model is Patient"
 cp mappings/routes.json "$work/mappings/routes.json"
 
 # slips of the hand on the command line

@@ -7,6 +7,7 @@
     dead       one of two destinations answers nobody: the other's latency stays
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
+    older      a lower revision comes after a higher one: parked, told, sent only when a person says so by its number
     hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
     died       the relay is killed while the server is at work, and starts again at once: nothing overtakes, nothing is doubled
     restart    the server goes and comes
@@ -36,7 +37,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "died", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "died", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -93,6 +94,40 @@ def offsets(given, work):
         bed.wait_for(lambda: run.serial - len(bed.newest(run.server)) < 30, 20)
     faults = run.judge("offsets")
     return faults + ([f"offsets: {len(run.server.cuts)} of {count} not tried"] if run.server.cuts else [])
+
+
+def ask(run, target, body=None):
+    more = ["--json", json.dumps(body)] if body is not None else []
+    return json.loads(subprocess.run(["curl", "-sS", "--unix-socket", run.work / "socket", *more, f"http://localhost/{target}"],
+                                     capture_output=True, check=True).stdout)
+
+
+def older(given, work):
+    run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    faults = []
+
+    def expect(what, words):
+        if not what:
+            faults.append(f"older: {words}")
+
+    bed.drop(work, 0, bed.record(0, 7, 1, revision=3))
+    bed.wait_for(lambda: bed.newest(run.server) == {7: 0}, 20)
+    answer = ask(run, "records", json.loads(bed.record(1, 7, 1, revision=2)))
+    expect(answer["records"] == 1 and answer["parked"] == 1, f"answered {answer}")
+    run.serial = 2
+    run.drop(1)  # of the same patient: it is not held back
+    expect(bed.wait_for(lambda: bed.newest(run.server) == {7: 0, 2: 2}, 20), f"the server holds {bed.newest(run.server)}")
+    parked = ask(run, "queue?state=parked")["records"]
+    expect([(row["reason"], row["blocks"]) for row in parked] == [("older-revision", False)], f"parked are {parked}")
+    expect(b"older-revision parked=1" in (work / "log").read_bytes(), "nothing in the log")
+    expect(ask(run, "queue/retry", {"where": {"state": "parked"}})["matched"] == 0, "it goes with the others")
+    named = {"where": {"state": "parked", "reason": "older-revision"}, "dryRun": True}
+    expect(ask(run, "queue/retry", named)["matched"] == 1, "it is not found by its reason")
+    ask(run, f"queue/{parked[0]['id']}/retry", {"actor": "anna"})
+    run.wanted = {7: 1, 2: 2}
+    expect(bed.wait_for(run.delivered, 20), f"sent by its number, the server holds {bed.newest(run.server)}")
+    run.relay.stop()
+    return faults
 
 
 def latencies(run, count, chance):

@@ -149,6 +149,47 @@ static void an_unknown_one_stays_unknown_when_retried(void **state) {
   assert_true(claim.unknown);
 }
 
+/* --- revisions --- */
+
+/* The reason with which it stands there: "" when it is queued. */
+static const char *revise(struct store *store, const char *destination, const char *subject, int64_t revision) {
+  enum outbox_answer answer;
+  size_t older = 0;
+  int64_t id = 0;
+  struct outbox_item item = {.destination = str_of(destination), .lane = STR("p"), .kind = STR("bundle"),
+                             .subject = str_of(subject),         .revision = revision};
+  item.payload = arena_printf(store->arena, "%s %lld %lld", subject, (long long)revision, (long long)++store->now);
+  struct outbox_message message = {
+      .source = STR("clinic"), .content = item.payload, .items = &item, .item_count = 1, .older = &older};
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, &id), STATUS_OK);
+  struct outbox_row row = store_row(store, id);
+  assert_int_equal(older, str_is(row.reason, OUTBOX_OLDER));
+  assert_int_equal(row.state, older ? OUTBOX_PARKED : OUTBOX_QUEUED);
+  assert_false(row.blocks);
+  return arena_str(store->arena, row.reason).ptr;
+}
+
+static void an_older_revision_is_parked(void **state) {
+  struct store *store = *state;
+  assert_string_equal(revise(store, "ehr", "s1", 2), "");
+  assert_string_equal(revise(store, "ehr", "s1", 1), OUTBOX_OLDER);
+  assert_string_equal(revise(store, "ehr", "s1", 2), ""); /* the same, with other words: as it came */
+  assert_string_equal(revise(store, "ehr", "s2", 0), ""); /* another session */
+  assert_string_equal(revise(store, "archive", "s1", 1), ""); /* another destination */
+  assert_string_equal(revise(store, "ehr", "", 1), ""); /* of nothing */
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_string_equal(revise(store, "ehr", "s1", 4), "");
+  outbox_abandon(store->outbox); /* it was never accepted */
+  assert_string_equal(revise(store, "ehr", "s1", 3), "");
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_reopen(store);
+  assert_string_equal(revise(store, "ehr", "s1", 2), OUTBOX_OLDER);
+  int64_t id = (int64_t)9;
+  assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(store_row(store, id).state, OUTBOX_QUEUED);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+}
+
 /* --- accepting --- */
 
 static enum outbox_answer accept(struct store *store, const char *control, const char *content, int64_t *id) {
@@ -448,6 +489,7 @@ int main(void) {
       CASE(decisions_are_refused_where_they_do_not_fit),
       CASE(dropped_is_gone_but_remembered),
       CASE(an_unknown_one_stays_unknown_when_retried),
+      CASE(an_older_revision_is_parked),
       CASE(the_same_message_is_taken_once),
       CASE(a_message_is_taken_whole_or_not),
       CASE(a_full_store_refuses_and_keeps_the_group),
