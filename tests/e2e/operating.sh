@@ -79,6 +79,15 @@ cp "$work/good.json" "$work/mappings/destinations/hospital.json"
 
 PATH="$work/bin:$PATH" KETLINK="$work/bin/ketlink" tests/e2e/adding-a-mapping.py --page docs/operating.md || { cat "$work/log" >&2; exit 1; }
 
+# each reason, alert and exit status that there is stands on the page
+reasons=$(grep -ohE 'STR\("[a-z-]+"\)|RELAY_(BUSY|HELD), "[a-z-]+"' gateway/relay/outcome.c | grep -oE '"[a-z-]+"' | grep -v '"delivered"')
+alerts=$(grep -hE 'relay_alert\(|set_state\(|trouble|growing \?' gateway/relay/{folder,relay,sender}.c |
+  grep -oE '"(destination|queue|store|folder|reload|backup)-[a-z]+"')
+[ "$(wc -w <<< "$reasons $alerts")" -gt 25 ] || fail "the words of the sources are not found any more"
+for word in $reasons $alerts; do
+  grep -qF "\`${word//\"/}\`" docs/operating.md || fail "docs/operating.md does not say what $word is"
+done
+
 # what the page did: 2 was given up by name, the mended destination is in use, the trail is whole
 state_is 2 dropped || fail "record 2 was not dropped"
 curl -sf --unix-socket "$work/run/ketlink.sock" http://localhost/audit | jq -e 'any(.events[]; .what == "dropped" and .reason == "wrong-patient")' > /dev/null ||
