@@ -112,6 +112,15 @@ enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t 
   return outbox_end(outbox, status);
 }
 
+enum status outbox_clock_back(struct outbox *outbox, int64_t now, int64_t by) {
+  enum status status = outbox_begin(outbox);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *shift = outbox_statement(outbox, STATEMENT_LANE_SHIFT);
+  sqlite3_bind_int64(shift, 1, now);
+  sqlite3_bind_int64(shift, 2, by);
+  return outbox_end(outbox, outbox_run(outbox, shift));
+}
+
 enum status outbox_next_due(struct outbox *outbox, struct str destination, int64_t *out) {
   int64_t where = 0;
   *out = INT64_MAX;

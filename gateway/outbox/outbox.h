@@ -150,6 +150,8 @@ struct outbox_claim {
    "damaged" and passed over. */
 enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t now, struct arena *arena,
                          struct outbox_claim *out) MUST_USE;
+/* The clock was set back by so many milliseconds, to `now`: what waits does not wait longer for it. In the group. */
+enum status outbox_clock_back(struct outbox *outbox, int64_t now, int64_t by) MUST_USE;
 /* When the next record of the destination is due; INT64_MAX: none. */
 enum status outbox_next_due(struct outbox *outbox, struct str destination, int64_t *out) MUST_USE;
 

@@ -38,6 +38,7 @@ struct whole {
   bool backed_up;
   int64_t backed_up_at;                /* by relay_elapsed */
   int64_t started_at, started_elapsed; /* by both clocks */
+  int64_t ahead;                       /* of the wall clock since then, at the last look */
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
 };
@@ -108,6 +109,28 @@ static void watch_growth(struct whole *whole, size_t open) {
   whole->open_before = open;
 }
 
+static void commit_or_stop(struct whole *whole, enum status status) {
+  if (status == STATUS_OK) status = outbox_commit(whole->relay.outbox);
+  if (status != STATUS_IO) return;
+  whole->relay.fatal = status;
+  event_base_loopbreak(whole->relay.base);
+}
+
+/* Due times are of the wall clock, since they outlive this process; one that is set back must not make records wait. */
+static void watch_clock(struct whole *whole) {
+  enum { STEP_MS = 2000 };
+  struct relay *relay = &whole->relay;
+  int64_t now = relay_now(relay);
+  int64_t ahead = now - whole->started_at - (relay_elapsed(relay) - whole->started_elapsed);
+  int64_t back = whole->ahead - ahead;
+  if (back > -STEP_MS && back < STEP_MS) return;
+  whole->ahead = ahead;
+  RELAY_LOG(relay, RELAY_WARNING, "clock-stepped", RELAY_NUMBER("ms", -back));
+  if (back < 0) return;
+  commit_or_stop(whole, outbox_clock_back(relay->outbox, now, back));
+  relay_kick(relay);
+}
+
 /* Not later than the time of the start and what has passed since: a clock that jumps ahead must not make
  * everything old. */
 static int64_t sober_now(const struct whole *whole) {
@@ -122,11 +145,7 @@ static void sweep(struct whole *whole) {
   struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
                                        .dedupe_ms = config->dedupe_days * 86400000};
   enum status status = outbox_sweep(whole->relay.outbox, &retention, sober_now(whole), SWEEP_ROWS, &swept);
-  if (status == STATUS_OK) status = outbox_commit(whole->relay.outbox);
-  if (status == STATUS_IO) {
-    whole->relay.fatal = status;
-    event_base_loopbreak(whole->relay.base);
-  }
+  commit_or_stop(whole, status);
   if (swept.records || swept.keys)
     RELAY_LOG(&whole->relay, RELAY_INFO, "swept", RELAY_NUMBER("records", (int64_t)swept.records),
               RELAY_NUMBER("keys", (int64_t)swept.keys));
@@ -166,6 +185,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   (void)socket;
   (void)what;
   if (relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
+  watch_clock(whole);
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, open_records(&stats));
