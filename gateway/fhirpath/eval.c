@@ -11,19 +11,30 @@ enum { FIRST_SEGMENT = 64, SEGMENT = 256, GROWTH = 4 };
 
 /* --- failing */
 
-bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...) {
-  e->status = STATUS_INVALID;
-  if (!e->run->diags) return false;
+static void tell(struct fp_eval *e, const struct fp_ins *ins, enum diag_severity severity, enum diag_code code,
+                 struct str message) {
+  if (!e->run->diags) return;
   struct diag_at at = {.source = e->program->source.text.ptr ? &e->program->source : NULL,
                        .offset = ins->offset};
   if (e->run->at) at = *e->run->at;
   if (!at.expression.len) at.expression = e->program->text;
+  diag_add(e->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
+}
+
+bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...) {
+  va_list args;
+  e->status = STATUS_INVALID;
+  va_start(args, format);
+  tell(e, ins, DIAG_ERROR, code, arena_vprintf(e->arena, format, args));
+  va_end(args);
+  return false;
+}
+
+void fp_warn(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  struct str message = arena_vprintf(e->arena, format, args);
+  tell(e, ins, DIAG_WARNING, code, arena_vprintf(e->arena, format, args));
   va_end(args);
-  diag_error(e->run->diags, code, &at, "%.*s", STR_ARG(message));
-  return false;
 }
 
 bool fp_nomem(struct fp_eval *e) {

@@ -104,6 +104,13 @@ struct fp_compile {
 enum status fhirpath_compile(const struct fp_compile *compile, struct arena *arena, struct diag_list *diags,
                              struct fp_program **out, size_t *used) MUST_USE;
 
+/* Where texts without an offset were written; for fromDtm(). */
+struct fp_place {
+  bool has_offset; /* of the message: it goes first */
+  int16_t offset;  /* minutes east of UTC */
+  const struct datetime_zone *zone; /* of the clinic; NULL: not known */
+};
+
 struct fp_run {
   const struct host *host;         /* now(), today(), timeOfDay(); one instant per run */
   struct arena *arena;             /* results and scratch */
@@ -114,6 +121,7 @@ struct fp_run {
   struct tree_node *root_resource; /* %rootResource; NULL = %resource's container */
   const struct fp_list *variables; /* one per compiled variable */
   struct str terminology_note;     /* reserved */
+  const struct fp_place *place;    /* NULL: not known */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */
   const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
   void (*trace)(void *context, struct str name, const struct fp_list *items);
@@ -148,6 +156,8 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
 const struct def_type *fhirpath_result_type(const struct fp_program *program);
 /* The system value inside a primitive node (or the item itself): string, Boolean, Integer, Decimal, date … */
 struct fp_item fhirpath_value(const struct fp_item *item, struct arena *arena);
+/* A date or time of HL7 v2 (DTM); false when it is none. Its parts are as written, nothing is filled in. */
+bool fhirpath_dtm(struct str text, struct datetime *out);
 /* Text of a primitive item: a string's characters, a number's text. False for complex nodes. */
 bool fhirpath_text(const struct fp_item *item, struct arena *arena, struct str *out);
 /* "FHIR.Patient", "System.String" … of an item. */

@@ -333,6 +333,9 @@ static inline void fp_release(struct fp_eval *e, struct fp_mark mark) {
 /* Diagnostic at the instruction; always false. */
 bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The value goes on without it; the record gets a warning. */
+void fp_warn(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 bool fp_nomem(struct fp_eval *e);
 bool fp_limit(struct fp_eval *e);
 static inline bool fp_count(struct fp_eval *e, size_t steps) {

@@ -17,6 +17,7 @@ enum intake_identity {
   INTAKE_PATIENT, /* what keeps its order on the way: "patient.mrn"; may be absent */
   INTAKE_RECORD,  /* by which people find it: "session.id"; may be absent */
   INTAKE_REVISION, /* a whole number that grows with each correction of it: "session.revision"; may be absent */
+  INTAKE_SENT,    /* a time of HL7 v2 whose offset holds for all times of the message that have none: "MSH.MSH_7" */
   INTAKE_IDENTITIES
 };
 struct intake_route {
@@ -26,12 +27,21 @@ struct intake_route {
   struct str identities[INTAKE_IDENTITIES]; /* FHIRPath */
   const struct def_type *type;
 };
+/* What is known of a clinic by its id. */
+struct intake_clinic {
+  struct str id;
+  const struct datetime_zone *zone; /* of times that have no offset */
+};
 struct intake_routes {
   struct intake_route *routes;
   size_t count;
+  struct intake_clinic *clinics;
+  size_t clinic_count;
 };
-/* Reads and checks routes.json: { "routes": [ { format, model, map, clinicId, patientId, recordId, revision } ] }.
- * STATUS_CONFIG with diagnostics. */
+/* NULL: routes.json says nothing of it. */
+const struct intake_clinic *intake_clinic_find(const struct intake_routes *routes, struct str id);
+/* Reads and checks routes.json: { "clinics": [ { id, timeZone } ], "routes": [ { format, model, map, clinicId, patientId,
+ * recordId, revision, sentAt } ] }; there may be no clinics. STATUS_CONFIG with diagnostics. */
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) MUST_USE;

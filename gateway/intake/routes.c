@@ -1,6 +1,7 @@
 /* routes.c - mappings/routes.json: which format goes to which model and map.
  *
- *   { "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id",
+ *   { "clinics": [ { "id": "riverside", "timeZone": "America/Chicago" } ],
+ *     "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id",
  *       "patientId": "patient.mrn", "recordId": "session.id",
  *       "revision": "session.revision" } ] }
  */
@@ -16,12 +17,18 @@ static const struct config_key route_keys[] = {
     {.name = "patientId", .type = CONFIG_STRING},
     {.name = "recordId", .type = CONFIG_STRING},
     {.name = "revision", .type = CONFIG_STRING},
+    {.name = "sentAt", .type = CONFIG_STRING},
 };
-static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId", "revision"};
+static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId", "revision", "sentAt"};
+static const struct config_key clinic_keys[] = {
+    {.name = "id", .type = CONFIG_STRING, .required = true},
+    {.name = "timeZone", .type = CONFIG_STRING, .required = true},
+};
 
 struct reading {
   const char *path;
   const struct config *config;
+  const struct host *host;
   const struct definitions *definitions;
   struct arena *arena;
   struct diag_list *diags;
@@ -67,12 +74,42 @@ static enum status read_route(const struct reading *reading, const json_t *objec
   return STATUS_OK;
 }
 
-static enum status read_all(const struct reading *reading, const json_t *file, struct intake_routes *out) {
+static enum status read_clinic(const struct reading *reading, const json_t *object, struct intake_routes *out) {
+  struct intake_clinic *clinic = &out->clinics[out->clinic_count];
+  if (!config_check(reading->config, object, "a clinic", clinic_keys, sizeof clinic_keys / sizeof clinic_keys[0],
+                    reading->diags))
+    return STATUS_CONFIG;
+  clinic->id = arena_str(reading->arena, config_string(object, "id"));
+  if (!clinic->id.ptr) return STATUS_NOMEM;
+  if (intake_clinic_find(out, clinic->id)) return complain(reading, "a clinic stands twice: ", clinic->id);
+  struct str zone = config_string(object, "timeZone");
+  enum status status = datetime_zone_read(reading->host, zone, reading->arena, &clinic->zone);
+  if (status == STATUS_NOT_FOUND || status == STATUS_INVALID)
+    return complain(reading, "no such time zone on this machine (IANA names, such as America/Chicago; Debian: package tzdata): ",
+                    zone);
+  if (status == STATUS_OK) out->clinic_count++;
+  return status;
+}
+
+static enum status read_clinics(const struct reading *reading, const json_t *clinics, struct intake_routes *out) {
   enum status worst = STATUS_OK;
   size_t index;
-  const json_t *object, *routes = json_object_get(file, "routes");
-  if (!json_is_array(routes) || json_object_size(file) != 1)
-    return complain(reading, "the file holds one member, ", STR("\"routes\", a list"));
+  const json_t *object;
+  out->clinics = ARENA_ARRAY(reading->arena, struct intake_clinic, json_array_size(clinics) + 1);
+  if (!out->clinics) return STATUS_NOMEM;
+  json_array_foreach(clinics, index, object) {
+    enum status status = read_clinic(reading, object, out);
+    if (status != STATUS_OK) worst = status;
+  }
+  return worst;
+}
+
+static enum status read_all(const struct reading *reading, const json_t *file, struct intake_routes *out) {
+  size_t index;
+  const json_t *object, *routes = json_object_get(file, "routes"), *clinics = json_object_get(file, "clinics");
+  if (!json_is_array(routes) || (clinics && !json_is_array(clinics)) || json_object_size(file) != (clinics ? 2 : 1))
+    return complain(reading, "the file holds ", STR("\"routes\", a list, and may hold \"clinics\", a list"));
+  enum status worst = read_clinics(reading, clinics, out);
   out->routes = ARENA_ARRAY(reading->arena, struct intake_route, json_array_size(routes) + 1);
   if (!out->routes) return STATUS_NOMEM;
   json_array_foreach(routes, index, object) {
@@ -86,12 +123,18 @@ enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) {
   struct config file;
-  struct reading reading = {path, &file, definitions, arena, diags};
+  struct reading reading = {path, &file, host, definitions, arena, diags};
   *out = (struct intake_routes){0};
   enum status status = config_read(host, path, diags, &file);
   if (status == STATUS_OK) status = read_all(&reading, file.object, out);
   config_close(&file);
   return status;
+}
+
+const struct intake_clinic *intake_clinic_find(const struct intake_routes *routes, struct str id) {
+  for (size_t i = 0; routes && i < routes->clinic_count; i++)
+    if (str_eq(routes->clinics[i].id, id)) return &routes->clinics[i];
+  return NULL;
 }
 
 const struct intake_route *intake_route_find(const struct intake_routes *routes, struct str format) {

@@ -633,4 +633,17 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
                      const struct fp_item *focus, struct fp_list *out);
 void fml_mark_below(struct tree_node *node);
 
+/* --- what no rule read (unread.c, unread_message.c) --- */
+struct fml_unread {
+  struct str path;
+  const struct tree_node *first;
+  size_t count;
+  bool part_read;
+};
+bool fml_any_read(const struct tree_node *node);
+size_t fml_count_leaves(const struct tree_node *node);
+/* A message of HL7 version 2: its models are named V2_ADT_A01, V2_PID. */
+bool fml_is_message(const struct tree_node *source);
+void fml_report_message(const struct tree_node *source, const struct mapping_run *run);
+
 #endif

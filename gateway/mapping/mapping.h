@@ -100,6 +100,7 @@ struct mapping_run {
   void *trace_context;
   void (*unknown)(void *context, const struct mapping_unknown *unknown); /* NULL: the diagnostic alone */
   void *unknown_context;
+  const struct fp_place *place;      /* of times without an offset; NULL: not known */
   size_t max_steps, max_depth;       /* 0: defaults */
   struct mapping_coverage *coverage; /* NULL: not counted */
 };
@@ -107,7 +108,8 @@ struct mapping_run {
 enum status mapping_run(const struct mapping_set *set, const struct mapping_map *map,
                         const struct mapping_run *run, struct tree_node *source,
                         struct tree_node **target) MUST_USE;
-/* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). */
+/* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). Of a message
+   of HL7 version 2 they are information, by place: PID-10, PID-3.2, PD1. */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
 
 /* Map text to a StructureMap resource (shape of R4, or of R5), a StructureMap resource to map text. Nothing

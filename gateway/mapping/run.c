@@ -573,6 +573,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .diags = run->diags,
                             .resource = run->source,
                             .mark_read = true,
+                            .place = params->place,
                             .at = &run->at};
   return run->constants && run->constants_done;
 }

@@ -6,17 +6,10 @@
  */
 #include "mapping/internal.h"
 
-struct unread {
-  struct str path;
-  const struct tree_node *first;
-  size_t count;
-  bool part_read;
-};
-
 struct walk {
   const struct mapping_run *run;
   struct str root;
-  struct map paths; /* plain path -> struct unread */
+  struct map paths; /* plain path -> struct fml_unread */
   bool part_read;
   bool nomem;
 };
@@ -25,26 +18,26 @@ static bool is_leaf(const struct tree_node *node) {
   return node->kind != TREE_OBJECT && node->kind != TREE_NULL && !tree_is_meta(node);
 }
 
-static bool any_read(const struct tree_node *node) {
+bool fml_any_read(const struct tree_node *node) {
   if (is_leaf(node) && (node->flags & TREE_READ)) return true;
   for (const struct tree_node *child = node->child; child; child = child->next)
-    if (any_read(child)) return true;
+    if (fml_any_read(child)) return true;
   return false;
 }
 
-static size_t count_leaves(const struct tree_node *node) {
+size_t fml_count_leaves(const struct tree_node *node) {
   size_t count = is_leaf(node);
   for (const struct tree_node *child = node->child; child; child = child->next)
-    count += count_leaves(child);
+    count += fml_count_leaves(child);
   return count;
 }
 
 static void note(struct walk *walk, const struct tree_node *node, size_t values) {
   struct str path = tree_path_plain(node, walk->root, walk->run->arena);
-  struct unread *unread = path.ptr ? map_get(&walk->paths, path) : NULL;
+  struct fml_unread *unread = path.ptr ? map_get(&walk->paths, path) : NULL;
   if (path.ptr && !unread) {
-    unread = ARENA_NEW(walk->run->arena, struct unread);
-    if (unread) *unread = (struct unread){.path = path, .first = node, .part_read = walk->part_read};
+    unread = ARENA_NEW(walk->run->arena, struct fml_unread);
+    if (unread) *unread = (struct fml_unread){.path = path, .first = node, .part_read = walk->part_read};
     if (!unread || map_put(&walk->paths, path, unread) != STATUS_OK) unread = NULL;
   }
   if (unread)
@@ -57,7 +50,7 @@ static void note(struct walk *walk, const struct tree_node *node, size_t values)
 static void visit(struct walk *walk, const struct tree_node *node) {
   if (tree_is_meta(node) || walk->nomem) return;
   if (!walk->part_read) {
-    note(walk, node, count_leaves(node));
+    note(walk, node, fml_count_leaves(node));
     return;
   }
   if (is_leaf(node) && !(node->flags & TREE_READ)) note(walk, node, 1);
@@ -65,7 +58,7 @@ static void visit(struct walk *walk, const struct tree_node *node) {
     visit(walk, child);
 }
 
-static void tell(const struct walk *walk, const struct unread *unread) {
+static void tell(const struct walk *walk, const struct fml_unread *unread) {
   struct diag_at at = {.path = tree_path(unread->first, walk->root, walk->run->arena)};
   if (unread->first->offset) {
     at.source = walk->run->source;
@@ -82,12 +75,16 @@ static void tell(const struct walk *walk, const struct unread *unread) {
 /* Parts are the members of the root; repetitions of one count together. */
 static bool part_read(const struct tree_node *part) {
   for (; part; part = tree_next_same(part))
-    if (any_read(part)) return true;
+    if (fml_any_read(part)) return true;
   return false;
 }
 
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run) {
   struct walk walk = {.run = run};
+  if (fml_is_message(source)) {
+    fml_report_message(source, run);
+    return;
+  }
   const struct def_type *type = node_type(source);
   walk.root = type ? def_type_name(type) : STR("");
   map_init(&walk.paths, run->arena);

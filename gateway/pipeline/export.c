@@ -30,13 +30,30 @@ static enum status check_record(const struct passage *passage) {
   return settled(passage, validation_check(passage->pipeline->validation, &run, passage->record->root));
 }
 
+/* Where the times of the record were written that do not say it themselves. */
+static struct fp_place place_of(const struct passage *passage) {
+  struct arena *arena = passage->run->arena;
+  struct fp_place place = {0};
+  struct datetime sent;
+  if (!passage->way->identities[INTAKE_SENT]) return place;
+  struct str id = pipeline_identity(passage->pipeline, passage->record, INTAKE_CLINIC, arena);
+  const struct intake_clinic *clinic = intake_clinic_find(&passage->pipeline->routes, id);
+  if (clinic) place.zone = clinic->zone;
+  if (!fhirpath_dtm(pipeline_identity(passage->pipeline, passage->record, INTAKE_SENT, arena), &sent)) return place;
+  place.has_offset = sent.has_offset;
+  place.offset = sent.offset;
+  return place;
+}
+
 static enum status map_record(const struct passage *passage, struct tree_node **bundle) {
+  struct fp_place place = place_of(passage);
   struct mapping_run run = {.host = passage->pipeline->host,
                             .arena = passage->run->arena,
                             .diags = passage->run->diags,
                             .source = &passage->record->source,
                             .trace = passage->run->trace,
                             .trace_context = passage->run->trace_context,
+                            .place = &place,
                             .unknown = passage->run->unknown,
                             .unknown_context = passage->run->unknown_context};
   enum status status =

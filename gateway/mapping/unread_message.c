@@ -1,0 +1,91 @@
+/*
+ * unread_message.c - what no rule read of a message of HL7 version 2: by place (PID-10, PID-3.2, or PD1 when nothing of
+ * a segment was read), once in a message however often it repeats.
+ *
+ * All of it is information: a sender fills what it has, and much of that is nothing that FHIR or this clinic asks for.
+ */
+#include "mapping/internal.h"
+
+enum { SEGMENT_NAME = 3, PLACE_DEPTH = 3 /* field, component, subcomponent */ };
+
+struct message {
+  const struct mapping_run *run;
+  struct map places; /* place -> struct fml_unread */
+  bool nomem;
+};
+
+static void note(struct message *message, struct str place, const struct tree_node *node, size_t values) {
+  struct fml_unread *unread = place.ptr ? map_get(&message->places, place) : NULL;
+  if (place.ptr && !unread) {
+    unread = ARENA_NEW(message->run->arena, struct fml_unread);
+    if (unread) *unread = (struct fml_unread){.path = place, .first = node};
+    if (!unread || map_put(&message->places, place, unread) != STATUS_OK) unread = NULL;
+  }
+  if (unread)
+    unread->count += values;
+  else
+    message->nomem = true;
+}
+
+/* PID_3 below PID: "PID-3"; CX_2 below that: "PID-3.2". */
+static struct str place_of(struct message *message, struct str above, const struct tree_node *node, unsigned depth) {
+  size_t at = node->name.len;
+  while (at > 0 && node->name.ptr[at - 1] != '_')
+    at--;
+  return arena_printf(message->run->arena, "%.*s%s%.*s", STR_ARG(above), depth ? "." : "-",
+                      STR_ARG(str_slice(node->name, at, SIZE_MAX)));
+}
+
+/* A part of which nothing was read is told whole. */
+static void visit(struct message *message, struct str above, const struct tree_node *node, unsigned depth) {
+  if (tree_is_meta(node) || message->nomem) return;
+  size_t values = fml_count_leaves(node);
+  if (values == 0) return;
+  struct str place = place_of(message, above, node, depth);
+  if (!fml_any_read(node) || depth + 1 == PLACE_DEPTH) {
+    if (!fml_any_read(node)) note(message, place, node, values);
+    return;
+  }
+  for (const struct tree_node *child = node->child; child; child = child->next)
+    visit(message, place, child, depth + 1);
+}
+
+static void visit_segments(struct message *message, const struct tree_node *group) {
+  for (const struct tree_node *node = group->child; node && !message->nomem; node = node->next) {
+    if (tree_is_meta(node)) continue;
+    if (node->name.len != SEGMENT_NAME) {
+      visit_segments(message, node);
+      continue;
+    }
+    if (!fml_any_read(node)) {
+      size_t values = fml_count_leaves(node);
+      if (values) note(message, node->name, node, values);
+      continue;
+    }
+    for (const struct tree_node *field = node->child; field; field = field->next)
+      visit(message, node->name, field, 0);
+  }
+}
+
+bool fml_is_message(const struct tree_node *source) {
+  const struct def_type *type = node_type(source);
+  return type && str_starts(def_type_name(type), STR("V2_"));
+}
+
+void fml_report_message(const struct tree_node *source, const struct mapping_run *run) {
+  struct message message = {.run = run};
+  map_init(&message.places, run->arena);
+  visit_segments(&message, source);
+  for (size_t i = 0; i < message.places.count; i++) {
+    const struct fml_unread *unread = message.places.entries[i].value;
+    struct diag_at at = {.path = unread->path};
+    if (unread->first->offset) {
+      at.source = run->source;
+      at.offset = tree_offset(unread->first);
+    }
+    if (unread->count > 1)
+      diag_add(run->diags, DIAG_INFORMATION, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it (%zu values)", unread->count);
+    else
+      diag_add(run->diags, DIAG_INFORMATION, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it");
+  }
+}
