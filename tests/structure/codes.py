@@ -23,9 +23,15 @@ US_CORE = SHARED / "conformance/packages/hl7.fhir.us.core-6.1.0.tgz"
 NUMBERS_ONLY = {"http://www.ama-assn.org/go/cpt", "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"}
 # HL7 publishes them, others own them, and FHIR has only fragments: the list must confirm each code.
 FOREIGN = re.compile(r"loinc|snomed|rxnorm|unitsofmeasure|ama-assn|cms\.gov|nucc|nubc|sid/")
+# Not codes: URIs that a map looks up by a word.
+URIS = "http://ketlink.dev/fhir/CodeSystem/uri"
 # What a map computes instead of writing it out: no code is shipped.
 PAIR = re.compile(
     r"\b(\w+)\.system\s*=\s*'(?P<system>[^']+)',\s*\1\.code\s*=\s*'(?P<code>[^']+)'(?:,\s*\1\.display\s*=\s*'(?P<display>(?:[^'\\]|\\.)*)')?")
+
+
+def maps(mappings):
+    return sorted([*mappings.glob("clinic/*.fml"), *mappings.glob("hl7v2/*.fml")])
 
 
 def shipped(mappings):
@@ -34,9 +40,11 @@ def shipped(mappings):
         for group in json.loads(path.read_text())["group"]:
             for element in group["element"]:
                 for target in element["target"]:
-                    if "code" in target:
+                    if "code" in target and group["target"] == URIS:
+                        assert re.match(r"(https?://|urn:)\S+$", target["code"]), (path.name, target["code"])
+                    elif "code" in target:
                         yield f"{path.name} '{element['code']}'", group["target"], target["code"], target.get("display")
-    for path in sorted(mappings.glob("clinic/*.fml")):
+    for path in maps(mappings):
         text = path.read_text()
         for match in PAIR.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
@@ -45,7 +53,7 @@ def shipped(mappings):
 
 def written_out(mappings):
     """How many codes the maps write out in any order of members; PAIR must find them all."""
-    texts = "".join(path.read_text() for path in mappings.glob("clinic/*.fml"))
+    texts = "".join(path.read_text() for path in maps(mappings))
     return len(re.findall(r"\w+\.code\s*=\s*'", texts))
 
 
