@@ -36,6 +36,10 @@ enum {
   LIMIT_SET_ROW_BYTES = 1 << 20,    /* one row; a quotation mark that is never closed ends here */
   LIMIT_SET_ROWS = 20000,           /* rows of one file that belong to one record */
   LIMIT_SET_INDEX = 8 << 20,        /* rows that are looked up and not read in order, 16 bytes each */
+  LIMIT_HL7V2_BYTES = 1 << 20,      /* one HL7 v2 message, where nothing else is said */
+  LIMIT_HL7V2_LARGEST = 64 << 20,   /* and the most that may be said */
+  LIMIT_HL7V2_SEGMENTS = 100000,    /* segments of one message */
+  LIMIT_HL7V2_FIELDS = 1000000,     /* its fields, all segments together */
   LIMIT_RESPONSE_BYTES = 16 << 20,  /* an HTTP answer, decoded */
   LIMIT_CAPABILITY_TYPES = 1000,    /* resource types of a CapabilityStatement */
   LIMIT_CAPABILITY_PARAMETERS = 1000, /* search parameters of one of them */

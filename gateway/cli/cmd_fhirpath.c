@@ -37,12 +37,7 @@ static enum status bind(struct evaluation *e) {
 }
 
 static enum status load(struct evaluation *e) {
-  const char *path = e->cli->arguments[1];
-  struct str text;
-  enum status status = cli_read(e->cli, path, e->arena, e->diags, &text);
-  if (status != STATUS_OK) return status;
-  e->file = source_make(str_of(path), text);
-  status = tree_read(&e->file, NULL, e->arena, e->diags, &e->root);
+  enum status status = tree_read(&e->file, NULL, e->arena, e->diags, &e->root);
   return status == STATUS_OK ? bind(e) : status;
 }
 
@@ -111,11 +106,8 @@ static enum status run_program(struct evaluation *e, const struct fp_program *pr
   return out->error;
 }
 
-static enum status evaluate(struct evaluation *e, struct buf *out) {
+static enum status evaluate_root(struct evaluation *e, struct buf *out) {
   struct fp_program *program;
-  enum status status = load(e);
-  if (status != STATUS_OK) return status;
-  e->expression = source_make(STR("expression"), str_of(e->cli->arguments[0]));
   const struct def_type *type = e->definitions ? node_type(e->root) : NULL;
   struct fp_compile compile = {.definitions = e->definitions,
                                .units = e->units,
@@ -123,8 +115,34 @@ static enum status evaluate(struct evaluation *e, struct buf *out) {
                                .resource = type,
                                .source = &e->expression,
                                .to = e->expression.text.len};
-  status = fhirpath_compile(&compile, e->arena, e->diags, &program, NULL);
+  enum status status = fhirpath_compile(&compile, e->arena, e->diags, &program, NULL);
   return status == STATUS_OK ? run_program(e, program, out) : status;
+}
+
+/* One message after the other. */
+static enum status evaluate_messages(struct evaluation *e, struct buf *out) {
+  struct intake_input input = intake_open(e->file.name, e->file.text);
+  struct intake_record record;
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK) {
+    status = intake_next(&input, e->definitions, NULL, e->arena, e->diags, &record);
+    e->root = record.root;
+    e->file = record.source;
+    if (status == STATUS_OK) status = evaluate_root(e, out);
+  }
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status evaluate(struct evaluation *e, struct buf *out) {
+  const char *path = e->cli->arguments[1];
+  struct str text;
+  enum status status = cli_read(e->cli, path, e->arena, e->diags, &text);
+  if (status != STATUS_OK) return status;
+  e->file = source_make(str_of(path), text);
+  e->expression = source_make(STR("expression"), str_of(e->cli->arguments[0]));
+  if (e->definitions && hl7v2_is(text)) return evaluate_messages(e, out);
+  status = load(e);
+  return status == STATUS_OK ? evaluate_root(e, out) : status;
 }
 
 static int run(struct cli *cli) {
@@ -150,7 +168,8 @@ const struct cli_command cli_fhirpath = {
     .summary = "evaluate a FHIRPath expression, one item a line",
     .examples = "ketlink fhirpath \"Patient.name.where(use='official').given\" patient.json\n"
                 "ketlink fhirpath --type session-record \"doses.count()\" record.json\n"
-                "ketlink fhirpath --json \"Observation.value\" -\n",
+                "ketlink fhirpath --json \"Observation.value\" -\n"
+                "ketlink fhirpath \"PID.PID_3.CX_1\" adt.hl7      each message of the file, one after the other\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .min_arguments = 2,

@@ -68,7 +68,7 @@ static enum status add_files(struct search *search, struct str folder, struct st
 }
 
 static enum status walk(struct search *search, struct str folder, size_t depth) {
-  static const char *const suffixes[] = {".json", ".ndjson", ".xml"};
+  static const char *const suffixes[] = {".json", ".ndjson", ".xml", ".hl7"};
   struct str *names = NULL;
   size_t count = 0;
   enum status status = STATUS_OK;
@@ -99,7 +99,7 @@ static enum status add_folder(struct search *search, const char *path) {
   if (found > 1) qsort(search->out->paths + from, found, sizeof *search->out->paths, by_bytes);
   if (status != STATUS_OK || found) return status;
   return refuse(search, str_of(path), DIAG_FILE_UNREADABLE, STATUS_NOT_FOUND,
-                "the folder has no .json, .ndjson or .xml file, and no set of CSV files");
+                "the folder has no .json, .ndjson, .xml or .hl7 file, and no set of CSV files");
 }
 
 static bool is_folder(const char *path) {

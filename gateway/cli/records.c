@@ -51,6 +51,11 @@ static enum status open_text(struct cli *cli, struct cli_records *records) {
   return status;
 }
 
+static bool has_messages(const struct intake_input *input) {
+  struct intake_input copy = *input;
+  return input->hl7v2 && intake_skip(&copy) && intake_skip(&copy);
+}
+
 enum status cli_records_open(struct cli *cli, const char *path, struct cli_records *out) {
   *out = (struct cli_records){.path = path, .arena = arena_new(LIMIT_ARENA_BYTES)};
   if (!out->arena) return STATUS_NOMEM;
@@ -60,7 +65,7 @@ enum status cli_records_open(struct cli *cli, const char *path, struct cli_recor
   if (is_folder(path)) return open_set(cli, out);
   if (is_large_file(path)) status = open_mapped(out);
   if (status != STATUS_OK) status = open_text(cli, out);
-  out->many = out->input.lines;
+  out->many = out->input.lines || has_messages(&out->input);
   return status;
 }
 

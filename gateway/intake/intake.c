@@ -2,7 +2,13 @@
 #include "intake/csv.h"
 
 struct intake_input intake_open(struct str name, struct str text) {
-  return (struct intake_input){.name = name, .text = text, .line = 1, .lines = intake_is_lines(name, text)};
+  bool hl7v2 = hl7v2_is(text);
+  return (struct intake_input){.name = name,
+                               .text = text,
+                               .line = 1,
+                               .lines = !hl7v2 && intake_is_lines(name, text),
+                               .hl7v2 = hl7v2,
+                               .batch = hl7v2_batch_open(text)};
 }
 
 /* --- cutting --- */
@@ -37,6 +43,7 @@ static bool take_text(struct intake_input *input, struct source *out) {
 
 bool intake_skip(struct intake_input *input) {
   if (input->set) return intake_csv_skip(input);
+  if (input->hl7v2) return intake_hl7v2_skip(input);
   struct source source;
   return take_text(input, &source);
 }
@@ -56,19 +63,20 @@ static struct str list_formats(const struct intake_routes *routes, struct arena 
   return list;
 }
 
-static enum status refuse_format(const struct intake_record *record, const struct tree_node *format,
+/* `format`: empty if it has none. */
+static enum status refuse_format(const struct intake_record *record, size_t offset, struct str format,
                                  const struct intake_routes *routes, struct arena *arena,
                                  struct diag_list *diags) {
-  struct diag_at at = {.source = &record->source, .offset = tree_offset(format ? format : record->root)};
+  struct diag_at at = {.source = &record->source, .offset = offset};
   struct str known = list_formats(routes, arena);
-  if (!format) {
+  if (!format.ptr) {
     diag_error(diags, DIAG_INPUT_FORMAT, &at,
                "neither a FHIR resource (no resourceType) nor a clinic record (no format); formats: %.*s",
                STR_ARG(known));
     return STATUS_INVALID;
   }
-  struct str near = intake_route_nearest(routes, format->text);
-  struct str word = diag_quote(arena, format->text);
+  struct str near = intake_route_nearest(routes, format);
+  struct str word = diag_quote(arena, format);
   if (near.len)
     diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format \"%.*s\"; did you mean %.*s?",
                STR_ARG(word), STR_ARG(near));
@@ -89,11 +97,26 @@ static enum status find_route(struct intake_record *record, const struct intake_
   }
   if (tree_find(record->root, "resourceType")) return STATUS_OK;
   record->route = format && format->kind == TREE_STRING ? intake_route_find(routes, format->text) : NULL;
-  if (!record->route) return refuse_format(record, format, routes, arena, diags);
+  if (!record->route)
+    return refuse_format(record, tree_offset(format ? format : record->root), format ? format->text : (struct str){0},
+                         routes, arena, diags);
   if (record->source.text.len <= LIMIT_RECORD_BYTES) return STATUS_OK;
   diag_error(diags, DIAG_INPUT_TOO_LARGE, &at, "the record has %zu bytes; a clinic record may have %d",
              record->source.text.len, LIMIT_RECORD_BYTES);
   return STATUS_INVALID;
+}
+
+static enum status next_message(struct intake_input *input, const struct definitions *definitions,
+                                const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
+                                struct intake_record *out) {
+  struct str format = {0};
+  enum status status = intake_hl7v2_next(input, definitions, arena, diags, out, &format);
+  if (status != STATUS_OK) return status;
+  out->route = intake_route_find(routes, format);
+  if (out->route || !routes) return STATUS_OK;
+  status = refuse_format(out, 0, format, routes, arena, diags);
+  out->root = NULL;
+  return status;
 }
 
 /* --- the whole --- */
@@ -103,6 +126,7 @@ enum status intake_next(struct intake_input *input, const struct definitions *de
                         struct intake_record *out) {
   if (input->set) return intake_csv_next(input, arena, diags, out);
   *out = (struct intake_record){0};
+  if (input->hl7v2) return next_message(input, definitions, routes, arena, diags, out);
   if (!take_text(input, &out->source)) return STATUS_NOT_FOUND;
   struct tree_limits limits = tree_limits_default();
   if (input->lines) limits.bytes = LIMIT_RECORD_BYTES;

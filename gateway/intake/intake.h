@@ -1,5 +1,5 @@
 /*
- * intake.h - what the clinic gives -> bound source trees: JSON, NDJSON, and sets of CSV files.
+ * intake.h - what the clinic gives -> bound source trees: JSON, NDJSON, HL7 v2 messages, and sets of CSV files.
  *
  * A *route* (mappings/routes.json) says for each format which logical model types it and which map translates
  * it.
@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "definitions/definitions.h"
+#include "hl7v2/hl7v2.h"
 #include "tree/tree.h"
 
 /* Whose a record is, and which. */
@@ -60,7 +61,7 @@ struct intake_place {
   uint32_t line;
 };
 
-/* An input file: one JSON document, or NDJSON with one record a line (by name .ndjson, or when more text
+/* An input file: one JSON document, HL7 v2 messages (the first bytes say so: MSH, FHS or BHS), or NDJSON with one record a line (by name .ndjson, or when more text
    follows the first document). intake_next gives one record after the other, each in the caller's arena, in
    constant memory. */
 struct intake_input {
@@ -68,6 +69,8 @@ struct intake_input {
   size_t at;
   uint32_t line;
   bool lines;
+  bool hl7v2; /* messages: `batch` says how far, one record each; format is "hl7v2/" and the message structure */
+  struct hl7v2_batch batch;
   /* a CSV set: at is the sum of all places */
   const struct intake_set *set;
   size_t loose; /* rows of no record that were reported */
@@ -78,7 +81,7 @@ struct intake_input intake_open(struct str name, struct str text);
    each a copy of the input as it was before. */
 bool intake_skip(struct intake_input *input);
 /* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on).
- */
+   `routes` NULL: HL7 v2 messages come without a route. */
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) MUST_USE;

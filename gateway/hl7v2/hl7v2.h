@@ -1,0 +1,162 @@
+/*
+ * hl7v2.h - HL7 v2 messages in the text protocol ER7: index, values by place, typed tree, writing, envelopes,
+ * charsets, acknowledgements.
+ *
+ * Purpose. Versions 2.1 to 2.8, any delimiters. Pure: no sockets, no clock, no files. The way of a message:
+ *
+ *   bytes --hl7v2_batch_next--> bytes of one message --hl7v2_decode--> UTF-8 --hl7v2_scan--> index
+ *         index --hl7v2_value--> one value (fast)        index --hl7v2_tree--> bound tree --> FHIRPath, maps
+ *         tree --hl7v2_write--> UTF-8 --hl7v2_encode--> bytes
+ *
+ * hl7v2_write(hl7v2_tree(x)) is x byte for byte, and a tree that was made here comes back the same when it has
+ * been written and read.
+ *
+ * Ownership. All that is made lives in the caller's arena; the texts of values are views of the source where
+ * nothing was escaped, so the source must live as long. Messages, trees and definitions are not changed by
+ * reading them: any number of threads may read, one may make.
+ *
+ * Positions. Offsets are bytes of the decoded text (UTF-8), which for ASCII and UTF-8 are those of the message.
+ *
+ * Errors. INVALID with a diagnostic that names line and column; LIMIT never (what is over a cap is INVALID and
+ * says which); NOMEM. A diagnostic quotes names of segments and charsets, never a value.
+ *
+ * Source. HL7 Version 2.5.1 and 2.8.2, chapter 2 (Control): 2.5 delimiters, 2.6 message construction, 2.7
+ * escapes, 2.9 acknowledgements, 2.10 batches, 2.14.9 MSH; names of v2.xml (HL7 Version 2: XML Encoding).
+ */
+#ifndef KETLINK_HL7V2_HL7V2_H
+#define KETLINK_HL7V2_HL7V2_H
+
+#include "base/base.h"
+#include "definitions/definitions.h"
+#include "tree/tree.h"
+
+/* --- the index
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Of MSH-1 and MSH-2; 0: the message has none. */
+struct hl7v2_delims {
+  char field, component, repetition, escape, subcomponent, truncation;
+};
+
+struct hl7v2_segment {
+  char name[4];         /* three characters and a NUL */
+  uint32_t at, end;     /* of its text, line end not included */
+  uint32_t first_field; /* in `fields` */
+  uint32_t field_count; /* of MSH, its delimiters are fields 1 and 2 */
+};
+
+struct hl7v2_message {
+  const struct source *source;
+  struct hl7v2_delims delims;
+  struct hl7v2_segment *segments;
+  uint32_t segment_count;
+  /* Where each field starts; behind the last of a segment where a further one would: its end + 1. */
+  uint32_t *fields;
+};
+
+/* Caps; a member that is 0 is the default of base/limits.h. */
+struct hl7v2_limits {
+  size_t bytes;    /* of one message; at most LIMIT_HL7V2_LARGEST */
+  size_t segments; /* of one message */
+  size_t fields;   /* of one message, all segments together */
+};
+
+/* Whether a text begins as HL7 v2 does: MSH, FHS or BHS, perhaps after a byte order mark, blank lines or both; in
+   UTF-8 or UTF-16. */
+bool hl7v2_is(struct str bytes);
+
+/* One pass over a message. Segments end with CR, LF or CR LF; blank lines are passed over. Refused: another beginning than
+   MSH; a line that does not begin with the name of a segment (a capital letter, then two capital letters or digits) and the
+   field separator; a second MSH, an envelope inside; DSC with a pointer, and ADD (continuation: fragments are
+   not put together; MSH-14 alone says nothing, many senders fill it); delimiters that are letters, digits, blanks, control characters, or twice the same; NUL. `limits` NULL: the
+   defaults. */
+enum status hl7v2_scan(const struct source *source, const struct hl7v2_limits *limits, struct arena *arena,
+                       struct diag_list *diags, struct hl7v2_message *out) MUST_USE;
+
+/* The first segment of that name at or after `from`; segment_count if there is none. */
+uint32_t hl7v2_find(const struct hl7v2_message *message, const char name[3], uint32_t from);
+/* A field as it stands, all repetitions; numbers from 1. Empty if absent. */
+struct str hl7v2_field(const struct hl7v2_message *message, const struct hl7v2_segment *segment, uint32_t number);
+
+/* --- values by place
+ * ------------------------------------------------------------------------------------------------ */
+
+/* All numbers from 1. Occurrence and repetition 0 stand for 1; component and subcomponent 0: not gone into. */
+struct hl7v2_place {
+  char segment[4];
+  uint16_t occurrence, field, repetition, component, subcomponent;
+};
+/* "PID-5", "PID-5.1", "PID-5[2].1.1", "OBX[2]-5[1].1": false if it is none of these. */
+bool hl7v2_place_parse(struct str text, struct hl7v2_place *out) MUST_USE;
+/* As it stands, escapes too. Empty if absent. The first part of what has no parts is the whole. */
+struct str hl7v2_raw(const struct hl7v2_message *message, const struct hl7v2_place *place);
+/* With escapes resolved; HL7's null (two quotation marks) comes as it stands. ptr NULL: the arena is full. */
+struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_place *place, struct arena *arena);
+
+/* --- escapes
+ * --------------------------------------------------------------------------------------------------------
+ *
+ *   \F\ \S\ \T\ \R\ \E\ \P\   the delimiters; the letter of a delimiter that the message has not is kept as written
+ *   \.br\                     LF
+ *   \X..\                     the bytes, if they are valid UTF-8 without NUL; else kept as written
+ *   all else                  kept as written: \H\ \N\ (highlighting), \.sp\ \.in\ … (layout), \Cxxyy\ \Mxxyyzz\ (charsets
+ *                             that cannot be known here), \Z..\ (local), an escape character that has no partner
+ *
+ * What is kept as written is text like any other: written from a tree, its escape characters are escaped. */
+struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena);
+/* Text -> what stands for it: delimiters, CR (\X0D\) and LF (\.br\). False: it needs an escape and there is no escape
+   character. */
+bool hl7v2_escape(struct str text, const struct hl7v2_delims *delims, struct buf *out);
+
+/* --- the tree
+ * -------------------------------------------------------------------------------------------------------
+ *
+ * Types are the logical models V2_<name> (mappings/models/hl7v2.json), so a tree comes bound. Root: the message
+ * structure; below it segments (`PID`) in their groups (`PATIENT_RESULT`, names of v2.xml without the structure's).
+ *
+ *   field        `PID_5`, one node a repetition
+ *   component    `XPN_1`, subcomponent `FN_1`: by the type of what they are in. A complex type is gone into down to its
+ *                primitives even where only the first is given
+ *   beyond       of a primitive that has components, its own text is the first, and the others are its children `PID_7_2`;
+ *                so too where there is no model: `ZPI_3`, `ZPI_3_2`, subcomponent `ZPI_3_2_2`; the second subcomponent of a
+ *                first component is `PID_7_1_2`. More components than a type has: `XPN_23`
+ *   OBX_5        takes the type that OBX-2 names; what is unknown or empty is text
+ *   values       TREE_STRING, escapes resolved, whatever they hold: a number or a date is converted by who reads it
+ *   absent       no node. `""`, which asks to delete what the receiver has: TREE_NULL|TREE_META with the text `""`, which
+ *                no map takes for a value. Empty repetitions and the last, empty position: TREE_NULL|TREE_META
+ *
+ * A segment goes where the structure has a place for it from where the last one stood. What has none is put where it
+ * belongs in the groups that are open, or to the innermost of them, with an information; Z segments to the innermost.
+ * Nothing is ever dropped. Siblings of one name stand together, as in every tree, and offsets tell the order. */
+
+/* The structure that types a message: MSH-9.3 if there is a model of it, else by MSH-9.1 and 9.2 (ADT^A08 is ADT_A01), else
+   "GENERIC". The text is static or a view of the message. */
+struct str hl7v2_structure(const struct hl7v2_message *message, const struct definitions *definitions);
+/* NOT_FOUND: the definitions have no models of HL7 v2. The message must live as long as the tree. */
+enum status hl7v2_tree(const struct hl7v2_message *message, const struct definitions *definitions,
+                       struct arena *arena, struct diag_list *diags, struct tree_node **root) MUST_USE;
+/* A tree as text. `of`: the message it was read from; what it says is then written as it stood there, line ends too. NULL:
+   segments go in the order of the tree and end with CR. Delimiters are those of its MSH_1 and MSH_2, or |^~\& . Errors stand in out->error; INVALID: a text
+   needs an escape character that MSH_2 has not, or a component stands twice. */
+void hl7v2_write(const struct tree_node *root, const struct hl7v2_message *of, struct buf *out);
+
+/* --- envelopes and charsets
+ * -----------------------------------------------------------------------------------------
+ *
+ * FHS, BHS, messages, BTS, FTS; or messages one after the other without an envelope. A message begins with a line MSH and ends
+ * before the next line that begins with MSH or with a part of an envelope. A text in UTF-16 is one message. */
+struct hl7v2_batch {
+  struct str text;
+  size_t at;
+  uint32_t line;                       /* of `at`, from 1 */
+  bool in_file, in_batch, any;         /* FHS or BHS was there and has not been closed; the batch has something */
+  uint32_t messages, batches;          /* of the batch; of the file */
+};
+struct hl7v2_batch hl7v2_batch_open(struct str text);
+/* The bytes of the next message and the line it begins in. NOT_FOUND: the end. INVALID with a diagnostic, and it goes on
+   behind it: a segment outside of a message, a batch in a batch, and at the end of a batch or file whose count (BTS-1, FTS-1) is
+   another: then something was lost on the way. What is missing of an envelope is a warning. `name`: of the file. */
+enum status hl7v2_batch_next(struct hl7v2_batch *batch, struct str name, struct diag_list *diags, struct str *message,
+                             uint32_t *line) MUST_USE;
+
+#endif

@@ -1,0 +1,43 @@
+/* internal.h - private to hl7v2. */
+#ifndef KETLINK_HL7V2_INTERNAL_H
+#define KETLINK_HL7V2_INTERNAL_H
+
+#include "hl7v2/hl7v2.h"
+
+/* The delimiters of a segment MSH, FHS or BHS that starts at `at`; NULL, or why they cannot be used. */
+const char *hl7v2_delims_read(struct str text, size_t at, struct hl7v2_delims *out);
+/* The usual ones. */
+struct hl7v2_delims hl7v2_delims_usual(void);
+/* Segments whose first two fields are their delimiters. */
+static inline bool hl7v2_is_header(struct str name) {
+  return str_eq(name, STR("MSH")) || str_eq(name, STR("FHS")) || str_eq(name, STR("BHS"));
+}
+static inline bool hl7v2_is_line_end(char c) {
+  return c == '\r' || c == '\n';
+}
+/* Behind the first line end at or after `at`, or the end of the text. */
+size_t hl7v2_line_end(struct str text, size_t at);
+
+/* The part of a run that is its `number`-th between separators, from 1; empty, with ptr NULL, if it has fewer. A separator
+   0 separates nothing. */
+struct str hl7v2_part(struct str run, char separator, size_t number);
+
+/* Where segments go: the groups that are open, the root first. */
+enum { HL7V2_DEPTH_MAX = 12 };
+struct hl7v2_frame {
+  struct tree_node *node;
+  const struct def_type *type;
+  uint32_t order; /* of the element that was placed last */
+};
+struct hl7v2_grouping {
+  const struct definitions *definitions;
+  struct arena *arena;
+  struct diag_list *diags;
+  const struct source *source;
+  size_t depth;
+  struct hl7v2_frame frames[HL7V2_DEPTH_MAX];
+};
+/* A node for the segment at its place, bound, without children; NULL: no memory. */
+struct tree_node *hl7v2_place_segment(struct hl7v2_grouping *grouping, struct str name, size_t offset);
+
+#endif

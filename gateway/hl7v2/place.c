@@ -1,0 +1,74 @@
+/* place.c - values by their place, "OBX[2]-5[1].1": from the index, without a tree. */
+#include "hl7v2/internal.h"
+
+static bool take_number(struct str text, size_t *at, uint16_t *out) {
+  size_t from = *at;
+  uint32_t number = 0;
+  for (; *at < text.len && text.ptr[*at] >= '0' && text.ptr[*at] <= '9'; (*at)++) {
+    number = number * 10 + (uint32_t)(text.ptr[*at] - '0');
+    if (number > UINT16_MAX) return false;
+  }
+  *out = (uint16_t)number;
+  return *at > from && number > 0;
+}
+
+static bool take(struct str text, size_t *at, char c) {
+  if (*at >= text.len || text.ptr[*at] != c) return false;
+  (*at)++;
+  return true;
+}
+
+/* "[2]", or nothing. */
+static bool take_index(struct str text, size_t *at, uint16_t *out) {
+  if (!take(text, at, '[')) return true;
+  return take_number(text, at, out) && take(text, at, ']');
+}
+
+bool hl7v2_place_parse(struct str text, struct hl7v2_place *out) {
+  *out = (struct hl7v2_place){.occurrence = 1, .repetition = 1};
+  size_t at = 3;
+  if (text.len < 5) return false;
+  memcpy(out->segment, text.ptr, 3);
+  if (!take_index(text, &at, &out->occurrence) || !take(text, &at, '-')) return false;
+  if (!take_number(text, &at, &out->field) || !take_index(text, &at, &out->repetition)) return false;
+  if (take(text, &at, '.') && !take_number(text, &at, &out->component)) return false;
+  if (out->component && take(text, &at, '.') && !take_number(text, &at, &out->subcomponent)) return false;
+  return at == text.len;
+}
+
+struct str hl7v2_part(struct str run, char separator, size_t number) {
+  const char *from = run.ptr, *end = run.ptr + run.len;
+  if (!separator) return number == 1 ? run : (struct str){0};
+  while (from) {
+    const char *to = from < end ? memchr(from, separator, (size_t)(end - from)) : NULL;
+    if (--number == 0) return str_make(from, (size_t)((to ? to : end) - from));
+    from = to ? to + 1 : NULL;
+  }
+  return (struct str){0};
+}
+
+static const struct hl7v2_segment *find_segment(const struct hl7v2_message *message, const struct hl7v2_place *place) {
+  uint32_t at = 0, left = place->occurrence ? place->occurrence : 1;
+  while ((at = hl7v2_find(message, place->segment, at)) < message->segment_count)
+    if (--left == 0) return &message->segments[at];
+    else at++;
+  return NULL;
+}
+
+struct str hl7v2_raw(const struct hl7v2_message *message, const struct hl7v2_place *place) {
+  const struct hl7v2_segment *segment = find_segment(message, place);
+  struct str run = segment ? hl7v2_field(message, segment, place->field) : (struct str){0};
+  if (!run.len || (segment == message->segments && place->field <= 2)) return run;
+  const struct hl7v2_delims *delims = &message->delims;
+  run = hl7v2_part(run, delims->repetition, place->repetition ? place->repetition : 1);
+  if (run.len && place->component) run = hl7v2_part(run, delims->component, place->component);
+  if (run.len && place->subcomponent) run = hl7v2_part(run, delims->subcomponent, place->subcomponent);
+  return run;
+}
+
+struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_place *place, struct arena *arena) {
+  struct str run = hl7v2_raw(message, place);
+  bool header = place->field <= 2 && memcmp(place->segment, "MSH", 3) == 0;
+  if (!run.len) return str_make("", 0);
+  return header ? run : hl7v2_unescape(run, &message->delims, arena);
+}

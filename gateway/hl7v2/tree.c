@@ -1,0 +1,269 @@
+/* tree.c - from the index to a bound tree: what is in a segment, by the type of each field. */
+#include "hl7v2/internal.h"
+
+enum level { COMPONENTS, SUBCOMPONENTS, NOTHING_BELOW };
+
+/* What a node is to be. */
+struct spec {
+  const struct def_element *element; /* NULL: no model has it */
+  const struct def_type *type;       /* NULL: text */
+  struct str name;
+};
+
+struct making {
+  const struct hl7v2_message *message;
+  const struct definitions *definitions;
+  struct arena *arena;
+  char separators[NOTHING_BELOW + 1]; /* of the parts of a repetition, of a component, of a subcomponent */
+  bool escapes;                       /* the segment has some */
+  const char *text;
+};
+
+/* --- nodes --- */
+
+static struct tree_node *add_node(struct making *m, struct tree_node *parent, const struct spec *spec, const char *at,
+                                  enum tree_kind kind) {
+  struct tree_node *node = ARENA_NEW(m->arena, struct tree_node);
+  if (!node) return NULL;
+  node->kind = (uint8_t)kind;
+  node->name = spec->name;
+  node->type = spec->type;
+  node->offset = (uint32_t)(at - m->text) + 1;
+  node->flags = TREE_BOUND;
+  node->order = UINT16_MAX;
+  if (spec->element) {
+    node->element = spec->element;
+    node->symbol = def_element_symbol(spec->element);
+    node->order = def_element_order(spec->element);
+    if (def_element_is_list(spec->element)) node->flags |= TREE_IN_ARRAY;
+  } else {
+    node->symbol = definitions_symbol(m->definitions, spec->name);
+  }
+  tree_append(parent, node);
+  return node;
+}
+
+/* NULL: no memory. */
+static struct tree_node *set_text(struct making *m, struct tree_node *node, struct str run) {
+  if (!node || !run.len) return node;
+  node->kind = TREE_STRING;
+  node->text = m->escapes ? hl7v2_unescape(run, &m->message->delims, m->arena) : run;
+  return node->text.ptr ? node : NULL;
+}
+
+static struct str numbered(struct making *m, struct str prefix, size_t number) {
+  char digits[24], *at = digits + sizeof digits;
+  do
+    *--at = (char)('0' + number % 10);
+  while (number /= 10);
+  *--at = '_';
+  return arena_concat(m->arena, prefix, str_make(at, (size_t)(digits + sizeof digits - at)));
+}
+
+/* --- types --- */
+
+static bool is_complex(const struct def_type *type) {
+  return type && def_type_kind(type) == DEF_LOGICAL;
+}
+
+/* Element N of a segment or data type; those of Element stand before the first. NULL: it has fewer. */
+static const struct def_element *element_number(const struct def_type *type, size_t number) {
+  size_t count = def_type_element_count(type), first = 0;
+  while (first < count && def_element_name(def_type_element_at(type, first)).ptr[0] >= 'a')
+    first++;
+  return def_type_element_at(type, first + number - 1);
+}
+
+/* The spec of part `number`; false: no memory. `prefix`: how it is called if the type has fewer. */
+static bool spec_of(struct making *m, const struct def_type *type, struct str prefix, size_t number, struct spec *out) {
+  *out = (struct spec){.element = type ? element_number(type, number) : NULL};
+  if (!out->element) {
+    out->name = numbered(m, prefix, number);
+    return out->name.ptr != NULL;
+  }
+  out->name = def_element_name(out->element);
+  out->type = def_element_type(out->element, 0).type;
+  return true;
+}
+
+/* "PID" of V2_PID. */
+static struct str prefix_of(const struct def_type *type) {
+  struct str name = def_type_name(type);
+  return str_slice(name, 3, name.len);
+}
+
+/* --- parts --- */
+
+struct parts {
+  const char *at, *end; /* at NULL: no more */
+  char separator;
+};
+
+static struct str next_part(struct parts *parts) {
+  const char *from = parts->at, *to = from;
+  if (parts->separator)
+    while (to < parts->end && *to != parts->separator)
+      to++;
+  else
+    to = parts->end;
+  parts->at = to < parts->end ? to + 1 : NULL;
+  return str_make(from, (size_t)(to - from));
+}
+
+static struct parts parts_of(struct str run, char separator) {
+  return (struct parts){run.ptr, run.ptr + run.len, separator};
+}
+
+static bool is_null(struct str run) {
+  return run.len == 2 && run.ptr[0] == '"' && run.ptr[1] == '"';
+}
+
+static bool add_value(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
+                      enum level level);
+
+/* Parts 2 and on of what has no type for them: children NAME_2, … */
+static bool add_further(struct making *m, struct tree_node *node, struct str name, struct parts parts, enum level level) {
+  for (size_t number = 2; parts.at; number++) {
+    struct str part = next_part(&parts);
+    if (!part.len && parts.at) continue;
+    struct spec spec;
+    if (!spec_of(m, NULL, name, number, &spec) || !add_value(m, node, &spec, part, level)) return false;
+  }
+  return true;
+}
+
+static bool add_text(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
+                     enum level level) {
+  struct parts parts = parts_of(run, m->separators[level]);
+  struct str first = next_part(&parts);
+  struct parts inner = parts_of(first, level == COMPONENTS ? m->separators[SUBCOMPONENTS] : 0);
+  struct str own = next_part(&inner);
+  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_NULL);
+  if (is_null(own) && node)
+    node->text = own;
+  else if (!set_text(m, node, own))
+    return false;
+  if (!node) return false;
+  if (inner.at) {
+    struct str name = numbered(m, spec->name, 1);
+    if (!name.ptr || !add_further(m, node, name, inner, NOTHING_BELOW)) return false;
+  }
+  return !parts.at || add_further(m, node, spec->name, parts, level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW);
+}
+
+static bool add_complex(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
+                        enum level level) {
+  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_OBJECT);
+  struct parts parts = parts_of(run, m->separators[level]);
+  enum level below = level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW;
+  for (size_t number = 1; node && parts.at; number++) {
+    struct str part = next_part(&parts);
+    if (!part.len && parts.at) continue;
+    struct spec inner;
+    if (!spec_of(m, spec->type, prefix_of(spec->type), number, &inner) || !add_value(m, node, &inner, part, below))
+      return false;
+  }
+  return node != NULL;
+}
+
+static bool add_value(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
+                      enum level level) {
+  if (run.len && !is_null(run))
+    return is_complex(spec->type) ? add_complex(m, parent, spec, run, level) : add_text(m, parent, spec, run, level);
+  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_NULL);
+  if (!node) return false;
+  node->flags |= TREE_META;
+  node->text = run;
+  return true;
+}
+
+/* --- fields --- */
+
+/* The type that OBX-2 names, of those that OBX-5 may have. */
+static const struct def_type *observed(const struct def_element *element, struct str kind) {
+  static const char *const today[][2] = {{"CE", "CWE"}, {"CNE", "CWE"}, {"CF", "CWE"}, {"CN", "XCN"}, {"PN", "XPN"},
+                                         {"AD", "XAD"}, {"TN", "XTN"},  {"CK", "CX"}};
+  for (size_t i = 0; i < sizeof today / sizeof today[0]; i++)
+    if (str_is(kind, today[i][0])) kind = str_of(today[i][1]);
+  size_t count = def_element_type_count(element);
+  for (size_t i = 1; i < count && kind.len; i++) {
+    const struct def_type *type = def_element_type(element, i).type;
+    if (type && is_complex(type) && str_eq(prefix_of(type), kind)) return type;
+  }
+  return def_element_type(element, 0).type;
+}
+
+static bool add_repetitions(struct making *m, struct tree_node *segment, const struct spec *spec, struct str run) {
+  struct parts parts = parts_of(run, m->message->delims.repetition);
+  bool first = true;
+  while (parts.at) {
+    if (!add_value(m, segment, spec, next_part(&parts), COMPONENTS)) return false;
+    if (!first || parts.at) segment->last->flags |= TREE_IN_ARRAY;
+    first = false;
+  }
+  return true;
+}
+
+static bool add_field(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment, size_t number,
+                      struct str run) {
+  struct spec spec;
+  const struct def_type *type = node_type(node);
+  if (!spec_of(m, type, node->name, number, &spec)) return false;
+  if (number == 5 && spec.element && str_is(node->name, "OBX"))
+    spec.type = observed(spec.element, hl7v2_field(m->message, segment, 2));
+  if (number <= 2 && hl7v2_is_header(node->name)) {
+    struct tree_node *leaf = add_node(m, node, &spec, run.ptr, TREE_STRING);
+    if (leaf) leaf->text = run;
+    return leaf != NULL;
+  }
+  return add_repetitions(m, node, &spec, run);
+}
+
+static bool add_fields(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment) {
+  const char *text = m->text + segment->at;
+  char escape = m->message->delims.escape;
+  m->escapes = escape && memchr(text, escape, segment->end - segment->at);
+  for (uint32_t number = 1; number <= segment->field_count; number++) {
+    struct str run = hl7v2_field(m->message, segment, number);
+    if (!run.len && number < segment->field_count) continue;
+    if (!add_field(m, node, segment, number, run)) return false;
+  }
+  return true;
+}
+
+/* --- the whole --- */
+
+static struct tree_node *make_root(const struct hl7v2_message *message, const struct definitions *definitions,
+                                   struct arena *arena, enum status *status) {
+  struct str structure = hl7v2_structure(message, definitions);
+  char name[40] = "V2_";
+  memcpy(name + 3, structure.ptr, structure.len);
+  const struct def_type *type = definitions_type(definitions, str_make(name, structure.len + 3));
+  struct tree_node *root = tree_new(arena, TREE_OBJECT, (struct str){0});
+  *status = !type ? STATUS_NOT_FOUND : !root ? STATUS_NOMEM : STATUS_OK;
+  if (*status != STATUS_OK) return NULL;
+  root->type = type;
+  root->flags = TREE_BOUND;
+  root->offset = 1;
+  return root;
+}
+
+enum status hl7v2_tree(const struct hl7v2_message *message, const struct definitions *definitions,
+                       struct arena *arena, struct diag_list *diags, struct tree_node **out) {
+  enum status status;
+  struct tree_node *root = make_root(message, definitions, arena, &status);
+  struct making making = {.message = message,
+                          .definitions = definitions,
+                          .arena = arena,
+                          .separators = {message->delims.component, message->delims.subcomponent, 0},
+                          .text = message->source->text.ptr};
+  *out = root;
+  if (!root) return status;
+  struct hl7v2_grouping grouping = {definitions, arena, diags, message->source, 1, {{root, node_type(root), 0}}};
+  for (uint32_t i = 0; i < message->segment_count; i++) {
+    const struct hl7v2_segment *segment = &message->segments[i];
+    struct tree_node *node = hl7v2_place_segment(&grouping, str_make(segment->name, 3), segment->at);
+    if (!node || !add_fields(&making, node, segment)) return STATUS_NOMEM;
+  }
+  return STATUS_OK;
+}
