@@ -70,6 +70,19 @@ npm_ci() {
   cp "$1/package-lock.json" "$stamp"
 }
 
+# python_with FOLDER: prints a Python that has what FOLDER/requirements.txt names, with digests; made once per content of that file.
+# A virtual environment of its own in build/, so that nothing of the machine changes.
+python_with() {
+  local home=build/python/$1
+  if ! cmp -s "$1/requirements.txt" "$home/.ketlink-requirements"; then
+    need_packages python3-venv >&2
+    /usr/bin/python3 -m venv --clear "$home" >&2
+    "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt" >&2
+    cp "$1/requirements.txt" "$home/.ketlink-requirements"
+  fi
+  echo "$home/bin/python"
+}
+
 build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcsv-dev libcurl4-openssl-dev libevent-dev libexpat1-dev
   libinih-dev libjansson-dev libssl-dev libpcre2-dev libsqlite3-dev tzdata zlib1g-dev ca-certificates python3)
 test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils strace faketime)

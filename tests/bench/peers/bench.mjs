@@ -11,21 +11,10 @@ import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { measure } from './measure.mjs';
 
 const [what, folder, profile] = process.argv.slice(2);
 const text = (name) => readFileSync(join(folder, name), 'utf8');
-
-function batch(work, size) {
-  const start = process.hrtime.bigint();
-  for (let i = 0; i < size; i++) work();
-  return Number(process.hrtime.bigint() - start) / 1000 / size;
-}
-
-function measure(work, size, rounds) {
-  batch(work, (size * rounds) / 2); // what the compiler needs to see
-  const times = Array.from({ length: rounds }, () => batch(work, size)).sort((a, b) => a - b);
-  return { median: times[Math.floor(rounds / 2)], least: times[0] };
-}
 
 function report(engine, input, result, { median, least }) {
   console.log(JSON.stringify({ engine, input, microseconds: median, least, result }));

@@ -1,0 +1,103 @@
+/*
+ * oru.c - an ORU^R01 to a FHIR Bundle by our maps, warm, text to text: reading, the tree, the map, writing.
+ *
+ *   bench_oru PACK FOLDER MAPPINGS [ROUNDS]   times of the parts and of the whole
+ *
+ * FOLDER has message.hl7. Maps are loaded once; each round uses one arena, which is reset before it. Exit status 77: there is no
+ * pack.
+ */
+#include <unistd.h>
+#include "bench.h"
+#include "hl7v2/hl7v2.h"
+#include "mapping/mapping.h"
+
+enum { ROUNDS = 10001, WARM_UP = 1000, MEMORY = 256 << 20, SKIPPED = 77 };
+enum { SCAN, TREE, RUN, WRITE, WHOLE, PARTS };
+
+struct bench {
+  struct arena *loaded, *arena; /* what lasts; one round */
+  struct diag_list diags;
+  struct definitions *definitions;
+  struct mapping_set *maps;
+  const struct mapping_map *map;
+  const struct source *message;
+  struct buf out;
+  struct tree_write writing;
+  struct bench_times times[PARTS];
+};
+
+static void die(const struct bench *b, const char *what) {
+  const struct diag *d = b->diags.first;
+  fprintf(stderr, "bench_oru: %s", what);
+  if (d) fprintf(stderr, ": %.*s:%u: %.*s", STR_ARG(d->file), d->line, STR_ARG(d->message));
+  fprintf(stderr, "\n");
+  exit(1);
+}
+
+static void load(struct bench *b, const char *pack, const char *folder, const char *mappings) {
+  struct mapping_load load = {.host = host_system(), .folder = mappings};
+  if (definitions_open(pack, &b->diags, &b->definitions) != STATUS_OK) die(b, "no definitions");
+  load.definitions = b->definitions;
+  if (mapping_load(&load, &b->diags, &b->maps) != STATUS_OK) die(b, "no maps");
+  b->map = mapping_find(b->maps, STR("hl7v2-ORU_R01"));
+  if (!b->map) die(b, "no map of ORU_R01");
+  b->message = bench_source(folder, "message.hl7", b->loaded);
+}
+
+/* Text to text; the times stand in `at`. */
+static void pass(struct bench *b, int64_t at[PARTS]) {
+  struct hl7v2_message message;
+  struct tree_node *source, *target;
+  at[SCAN] = bench_now();
+  arena_reset(b->arena);
+  diag_list_init(&b->diags, b->arena);
+  if (hl7v2_scan(b->message, NULL, b->arena, &b->diags, &message) != STATUS_OK) die(b, "the message is not read");
+  at[TREE] = bench_now();
+  if (hl7v2_tree(&message, b->definitions, b->arena, &b->diags, &source) != STATUS_OK) die(b, "no tree");
+  at[RUN] = bench_now();
+  struct mapping_run run = {.host = host_system(), .arena = b->arena, .diags = &b->diags, .source = b->message};
+  if (mapping_run(b->maps, b->map, &run, source, &target) != STATUS_OK) die(b, "the map failed");
+  at[WRITE] = bench_now();
+  buf_reset(&b->out);
+  tree_write_json(target, &b->writing, &b->out);
+  if (b->out.error != STATUS_OK) die(b, "the Bundle is not written");
+  at[WHOLE] = bench_now();
+}
+
+static void measure(struct bench *b, unsigned rounds) {
+  int64_t at[PARTS];
+  double median[PARTS];
+  for (int i = 0; i < PARTS; i++)
+    b->times[i].us = ARENA_ARRAY(b->loaded, double, rounds);
+  if (!b->times[WHOLE].us) die(b, "no memory");
+  for (unsigned i = 0; i < WARM_UP; i++)
+    pass(b, at);
+  for (unsigned i = 0; i < rounds; i++) {
+    pass(b, at);
+    for (int part = SCAN; part < WHOLE; part++)
+      bench_add(&b->times[part], at[part], at[part + 1], 1);
+    bench_add(&b->times[WHOLE], at[SCAN], at[WHOLE], 1);
+  }
+  for (int i = 0; i < PARTS; i++)
+    median[i] = bench_median(&b->times[i]);
+  printf("bench hl7v2-bundle ours=%.2fus least=%.2fus scan=%.2fus tree=%.2fus run=%.2fus write=%.2fus in=%zu out=%zu bytes\n",
+         median[WHOLE], b->times[WHOLE].us[0], median[SCAN], median[TREE], median[RUN], median[WRITE], b->message->text.len,
+         b->out.len);
+}
+
+int main(int argc, char **argv) {
+  struct bench b = {.loaded = arena_new(MEMORY), .arena = arena_new(MEMORY)};
+  if (argc < 4 || !b.loaded || !b.arena) return fprintf(stderr, "usage: bench_oru PACK FOLDER MAPPINGS [ROUNDS]\n"), 2;
+  if (access(argv[1], R_OK) != 0) return printf("skipped: no definition pack at %s\n", argv[1]), SKIPPED;
+  diag_list_init(&b.diags, b.loaded);
+  buf_init(&b.out, LIMIT_TEXT_BYTES);
+  load(&b, argv[1], argv[2], argv[3]);
+  unsigned rounds = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : ROUNDS;
+  measure(&b, rounds ? rounds : 1);
+  buf_release(&b.out);
+  mapping_free(b.maps);
+  definitions_close(b.definitions);
+  arena_free(b.arena);
+  arena_free(b.loaded);
+  return 0;
+}
