@@ -159,4 +159,77 @@ struct hl7v2_batch hl7v2_batch_open(struct str text);
 enum status hl7v2_batch_next(struct hl7v2_batch *batch, struct str name, struct diag_list *diags, struct str *message,
                              uint32_t *line) MUST_USE;
 
+/* What a message says of its charset (MSH-18, HL7 table 0211):
+
+     empty, ASCII, ISO IR6      ASCII; an empty MSH-18 with bytes above 127 is what `fallback` says
+     8859/1 … 8859/9, 8859/15   ISO 8859
+     UNICODE UTF-8              UTF-8 (also written UTF-8, UTF8)
+     UNICODE, UNICODE UTF-16    UTF-16 of either byte order, with or without its mark; UNICODE UTF-32 likewise
+     ISO IR14, IR87, IR159      JIS X 0201, 0208, 0212: alone or in repetitions, as ISO 2022 has it
+     GB 18030-2000, KS X 1001, BIG-5
+
+   Declared and actual must agree; nothing is replaced or left out. Refused with the position of the byte: an unknown charset;
+   bytes above 127 where ASCII is declared; what is not valid in the charset; UTF-8 where ISO 8859 is declared (each byte would
+   be a character: the text says Ã¼ where ü was meant), and Windows' letters there (0x80 … 0x9F); a byte order mark that says
+   something else; UTF-16 that is not declared. Charset escapes within a text (\C..\, \M..\) are kept as written. */
+struct hl7v2_text {
+  struct str text;    /* UTF-8, without a byte order mark */
+  struct str charset; /* name in table 0211, static: "ASCII", "UNICODE UTF-8" */
+  bool bom;           /* a mark was there */
+  bool little_endian; /* of UTF-16 and UTF-32 */
+};
+/* `bytes`: its text are the bytes of one message. `fallback`: name of a charset, or empty: refuse. The text is a view of the bytes
+   where that can be. INVALID with a diagnostic. */
+enum status hl7v2_decode(const struct source *bytes, struct str fallback, struct arena *arena, struct diag_list *diags,
+                         struct hl7v2_text *out) MUST_USE;
+/* Text to bytes in `text->charset`. NOT_FOUND: there is no such charset; INVALID: a character that it has not. */
+enum status hl7v2_encode(const struct hl7v2_text *text, struct arena *arena, struct str *bytes) MUST_USE;
+
+/* --- acknowledgements
+ * --------------------------------------------------------------------------------------------------
+ *
+ * Original mode (MSH-15 and MSH-16 both empty): one answer, AA, AE or AR. Enhanced mode: an accept acknowledgement CA, CE, CR by
+ * MSH-15 and an application acknowledgement AA, AE, AR by MSH-16: AL always, NE never, ER on trouble only, SU on success only;
+ * empty is NE there; any other word is AL: better one answer too many than a sender that waits.
+ *
+ *   fate         what it is                                        application  accept
+ *   ACCEPTED     done as far as the listener promises              AA           CA
+ *   BAD          the message is wrong and will be                  AR           CR
+ *   UNSUPPORTED  nothing here takes such messages                  AR           CR
+ *   PASSING      full, busy, no memory: send it again              AE           CE
+ *   CONFLICT     same control id, other content                    AE           CE
+ *
+ * So AR and CR, after which a sender gives up, come for what is permanent only. What is an acknowledgement itself (MSH-9.1 ACK, or
+ * an MSA) is never answered. */
+enum hl7v2_ack { HL7V2_NO_ACK, HL7V2_AA, HL7V2_AE, HL7V2_AR, HL7V2_CA, HL7V2_CE, HL7V2_CR };
+enum hl7v2_fate { HL7V2_ACCEPTED, HL7V2_BAD, HL7V2_UNSUPPORTED, HL7V2_PASSING, HL7V2_CONFLICT, HL7V2_FATES };
+struct hl7v2_ack_pair {
+  enum hl7v2_ack accept, application;
+};
+struct hl7v2_ack_pair hl7v2_ack_for(const struct hl7v2_message *message, enum hl7v2_fate fate);
+const char *hl7v2_ack_name(enum hl7v2_ack ack); /* "AA"; "" for none */
+
+/* Of a message that cannot be read: its first line alone, with MSH, for an answer. INVALID without a diagnostic: not even that. */
+enum status hl7v2_scan_head(const struct source *source, struct arena *arena, struct hl7v2_message *out) MUST_USE;
+
+struct hl7v2_ack_text {
+  struct str control; /* MSH-10 of the answer */
+  struct str time;    /* MSH-7: 20240131120000+0000 */
+  enum hl7v2_fate fate;
+  struct str text;    /* for a person: MSA-3, and ERR-8; no value of the message; may be empty */
+};
+/* MSH with sender and receiver changed over, in the delimiters, version, processing id and charset of `of`; MSA with MSH-10 exactly
+   as it stood; on trouble ERR (from version 2.5, else the text in MSA-3 says it all). `of` NULL: usual delimiters, empty MSA-2. */
+void hl7v2_ack_write(const struct hl7v2_message *of, enum hl7v2_ack ack, const struct hl7v2_ack_text *text,
+                     struct buf *out);
+
+/* An answer that was received. */
+struct hl7v2_answer {
+  enum hl7v2_ack code;
+  struct str control; /* MSA-2, escapes resolved: MSH-10 of what it answers */
+  struct str text;    /* MSA-3, else ERR-8, else ERR-3.2 or ERR-3.1 */
+};
+/* False: it has no MSA, or MSA-1 is no code of table 0008. */
+bool hl7v2_answer_read(const struct hl7v2_message *message, struct arena *arena, struct hl7v2_answer *out);
+
 #endif

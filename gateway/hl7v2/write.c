@@ -5,11 +5,20 @@
 #include <stdlib.h>
 #include "hl7v2/internal.h"
 
+/* A child and where it goes: position and subcomponent of a field's part, or offset of a segment. */
+struct entry {
+  uint64_t place;
+  size_t index; /* equals stay as they stand */
+  const struct tree_node *node;
+};
+
 struct writing {
   const struct hl7v2_message *of;
   struct hl7v2_delims delims;
   struct buf *out;
   struct arena *arena; /* for comparing; rewound */
+  struct entry *stack; /* children that are being written, those of the innermost node last */
+  size_t count, room;
 };
 
 static void fail(struct writing *w, enum status status) {
@@ -36,20 +45,21 @@ static bool same_delims(const struct hl7v2_delims *a, const struct hl7v2_delims 
   return memcmp(a, b, sizeof *a) == 0;
 }
 
+/* Whether a run means what the node says. */
+static bool is_same(struct writing *w, struct str run, struct str text) {
+  struct arena_mark mark = arena_mark(w->arena);
+  struct str meant = hl7v2_unescape(run, &w->delims, w->arena);
+  if (!meant.ptr && run.len) fail(w, STATUS_NOMEM);
+  bool same = str_eq(meant, text);
+  arena_rewind(w->arena, mark);
+  return same;
+}
+
 static void write_text(struct writing *w, const struct tree_node *node) {
   struct str run = run_of(w, node);
-  struct arena_mark mark = arena_mark(w->arena);
-  if (run.ptr && same_delims(&w->delims, &w->of->delims)) {
-    struct str text = hl7v2_unescape(run, &w->delims, w->arena);
-    if (!text.ptr) fail(w, STATUS_NOMEM);
-    bool same = str_eq(text, node->text);
-    arena_rewind(w->arena, mark);
-    if (same) {
-      buf_add_str(w->out, run);
-      return;
-    }
-  }
-  if (!hl7v2_escape(node->text, &w->delims, w->out)) fail(w, STATUS_INVALID);
+  if (run.ptr && same_delims(&w->delims, &w->of->delims) && is_same(w, run, node->text))
+    buf_add_str(w->out, run);
+  else if (!hl7v2_escape(node->text, &w->delims, w->out)) fail(w, STATUS_INVALID);
 }
 
 /* --- parts --- */
@@ -80,15 +90,9 @@ static size_t position_of(const struct tree_node *parent, const struct tree_node
 
 /* --- order --- */
 
-/* A child and where it goes: position and subcomponent of a field's part, or offset of a segment. */
-struct entry {
-  uint64_t place;
-  size_t index; /* equals stay as they stand */
-  const struct tree_node *node;
-};
+/* What of the stack belongs to one node. */
 struct entries {
-  struct entry *items;
-  size_t count, room;
+  size_t from, count;
 };
 
 static int by_place(const void *a, const void *b) {
@@ -97,41 +101,43 @@ static int by_place(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static void sort(struct entries *entries) {
-  for (size_t i = 1; i < entries->count; i++)
-    if (entries->items[i].place < entries->items[i - 1].place) {
-      qsort(entries->items, entries->count, sizeof *entries->items, by_place);
+static void sort(struct writing *w, struct entries entries) {
+  struct entry *items = w->stack + entries.from;
+  for (size_t i = 1; i < entries.count; i++)
+    if (items[i].place < items[i - 1].place) {
+      qsort(items, entries.count, sizeof *items, by_place);
       return;
     }
 }
 
-static struct entries entries_for(struct writing *w, size_t room) {
-  struct entries entries = {.room = room, .items = ARENA_ARRAY(w->arena, struct entry, room + 1)};
-  if (!entries.items) {
-    fail(w, STATUS_NOMEM);
-    entries.room = 0;
+static void push(struct writing *w, struct entries *entries, const struct tree_node *node, uint64_t place) {
+  if (w->count == w->room) {
+    size_t room = w->room ? w->room * 2 : 256;
+    struct entry *grown = reallocarray(w->stack, room, sizeof *grown);
+    if (!grown) {
+      fail(w, STATUS_NOMEM);
+      return;
+    }
+    w->stack = grown;
+    w->room = room;
   }
-  return entries;
+  w->stack[w->count++] = (struct entry){place, entries->count++, node};
 }
 
-static void push(struct entries *entries, const struct tree_node *node, uint64_t place) {
-  if (entries->count == entries->room) return;
-  entries->items[entries->count] = (struct entry){place, entries->count, node};
-  entries->count++;
+static void pop(struct writing *w, struct entries entries) {
+  w->count = entries.from;
 }
 
 /* The children by their positions. A child without one is a mistake of who made the tree. */
 static struct entries children_of(struct writing *w, const struct tree_node *parent) {
-  size_t count = 0, inner;
-  for (const struct tree_node *child = parent->child; child; child = child->next)
-    count++;
-  struct entries entries = entries_for(w, count);
+  struct entries entries = {.from = w->count};
   for (const struct tree_node *child = parent->child; child; child = child->next) {
+    size_t inner;
     uint64_t position = position_of(parent, child, &inner);
     if (!position) fail(w, STATUS_INVALID);
-    push(&entries, child, position << 32 | inner);
+    push(w, &entries, child, position << 32 | inner);
   }
-  sort(&entries);
+  sort(w, entries);
   return entries;
 }
 
@@ -154,12 +160,12 @@ static void write_value(struct writing *w, const struct tree_node *node, int lev
   else if (node->kind != TREE_OBJECT)
     write_text(w, node);
   if (!node->child) return;
-  struct arena_mark mark = arena_mark(w->arena);
   struct entries parts = children_of(w, node);
   uint64_t position = 1, inner = 1;
   for (size_t i = 0; i < parts.count; i++) {
-    uint64_t place = parts.items[i].place, sub = place & UINT32_MAX;
-    if (i && place == parts.items[i - 1].place) fail(w, STATUS_INVALID);
+    struct entry part = w->stack[parts.from + i];
+    uint64_t place = part.place, sub = place & UINT32_MAX;
+    if (i && place == w->stack[parts.from + i - 1].place) fail(w, STATUS_INVALID);
     if (sub) {
       if (place >> 32 != 1) fail(w, STATUS_INVALID);
       repeat(w, w->delims.subcomponent, sub - inner);
@@ -168,9 +174,9 @@ static void write_value(struct writing *w, const struct tree_node *node, int lev
       repeat(w, separator_at(w, level), (place >> 32) - position);
       position = place >> 32;
     }
-    write_value(w, parts.items[i].node, sub ? 2 : level + 1);
+    write_value(w, part.node, sub ? 2 : level + 1);
   }
-  arena_rewind(w->arena, mark);
+  pop(w, parts);
 }
 
 /* --- segments --- */
@@ -188,14 +194,14 @@ static void write_header(struct writing *w, const struct tree_node *segment) {
 }
 
 static void write_segment(struct writing *w, const struct tree_node *segment) {
-  struct arena_mark mark = arena_mark(w->arena);
   struct entries fields = children_of(w, segment);
   uint64_t position = 0;
   bool header = hl7v2_is_header(segment->name);
   buf_add_str(w->out, segment->name);
   if (header) write_header(w, segment);
   for (size_t i = 0; i < fields.count; i++) {
-    uint64_t number = fields.items[i].place >> 32;
+    struct entry field = w->stack[fields.from + i];
+    uint64_t number = field.place >> 32;
     if (header && number <= 2) continue;
     if (header && position < 2) position = 2;
     if (number == position)
@@ -203,9 +209,9 @@ static void write_segment(struct writing *w, const struct tree_node *segment) {
     else
       repeat(w, w->delims.field, number - position);
     position = number;
-    write_value(w, fields.items[i].node, 0);
+    write_value(w, field.node, 0);
   }
-  arena_rewind(w->arena, mark);
+  pop(w, fields);
 }
 
 /* --- the message --- */
@@ -214,22 +220,15 @@ static bool is_segment(const struct tree_node *node) {
   return node->name.len == 3;
 }
 
-static size_t count_segments(const struct tree_node *root) {
-  size_t count = 0;
-  for (const struct tree_node *node = root; node; node = tree_following(root, node))
-    count += is_segment(node);
-  return count;
-}
-
 static struct entries segments_of(struct writing *w, const struct tree_node *root) {
-  struct entries entries = entries_for(w, count_segments(root));
+  struct entries entries = {.from = w->count};
   uint64_t place = 0;
   for (const struct tree_node *node = root; node; node = tree_following(root, node)) {
     if (!is_segment(node)) continue;
     if (w->of && node->offset) place = node->offset;
-    push(&entries, node, place);
+    push(w, &entries, node, place);
   }
-  sort(&entries);
+  sort(w, entries);
   return entries;
 }
 
@@ -263,20 +262,20 @@ static void write_end(struct writing *w, const struct tree_node *node, const str
 }
 
 /* What stands before MSH: blank lines. */
-static void write_beginning(struct writing *w, const struct entries *segments) {
-  if (w->of && segments->count && number_of(w->of, segments->items[0].node) == 0)
+static void write_beginning(struct writing *w, struct entries segments) {
+  if (w->of && segments.count && number_of(w->of, w->stack[0].node) == 0)
     buf_add_str(w->out, str_slice(w->of->source->text, 0, w->of->segments[0].at));
 }
 
-static struct hl7v2_delims delims_of(struct writing *w, const struct entries *segments) {
+static struct hl7v2_delims delims_of(struct writing *w, struct entries segments) {
   struct hl7v2_delims delims = hl7v2_delims_usual();
   struct buf head;
-  if (!segments->count || !hl7v2_is_header(segments->items[0].node->name)) return delims;
+  if (!segments.count || !hl7v2_is_header(w->stack[0].node->name)) return delims;
   buf_init(&head, 64);
   buf_add_text(&head, "MSH");
   struct buf *out = w->out;
   w->out = &head;
-  write_header(w, segments->items[0].node);
+  write_header(w, w->stack[0].node);
   w->out = out;
   if (head.error != STATUS_OK || hl7v2_delims_read(buf_str(&head), 0, &delims)) fail(w, STATUS_INVALID);
   buf_release(&head);
@@ -290,12 +289,13 @@ void hl7v2_write(const struct tree_node *root, const struct hl7v2_message *of, s
     return;
   }
   struct entries segments = segments_of(&w, root);
-  w.delims = delims_of(&w, &segments);
-  write_beginning(&w, &segments);
+  w.delims = delims_of(&w, segments);
+  write_beginning(&w, segments);
   for (size_t i = 0; i < segments.count; i++) {
-    const struct tree_node *next = i + 1 < segments.count ? segments.items[i + 1].node : NULL;
-    write_segment(&w, segments.items[i].node);
-    write_end(&w, segments.items[i].node, next);
+    const struct tree_node *node = w.stack[i].node, *next = i + 1 < segments.count ? w.stack[i + 1].node : NULL;
+    write_segment(&w, node);
+    write_end(&w, node, next);
   }
+  free(w.stack);
   arena_free(w.arena);
 }

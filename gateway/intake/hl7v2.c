@@ -41,7 +41,13 @@ enum status intake_hl7v2_next(struct intake_input *input, const struct definitio
   enum status status = hl7v2_batch_next(&input->batch, input->name, diags, &message, &line);
   input->at = input->batch.at;
   if (status != STATUS_OK) return status;
-  out->source.text = str_starts(message, STR("\xEF\xBB\xBF")) ? str_slice(message, 3, message.len) : message;
-  out->source.first_line = line;
+  struct source *bytes = ARENA_NEW(arena, struct source);
+  if (!bytes) return STATUS_NOMEM;
+  *bytes = (struct source){.name = input->name, .text = message, .first_line = line};
+  out->source = *bytes;
+  struct hl7v2_text text;
+  status = hl7v2_decode(bytes, STR("UNICODE UTF-8"), arena, diags, &text);
+  if (status != STATUS_OK) return status;
+  out->source.text = text.text;
   return intake_hl7v2_read(&out->source, definitions, arena, diags, &out->root, format);
 }

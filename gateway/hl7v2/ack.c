@@ -1,0 +1,173 @@
+/* ack.c - acknowledgements: which, what they say, and what was said. HL7 v2.8.2, chapters 2.9.2, 2.9.3; tables 0008, 0155, 0357. */
+#include "hl7v2/internal.h"
+
+static const char *const names[] = {"", "AA", "AE", "AR", "CA", "CE", "CR"};
+
+const char *hl7v2_ack_name(enum hl7v2_ack ack) {
+  return names[ack];
+}
+
+/* --- which --- */
+
+struct answer {
+  enum hl7v2_ack application, accept;
+  const char *condition, *name; /* of table 0357 */
+};
+
+static const struct answer answers[HL7V2_FATES] = {
+    [HL7V2_ACCEPTED] = {HL7V2_AA, HL7V2_CA, "0", "Message accepted"},
+    [HL7V2_BAD] = {HL7V2_AR, HL7V2_CR, "207", "Application error"},
+    [HL7V2_UNSUPPORTED] = {HL7V2_AR, HL7V2_CR, "200", "Unsupported message type"},
+    [HL7V2_PASSING] = {HL7V2_AE, HL7V2_CE, "207", "Application error"},
+    [HL7V2_CONFLICT] = {HL7V2_AE, HL7V2_CE, "205", "Duplicate key identifier"},
+};
+
+/* Table 0155. */
+static bool is_wanted(struct str condition, bool success) {
+  if (!condition.len || str_is(condition, "NE")) return false;
+  if (str_is(condition, "ER")) return !success;
+  if (str_is(condition, "SU")) return success;
+  return true;
+}
+
+static bool is_answer(const struct hl7v2_message *message) {
+  struct str kind = hl7v2_part(hl7v2_field(message, message->segments, 9), message->delims.component, 1);
+  return str_is(kind, "ACK") || hl7v2_find(message, "MSA", 0) < message->segment_count;
+}
+
+struct hl7v2_ack_pair hl7v2_ack_for(const struct hl7v2_message *message, enum hl7v2_fate fate) {
+  struct hl7v2_ack_pair pair = {HL7V2_NO_ACK, HL7V2_NO_ACK};
+  if (is_answer(message)) return pair;
+  struct str accept = hl7v2_field(message, message->segments, 15), application = hl7v2_field(message, message->segments, 16);
+  bool original = !accept.len && !application.len, success = fate == HL7V2_ACCEPTED;
+  if (original || is_wanted(application, success)) pair.application = answers[fate].application;
+  if (is_wanted(accept, success)) pair.accept = answers[fate].accept;
+  return pair;
+}
+
+/* --- writing --- */
+
+enum status hl7v2_scan_head(const struct source *source, struct arena *arena, struct hl7v2_message *out) {
+  struct source *line = ARENA_NEW(arena, struct source);
+  struct diag_list quiet;
+  size_t from = 0, to;
+  if (!line) return STATUS_NOMEM;
+  while (from < source->text.len && hl7v2_is_line_end(source->text.ptr[from]))
+    from++;
+  for (to = from; to < source->text.len && !hl7v2_is_line_end(source->text.ptr[to]);)
+    to++;
+  *line = *source;
+  line->text = str_slice(source->text, 0, to);
+  diag_list_init(&quiet, arena);
+  return hl7v2_scan(line, &(struct hl7v2_limits){.bytes = LIMIT_HL7V2_LARGEST}, arena, &quiet, out);
+}
+
+struct ack_writing {
+  const struct hl7v2_message *of;
+  struct hl7v2_delims delims;
+  struct buf *out;
+};
+
+static struct str head_field(const struct ack_writing *w, uint32_t number) {
+  return w->of ? hl7v2_field(w->of, w->of->segments, number) : (struct str){0};
+}
+
+static void put(const struct ack_writing *w, struct str run) {
+  buf_add_char(w->out, w->delims.field);
+  buf_add_str(w->out, run);
+}
+
+/* Without an escape character the text stays away: what it would say wrongly is worse. */
+static void put_text(const struct ack_writing *w, struct str text) {
+  size_t before = w->out->len;
+  buf_add_char(w->out, w->delims.field);
+  if (!hl7v2_escape(text, &w->delims, w->out)) w->out->len = before + 1;
+}
+
+static void put_parts(const struct ack_writing *w, const struct str *parts, size_t count) {
+  buf_add_char(w->out, w->delims.field);
+  for (size_t i = 0; i < count; i++) {
+    if (i && w->delims.component) buf_add_char(w->out, w->delims.component);
+    if (i && !w->delims.component) return;
+    buf_add_str(w->out, parts[i]);
+  }
+}
+
+static void write_delims(const struct ack_writing *w) {
+  struct str usual = STR("^~\\&"), set = head_field(w, 2);
+  buf_add_text(w->out, "MSH");
+  put(w, w->of ? set : usual);
+}
+
+static void write_head(const struct ack_writing *w, const struct hl7v2_ack_text *text) {
+  static const uint32_t changed_over[] = {5, 6, 3, 4};
+  struct str trigger = hl7v2_part(head_field(w, 9), w->delims.component, 2);
+  struct str version = head_field(w, 12), kind[] = {STR("ACK"), trigger, STR("ACK")};
+  write_delims(w);
+  for (size_t i = 0; i < 4; i++)
+    put(w, head_field(w, changed_over[i]));
+  put(w, text->time);
+  put(w, (struct str){0});
+  put_parts(w, kind, trigger.len ? 3 : 1);
+  put_text(w, text->control);
+  put(w, head_field(w, 11).len ? head_field(w, 11) : STR("P"));
+  put(w, version.len ? version : STR("2.5.1"));
+  if (head_field(w, 18).len) {
+    for (int i = 13; i < 18; i++)
+      put(w, (struct str){0});
+    put(w, head_field(w, 18));
+  }
+  buf_add_char(w->out, '\r');
+}
+
+/* ERR has its present form from 2.5 on. */
+static bool has_new_err(struct str version) {
+  return !version.len || str_cmp(version, STR("2.5")) >= 0;
+}
+
+static void write_err(const struct ack_writing *w, const struct hl7v2_ack_text *text) {
+  const struct answer *answer = &answers[text->fate];
+  struct str condition[] = {str_of(answer->condition), str_of(answer->name), STR("HL70357")};
+  buf_add_text(w->out, "ERR");
+  put(w, (struct str){0});
+  put(w, (struct str){0});
+  put_parts(w, condition, 3);
+  put(w, STR("E"));
+  if (text->text.len) {
+    for (int i = 5; i < 8; i++)
+      put(w, (struct str){0});
+    put_text(w, text->text);
+  }
+  buf_add_char(w->out, '\r');
+}
+
+void hl7v2_ack_write(const struct hl7v2_message *of, enum hl7v2_ack ack, const struct hl7v2_ack_text *text,
+                     struct buf *out) {
+  struct ack_writing w = {of, of ? of->delims : hl7v2_delims_usual(), out};
+  write_head(&w, text);
+  buf_add_text(out, "MSA");
+  put(&w, str_of(names[ack]));
+  put(&w, head_field(&w, 10));
+  if (text->text.len) put_text(&w, text->text);
+  buf_add_char(out, '\r');
+  if (text->fate != HL7V2_ACCEPTED && has_new_err(head_field(&w, 12))) write_err(&w, text);
+}
+
+/* --- reading --- */
+
+static struct str value_at(const struct hl7v2_message *message, const char *place, struct arena *arena) {
+  struct hl7v2_place at;
+  return hl7v2_place_parse(str_of(place), &at) ? hl7v2_value(message, &at, arena) : (struct str){0};
+}
+
+bool hl7v2_answer_read(const struct hl7v2_message *message, struct arena *arena, struct hl7v2_answer *out) {
+  static const char *const texts[] = {"MSA-3", "ERR-8", "ERR-3.2", "ERR-3.1"};
+  struct str code = value_at(message, "MSA-1", arena);
+  *out = (struct hl7v2_answer){0};
+  for (size_t i = 1; i < sizeof names / sizeof names[0]; i++)
+    if (str_is(code, names[i])) out->code = (enum hl7v2_ack)i;
+  out->control = value_at(message, "MSA-2", arena);
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !out->text.len; i++)
+    out->text = value_at(message, texts[i], arena);
+  return out->code != HL7V2_NO_ACK;
+}
