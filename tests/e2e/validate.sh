@@ -26,7 +26,7 @@ expect_text "$work/out" "^-- $folder/b/bad.json$"
 [ ! -s "$work/err" ] || fail "-q and still a summary"
 mkdir "$work/empty"
 expect 74 "$ketlink" validate "$work/empty"
-expect_text "$work/err" "has no .json, .ndjson or .xml file"
+expect_text "$work/err" "has no .json, .ndjson, .xml or .hl7 file"
 
 # --- exit statuses
 expect 0 "$ketlink" validate "$folder/a.json"
