@@ -47,9 +47,8 @@ static size_t take_sequence(struct str inner, const struct letter letters[LETTER
   return inner.len && inner.ptr[0] == 'X' ? take_hex(str_slice(inner, 1, inner.len), to) : 0;
 }
 
-struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena) {
-  const char *at = delims->escape && run.len ? memchr(run.ptr, delims->escape, run.len) : NULL;
-  if (!at) return run;
+/* `at`: the first escape character. */
+static struct str unescape(struct str run, const char *at, const struct hl7v2_delims *delims, struct arena *arena) {
   struct letter letters[LETTERS];
   letters_of(delims, letters);
   const char *from = run.ptr, *end = run.ptr + run.len;
@@ -62,21 +61,20 @@ struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, str
     to += before;
     from = at;
     if (!close) break;
-    size_t made = take_sequence(str_make(at + 1, (size_t)(close - at - 1)), letters, to);
-    to += made;
-    /* what was no sequence is text; its second escape character may begin one only if the first cannot */
-    from = made ? close + 1 : at;
-    if (!made) {
-      size_t kept = (size_t)(close + 1 - at);
-      memcpy(to, at, kept);
-      to += kept;
-      from = close + 1;
-    }
+    size_t made = take_sequence(str_make(at + 1, (size_t)(close - at - 1)), letters, to), kept = (size_t)(close + 1 - at);
+    if (!made) memcpy(to, at, kept);
+    to += made ? made : kept;
+    from = close + 1;
     at = from < end ? memchr(from, delims->escape, (size_t)(end - from)) : NULL;
   }
   memcpy(to, from, (size_t)(end - from));
   to += end - from;
   return str_make(text, (size_t)(to - text));
+}
+
+struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena) {
+  const char *at = delims->escape ? hl7v2_find_byte(run.ptr, run.ptr + run.len, delims->escape) : NULL;
+  return at ? unescape(run, at, delims, arena) : run;
 }
 
 static const char *sequence_for(char c, const struct letter letters[LETTERS], char *letter) {

@@ -52,6 +52,26 @@ static struct tree_node *last_named(const struct tree_node *parent, struct str n
   return found;
 }
 
+static void insert_behind(struct tree_node *like, struct tree_node *node) {
+  if (!like->next) {
+    tree_append(like->parent, node);
+    return;
+  }
+  node->parent = like->parent;
+  node->next = like->next;
+  like->next = node;
+}
+
+/* In the order of the definitions; strangers among the siblings must not part it from its like. */
+static void insert(struct tree_node *parent, struct tree_node *node) {
+  bool strangers = parent->last && !parent->last->element && parent->last->order == node->order;
+  struct tree_node *like = strangers ? last_named(parent, node->name) : NULL;
+  if (like)
+    insert_behind(like, node);
+  else
+    tree_insert_ordered(parent, node);
+}
+
 static struct tree_node *add_node(struct hl7v2_grouping *g, struct tree_node *parent, const struct def_element *element,
                                   size_t offset) {
   struct tree_node *node = tree_new(g->arena, TREE_OBJECT, def_element_name(element));
@@ -62,28 +82,26 @@ static struct tree_node *add_node(struct hl7v2_grouping *g, struct tree_node *pa
   node->order = def_element_order(element);
   node->offset = (uint32_t)offset + 1;
   node->flags = (uint8_t)(TREE_BOUND | (def_element_is_list(element) ? TREE_IN_ARRAY : 0));
-  tree_insert_ordered(parent, node);
+  insert(parent, node);
   return node;
 }
 
-/* A segment without an element: behind its like, else last. */
-static struct tree_node *add_stranger(struct hl7v2_grouping *g, struct tree_node *parent, struct str name,
-                                      size_t offset) {
+/* A segment without an element: behind its like, else where it stands. */
+static struct tree_node *add_stranger(struct hl7v2_grouping *g, struct str name, size_t offset) {
+  struct hl7v2_frame *top = &g->frames[g->depth - 1];
+  struct tree_node *parent = top->node;
   char model[6] = {'V', '2', '_', name.ptr[0], name.ptr[1], name.ptr[2]};
   struct tree_node *node = tree_new(g->arena, TREE_OBJECT, name), *like = last_named(parent, name);
   if (!node) return NULL;
   node->type = definitions_type(g->definitions, str_make(model, sizeof model));
   node->symbol = definitions_symbol(g->definitions, name);
-  node->order = UINT16_MAX;
+  node->order = (uint16_t)top->order;
   node->offset = (uint32_t)offset + 1;
   node->flags = TREE_BOUND | TREE_IN_ARRAY;
-  node->parent = parent;
-  if (!like || !like->next) {
-    tree_append(parent, node);
-  } else {
-    node->next = like->next;
-    like->next = node;
-  }
+  if (like)
+    insert_behind(like, node);
+  else
+    tree_insert_ordered(parent, node);
   return node;
 }
 
@@ -183,12 +201,12 @@ static struct tree_node *misplaced(struct hl7v2_grouping *g, struct str name, ui
   }
   for (size_t i = g->depth; i-- > 0;)
     if (has_inside(frames[i].type, symbol, 0)) return reach(g, frames[i].node, frames[i].type, symbol, offset);
-  return add_stranger(g, frames[g->depth - 1].node, name, offset);
+  return add_stranger(g, name, offset);
 }
 
 struct tree_node *hl7v2_place_segment(struct hl7v2_grouping *g, struct str name, size_t offset) {
   uint32_t symbol = name.ptr[0] == 'Z' ? 0 : definitions_symbol(g->definitions, name);
-  if (!symbol) return add_stranger(g, g->frames[g->depth - 1].node, name, offset);
+  if (!symbol) return add_stranger(g, name, offset);
   for (size_t depth = g->depth; depth > 0; depth--) {
     const struct def_element *element = next_element(&g->frames[depth - 1], symbol);
     if (!element) continue;

@@ -40,7 +40,7 @@ struct str hl7v2_part(struct str run, char separator, size_t number) {
   const char *from = run.ptr, *end = run.ptr + run.len;
   if (!separator) return number == 1 ? run : (struct str){0};
   while (from) {
-    const char *to = from < end ? memchr(from, separator, (size_t)(end - from)) : NULL;
+    const char *to = hl7v2_find_byte(from, end, separator);
     if (--number == 0) return str_make(from, (size_t)((to ? to : end) - from));
     from = to ? to + 1 : NULL;
   }
@@ -55,15 +55,37 @@ static const struct hl7v2_segment *find_segment(const struct hl7v2_message *mess
   return NULL;
 }
 
+/* Where part `number` of [from, end) begins; what ends it otherwise is one of `stops`. NULL: there are fewer. */
+static inline const char *skip_parts(const char *from, const char *end, char separator, const char stops[2], unsigned number) {
+  for (; number > 1; number--) {
+    while (from < end && *from != separator && *from != stops[0] && *from != stops[1])
+      from++;
+    if (from == end || !separator || *from != separator) return NULL;
+    from++;
+  }
+  return from;
+}
+
+/* In one walk: each byte of the field is looked at once. */
+static struct str find_run(struct str run, const struct hl7v2_delims *delims, const struct hl7v2_place *place) {
+  const char *at = run.ptr, *end = run.ptr + run.len;
+  char none[2] = {0, 0}, repetition[2] = {delims->repetition, 0}, component[2] = {delims->repetition, delims->component};
+  char last = place->subcomponent ? delims->subcomponent : 0, middle = place->component ? delims->component : 0;
+  at = skip_parts(at, end, delims->repetition, none, place->repetition);
+  if (at) at = skip_parts(at, end, delims->component, repetition, place->component);
+  if (at) at = skip_parts(at, end, delims->subcomponent, component, place->subcomponent);
+  if (!at) return (struct str){0};
+  const char *to = at;
+  while (to < end && *to != delims->repetition && *to != middle && *to != last) /* no text holds a NUL */
+    to++;
+  return str_make(at, (size_t)(to - at));
+}
+
 struct str hl7v2_raw(const struct hl7v2_message *message, const struct hl7v2_place *place) {
   const struct hl7v2_segment *segment = find_segment(message, place);
   struct str run = segment ? hl7v2_field(message, segment, place->field) : (struct str){0};
   if (!run.len || (segment == message->segments && place->field <= 2)) return run;
-  const struct hl7v2_delims *delims = &message->delims;
-  run = hl7v2_part(run, delims->repetition, place->repetition ? place->repetition : 1);
-  if (run.len && place->component) run = hl7v2_part(run, delims->component, place->component);
-  if (run.len && place->subcomponent) run = hl7v2_part(run, delims->subcomponent, place->subcomponent);
-  return run;
+  return find_run(run, &message->delims, place);
 }
 
 struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_place *place, struct arena *arena) {

@@ -1,5 +1,9 @@
-/* scan.c - a message in one pass: where its segments and fields are. Eight bytes at a time, no branch for a byte that is text. */
+/* scan.c - a message in one pass: where its segments and fields are. Sixteen bytes at a time, no branch for a byte that is text. */
 #include "hl7v2/internal.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 /* --- delimiters --- */
 
@@ -49,27 +53,58 @@ static enum status refuse(const struct source *source, struct diag_list *diags, 
   return STATUS_INVALID;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (uint8_t)(byte))
+enum { BLOCK = 16 };
 
-/* The high bit of each byte that is zero; exact. */
-static inline uint64_t zero_bytes(uint64_t word) {
-  uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
-  return ~(((word & low) + low) | word | low);
+/* A bit for each byte of a block that separates fields or ends a line; that ends a line. */
+struct marks {
+  unsigned all, ends;
+};
+
+#if defined(__SSE2__)
+
+struct marker {
+  __m128i field;
+};
+
+static inline struct marker marker_of(char field) {
+  return (struct marker){_mm_set1_epi8(field)};
 }
 
-/* Bits of the bytes at `at` that separate fields or end lines. */
-static inline uint64_t marks_of(struct str text, size_t at, uint64_t field) {
-  uint64_t word;
-  if (text.len - at >= 8) {
-    memcpy(&word, text.ptr + at, 8);
-  } else {
-    word = 0;
-    memcpy(&word, text.ptr + at, text.len - at);
+static inline struct marks marks_in(const char block[BLOCK], const struct marker *marker) {
+  __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
+  __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
+  __m128i all = _mm_or_si128(ends, _mm_cmpeq_epi8(bytes, marker->field));
+  return (struct marks){(unsigned)_mm_movemask_epi8(all), (unsigned)_mm_movemask_epi8(ends)};
+}
+
+#else
+
+struct marker {
+  char field;
+};
+
+static inline struct marker marker_of(char field) {
+  return (struct marker){field};
+}
+
+static inline struct marks marks_in(const char block[BLOCK], const struct marker *marker) {
+  struct marks marks = {0, 0};
+  for (unsigned i = 0; i < BLOCK; i++) {
+    marks.all |= (unsigned)(block[i] == marker->field) << i;
+    marks.ends |= (unsigned)hl7v2_is_line_end(block[i]) << i;
   }
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  word = __builtin_bswap64(word);
+  marks.all |= marks.ends;
+  return marks;
+}
+
 #endif
-  return zero_bytes(word ^ field) | zero_bytes(word ^ EACH('\r')) | zero_bytes(word ^ EACH('\n'));
+
+/* The same at `at`, where the text may end within the block. */
+static inline struct marks marks_of(struct str text, size_t at, const struct marker *marker) {
+  if (text.len - at >= BLOCK) return marks_in(text.ptr + at, marker);
+  char block[BLOCK] = {0};
+  memcpy(block, text.ptr + at, text.len - at);
+  return marks_in(block, marker);
 }
 
 static bool is_name(const char *name) {
@@ -121,31 +156,39 @@ static inline void end_line(struct pass *pass, size_t from, size_t to, uint32_t 
   segment->field_count = pass->field - first - 1;
 }
 
-/* MSH-1 starts where its separator stands, and MSH-2 behind it. */
-static inline void take_mark(struct pass *pass, size_t at, size_t line) {
-  if (at == line + 3 && pass->out->segment_count == 0) pass->out->fields[pass->field++] = (uint32_t)at;
-  pass->out->fields[pass->field++] = (uint32_t)at + 1;
+/* The fields that the separators of a block begin. */
+static inline void take_fields(struct pass *pass, size_t base, unsigned marks) {
+  uint32_t *next = pass->out->fields + pass->field;
+  for (; marks; marks &= marks - 1)
+    *next++ = (uint32_t)(base + (size_t)__builtin_ctz(marks)) + 1;
+  pass->field = (uint32_t)(next - pass->out->fields);
 }
 
-/* `line`: where the first one begins. */
-static enum status run_pass(struct pass *pass, size_t line) {
-  struct str text = pass->text;
-  uint64_t field = EACH(pass->out->delims.field);
-  uint32_t first = 0;
-  for (size_t base = line; base < text.len && pass->status == STATUS_OK; base += 8) {
-    for (uint64_t marks = marks_of(text, base, field); marks; marks &= marks - 1) {
-      size_t at = base + ((size_t)__builtin_ctzll(marks) >> 3);
-      if (!hl7v2_is_line_end(text.ptr[at])) {
-        take_mark(pass, at, line);
-        continue;
-      }
-      end_line(pass, line, at, first);
-      if (pass->status != STATUS_OK) return pass->status;
-      line = at + 1;
-      first = pass->field;
-    }
+struct line {
+  size_t at;
+  uint32_t first; /* its first field */
+};
+
+static inline void take_block(struct pass *pass, size_t base, struct marks marks, struct line *line) {
+  while (marks.ends && pass->status == STATUS_OK) {
+    unsigned end = (unsigned)__builtin_ctz(marks.ends), before = (1u << end) - 1;
+    take_fields(pass, base, marks.all & before);
+    end_line(pass, line->at, base + end, line->first);
+    *line = (struct line){base + end + 1, pass->field};
+    marks.all &= ~(before | 1u << end);
+    marks.ends &= marks.ends - 1;
   }
-  end_line(pass, line, text.len, first);
+  take_fields(pass, base, marks.all);
+}
+
+static enum status run_pass(struct pass *pass, size_t from) {
+  struct str text = pass->text;
+  struct marker marker = marker_of(pass->out->delims.field);
+  struct line line = {from, 0};
+  pass->out->fields[pass->field++] = (uint32_t)from + 3; /* MSH-1 */
+  for (size_t base = from; base < text.len && pass->status == STATUS_OK; base += BLOCK)
+    take_block(pass, base, marks_of(text, base, &marker), &line);
+  if (pass->status == STATUS_OK) end_line(pass, line.at, text.len, line.first);
   return pass->status;
 }
 
@@ -155,18 +198,21 @@ struct amount {
   size_t fields, lines;
 };
 
-static struct amount count_marks(struct str text, char separator) {
-  struct amount amount = {0, 1};
-  uint64_t field = EACH(separator);
-  for (size_t base = 0; base < text.len; base += 8) {
-    uint64_t marks = marks_of(text, base, field);
-    amount.fields += (size_t)__builtin_popcountll(marks);
+/* Counts bytes; compilers make sums of vectors of it. */
+static size_t count_bytes(struct str text, char wanted) {
+  size_t count = 0;
+  for (size_t at = 0; at < text.len; at += 255) {
+    size_t end = text.len - at < 255 ? text.len : at + 255;
+    uint8_t some = 0;
+    for (size_t i = at; i < end; i++)
+      some = (uint8_t)(some + (text.ptr[i] == wanted));
+    count += some;
   }
-  for (const char *at = text.ptr, *end = text.ptr + text.len; (at = memchr(at, '\r', (size_t)(end - at))); at++)
-    amount.lines++;
-  for (const char *at = text.ptr, *end = text.ptr + text.len; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-    amount.lines++;
-  return amount;
+  return count;
+}
+
+static struct amount count_marks(struct str text, char separator) {
+  return (struct amount){count_bytes(text, separator), 1 + count_bytes(text, '\r') + count_bytes(text, '\n')};
 }
 
 static size_t cap_of(size_t given, size_t usual) {
@@ -220,7 +266,7 @@ enum status hl7v2_scan(const struct source *source, const struct hl7v2_limits *l
   if (fault) return refuse(source, diags, DIAG_HL7V2_DELIMITERS, at + 3, fault);
   struct amount amount = count_marks(pass.text, out->delims.field);
   out->segments = ARENA_ARRAY(arena, struct hl7v2_segment, amount.lines);
-  out->fields = ARENA_ARRAY(arena, uint32_t, amount.fields + amount.lines + 2);
+  out->fields = ARENA_ARRAY(arena, uint32_t, amount.fields + 2 * amount.lines + 2);
   if (!out->segments || !out->fields) return STATUS_NOMEM;
   status = run_pass(&pass, at);
   return status == STATUS_OK ? check_counts(source, limits, out, diags) : status;
@@ -228,9 +274,22 @@ enum status hl7v2_scan(const struct source *source, const struct hl7v2_limits *l
 
 /* --- reading the index --- */
 
+/* The four bytes of a segment's name as one number: they are compared often, and a NUL is the last. */
+static inline uint32_t key_of(const char name[3]) {
+  uint32_t a = (uint8_t)name[0], b = (uint8_t)name[1], c = (uint8_t)name[2];
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return a << 24 | b << 16 | c << 8;
+#else
+  return a | b << 8 | c << 16;
+#endif
+}
+
 uint32_t hl7v2_find(const struct hl7v2_message *message, const char name[3], uint32_t from) {
-  while (from < message->segment_count && memcmp(message->segments[from].name, name, 3) != 0)
-    from++;
+  uint32_t wanted = key_of(name), key;
+  for (; from < message->segment_count; from++) {
+    memcpy(&key, message->segments[from].name, sizeof key);
+    if (key == wanted) break;
+  }
   return from;
 }
 
