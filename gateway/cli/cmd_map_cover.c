@@ -60,9 +60,9 @@ static enum status run_fixture(struct coverer *c, const struct cli_fixture *fixt
   struct diag_list diags;
   if (!arena) return STATUS_NOMEM;
   diag_list_init(&diags, arena);
-  enum status status = cli_fixture_read(c->cli, fixture, "record.json", arena, &text);
+  enum status status = cli_fixture_read(c->cli, fixture, fixture->file, arena, &text);
   if (status != STATUS_OK) {
-    fprintf(stderr, "ketlink map cover: %s/record.json: %s\n", fixture->folder, status_name(status));
+    fprintf(stderr, "ketlink map cover: %s/%s: %s\n", fixture->folder, fixture->file, status_name(status));
     goto done;
   }
   struct intake_input input = intake_open(text.name, text.text);

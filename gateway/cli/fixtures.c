@@ -3,17 +3,20 @@
 #include <unistd.h>
 
 enum { FIXTURE_DEPTH = 8 };
+static const char *const record_files[] = {"record.json", "message.hl7"};
+enum { RECORD_FILES = sizeof record_files / sizeof record_files[0] };
 
 bool cli_fixture_has(const struct cli *cli, const char *folder, const char *name) {
   struct str path = arena_printf(cli->arena, "%s/%s", folder, name);
   return path.ptr && access(path.ptr, R_OK) == 0;
 }
 
-static enum status add(struct cli *cli, const char *folder, struct cli_fixtures *out) {
+static enum status add(struct cli *cli, const char *folder, const char *file, struct cli_fixtures *out) {
   struct cli_fixture *fixture = ARENA_NEW(cli->arena, struct cli_fixture);
   struct str name = arena_str(cli->arena, str_of(folder));
   if (!fixture || !name.ptr) return STATUS_NOMEM;
   fixture->folder = name.ptr;
+  fixture->file = file;
   *out->end = fixture;
   out->end = &fixture->next;
   out->count++;
@@ -23,7 +26,8 @@ static enum status add(struct cli *cli, const char *folder, struct cli_fixtures 
 static enum status find(struct cli *cli, const char *folder, unsigned depth, struct cli_fixtures *out) {
   struct str *names = NULL;
   size_t count = 0;
-  if (cli_fixture_has(cli, folder, "record.json")) return add(cli, folder, out);
+  for (size_t i = 0; i < RECORD_FILES; i++)
+    if (cli_fixture_has(cli, folder, record_files[i])) return add(cli, folder, record_files[i], out);
   if (depth >= FIXTURE_DEPTH) return STATUS_OK;
   enum status status = cli->host->list_folders(cli->host->context, folder, cli->arena, &names, &count);
   for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -35,10 +39,14 @@ static enum status find(struct cli *cli, const char *folder, unsigned depth, str
 
 /* A fixture's record names its folder. */
 static const char *folder_of(const struct cli *cli, const char *path) {
-  struct str name = str_of(path), tail = STR("/record.json");
-  if (!str_ends(name, tail)) return path;
-  struct str folder = arena_str(cli->arena, str_slice(name, 0, name.len - tail.len));
-  return folder.ptr ? folder.ptr : path;
+  struct str name = str_of(path);
+  for (size_t i = 0; i < RECORD_FILES; i++) {
+    struct str tail = str_of(record_files[i]);
+    if (name.len <= tail.len || !str_ends(name, tail) || name.ptr[name.len - tail.len - 1] != '/') continue;
+    struct str folder = arena_str(cli->arena, str_slice(name, 0, name.len - tail.len - 1));
+    return folder.ptr ? folder.ptr : path;
+  }
+  return path;
 }
 
 enum status cli_fixtures_find(struct cli *cli, struct str mappings, struct cli_fixtures *out) {
@@ -49,7 +57,7 @@ enum status cli_fixtures_find(struct cli *cli, struct str mappings, struct cli_f
     status = find(cli, folder_of(cli, cli->arguments[i]), 0, out);
     if (status == STATUS_OK && out->count == before) status = STATUS_NOT_FOUND;
     if (status != STATUS_OK)
-      fprintf(stderr, "ketlink map %s: no fixture in %s: a fixture is a folder with a record.json\n", cli->command->verb, cli->arguments[i]);
+      fprintf(stderr, "ketlink map %s: no fixture in %s: a fixture is a folder with a record.json or a message.hl7\n", cli->command->verb, cli->arguments[i]);
   }
   if (cli->argument_count) return status;
   struct str beside = arena_printf(cli->arena, "%.*s/../fixtures", STR_ARG(mappings));

@@ -1,4 +1,4 @@
-/* fixtures.h - the fixtures a command line names: folders with a record.json. */
+/* fixtures.h - the fixtures a command line names: folders with a record.json or a message.hl7. */
 #ifndef KETLINK_CLI_FIXTURES_H
 #define KETLINK_CLI_FIXTURES_H
 
@@ -7,6 +7,7 @@
 struct cli_fixture {
   struct cli_fixture *next;
   const char *folder;
+  const char *file; /* of the record in it */
   bool failed;
   struct str report; /* differences, for JUnit */
 };

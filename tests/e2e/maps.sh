@@ -65,7 +65,7 @@ cp mappings/routes.json "$work/mappings/routes.json"
 expect 2 "$ketlink" map run sesion fixtures/clinic/minimal/record.json
 expect_text "$work/err" "no map 'sesion' .*did you mean 'session'"
 expect 74 "$ketlink" map test fixtures/clinic/minmal
-expect_text "$work/err" "a fixture is a folder with a record.json"
+expect_text "$work/err" "a fixture is a folder with a record.json or a message.hl7"
 expect 0 "$ketlink" map test fixtures/clinic/minimal/record.json
 expect_text "$work/out" "^1 fixture: 1 passed"
 expect 2 "$ketlink" map test --udpate

@@ -46,7 +46,9 @@ after=$(version "$first")
 [ "$after" -gt "$before" ] || fail "version $after is not newer than $before"
 expect_same "$(dose)" 37.00 "the changed dose"
 # every good fixture is accepted as a whole
-for fixture in fixtures/clinic/*/expected.json; do
-  expect 0 "$ketlink" send --to "$to" "$(dirname "$fixture")/record.json"
+for fixture in fixtures/clinic/*/expected.json fixtures/hl7v2/*/expected.json; do
+  source=$(dirname "$fixture")/record.json
+  [ -f "$source" ] || source=$(dirname "$fixture")/message.hl7
+  expect 0 "$ketlink" send --to "$to" "$source"
 done
 echo "hapi: each resource once, a changed dose is version $after"
