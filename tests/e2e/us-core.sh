@@ -7,7 +7,7 @@ package=$packages/hl7.fhir.us.core-6.1.0.tgz
 [ -f "$package" ] || { echo "skipped: no $package"; exit 77; }
 export HOME="$work"
 
-expect 0 "$ketlink" validate --ig "$package" fixtures/clinic/*/expected.json
+expect 0 "$ketlink" validate --ig "$package" fixtures/clinic/*/expected.json fixtures/hl7v2/*/expected.json
 grep -q "us-core" fixtures/clinic/minimal/expected.json || fail "the fixtures claim no profile of US Core"
 
 # what a profile asks for is asked for: a Patient without a name
