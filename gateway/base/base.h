@@ -8,6 +8,7 @@
  *   utf8.h      strict UTF-8                         map.h      string -> pointer
  *   host.h      clock, randomness, files, UUIDs      limits.h   default caps
  *   zone.h      local times and their offsets   config.h    JSON configuration files
+ *   socket.h    addresses that are listened on  secret.h    files that hold a secret
  */
 #ifndef KETLINK_BASE_BASE_H
 #define KETLINK_BASE_BASE_H

@@ -11,6 +11,7 @@
 #define KETLINK_CONSOLE_INTERNAL_H
 
 #include <sys/types.h>
+#include "base/socket.h"
 #include "console/console.h"
 #include "console/head.h"
 
@@ -23,8 +24,7 @@ struct console {
   struct console_params params;
   struct evconnlistener *listeners[CONSOLE_LISTENERS]; /* the Unix socket, the port */
   struct event *rest; /* after the system had no descriptors left */
-  uint16_t port;
-  unsigned long long socket_device, socket_inode; /* of the socket's file; 0: not made */
+  struct base_listening made[CONSOLE_LISTENERS];
   struct console_reply *replies;
   size_t connections, bodies; /* open ones; bytes of the bodies that were announced */
   uint64_t answers[CONSOLE_CLASSES]; /* by the first digit of their status */

@@ -28,12 +28,12 @@ static bool is_this_host(const struct console_reply *reply) {
   static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
   struct str host = reply->head.fields[FIELD_HOST];
   char port[8];
-  snprintf(port, sizeof port, ":%u", (unsigned)reply->console->port);
+  snprintf(port, sizeof port, ":%u", (unsigned)reply->console->made[1].port);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t len = strlen(names[i]);
     struct str rest = str_slice(host, len, host.len);
     if (!console_same_word(str_slice(host, 0, len), str_of(names[i]))) continue;
-    return str_is(rest, port) || (rest.len == 0 && reply->console->port == 80);
+    return str_is(rest, port) || (rest.len == 0 && reply->console->made[1].port == 80);
   }
   return false;
 }
