@@ -14,10 +14,12 @@
 #define LIFETIME_SECONDS 60L
 #define IDLE_SECONDS 30L
 
-/* Suites of RFC 9325 section 4.2 for TLS 1.2; TLS 1.3 has good ones only. */
-static const char suites[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-                             "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-                             "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+/* TLS 1.3 has good ones only. */
+const char *delivery_tls_suites(void) {
+  return "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+         "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+         "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+}
 
 static enum status fail_config(struct diag_list *diags, struct str file, const char *message) {
   struct source source = source_make(file, (struct str){0});
@@ -57,7 +59,7 @@ static bool set_tls(const struct delivery_client *client, CURL *curl) {
   const char *protocol = client->destination.plain ? "http" : "https";
   bool fine = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocol) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, suites) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, delivery_tls_suites()) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
   /* a session that is resumed is not verified, and a file that was renewed not read */

@@ -190,4 +190,7 @@ enum status delivery_probe(struct delivery_client *client, struct arena *arena,
 enum status delivery_probe_token(struct delivery_client *client, const char *type, struct arena *arena,
                                  struct delivery_answer *out) MUST_USE;
 
+/* The suites of RFC 9325 section 4.2 for TLS 1.2, as OpenSSL names them: of whoever speaks TLS here. */
+const char *delivery_tls_suites(void);
+
 #endif
