@@ -76,10 +76,10 @@ static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, e
   outbox_bind_blob(find, 1, dedupe->mark, MARK_BYTES);
   while ((status = outbox_row_step(outbox, find)) == STATUS_OK) {
     struct str digest = outbox_column_str(find, 0);
+    bool same = str_eq(digest, str_make((const char *)dedupe->digest, MARK_BYTES));
+    *answer = !same ? OUTBOX_DIFFERENT : seen ? OUTBOX_DIFFERENT_AGAIN : OUTBOX_AGAIN;
     seen = true;
-    *answer = OUTBOX_DIFFERENT;
-    if (!str_eq(digest, str_make((const char *)dedupe->digest, MARK_BYTES))) continue;
-    *answer = OUTBOX_AGAIN;
+    if (!same) continue;
     *id = sqlite3_column_int64(find, 1);
     break;
   }
@@ -255,7 +255,7 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   if (status != STATUS_OK) return status;
   struct dedupe dedupe = dedupe_of(outbox, message);
   status = look_up(outbox, &dedupe, answer, &first);
-  if (status == STATUS_OK && *answer == OUTBOX_AGAIN) {
+  if (status == STATUS_OK && (*answer == OUTBOX_AGAIN || *answer == OUTBOX_DIFFERENT_AGAIN)) {
     answer_again(outbox, message, first, ids);
     return STATUS_OK;
   }

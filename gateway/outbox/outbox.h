@@ -125,7 +125,8 @@ struct outbox_message {
 enum outbox_answer {
   OUTBOX_ACCEPTED,
   OUTBOX_AGAIN,    /* the same was accepted before: answer as then, nothing was added */
-  OUTBOX_DIFFERENT /* the control id is known with other content: both are kept, somebody should know */
+  OUTBOX_DIFFERENT, /* the control id is known with other content: both are kept, somebody should know */
+  OUTBOX_DIFFERENT_AGAIN /* the same was accepted before as a different one: answer as then, nothing was added */
 };
 enum { OUTBOX_NAME_MAX = 64, OUTBOX_REASON_MAX = 64 };
 #define OUTBOX_OLDER "older-revision"
