@@ -6,9 +6,10 @@
 enum status intake_hl7v2_read(const struct source *source, const struct definitions *definitions, struct arena *arena,
                               struct diag_list *diags, struct tree_node **root, struct str *format) {
   struct hl7v2_message *message = ARENA_NEW(arena, struct hl7v2_message);
+  struct hl7v2_limits limits = {.bytes = LIMIT_HL7V2_LARGEST}; /* who took it in has had its own */
   *root = NULL;
   if (!message) return STATUS_NOMEM;
-  enum status status = hl7v2_scan(source, NULL, arena, diags, message);
+  enum status status = hl7v2_scan(source, &limits, arena, diags, message);
   if (status != STATUS_OK) return status;
   *format = arena_concat(arena, STR("hl7v2/"), hl7v2_structure(message, definitions));
   if (!format->ptr) return STATUS_NOMEM;
