@@ -104,8 +104,8 @@ static bool find_route(struct console_reply *reply) {
 /* --- the body --- */
 
 static bool takes_type(const struct console_reply *reply) {
-  static const char *const records[] = {"application/json", "application/x-ndjson",
-                                        "application/ndjson"};
+  static const char *const records[] = {"application/json", "application/x-ndjson", "application/ndjson",
+                                        "x-application/hl7-v2+er7", "application/hl7-v2"};
   struct str type = reply->head.fields[FIELD_CONTENT_TYPE];
   size_t count = reply->route->takes == TAKE_RECORD ? sizeof records / sizeof records[0] : 1;
   for (size_t i = 0; i < count; i++)

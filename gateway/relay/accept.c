@@ -87,6 +87,7 @@ static enum status make_items(struct taking *taking, const struct intake_record 
 static enum status put_record(struct taking *taking, const struct intake_record *record) {
   enum outbox_answer answer = OUTBOX_ACCEPTED;
   size_t older = 0;
+  int64_t ids[RELAY_DESTINATIONS_MAX] = {0};
   struct outbox_message message = {.source = taking->input->source,
                                    .control = taking->input->control,
                                    .content = record->source.text,
@@ -94,13 +95,14 @@ static enum status put_record(struct taking *taking, const struct intake_record 
                                    .item_count = taking->item_count,
                                    .older = &older};
   enum status status =
-      outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, NULL);
+      outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, ids);
   relay_group_touch(taking->relay);
   if (status != STATUS_OK) return status;
   taking->relay->accepted = true;
   taking->result->records++;
-  taking->result->again += answer == OUTBOX_AGAIN;
-  taking->result->different += answer == OUTBOX_DIFFERENT;
+  taking->result->first = ids[0];
+  taking->result->again += answer == OUTBOX_AGAIN || answer == OUTBOX_DIFFERENT_AGAIN;
+  taking->result->different += answer == OUTBOX_DIFFERENT || answer == OUTBOX_DIFFERENT_AGAIN;
   taking->result->parked += older;
   if (older)
     RELAY_LOG(taking->relay, RELAY_WARNING, OUTBOX_OLDER, RELAY_NUMBER("parked", (int64_t)older));

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/config.h"
+#include "base/socket.h"
 #include "delivery/delivery.h"
+#include "mllp/mllp.h"
 
 enum { CONFIG_MAX = 1 << 20, NAMES_MAX = 64 };
 
@@ -53,6 +55,21 @@ static const struct key folder_keys[] = {
     {"to", NAMES, AT(relay_folder_config, to)},
     {"stable-seconds", NUMBER, AT(relay_folder_config, stable_seconds), 1, 3600},
 };
+static const struct key mllp_keys[] = {
+    {"listen", TEXT, AT(relay_mllp_config, listen)},
+    {"certificate", PATH, AT(relay_mllp_config, certificate)},
+    {"key", PATH, AT(relay_mllp_config, key)},
+    {"client-ca", PATH, AT(relay_mllp_config, client_ca)},
+    {"crl", PATH, AT(relay_mllp_config, crl)},
+    {"to", NAMES, AT(relay_mllp_config, to)},
+    {"acknowledge", WORD, AT(relay_mllp_config, delivered), .no = "stored", .yes = "delivered"},
+    {"delivered-seconds", NUMBER, AT(relay_mllp_config, delivered_seconds), 1, 3600},
+    {"max-bytes", NUMBER, AT(relay_mllp_config, max_bytes), 1024, MLLP_LARGEST_BYTES},
+    {"frame-seconds", NUMBER, AT(relay_mllp_config, frame_seconds), 1, 3600},
+    {"idle-seconds", NUMBER, AT(relay_mllp_config, idle_seconds), 1, 31536000},
+    {"max-connections", NUMBER, AT(relay_mllp_config, max_connections), 1, 20000},
+    {"max-per-address", NUMBER, AT(relay_mllp_config, max_per_address), 1, 20000},
+};
 static const struct key destination_keys[] = {
     {"file", PATH, AT(relay_destination_config, file)},
     {"in-flight", NUMBER, AT(relay_destination_config, in_flight), 1, 64},
@@ -73,8 +90,9 @@ static const struct section {
     SECTION("relay", false, relay_keys),  SECTION("store", false, store_keys),
     SECTION("http", false, http_keys),    SECTION("post", false, post_keys),
     SECTION("folder", true, folder_keys), SECTION("destination", true, destination_keys),
+    SECTION("mllp", true, mllp_keys),
 };
-enum { SECTIONS = sizeof sections / sizeof sections[0], FOLDER = 4, DESTINATION = 5 };
+enum { SECTIONS = sizeof sections / sizeof sections[0], FOLDER = 4, DESTINATION = 5, MLLP = 6 };
 
 struct reading {
   struct relay_config *config;
@@ -126,6 +144,25 @@ static void *open_folder(struct reading *reading, struct str name) {
   return folder;
 }
 
+static void *open_mllp(struct reading *reading, struct str name) {
+  struct relay_config *config = reading->config;
+  for (size_t i = 0; i < config->mllp_count; i++)
+    if (str_eq(config->mllps[i].name, name)) return reading->item = i, &config->mllps[i];
+  if (config->mllp_count == RELAY_MLLP_MAX)
+    return complain(reading, "there may be %d [mllp NAME]", RELAY_MLLP_MAX), NULL;
+  reading->item = config->mllp_count;
+  struct relay_mllp_config *mllp = &config->mllps[config->mllp_count++];
+  *mllp = (struct relay_mllp_config){.name = arena_str(reading->arena, name),
+                                     .delivered_seconds = 30,
+                                     .max_bytes = MLLP_USUAL_BYTES,
+                                     .frame_seconds = 30,
+                                     .idle_seconds = 86400,
+                                     .max_connections = 200,
+                                     .max_per_address = 20,
+                                     .line = reading->line};
+  return mllp;
+}
+
 static void *open_destination(struct reading *reading, struct str name) {
   struct relay_config *config = reading->config;
   for (size_t i = 0; i < config->destination_count; i++)
@@ -174,6 +211,7 @@ static void open_section(struct reading *reading, struct str whole) {
     size_t which = (size_t)(reading->kind - sections);
     reading->target = which == FOLDER        ? open_folder(reading, name)
                       : which == DESTINATION ? open_destination(reading, name)
+                      : which == MLLP        ? open_mllp(reading, name)
                                              : (void *)reading->config;
   }
 }
@@ -344,6 +382,35 @@ static void check_http(struct reading *reading) {
   if (config->post_to.count) check_names(reading, "[post]", &config->post_to);
 }
 
+/* Whoever reaches it from elsewhere shows a certificate, and nothing of patients goes in clear. */
+static const char *mllp_fault(const struct relay_mllp_config *mllp, const struct base_address *address) {
+  bool tls = mllp->certificate.len || mllp->key.len, peer = mllp->client_ca.len || mllp->crl.len;
+  if (tls && !(mllp->certificate.len && mllp->key.len)) return "certificate and key belong together";
+  if (peer && !(tls && mllp->client_ca.len)) return "client-ca needs certificate and key, crl needs client-ca";
+  if (mllp->is_path) return tls ? "a Unix socket has no TLS" : NULL;
+  if (!base_address_is_loopback(address) && !peer)
+    return "from other hosts nothing is taken in clear or from anybody: certificate, key and client-ca are needed";
+  return NULL;
+}
+
+static void check_mllp(struct reading *reading, size_t at) {
+  struct relay_mllp_config *mllp = &reading->config->mllps[at];
+  struct base_address address = {0};
+  char where[RELAY_NAME_MAX + 16];
+  snprintf(where, sizeof where, "[mllp %.*s]", STR_ARG(mllp->name));
+  mllp->is_path = str_find_char(mllp->listen, '/', 0) != SIZE_MAX;
+  if (mllp->is_path && mllp->listen.ptr[0] != '/')
+    mllp->listen = config_beside(reading->path, mllp->listen, reading->arena);
+  bool fine = mllp->is_path || base_address_parse(mllp->listen, &address);
+  const char *fault = fine ? mllp_fault(mllp, &address)
+                           : "listen is an address and a port (127.0.0.1:2575, [::1]:2575), or a path with a /";
+  if (fault) complain(reading, "%s: %s", where, fault);
+  for (size_t i = 0; i < at; i++)
+    if (str_eq(mllp->listen, reading->config->mllps[i].listen) && !str_ends(mllp->listen, STR(":0")))
+      complain(reading, "%s: [mllp %.*s] listens there already", where, STR_ARG(reading->config->mllps[i].name));
+  check_names(reading, where, &mllp->to);
+}
+
 static void check_webhook(struct reading *reading) {
   const struct relay_config *config = reading->config;
   struct delivery_destination hook;
@@ -363,8 +430,8 @@ static void check_whole(struct reading *reading) {
   if (!config->state.len) complain(reading, "[relay] state is missing: the folder of the store");
   if (!config->key.len) complain(reading, "[relay] key is missing: the file of the store key");
   if (!config->destination_count) complain(reading, "there is no [destination NAME]");
-  if (!config->folder_count && !config->socket.len && !config->listen.len)
-    complain(reading, "nothing comes in: there is no [folder NAME] and no [http]");
+  if (!config->folder_count && !config->mllp_count && !config->socket.len && !config->listen.len)
+    complain(reading, "nothing comes in: there is no [folder NAME], no [mllp NAME] and no [http]");
   for (size_t i = 0; i < config->folder_count; i++) {
     snprintf(where, sizeof where, "[folder %.*s]", STR_ARG(config->folders[i].name));
     if (!config->folders[i].path.len) complain(reading, "%s: path is missing", where);
@@ -374,6 +441,8 @@ static void check_whole(struct reading *reading) {
     if (config->destinations[i].retry_max_seconds < config->destinations[i].retry_seconds)
       complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds",
                STR_ARG(config->destinations[i].name));
+  for (size_t i = 0; i < config->mllp_count; i++)
+    check_mllp(reading, i);
   check_http(reading);
   check_webhook(reading);
 }

@@ -26,6 +26,19 @@
  * it to = hospital, archive             destinations stable-seconds = 5                 a file that was not
  * renamed into place is taken when it is this old
  *
+ *   [mllp NAME]         HL7 v2 by MLLP: docs/hl7v2.md
+ *                listen = 127.0.0.1:2575               a numeric address and port (0: any, told in the log), or a path:
+ *                                                      a Unix socket of mode 0600
+ *                certificate, key, client-ca, crl      TLS; all but crl must be there where others than this host connect
+ *                to = hospital                         destinations
+ *                acknowledge = stored | delivered      when the application's acknowledgement goes: when the message
+ *                                                      is durable, or when all its destinations have it
+ *                delivered-seconds = 30                that are waited for it; then the answer is AE, come again
+ *                max-bytes = 1048576                   of a message, at most 64 MiB
+ *                frame-seconds = 30                    for a whole message to arrive, and for its answer to be taken
+ *                idle-seconds = 86400                  between two messages
+ *                max-connections = 200, max-per-address = 20
+ *
  *   [destination NAME]  file = hospital.json               a destination file; default NAME.json in the
  * mappings' folder in-flight = 4                      transfers at a time, never two of a lane parked = block
  * | skip              whether a parked record holds its patient's lane back attempts = 0 passing faults after
@@ -40,7 +53,7 @@
 
 #include "base/base.h"
 
-enum { RELAY_FOLDERS_MAX = 16, RELAY_DESTINATIONS_MAX = 64, RELAY_NAME_MAX = 32 };
+enum { RELAY_FOLDERS_MAX = 16, RELAY_MLLP_MAX = 16, RELAY_DESTINATIONS_MAX = 64, RELAY_NAME_MAX = 32 };
 
 struct relay_names {
   struct str *names;
@@ -52,6 +65,15 @@ struct relay_folder_config {
   struct relay_names to;
   int64_t stable_seconds;
   uint32_t line; /* of its section */
+};
+
+struct relay_mllp_config {
+  struct str name, listen, certificate, key, client_ca, crl;
+  struct relay_names to;
+  bool delivered; /* acknowledged only then */
+  bool is_path;
+  int64_t delivered_seconds, max_bytes, frame_seconds, idle_seconds, max_connections, max_per_address;
+  uint32_t line;
 };
 
 struct relay_destination_config {
@@ -72,6 +94,8 @@ struct relay_config {
   struct relay_names post_to;
   struct relay_folder_config folders[RELAY_FOLDERS_MAX];
   size_t folder_count;
+  struct relay_mllp_config mllps[RELAY_MLLP_MAX];
+  size_t mllp_count;
   struct relay_destination_config destinations[RELAY_DESTINATIONS_MAX];
   size_t destination_count;
 };

@@ -26,7 +26,11 @@ static void commit(struct relay *relay) {
     return;
   }
   keep(relay, status);
+  bool settled = relay->settled || relay->decided;
+  relay->settled = false;
   if (relay->accepted && status == STATUS_OK) relay_kick(relay);
+  for (size_t i = 0; settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
+    relay_listener_look(relay->listeners[i]);
   relay->accepted = false;
 }
 

@@ -1,6 +1,7 @@
 /* http.c - what the console asks of the relay: records that are posted, groups, metrics, health. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include "base/secret.h"
 #include "console/console.h"
 #include "relay/internal.h"
@@ -57,13 +58,26 @@ static void answer_later(struct relay *relay, struct console_reply *reply,
   relay_promise(relay, &posted->promise);
 }
 
+/* The name says how a body is read; the console has let no other types pass. */
+static struct str name_by_type(struct str type) {
+  static const struct {
+    const char *type, *name;
+  } names[] = {{"application/x-ndjson", "body.ndjson"},
+               {"application/ndjson", "body.ndjson"},
+               {"x-application/hl7-v2+er7", "body.hl7"},
+               {"application/hl7-v2", "body.hl7"}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    struct str known = str_of(names[i].type);
+    if (type.len >= known.len && strncasecmp(type.ptr, known.ptr, known.len) == 0) return str_of(names[i].name);
+  }
+  return STR("body.json");
+}
+
 static void post(void *context, struct str body, struct str content_type, struct console_reply *reply) {
   struct relay *relay = context;
   struct diag_list diags;
-  bool lines = str_starts(content_type, STR("application/x-ndjson")) ||
-               str_starts(content_type, STR("application/ndjson"));
   struct relay_input input = {.source = STR("http"),
-                              .name = lines ? STR("body.ndjson") : STR("body.json"),
+                              .name = name_by_type(content_type),
                               .text = body,
                               .to = &relay->config->post_to};
   if (relay->stopping) {
@@ -114,6 +128,8 @@ static void metrics(void *context, struct buf *out) {
   const struct relay *relay = context;
   for (size_t i = 0; i < relay->config->destination_count; i++)
     if (relay->senders[i]) relay_sender_metrics(relay->senders[i], out);
+  for (size_t i = 0; i < relay->config->mllp_count; i++)
+    relay_listener_metrics(relay->listeners[i], out);
 }
 
 static bool healthy(void *context, struct buf *words) {

@@ -16,6 +16,7 @@ struct relay;
 struct relay_sender;
 struct relay_folder;
 struct relay_webhook;
+struct relay_listener;
 
 /* --- log.c: one event, one line on stderr; never a patient's data --- */
 
@@ -91,6 +92,7 @@ struct relay_input {
 };
 struct relay_accepted {
   size_t records, again, different, bad, parked;
+  int64_t first; /* number of the last record at its first destination; those for the others follow */
   enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
 };
 /* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is
@@ -141,6 +143,22 @@ void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
 enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,
                               struct diag_list *diags, struct relay_folder **out) MUST_USE;
 void relay_folder_close(struct relay_folder *folder);
+
+/* --- listener.c: HL7 v2 by MLLP; NULL is allowed but for the first three --- */
+
+/* What its configuration names is read and checked; nothing is listened on yet. On failure *out is to be closed too. */
+enum status relay_listener_new(struct relay *relay, const struct relay_mllp_config *config, struct diag_list *diags,
+                               struct relay_listener **out) MUST_USE;
+enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
+/* Its certificates, for who connects from now on; the old ones stay when anything is wrong with them. */
+enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
+/* Takes nothing more; what is owed is answered. */
+void relay_listener_stop(struct relay_listener *listener);
+bool relay_listener_is_busy(const struct relay_listener *listener);
+/* Records were settled: some of them may be waited for. */
+void relay_listener_look(struct relay_listener *listener);
+void relay_listener_close(struct relay_listener *listener);
+void relay_listener_metrics(const struct relay_listener *listener, struct buf *out);
 
 /* --- http.c: the console, where the configuration asks for it --- */
 
@@ -195,6 +213,7 @@ struct relay {
   struct delivery_loop *loop;
   struct relay_sender *senders[RELAY_DESTINATIONS_MAX];
   struct relay_folder *folders[RELAY_FOLDERS_MAX];
+  struct relay_listener *listeners[RELAY_MLLP_MAX];
   struct console *console;
   struct relay_webhook *webhook;
   struct arena *records; /* of the record that is taken in */
@@ -203,6 +222,7 @@ struct relay {
   struct relay_promise *promised, **promised_end;
   bool accepted; /* something came in this turn: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
+  bool settled;  /* records were, in this turn: who waits for them is to look */
   bool stopping;
   enum status fatal; /* why the loop was left */
 };

@@ -90,6 +90,14 @@ static void harden(void) {
   (void)CRYPTO_secure_malloc_init(SECURE_HEAP, 32);
 }
 
+/* As many connections as the system lets it have: the limit that processes begin with is for programs that use select. */
+static void raise_descriptors(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* --- upkeep --- */
 
 static size_t open_records(const struct outbox_stats *stats) {
@@ -212,6 +220,12 @@ static size_t busy(const struct relay *relay) {
   return count;
 }
 
+static bool is_answering(const struct relay *relay) {
+  for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
+    if (relay_listener_is_busy(relay->listeners[i])) return true;
+  return false;
+}
+
 static void on_deadline(evutil_socket_t socket, short what, void *context) {
   struct relay *relay = context;
   (void)socket;
@@ -229,6 +243,8 @@ static void stop(struct whole *whole) {
   relay_notify("STOPPING=1");
   for (size_t i = 0; i < whole->relay.config->destination_count; i++)
     if (whole->relay.senders[i]) relay_sender_stop(whole->relay.senders[i]);
+  for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
+    relay_listener_stop(whole->relay.listeners[i]);
   RELAY_LOG(&whole->relay, RELAY_INFO, "stopping", RELAY_NUMBER("under-way", (int64_t)busy(&whole->relay)));
   event_add(whole->deadline, &most);
 }
@@ -241,7 +257,10 @@ static void reload(struct relay *relay, const char *actor) {
   if (!arena) return;
   relay_notify("RELOADING=1");
   diag_list_init(&diags, arena);
-  if (relay_ways_open(relay->config, relay->host, &diags, &fresh) == STATUS_OK) {
+  enum status status = relay_ways_open(relay->config, relay->host, &diags, &fresh);
+  for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
+    status = relay_listener_renew(relay->listeners[i], &diags);
+  if (status == STATUS_OK) {
     relay_ways_leave(relay->ways);
     relay->ways = fresh;
     RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->count));
@@ -249,6 +268,7 @@ static void reload(struct relay *relay, const char *actor) {
     relay->decided = true;
     relay_kick(relay);
   } else {
+    relay_ways_leave(fresh);
     relay_log_diags(&relay->log, "not-reloaded", &diags);
     relay_alert(relay, "reload-refused", STR("mappings"));
     note(relay, "reload-refused", actor, "SIGHUP");
@@ -348,7 +368,20 @@ static enum status open_ends(struct whole *whole) {
     status = relay_sender_open(relay, i, &relay->senders[i]);
   for (size_t i = 0; status == STATUS_OK && i < relay->config->folder_count; i++)
     status = relay_folder_open(relay, &relay->config->folders[i], whole->diags, &relay->folders[i]);
+  for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
+    status = relay_listener_begin(relay->listeners[i], whole->diags);
   return status == STATUS_OK ? relay_http_open(relay, whole->diags) : status;
+}
+
+static enum status check_listeners(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  enum status worst = STATUS_OK;
+  for (size_t i = 0; i < relay->config->mllp_count; i++) {
+    enum status status =
+        relay_listener_new(relay, &relay->config->mllps[i], whole->diags, &relay->listeners[i]);
+    if (worst == STATUS_OK) worst = status;
+  }
+  return worst;
 }
 
 /* Everything that can be wrong before anything is opened for writing. */
@@ -363,7 +396,9 @@ static enum status check(struct whole *whole) {
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
   if (ways == STATUS_INVALID)
     ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
+  enum status listeners = check_listeners(whole);
   if (keys == STATUS_OK) keys = webhook;
+  if (keys == STATUS_OK) keys = listeners;
   return keys != STATUS_OK ? keys : ways;
 }
 
@@ -379,6 +414,8 @@ static void close_ends(struct relay *relay) {
   console_close(relay->console);
   for (size_t i = 0; i < RELAY_FOLDERS_MAX; i++)
     relay_folder_close(relay->folders[i]);
+  for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
+    relay_listener_close(relay->listeners[i]);
   for (size_t i = 0; i < RELAY_DESTINATIONS_MAX; i++)
     relay_sender_close(relay->senders[i]);
 }
@@ -415,13 +452,15 @@ static void note_start(struct relay *relay, bool accept_restored) {
 static enum status run(struct whole *whole, bool accept_restored) {
   struct relay *relay = &whole->relay;
   harden();
+  raise_descriptors();
   enum status status = open_all(whole, accept_restored);
   if (status != STATUS_OK) return status;
   note_start(relay, accept_restored);
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
-            RELAY_NUMBER("folders", (int64_t)relay->config->folder_count));
+            RELAY_NUMBER("folders", (int64_t)relay->config->folder_count),
+            RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
   relay_notify("READY=1");
-  while (relay->fatal == STATUS_OK && !(relay->stopping && !busy(relay) && !relay->promised)) {
+  while (relay->fatal == STATUS_OK && !(relay->stopping && !busy(relay) && !relay->promised && !is_answering(relay))) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
     if (event_base_got_break(relay->base)) break;
   }

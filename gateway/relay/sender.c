@@ -347,6 +347,7 @@ static void settle_again(struct job *job) {
   if (status == STATUS_CONFLICT || status == STATUS_INVALID || status == STATUS_NOT_FOUND)
     RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
               RELAY_TEXT("status", str_of(status_name(status))));
+  relay->settled = true;
   job->promise = (struct relay_promise){.kept = settled, .context = job};
   relay_promise(relay, &job->promise);
 }

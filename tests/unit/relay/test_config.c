@@ -88,6 +88,26 @@ static void faults_are_told_by_line(void **state) {
       {"[store]\ndedupe-days = 29\n", 2, "from 30 to"},
       {"[relay]\nkey = credential:store\n", 2, "CREDENTIALS_DIRECTORY"},
       {"what is this\n", 0, "is no section and no key"},
+      {"[mllp]\n", 1, "the name has letters"},
+      {"[mllp x]\nto = hospital\n", 0, "listen is an address and a port"},
+      {"[mllp x]\nlisten = ehr.example:2575\nto = hospital\n", 0, "listen is an address and a port"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\n", 0, "names no destination"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = nobody\n", 0, "no [destination nobody]"},
+      {"[mllp x]\nlisten = 0.0.0.0:2575\nto = hospital\n", 0, "nothing is taken in clear or from anybody"},
+      {"[mllp x]\nlisten = [::]:2575\nto = hospital\ncertificate = c\nkey = k\n", 0,
+       "nothing is taken in clear or from anybody"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nkey = k\n", 0, "belong together"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nclient-ca = a\n", 0, "client-ca needs"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = k\ncrl = l\n", 0,
+       "crl needs client-ca"},
+      {"[mllp x]\nlisten = /run/x\nto = hospital\ncertificate = c\nkey = k\n", 0, "has no TLS"},
+      {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 0,
+       "[mllp x] listens there already"},
+      {"[mllp x]\nacknowledge = fast\n", 2, "stored or delivered"},
+      {"[mllp x]\nmax-bytes = 1023\n", 2, "from 1024 to 67108864"},
+      {"[mllp x]\nmax-bytes = 67108865\n", 2, "from 1024 to 67108864"},
+      {"[mllp x]\nframe-seconds = 0\n", 2, "from 1 to 3600"},
+      {"[mllp x]\nmax-conections = 1\n", 2, "did you mean max-connections"},
       {"[relay]\nalert-webhook = http://ops.example/\n", 0, "begins with https://"},
       {"[relay]\nalert-token-file = t\n", 0, "of an alert-webhook"},
   };
@@ -140,6 +160,35 @@ static void there_is_a_cap_on_destinations(void **state) {
   }
 }
 
+static void listeners_are_read(void **state) {
+  static const char text[] = GOOD "[mllp ehr]\nlisten = 0.0.0.0:2575\ncertificate = c.pem\nkey = k.pem\nclient-ca = /ca\n"
+                                  "to = hospital, archive\nacknowledge = delivered\nmax-bytes = 67108864\n"
+                                  "[mllp here]\nlisten = ./mllp.sock\nto = archive\n";
+  struct relay_config config;
+  (void)state;
+  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_OK);
+  assert_int_equal(config.mllp_count, 2);
+  assert_true(str_is(config.mllps[0].key, "/tmp/k.pem"));
+  assert_true(config.mllps[0].delivered && !config.mllps[0].is_path);
+  assert_int_equal(config.mllps[0].max_bytes, 64 << 20);
+  assert_int_equal(config.mllps[0].to.count, 2);
+  assert_true(config.mllps[1].is_path && str_is(config.mllps[1].listen, "/tmp/./mllp.sock"));
+  assert_int_equal(config.mllps[1].max_bytes, 1 << 20);
+  assert_int_equal(config.mllps[1].frame_seconds, 30);
+}
+
+static void there_is_a_cap_on_listeners(void **state) {
+  (void)state;
+  for (int count = RELAY_MLLP_MAX - 1; count <= RELAY_MLLP_MAX + 1; count++) {
+    struct relay_config config;
+    char text[4096];
+    int len = snprintf(text, sizeof text, GOOD);
+    for (int i = 0; i < count; i++)
+      len += snprintf(text + len, sizeof text - (size_t)len, "[mllp m%d]\nlisten = 127.0.0.1:0\nto = archive\n", i);
+    assert_int_equal(read_text(text, (size_t)len, &config), count <= RELAY_MLLP_MAX ? STATUS_OK : STATUS_CONFIG);
+  }
+}
+
 static void credentials_are_found(void **state) {
   struct relay_config config;
   static const char text[] = GOOD "[relay]\nmarker = credential:mark\n";
@@ -164,7 +213,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(a_good_one_is_read),     CASE(faults_are_told_by_line),        CASE(all_faults_come_at_once),
       CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
-      CASE(a_missing_file_is_said),
+      CASE(a_missing_file_is_said), CASE(listeners_are_read),             CASE(there_is_a_cap_on_listeners),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

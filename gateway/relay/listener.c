@@ -1,0 +1,216 @@
+/* listener.c - what is listened on, who may connect, and what is counted. */
+#include "relay/listener.h"
+
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, REST_MS = 200, ALIVE_SECONDS = 60, ALIVE_STEP_SECONDS = 10, ALIVE_STEPS = 6 };
+
+void relay_listener_count(struct relay_listener *listener, enum relay_count what, uint64_t more) {
+  listener->counts[what] += more;
+}
+
+/* Whoever connects a thousand times a second must not fill the log. */
+void relay_listener_say(struct relay_listener *listener, const char *event, struct str why) {
+  int64_t now = relay_elapsed(listener->relay);
+  if (now < listener->quiet_until) return;
+  listener->quiet_until = now + LISTENER_QUIET_MS;
+  RELAY_LOG(listener->relay, RELAY_WARNING, event, RELAY_TEXT("listener", listener->config->name),
+            RELAY_TEXT("why", why));
+}
+
+/* --- who is there --- */
+
+/* The address without the port; a Unix socket is one for all. */
+static void make_peer(const struct sockaddr *address, struct sockaddr_storage *out) {
+  *out = (struct sockaddr_storage){.ss_family = address->sa_family};
+  if (address->sa_family == AF_INET)
+    ((struct sockaddr_in *)out)->sin_addr = ((const struct sockaddr_in *)(const void *)address)->sin_addr;
+  if (address->sa_family == AF_INET6)
+    ((struct sockaddr_in6 *)out)->sin6_addr = ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+}
+
+static struct relay_peer **find_peer(struct relay_listener *listener, const struct sockaddr_storage *address) {
+  struct str bytes = str_make((const char *)address, sizeof *address);
+  struct relay_peer **at = &listener->peers[str_hash(bytes) % LISTENER_PEERS];
+  while (*at && memcmp(&(*at)->address, address, sizeof *address) != 0)
+    at = &(*at)->next;
+  return at;
+}
+
+static struct relay_peer *meet(struct relay_listener *listener, const struct sockaddr *address) {
+  struct sockaddr_storage known;
+  make_peer(address, &known);
+  struct relay_peer **at = find_peer(listener, &known);
+  if (!*at) *at = calloc(1, sizeof **at);
+  if (!*at) return NULL;
+  (*at)->address = known;
+  (*at)->connections++;
+  return *at;
+}
+
+void relay_listener_forget(struct relay_listener *listener, struct relay_peer *peer) {
+  if (--peer->connections) return;
+  struct relay_peer **at = find_peer(listener, &peer->address);
+  *at = peer->next;
+  free(peer);
+}
+
+/* --- accepting --- */
+
+static void turn_away(struct relay_listener *listener, int fd, const char *why) {
+  close(fd);
+  relay_listener_count(listener, COUNT_TURNED_AWAY, 1);
+  relay_listener_say(listener, "mllp-turned-away", str_of(why));
+}
+
+/* A peer whose machine went away is noticed within minutes, however long it may be idle. */
+static void keep_alive(int fd) {
+  static const struct {
+    int level, option, value;
+  } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                 {IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_SECONDS},
+                 {IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_STEP_SECONDS},
+                 {IPPROTO_TCP, TCP_KEEPCNT, ALIVE_STEPS},
+                 {IPPROTO_TCP, TCP_NODELAY, 1}};
+  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+    (void)setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof options[i].value);
+}
+
+static void on_accept(struct evconnlistener *event, evutil_socket_t fd, struct sockaddr *address, int size,
+                      void *context) {
+  struct relay_listener *listener = context;
+  (void)event;
+  (void)size;
+  if (listener->connections >= (size_t)listener->config->max_connections) {
+    turn_away(listener, fd, "all places are taken");
+    return;
+  }
+  struct relay_peer *peer = meet(listener, address);
+  if (!peer || peer->connections > (size_t)listener->config->max_per_address) {
+    if (peer) relay_listener_forget(listener, peer);
+    turn_away(listener, fd, peer ? "all places of its address are taken" : "no memory");
+    return;
+  }
+  if (!listener->config->is_path) keep_alive(fd);
+  relay_listener_count(listener, COUNT_ACCEPTED, 1);
+  relay_link_begin(listener, fd, peer);
+}
+
+/* No descriptors are left: the listener would be readable for ever, so nobody is accepted for a moment. */
+static void on_accept_error(struct evconnlistener *event, void *context) {
+  struct relay_listener *listener = context;
+  struct timeval moment = {.tv_usec = REST_MS * 1000};
+  evconnlistener_disable(event);
+  event_add(listener->rest, &moment);
+  relay_listener_say(listener, "mllp-rests", STR("no connection can be accepted"));
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *context) {
+  struct relay_listener *listener = context;
+  (void)fd;
+  (void)what;
+  if (!listener->relay->stopping) evconnlistener_enable(listener->listener);
+}
+
+/* --- opening --- */
+
+enum status relay_listener_new(struct relay *relay, const struct relay_mllp_config *config, struct diag_list *diags,
+                               struct relay_listener **out) {
+  struct relay_listener *listener = *out = calloc(1, sizeof *listener);
+  if (!listener) return STATUS_NOMEM;
+  *listener = (struct relay_listener){.relay = relay, .config = config, .made = {.fd = -1}};
+  return relay_tls_open(config, relay->host, diags, &listener->tls);
+}
+
+static enum status bind_to(struct relay_listener *listener, struct diag_list *diags) {
+  const struct relay_mllp_config *config = listener->config;
+  struct base_address address;
+  if (config->is_path) return base_listen_path(config->listen.ptr, diags, &listener->made);
+  if (!base_address_parse(config->listen, &address)) return STATUS_CONFIG; /* relay_config_read has said why */
+  return base_listen_address(config->listen.ptr, &address, diags, &listener->made);
+}
+
+enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) {
+  struct event_base *base = listener->relay->base;
+  enum status status = bind_to(listener, diags);
+  if (status != STATUS_OK) return status;
+  listener->rest = event_new(base, -1, 0, on_rested, listener);
+  listener->listener = evconnlistener_new(base, on_accept, listener, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+                                          BACKLOG, listener->made.fd);
+  if (!listener->listener) close(listener->made.fd);
+  if (!listener->rest || !listener->listener) return STATUS_NOMEM;
+  evconnlistener_set_error_cb(listener->listener, on_accept_error);
+  RELAY_LOG(listener->relay, RELAY_INFO, "mllp-listens", RELAY_TEXT("listener", listener->config->name),
+            RELAY_NUMBER("port", listener->made.port));
+  return STATUS_OK;
+}
+
+enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) {
+  struct relay_tls *fresh = NULL;
+  enum status status = relay_tls_open(listener->config, listener->relay->host, diags, &fresh);
+  if (status != STATUS_OK) return status;
+  relay_tls_close(listener->tls);
+  listener->tls = fresh;
+  return STATUS_OK;
+}
+
+/* --- ending --- */
+
+void relay_listener_stop(struct relay_listener *listener) {
+  struct relay_link *next = NULL;
+  if (!listener || !listener->listener) return;
+  evconnlistener_disable(listener->listener);
+  for (struct relay_link *link = listener->links; link; link = next) {
+    next = link->next;
+    relay_link_stop(link);
+  }
+}
+
+bool relay_listener_is_busy(const struct relay_listener *listener) {
+  for (const struct relay_link *link = listener ? listener->links : NULL; link; link = link->next)
+    if (relay_link_is_busy(link)) return true;
+  return false;
+}
+
+void relay_listener_look(struct relay_listener *listener) {
+  struct relay_link *next = NULL;
+  if (!listener || !listener->waiting) return;
+  for (struct relay_link *link = listener->links; link; link = next) {
+    next = link->next;
+    if (!link->owed) continue;
+    relay_message_look(link);
+    relay_link_go_on(link);
+  }
+}
+
+void relay_listener_close(struct relay_listener *listener) {
+  if (!listener) return;
+  while (listener->links)
+    relay_link_drop(listener->links);
+  if (listener->listener) evconnlistener_free(listener->listener);
+  if (listener->rest) event_free(listener->rest);
+  if (listener->config->is_path) base_listen_remove(listener->config->listen.ptr, &listener->made);
+  relay_tls_close(listener->tls);
+  free(listener);
+}
+
+/* --- metrics --- */
+
+void relay_listener_metrics(const struct relay_listener *listener, struct buf *out) {
+  static const char *const names[RELAY_COUNTS] = {"connections_total", "turned_away_total", "timeouts_total",
+                                                  "messages_total",    "again_total",       "conflicts_total",
+                                                  "given_up_total",    "noise_bytes_total"};
+  struct str name = listener->config->name;
+  buf_printf(out, "ketlink_mllp_connections{listener=\"%.*s\"} %zu\n", STR_ARG(name), listener->connections);
+  for (size_t i = 0; i < RELAY_COUNTS; i++)
+    buf_printf(out, "ketlink_mllp_%s{listener=\"%.*s\"} %llu\n", names[i], STR_ARG(name),
+               (unsigned long long)listener->counts[i]);
+  for (size_t i = HL7V2_AA; i <= HL7V2_CR; i++)
+    buf_printf(out, "ketlink_mllp_answers_total{listener=\"%.*s\",code=\"%s\"} %llu\n", STR_ARG(name),
+               hl7v2_ack_name((enum hl7v2_ack)i), (unsigned long long)listener->answers[i]);
+}

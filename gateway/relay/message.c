@@ -1,0 +1,397 @@
+/*
+ * message.c - a frame becomes a record, and the record an acknowledgement that tells the truth.
+ *
+ * What is answered is decided by hl7v2_ack_for alone, out of what became of the message (its fate) and of what its
+ * MSH-15 and MSH-16 ask for. Here fates are found, and it is seen to that nothing is said before it is so: "stored" is
+ * said after the commit, "delivered" after all destinations have it. A message whose MSH cannot be read cannot be
+ * answered with a right MSA-2: the connection is closed instead.
+ */
+#include <stdlib.h>
+#include <time.h>
+#include "relay/listener.h"
+
+enum { HEAD_BYTES = 4096, ANSWER_BYTES = 64 << 10, TAG_CHARS = 13 };
+
+enum answer_state { ANSWER_STORING, ANSWER_DELIVERING, ANSWER_READY };
+
+/* What a message is owed. */
+struct relay_answer {
+  struct relay_answer *next;
+  struct relay_link *link;
+  struct relay_promise promise;
+  enum answer_state state;
+  enum hl7v2_fate fate;
+  struct buf head; /* the MSH segment of the message, as it came */
+  const char *why; /* words of the program, for people */
+  int64_t first;   /* its numbers in the store: first, first + 1, … */
+  size_t count;
+  int64_t until;   /* deliveries are waited for */
+  bool accepted;   /* the accept acknowledgement is written */
+};
+
+/* --- the header --- */
+
+static bool is_line_end(char c) {
+  return c == '\r' || c == '\n';
+}
+
+/* As it came, without a mark of UTF-8. */
+static struct str first_segment(struct str bytes) {
+  size_t begin = str_starts(bytes, STR("\xEF\xBB\xBF")) ? 3 : 0;
+  while (begin < bytes.len && is_line_end(bytes.ptr[begin]))
+    begin++;
+  size_t end = begin;
+  while (end < bytes.len && !is_line_end(bytes.ptr[end]))
+    end++;
+  return str_slice(bytes, begin, end);
+}
+
+struct header {
+  struct source source;
+  struct hl7v2_message message;
+};
+
+/* The MSH segment alone, byte by byte as it came, whatever its charset: enough to answer. */
+static bool read_header(struct str bytes, struct arena *arena, struct header *out) {
+  struct str head = first_segment(bytes);
+  out->source = source_make(STR("message.hl7"), head);
+  return head.len <= HEAD_BYTES && hl7v2_scan_head(&out->source, arena, &out->message) == STATUS_OK;
+}
+
+static struct str value_at(const struct header *header, uint32_t number) {
+  return hl7v2_field(&header->message, &header->message.segments[0], number);
+}
+
+/* An acknowledgement, or an answer that has one in it. */
+static bool is_answer(const struct header *header, struct str bytes) {
+  struct str type = value_at(header, 9);
+  char component = header->message.delims.component;
+  if (str_starts(type, STR("ACK")) && (type.len == 3 || type.ptr[3] == component)) return true;
+  for (size_t at = 0; (at = str_find(bytes, STR("MSA"), at)) != SIZE_MAX; at += 3)
+    if (at && is_line_end(bytes.ptr[at - 1]) && at + 3 < bytes.len && bytes.ptr[at + 3] == header->message.delims.field)
+      return true;
+  return false;
+}
+
+/* --- what is owed --- */
+
+static void free_answer(struct relay_answer *answer) {
+  buf_release(&answer->head);
+  free(answer);
+}
+
+/* Out of the list, which it leads. */
+static void end_first(struct relay_link *link) {
+  struct relay_answer *answer = link->owed;
+  link->owed = answer->next;
+  if (!link->owed) link->owed_end = &link->owed;
+  free_answer(answer);
+}
+
+void relay_message_forget(struct relay_link *link, bool all) {
+  struct relay_answer *next = NULL;
+  for (struct relay_answer *answer = link->owed; answer; answer = next) {
+    next = answer->next;
+    if (answer->state == ANSWER_DELIVERING) link->listener->waiting--;
+    if (all || answer->state != ANSWER_STORING) free_answer(answer);
+  }
+  link->owed = NULL;
+  link->owed_end = &link->owed;
+  if (all) link->promised = 0;
+}
+
+int64_t relay_message_until(const struct relay_link *link) {
+  int64_t until = INT64_MAX;
+  for (const struct relay_answer *answer = link->owed; answer; answer = answer->next)
+    if (answer->state == ANSWER_DELIVERING && answer->until < until) until = answer->until;
+  return until;
+}
+
+/* --- writing --- */
+
+/* Our own MSH-7 and MSH-10. */
+static bool make_words(const struct host *host, const struct relay_answer *answer, struct arena *arena,
+                       struct hl7v2_ack_text *out) {
+  char id[UUID_TEXT];
+  time_t now = (time_t)(host->now_ms(host->context) / 1000);
+  struct tm parts;
+  if (uuid_v4(host, id) != STATUS_OK || !gmtime_r(&now, &parts)) return false;
+  out->control = arena_printf(arena, "%.8s%.4s%.4s", id, id + 9, id + 19);
+  out->time = arena_printf(arena, "%04d%02d%02d%02d%02d%02d+0000", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                           parts.tm_hour, parts.tm_min, parts.tm_sec);
+  out->text = str_of(answer->why ? answer->why : "");
+  out->fate = answer->fate;
+  return out->control.ptr && out->time.ptr;
+}
+
+/* Into the bytes that go out. What cannot be written is not answered: no answer is better than a wrong one. */
+static void write_code(struct relay_link *link, const struct relay_answer *answer, const struct header *header,
+                       enum hl7v2_ack code, struct arena *arena) {
+  struct hl7v2_ack_text words;
+  struct buf text;
+  if (code == HL7V2_NO_ACK) return;
+  buf_init(&text, ANSWER_BYTES);
+  bool fine = make_words(link->listener->relay->host, answer, arena, &words);
+  if (fine) hl7v2_ack_write(&header->message, code, &words, &text);
+  if (fine && text.error == STATUS_OK && mllp_can_carry(buf_str(&text))) {
+    mllp_write(buf_str(&text), &link->out);
+    link->listener->answers[code]++;
+  } else {
+    link->closing = true;
+  }
+  buf_release(&text);
+}
+
+enum part { PART_ACCEPT = 1, PART_APPLICATION = 2 };
+
+static void write_parts(struct relay_link *link, struct relay_answer *answer, unsigned parts) {
+  struct arena *arena = link->listener->relay->records;
+  struct header header;
+  arena_reset(arena);
+  if (!read_header(buf_str(&answer->head), arena, &header)) {
+    link->closing = true; /* it could be read before: there is no memory */
+    return;
+  }
+  struct hl7v2_ack_pair codes = hl7v2_ack_for(&header.message, answer->fate);
+  if ((parts & PART_ACCEPT) && !answer->accepted) write_code(link, answer, &header, codes.accept, arena);
+  if (parts & PART_APPLICATION) write_code(link, answer, &header, codes.application, arena);
+  answer->accepted = answer->accepted || (parts & PART_ACCEPT);
+}
+
+/* Those that are ready, in the order of their messages. */
+static void write_ready(struct relay_link *link) {
+  while (link->owed && link->owed->state == ANSWER_READY) {
+    write_parts(link, link->owed, PART_ACCEPT | PART_APPLICATION);
+    end_first(link);
+  }
+}
+
+/* --- waiting for deliveries --- */
+
+enum standing { STANDS_OPEN, STANDS_DONE, STANDS_PARKED, STANDS_DROPPED };
+
+/* A number that is not there any more, or of another destination (the configuration has changed since), is settled. */
+static enum standing look_at(struct relay *relay, int64_t id) {
+  static const enum standing by_state[OUTBOX_STATES] = {
+      [OUTBOX_PARKED] = STANDS_PARKED, [OUTBOX_DONE] = STANDS_DONE, [OUTBOX_DROPPED] = STANDS_DROPPED};
+  struct outbox_row row;
+  enum status status = outbox_get(relay->outbox, id, relay->records, &row);
+  if (status == STATUS_NOT_FOUND) return STANDS_DONE;
+  return status == STATUS_OK ? by_state[row.state] : STANDS_OPEN;
+}
+
+static enum standing look_at_all(struct relay *relay, const struct relay_answer *answer) {
+  enum standing worst = STANDS_DONE;
+  arena_reset(relay->records);
+  for (size_t i = 0; i < answer->count; i++) {
+    enum standing one = look_at(relay, answer->first + (int64_t)i);
+    if (one == STANDS_OPEN) return one;
+    if (one > worst) worst = one;
+  }
+  return worst;
+}
+
+/* Kept it is, whatever is said here: the sender may come again, and is told how it stands then. */
+static const struct {
+  enum hl7v2_fate fate;
+  const char *why;
+} ends[] = {
+    [STANDS_OPEN] = {HL7V2_PASSING, "stored, and not yet delivered"},
+    [STANDS_DONE] = {HL7V2_ACCEPTED, NULL},
+    [STANDS_PARKED] = {HL7V2_PASSING, "stored, and set aside: somebody has to look"},
+    [STANDS_DROPPED] = {HL7V2_BAD, "given up by a person"},
+};
+
+static void end_waiting(struct relay_link *link, struct relay_answer *answer, enum standing standing) {
+  answer->state = ANSWER_READY;
+  answer->fate = ends[standing].fate;
+  answer->why = ends[standing].why;
+  link->listener->waiting--;
+}
+
+void relay_message_look(struct relay_link *link) {
+  struct relay *relay = link->listener->relay;
+  for (struct relay_answer *answer = link->owed; answer; answer = answer->next) {
+    if (answer->state != ANSWER_DELIVERING) continue;
+    enum standing standing = look_at_all(relay, answer);
+    if (standing != STANDS_OPEN || relay->stopping || answer->until <= relay_elapsed(relay))
+      end_waiting(link, answer, standing);
+  }
+  write_ready(link);
+}
+
+/* --- after the commit --- */
+
+static bool waits_for_delivery(const struct relay_answer *answer) {
+  return answer->link->listener->config->delivered && answer->fate == HL7V2_ACCEPTED && answer->count;
+}
+
+static void begin_waiting(struct relay_link *link, struct relay_answer *answer) {
+  const struct relay_listener *listener = link->listener;
+  answer->state = ANSWER_DELIVERING;
+  answer->until = relay_elapsed(listener->relay) + listener->config->delivered_seconds * 1000;
+  link->listener->waiting++;
+  write_parts(link, answer, PART_ACCEPT);
+}
+
+static void kept(void *context, enum status status) {
+  struct relay_answer *answer = context;
+  struct relay_link *link = answer->link;
+  link->promised--;
+  if (!link->listener) { /* the connection is gone: it is stored all the same */
+    free_answer(answer);
+    relay_link_let_go(link);
+    return;
+  }
+  if (status != STATUS_OK && answer->fate != HL7V2_BAD) {
+    answer->fate = HL7V2_PASSING;
+    answer->why = "the store could not keep it";
+  }
+  answer->state = ANSWER_READY;
+  if (waits_for_delivery(answer)) begin_waiting(link, answer);
+  if (link->promised) return; /* the last one writes for all */
+  relay_message_look(link);
+  relay_link_go_on(link);
+}
+
+/* --- taking --- */
+
+static void set_full(struct relay_listener *listener, bool full) {
+  if (listener->full != full)
+    relay_alert(listener->relay, full ? "store-full" : "store-takes", listener->config->name);
+  listener->full = full;
+}
+
+static void alarm_conflict(struct relay_listener *listener) {
+  int64_t now = relay_elapsed(listener->relay);
+  relay_listener_count(listener, COUNT_CONFLICTS, 1);
+  if (now < listener->no_alert_until) return;
+  listener->no_alert_until = now + LISTENER_ALERT_MS;
+  relay_alert(listener->relay, "control-id-reused", listener->config->name);
+}
+
+/* Control ids and applications are the peer's words: a digest stands for them. */
+static void report(const struct relay_listener *listener, struct str control, const struct relay_answer *answer,
+                   const struct relay_accepted *accepted) {
+  static const char *const words[] = {[HL7V2_ACCEPTED] = "accepted", [HL7V2_BAD] = "refused",
+                                      [HL7V2_UNSUPPORTED] = "unsupported", [HL7V2_PASSING] = "not-now",
+                                      [HL7V2_CONFLICT] = "conflict"};
+  char digest[65], tag[TAG_CHARS];
+  sha256_hex(control, digest);
+  memcpy(tag, digest, TAG_CHARS - 1);
+  tag[TAG_CHARS - 1] = 0;
+  RELAY_LOG(listener->relay, answer->fate == HL7V2_ACCEPTED ? RELAY_INFO : RELAY_WARNING, "message",
+            RELAY_TEXT("listener", listener->config->name), RELAY_TEXT("control", str_of(tag)),
+            RELAY_TEXT("fate", str_of(words[answer->fate])), RELAY_NUMBER("again", (int64_t)accepted->again),
+            RELAY_NUMBER("parked", (int64_t)accepted->parked), RELAY_NUMBER("record", accepted->first));
+}
+
+static enum hl7v2_fate fate_of(const struct relay_accepted *accepted, const struct diag_list *diags) {
+  if (accepted->different) return HL7V2_CONFLICT;
+  if (accepted->status == STATUS_OK) return HL7V2_ACCEPTED;
+  if (accepted->status != STATUS_INVALID) return HL7V2_PASSING;
+  for (const struct diag *diag = diags->first; diag; diag = diag->next)
+    if (diag->code == DIAG_INPUT_FORMAT) return HL7V2_UNSUPPORTED;
+  return HL7V2_BAD;
+}
+
+static const char *why_of(const struct relay_accepted *accepted) {
+  if (accepted->different) return "this control id has come with other content";
+  if (accepted->status == STATUS_OK) return NULL;
+  if (accepted->status == STATUS_INVALID) return "the message is not valid here";
+  return accepted->status == STATUS_LIMIT ? "the store is full" : "it cannot be taken now";
+}
+
+static void accept_message(struct relay_answer *answer, const struct header *header, struct str bytes,
+                           struct diag_list *diags) {
+  struct relay_listener *listener = answer->link->listener;
+  struct relay *relay = listener->relay;
+  struct arena *arena = relay->records;
+  struct str application = value_at(header, 3), facility = value_at(header, 4);
+  struct relay_input input = {
+      .source = arena_printf(arena, "%.*s|%.*s|%.*s", STR_ARG(listener->config->name), STR_ARG(application), STR_ARG(facility)),
+      .control = value_at(header, 10),
+      .name = STR("message.hl7"),
+      .text = bytes,
+      .to = &listener->config->to};
+  struct relay_accepted accepted = {.status = STATUS_NOMEM};
+  if (input.source.ptr) accepted = relay_accept(relay, &input, arena, diags);
+  answer->fate = fate_of(&accepted, diags);
+  answer->why = why_of(&accepted);
+  answer->first = accepted.first;
+  answer->count = accepted.first ? listener->config->to.count : 0;
+  relay_listener_count(listener, COUNT_AGAIN, accepted.again);
+  if (accepted.different && !accepted.again) alarm_conflict(listener);
+  set_full(listener, accepted.status == STATUS_LIMIT);
+  report(listener, input.control, answer, &accepted);
+  relay_log_diags(&relay->log, "message-finding", diags);
+}
+
+static struct relay_answer *new_answer(struct relay_link *link, struct str head) {
+  struct relay_answer *answer = calloc(1, sizeof *answer);
+  if (!answer) return NULL;
+  answer->link = link;
+  answer->promise = (struct relay_promise){.kept = kept, .context = answer};
+  buf_init(&answer->head, HEAD_BYTES);
+  buf_add_str(&answer->head, head);
+  if (answer->head.error == STATUS_OK) return answer;
+  free_answer(answer);
+  return NULL;
+}
+
+static void give_up(struct relay_link *link, const char *why) {
+  relay_listener_count(link->listener, COUNT_GIVEN_UP, 1);
+  relay_listener_say(link->listener, "mllp-given-up", str_of(why));
+}
+
+/* What ends it, for frames that were given up and are answered all the same: their sender has to change something. */
+static const struct {
+  const char *why;
+  bool closes;
+} given_up[] = {[MLLP_UNENDED] = {"a message has FS within it", false},
+                [MLLP_TOO_LARGE] = {"the message is too large", true}};
+
+static void owe(struct relay_link *link, const struct header *header, enum mllp_event event, struct str bytes,
+                struct diag_list *diags) {
+  struct relay *relay = link->listener->relay;
+  struct relay_answer *answer = new_answer(link, first_segment(bytes));
+  if (!answer) {
+    give_up(link, "no memory");
+    link->closing = true;
+    return;
+  }
+  if (event != MLLP_FRAME) {
+    answer->fate = HL7V2_BAD;
+    answer->why = given_up[event].why;
+    link->closing = given_up[event].closes;
+    give_up(link, given_up[event].why);
+  } else if (relay->stopping) {
+    answer->fate = HL7V2_PASSING;
+    answer->why = "the relay is stopping";
+  } else {
+    accept_message(answer, header, bytes, diags);
+  }
+  *link->owed_end = answer;
+  link->owed_end = &answer->next;
+  link->promised++;
+  relay_promise(relay, &answer->promise);
+}
+
+void relay_message_take(struct relay_link *link, enum mllp_event event, struct str bytes) {
+  struct arena *arena = link->listener->relay->records;
+  struct diag_list diags;
+  struct header header;
+  arena_reset(arena);
+  diag_list_init(&diags, arena);
+  relay_listener_count(link->listener, COUNT_MESSAGES, 1);
+  if (event == MLLP_CUT) { /* its sender began again */
+    give_up(link, "a message was cut off");
+  } else if (!read_header(bytes, arena, &header)) {
+    give_up(link, "no MSH that can be read");
+    link->closing = true;
+  } else if (is_answer(&header, bytes)) {
+    give_up(link, "an acknowledgement came in");
+  } else {
+    owe(link, &header, event, bytes, &diags);
+  }
+}
