@@ -79,7 +79,7 @@ class Listener:
         bed.wait_for(lambda: self.port() or self.relay.ended(), 60)
 
     def port(self):
-        found = re.search(r"\blistening\b.*\bport=(\d+)", (self.work / "log").read_text())
+        found = re.search(r"\bmllp-listens listener=bench port=(\d+)", (self.work / "log").read_text())
         return int(found[1]) if found else 0
 
 
