@@ -262,6 +262,19 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   return STATUS_OK;
 }
 
+/* The same verification as that of a request; what is spoken is no HTTP, so ALPN does not offer it. */
+enum status delivery_call_connect(struct delivery_call *call) {
+  const struct delivery_destination *destination = &call->client->destination;
+  struct str url =
+      arena_printf(call->arena, "%s://%.*s", destination->plain ? "http" : "https", STR_ARG(destination->base));
+  buf_init(&call->body, 0);
+  call->error[0] = 0;
+  bool fine = url.ptr && curl_easy_setopt(call->curl, CURLOPT_URL, url.ptr) == CURLE_OK &&
+              curl_easy_setopt(call->curl, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+              curl_easy_setopt(call->curl, CURLOPT_SSL_ENABLE_ALPN, 0L) == CURLE_OK && set_host(call, url);
+  return fine ? STATUS_OK : STATUS_NOMEM;
+}
+
 enum status delivery_call_end(struct delivery_call *call, CURLcode code, struct delivery_answer *out) {
   *out = (struct delivery_answer){0};
   fill_answer(call, code, out);

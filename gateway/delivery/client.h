@@ -90,6 +90,7 @@ struct delivery_call {
   struct buf body; /* of the answer */
   size_t given;    /* bytes of the request's body that libcurl has taken */
   struct str host; /* whom the certificate must name */
+  struct delivery_probe *probe; /* of delivery_probe_connect */
   SSL_CTX *tls;    /* of the connection that was made for it: tells the alert that the server sent; NULL: none was */
 };
 /* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
@@ -98,6 +99,28 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) MUST_USE
 enum status delivery_call_end(struct delivery_call *call, CURLcode code,
                               struct delivery_answer *out) MUST_USE;
 void delivery_call_release(struct delivery_call *call);
+/* Sets the handle for a connection and nothing else, with TLS unless the destination is plain. */
+enum status delivery_call_connect(struct delivery_call *call) MUST_USE;
+
+/* --- loop.c: a connection for others to speak on --- */
+
+struct delivery_loop;
+struct delivery_transfer;
+struct event_base;
+typedef void delivery_connected(void *context, CURLcode code);
+/* Gives the call a handle, set for its client. `forget` is called when the loop is freed before delivery_loop_disconnect. */
+enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_call *call, delivery_connected *connected,
+                                  void (*forget)(void *context), void *context, struct delivery_transfer **out) MUST_USE;
+/* `connected` is called from the event loop, once; the handle is used for curl_easy_send and _recv from then on. */
+enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_transfer *transfer) MUST_USE;
+/* Closes the connection and takes the handle back. */
+void delivery_loop_disconnect(struct delivery_transfer *transfer);
+struct event_base *delivery_loop_base(const struct delivery_loop *loop);
+
+/* --- probe.c --- */
+
+/* A connection that is made and closed: what it is made of. */
+void delivery_probe_connect(struct delivery_call *call, struct delivery_probe *out);
 
 /* --- reason.c: what libcurl and OpenSSL say, for the table of verdicts and for people --- */
 

@@ -42,9 +42,28 @@ enum delivery_auth {
   DELIVERY_AUTH_SMART   /* SMART Backend Services: a signed assertion becomes a token, see token.h */
 };
 
+enum delivery_protocol { DELIVERY_HTTPS, DELIVERY_MLLP /* message.h */ };
+
+/* Of HL7 v2: what a receiver says of a message (table 0008), and which of that ends its delivery. */
+enum delivery_ack {
+  DELIVERY_ACK_NONE,
+  DELIVERY_ACK_AA,
+  DELIVERY_ACK_AE,
+  DELIVERY_ACK_AR,
+  DELIVERY_ACK_CA,
+  DELIVERY_ACK_CE,
+  DELIVERY_ACK_CR
+};
+enum delivery_ack_mode {
+  DELIVERY_ACK_ORIGINAL,   /* one answer */
+  DELIVERY_ACK_COMMIT,     /* enhanced mode: the answer that it is stored */
+  DELIVERY_ACK_APPLICATION /* enhanced mode: that, and on the same connection what the application says */
+};
+
 struct delivery_destination {
+  enum delivery_protocol protocol;
   struct str name;
-  struct str base;       /* https://host[:port]/path, no slash at the end */
+  struct str base;       /* https://host[:port]/path, no slash at the end; of MLLP host:port */
   struct str ca_file;    /* empty: the system's */
   struct str crl_file;   /* revocation lists of every authority of a chain; empty: not asked */
   struct str pins;       /* "sha256//…;sha256//…" of public keys; empty: none */
@@ -55,7 +74,10 @@ struct delivery_destination {
   struct str client_id, keys_file, scope, token_url; /* smart; token_url empty: discovered */
   int64_t connect_ms, total_ms;
   size_t max_response;
-  bool plain; /* http in clear: a hook of this machine, see delivery_hook_make */
+  bool plain; /* in clear, to this machine only: a hook, see delivery_hook_make; MLLP without TLS */
+  int64_t ack_ms;        /* MLLP: from the first byte to the acknowledgement */
+  unsigned ack_attempts; /* MLLP: after so many AE or CE it is parked */
+  enum delivery_ack_mode acknowledge;
   unsigned retries;      /* of what failed for a passing cause, within one command */
   int64_t retry_wait_ms; /* before the first of them; doubled each time */
   int64_t settle_ms;     /* after a lost answer: so long the server may still be at work on the request */
@@ -99,6 +121,8 @@ struct delivery_answer {
   struct str body, content_type, location, etag;
   int64_t retry_after_ms; /* -1: not given; clamped to 1 s … 1 h */
   int64_t server_ms;      /* Date header; 0: none */
+  enum delivery_ack ack;  /* MLLP */
+  unsigned skipped;       /* MLLP: answers to other messages */
   bool no_token;          /* the access token could not be had: the request was not sent */
   struct str reason;      /* for people: "certificate has expired", "connection refused"; no patient data */
   enum delivery_verdict verdict; /* of delivery_classify */

@@ -186,6 +186,54 @@ static void read_tls(const struct config *file, struct arena *arena, struct diag
     diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type mtls needs clientCertFile and clientKeyFile");
 }
 
+/* "host:port"; of IPv6 "[::1]:2575". */
+static const char *fault_of_address(struct str address) {
+  size_t colon = address.len;
+  int64_t port = 0;
+  while (colon && address.ptr[colon - 1] != ':')
+    colon--;
+  if (colon < 2) return "address is host:port";
+  colon--;
+  if (!str_to_int64(str_slice(address, colon + 1, address.len), &port) || port < 1 || port > 65535)
+    return "address has no port from 1 to 65535";
+  for (size_t i = 0; i < colon; i++)
+    if ((unsigned char)address.ptr[i] <= ' ' || (unsigned char)address.ptr[i] >= 0x7f || strchr("/@?#\\", address.ptr[i]))
+      return "address is a host name or an address, a colon and a port";
+  bool brackets = address.ptr[0] == '[' && address.ptr[colon - 1] == ']';
+  return str_find_char(str_slice(address, 0, colon), ':', 0) != SIZE_MAX && !brackets ? "an IPv6 address stands in brackets"
+                                                                                   : NULL;
+}
+
+static bool is_this_machine(struct str address) {
+  return str_starts(address, STR("127.0.0.1:")) || str_starts(address, STR("[::1]:"));
+}
+
+static void fill_mllp(const struct config *file, struct arena *arena, struct diag_list *diags,
+                      struct delivery_destination *out) {
+  enum { ANSWER_BYTES = 1 << 20 };
+  const json_t *object = file->object;
+  struct str address = config_string(object, "address");
+  const char *why = fault_of_address(address);
+  struct diag_at at = config_at(file, "", "address");
+  out->protocol = DELIVERY_MLLP;
+  out->base = arena_str(arena, address);
+  out->plain = !config_boolean(object, "tls", true);
+  out->ack_ms = config_integer(object, "ackTimeoutMs", 30000);
+  out->ack_attempts = (unsigned)config_integer(object, "attempts", 3);
+  out->acknowledge = (enum delivery_ack_mode)destination_word(destination_acknowledge_words,
+                                                              config_string(object, "acknowledge"));
+  out->connect_ms = config_integer(object, "connectTimeoutMs", 10000);
+  out->total_ms = out->connect_ms;
+  out->max_response = (size_t)config_integer(object, "maxResponseBytes", ANSWER_BYTES);
+  out->retry_wait_ms = config_integer(object, "retryWaitMs", 500);
+  if (why) diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", why);
+  at = config_at(file, "", "tls");
+  if (!why && out->plain && !is_this_machine(address))
+    diag_error(diags, DIAG_CONFIG_INVALID, &at,
+               "tls is false only for 127.0.0.1 and [::1]: nothing leaves this host in clear");
+  read_tls(file, arena, diags, out);
+}
+
 static void fill(const struct config *file, struct arena *arena, struct diag_list *diags,
                  struct delivery_destination *out) {
   const json_t *object = file->object;
@@ -214,7 +262,10 @@ enum status delivery_destination_read(const char *path, const struct host *host,
   *out = (struct delivery_destination){0};
   enum status status = destination_read(host, path, DESTINATION_DELIVERY, diags, &file);
   if (status != STATUS_OK) return status;
-  fill(&file, arena, diags, out);
+  if (destination_protocol_of(&file) == DESTINATION_MLLP)
+    fill_mllp(&file, arena, diags, out);
+  else
+    fill(&file, arena, diags, out);
   out->name = arena_str(arena, str_of(path));
   config_close(&file);
   return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;

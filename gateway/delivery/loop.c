@@ -26,6 +26,10 @@ struct delivery_transfer {
   char error[CURL_ERROR_SIZE];
   delivery_done *done;
   void *context;
+  /* of a connection for others: the call is theirs */
+  CURL *lent;
+  delivery_connected *connected;
+  void (*forget)(void *context);
 };
 
 /* --- transfers --- */
@@ -53,10 +57,11 @@ static void give_back(struct delivery_loop *loop, CURL *curl) {
 
 static void end_transfer(struct delivery_transfer *transfer) {
   struct delivery_loop *loop = transfer->loop;
+  CURL *curl = transfer->lent ? transfer->lent : transfer->call.curl;
   unlink_transfer(transfer);
-  curl_multi_remove_handle(loop->multi, transfer->call.curl);
-  delivery_call_release(&transfer->call);
-  give_back(loop, transfer->call.curl);
+  curl_multi_remove_handle(loop->multi, curl);
+  if (!transfer->lent) delivery_call_release(&transfer->call);
+  give_back(loop, curl);
   free(transfer);
 }
 
@@ -64,6 +69,10 @@ static void finish_transfer(CURL *curl, CURLcode code) {
   struct delivery_transfer *transfer = NULL;
   struct delivery_answer answer;
   curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&transfer);
+  if (transfer->lent) {
+    transfer->connected(transfer->context, code);
+    return;
+  }
   delivery_done *done = transfer->done;
   void *context = transfer->context;
   /* no memory for the answer: it was not read, which says nothing about what the server did */
@@ -150,8 +159,10 @@ enum status delivery_loop_new(struct event_base *base, size_t connections, struc
 
 void delivery_loop_free(struct delivery_loop *loop) {
   if (!loop) return;
-  while (loop->transfers)
+  while (loop->transfers) {
+    if (loop->transfers->lent) loop->transfers->forget(loop->transfers->context);
     end_transfer(loop->transfers);
+  }
   if (loop->multi) curl_multi_cleanup(loop->multi);
   for (size_t i = 0; i < loop->idle_count; i++)
     curl_easy_cleanup(loop->idle[i]);
@@ -189,4 +200,37 @@ enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_clien
   else
     free(transfer);
   return STATUS_NOMEM;
+}
+
+/* --- connections for others --- */
+
+struct event_base *delivery_loop_base(const struct delivery_loop *loop) {
+  return loop->base;
+}
+
+enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_call *call, delivery_connected *connected,
+                                  void (*forget)(void *context), void *context, struct delivery_transfer **out) {
+  struct delivery_transfer *transfer = *out = calloc(1, sizeof *transfer);
+  if (!transfer) return STATUS_NOMEM;
+  *transfer = (struct delivery_transfer){
+      .loop = loop, .context = context, .connected = connected, .forget = forget, .lent = take_handle(loop)};
+  call->curl = transfer->lent;
+  if (!transfer->lent || !delivery_handle_set(call->client, transfer->lent, call->error)) {
+    curl_easy_cleanup(transfer->lent);
+    free(transfer);
+    return STATUS_NOMEM;
+  }
+  link_transfer(loop, transfer);
+  return STATUS_OK;
+}
+
+enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_transfer *transfer) {
+  return curl_easy_setopt(transfer->lent, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
+                 curl_multi_add_handle(loop->multi, transfer->lent) == CURLM_OK
+             ? STATUS_OK
+             : STATUS_NOMEM;
+}
+
+void delivery_loop_disconnect(struct delivery_transfer *transfer) {
+  end_transfer(transfer);
 }

@@ -12,7 +12,7 @@
 #ifndef KETLINK_DELIVERY_LOOP_H
 #define KETLINK_DELIVERY_LOOP_H
 
-#include "delivery/delivery.h"
+#include "delivery/message.h"
 
 struct event_base;
 struct delivery_loop;
@@ -28,5 +28,9 @@ void delivery_loop_free(struct delivery_loop *loop);
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
                                const struct delivery_request *request, struct arena *arena,
                                delivery_done *done, void *context) MUST_USE;
+/* The same of a message of HL7 v2, to a client of protocol MLLP. */
+enum status delivery_loop_message(struct delivery_loop *loop, struct delivery_client *client,
+                                  const struct delivery_message *message, struct arena *arena,
+                                  delivery_done *done, void *context) MUST_USE;
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/destination.h"
 #include "folder.h"
 
-static const char *const readers[] = {"all", "bundle", "delivery", "pipeline"};
+static const char *const readers[] = {"all", "bundle", "delivery", "pipeline", "hl7v2"};
 
 static struct str page(struct arena *arena) {
   struct str text = {0};
@@ -52,11 +52,11 @@ static void test_presets(void **state) {
   const char *places = SOURCE_DIR "/mappings/destinations";
   assert_int_equal(host_system()->list_files(NULL, places, STR(".json"), arena, &names, &count), STATUS_OK);
   assert_true(count >= 7);
-  for (size_t i = 0; i < 3 * count; i++) {
+  for (size_t i = 0; i < 4 * count; i++) {
     struct config config;
-    struct str path = arena_printf(arena, "%s/%.*s", places, STR_ARG(names[i / 3]));
+    struct str path = arena_printf(arena, "%s/%.*s", places, STR_ARG(names[i / 4]));
     enum status status =
-        destination_read(host_system(), path.ptr, (enum destination_reader)(i % 3 + 1), &list, &config);
+        destination_read(host_system(), path.ptr, (enum destination_reader)(i % 4 + 1), &list, &config);
     if (status) fail_msg("%s: %.*s", path.ptr, STR_ARG(list.first->message));
     config_close(&config);
   }
