@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include "base/base.h"
+#include "base/destination.h"
 #include "pipeline/pipeline.h"
 
 /* Exit statuses (sysexits where they fit). */
@@ -108,6 +109,8 @@ int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, st
 /* The file of a destination by that rule; CONFIG with a finding that says what there is. */
 enum status cli_find_destination(struct cli *cli, const char *name, struct str *path,
                                  struct diag_list *diags) MUST_USE;
+/* How what goes to a destination travels, by its file. CONFIG with a finding. */
+enum status cli_protocol_of(struct cli *cli, const char *path, enum destination_protocol *out) MUST_USE;
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;

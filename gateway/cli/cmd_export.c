@@ -5,7 +5,9 @@
 #include "cli/crew.h"
 
 static const struct cli_option options[] = {
-    {"as", 'a', "SHAPE", "transaction, batch, collection (default) or ndjson; of several records a Bundle a line"},
+    {"as", 'a', "SHAPE",
+     "transaction, batch, collection (default) or ndjson; of several records a Bundle a line. hl7v2: messages, one after the "
+     "other"},
     {"for", 'f', "DESTINATION",
      "as a destination wants it: shape, profiles; a name in mappings/destinations, or a file"},
     {"include", 'i', "WHAT",
@@ -21,6 +23,8 @@ struct export {
   struct pipeline *pipeline;
   struct bundle_shape shape;
   struct pipeline_policy policy;
+  bool hl7v2; /* messages in place of a Bundle */
+  struct pipeline_message_policy messages;
   size_t jobs;
   struct cli_bulk *bulk; /* NULL: one output for all */
   /* while slots are printed */
@@ -38,6 +42,11 @@ static void add_included(const struct cli *cli, struct bundle_shape *shape) {
   }
 }
 
+static bool wants_messages(const struct cli *cli) {
+  const char *word = cli_value(cli, "as");
+  return word && strcmp(word, "hl7v2") == 0;
+}
+
 static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   const char *word = cli_value(cli, "as");
   const char *include;
@@ -47,9 +56,20 @@ static int check_shape(const struct cli *cli, struct bundle_shape *shape) {
   *shape = bundle_shape_collection();
   shape->psychotherapy_notes = false;
   add_included(cli, shape);
-  if (!word || bundle_submit_parse(str_of(word), &shape->submit)) return CLI_DONE;
-  if (strcmp(word, "hl7v2") == 0) return cli_usage(cli, "--as hl7v2 is not yet to be had");
-  return cli_usage(cli, "--as takes transaction, batch, collection or ndjson, not '%s'", word);
+  if (!word || wants_messages(cli) || bundle_submit_parse(str_of(word), &shape->submit)) return CLI_DONE;
+  return cli_usage(cli, "--as takes transaction, batch, collection, ndjson or hl7v2, not '%s'", word);
+}
+
+/* Of --for, when it is a receiver of HL7 v2. */
+static int open_receiver(struct export *export, const char *path, enum destination_protocol protocol) {
+  struct cli *cli = export->cli;
+  if (protocol != DESTINATION_MLLP) return cli_usage(cli, "%s takes FHIR, not HL7 v2", cli_value(cli, "for"));
+  if (cli_flag(cli, "as") && !wants_messages(cli)) return cli_usage(cli, "%s takes HL7 v2", cli_value(cli, "for"));
+  enum status status = pipeline_message_policy_read(path, cli->host, cli->arena, &cli->diags, &export->messages);
+  cli_report(cli, &cli->diags);
+  export->hl7v2 = true;
+  export->messages.psychotherapy_notes |= export->shape.psychotherapy_notes;
+  return status == STATUS_OK ? CLI_DONE : CLI_CONFIG;
 }
 
 /* Of --for: its shape, unless --as says otherwise, and what it asks of Bundles. */
@@ -60,7 +80,12 @@ static int open_destination(struct export *export, const char *name) {
   int result =
       cli_pipeline_for(cli, name, !cli_flag(cli, "no-validate"), &export->pipeline, &path, &export->policy);
   if (result != CLI_DONE) return result;
-  enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
+  enum destination_protocol protocol = DESTINATION_FHIR;
+  enum status status = cli_protocol_of(cli, path.ptr, &protocol);
+  if (status == STATUS_OK && (protocol == DESTINATION_MLLP || wants_messages(cli)))
+    return open_receiver(export, path.ptr, protocol);
+  if (status == STATUS_OK)
+    status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &export->shape);
   if (status == STATUS_OK)
     status = bundle_shape_check(path.ptr, cli->host, pipeline_definitions(export->pipeline), &cli->diags);
   cli_report(cli, &cli->diags);
@@ -71,6 +96,9 @@ static int open_destination(struct export *export, const char *name) {
 
 static int open_way(struct export *export) {
   const char *destination = cli_value(export->cli, "for");
+  export->hl7v2 = wants_messages(export->cli);
+  export->messages = pipeline_message_policy_usual();
+  export->messages.psychotherapy_notes = export->shape.psychotherapy_notes;
   return destination ? open_destination(export, destination)
                      : cli_pipeline(export->cli, true, &export->pipeline);
 }
@@ -128,6 +156,17 @@ static void write_bundle(const struct export *export, const struct cli_item *ite
   }
 }
 
+/* As they go over the wire: in the destination's charset, segments end with CR. */
+static enum status export_messages(const struct export *export, const struct intake_record *record,
+                                   const struct pipeline_run *run, struct slot *slot) {
+  struct pipeline_message *messages = NULL;
+  size_t count = 0;
+  enum status status = pipeline_messages(export->pipeline, record, run, &export->messages, &messages, &count);
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    buf_add_str(&slot->text, messages[i].bytes);
+  return status;
+}
+
 static enum status export_record(const struct export *export, struct cli_item *item, struct arena *arena,
                                  struct diag_list *diags, struct slot *slot) {
   const struct pipeline *pipeline = export->pipeline;
@@ -141,14 +180,16 @@ static enum status export_record(const struct export *export, struct cli_item *i
                              .validate = !cli_flag(export->cli, "no-validate")};
   enum status status = intake_next(&item->input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
                                    arena, diags, &record);
-  if (status == STATUS_OK) status = pipeline_export(pipeline, &record, &run, &bundle);
+  if (status == STATUS_OK)
+    status = export->hl7v2 ? export_messages(export, &record, &run, slot)
+                           : pipeline_export(pipeline, &record, &run, &bundle);
   if (slot->parked) {
     if (!export->cli->quiet)
       buf_printf(&slot->messages, "%.*s:%u: parked, as the destination wants it: nothing was written\n",
                  STR_ARG(record.source.name), record.source.first_line);
     return STATUS_OK;
   }
-  if (status == STATUS_OK) write_bundle(export, item, bundle, slot);
+  if (status == STATUS_OK && !export->hl7v2) write_bundle(export, item, bundle, slot);
   if (status == STATUS_OK) status = slot->text.error;
   return status == STATUS_OK ? slot->lines.error : status;
 }
@@ -296,12 +337,13 @@ static int run(struct cli *cli) {
 const struct cli_command cli_export = {
     .name = "export",
     .arguments = "INPUT…",
-    .summary = "translate clinic records into FHIR Bundles",
+    .summary = "translate clinic records into FHIR Bundles, or messages of HL7 v2",
     .examples = "  ketlink export session.json                     one Bundle, for reading\n"
                 "  ketlink export --as transaction session.json    as it would be sent\n"
                 "  ketlink export --for medplum session.json       in the shape of a destination, checked as "
                 "it wants\n"
                 "  ketlink export --as ndjson day.ndjson -o day-fhir.ndjson\n"
+                "  ketlink export --as hl7v2 session.json          messages of HL7 v2: ADT, SIU, RAS, ORU, MDM (docs/hl7v2.md)\n"
                 "  ketlink export --as transaction sets/march/     a folder of CSV files: docs/csv.md\n"
                 "  ketlink export --as ndjson --jobs 0 *.json -o bulk    a folder: Patient.ndjson, Encounter.ndjson, "
                 "…\n",

@@ -62,6 +62,15 @@ enum status cli_find_destination(struct cli *cli, const char *name, struct str *
   return path->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
+enum status cli_protocol_of(struct cli *cli, const char *path, enum destination_protocol *out) {
+  struct config file;
+  enum status status = destination_read(cli->host, path, DESTINATION_ALL, &cli->diags, &file);
+  if (status != STATUS_OK) return status;
+  *out = destination_protocol_of(&file);
+  config_close(&file);
+  return STATUS_OK;
+}
+
 static int refuse_destination(struct cli *cli, enum status status) {
   cli_report(cli, &cli->diags);
   return status == STATUS_NOMEM ? cli_exit_of(status) : CLI_CONFIG;

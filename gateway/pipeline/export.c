@@ -52,6 +52,12 @@ static struct fp_place place_of(const struct passage *passage) {
   return place;
 }
 
+enum status pipeline_check_record(const struct pipeline *pipeline, const struct intake_record *record,
+                                  const struct pipeline_run *run) {
+  struct passage passage = {pipeline, record, run, .errors = diag_errors(run->diags)};
+  return check_record(&passage);
+}
+
 static enum status map_record(const struct passage *passage, struct tree_node **bundle) {
   struct fp_place place = place_of(passage);
   struct mapping_run run = {.host = passage->pipeline->host,

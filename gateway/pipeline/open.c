@@ -91,7 +91,7 @@ static enum status open_maps(struct pipeline *pipeline, struct diag_list *diags)
   enum status status = mapping_load(&load, diags, &pipeline->maps);
   for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
     status = find_map(pipeline, i, diags);
-  return status;
+  return status == STATUS_OK ? pipeline_messages_open(pipeline, diags) : status;
 }
 
 /* Without maps (validate, fhirpath) the folder is only wanted for its models and routes, if it is there. */

@@ -129,6 +129,7 @@ struct pipeline_run {
   struct bundle_report *report;         /* what does not go to the destination; or NULL */
   bool validate;                        /* the Bundle against its definitions (the record always is) */
   const struct pipeline_policy *policy; /* NULL: no profiles; refuse */
+  bool quiet; /* messages: what none of them carries is not told */
   bool *parked; /* set when the status is INVALID because the policy parks the Bundle; may be NULL */
   void (*trace)(void *context, const struct mapping_trace *trace);
   void *trace_context;
@@ -139,6 +140,40 @@ struct pipeline_run {
  */
 enum status pipeline_export(const struct pipeline *pipeline, const struct intake_record *record,
                             const struct pipeline_run *run, struct tree_node **bundle) MUST_USE;
+
+/* --- HL7 v2 --- */
+
+/* Messages in the order in which they are sent; that of destination_message_words. */
+enum { PIPELINE_MESSAGE_KINDS = 6 };
+
+/* What a destination of protocol mllp wants, from its file. The texts stand in MSH as they are. */
+struct pipeline_message_policy {
+  unsigned kinds; /* bits, by the index of destination_message_words */
+  struct str version, charset, processing;
+  struct str sending_application, sending_facility, receiving_application, receiving_facility;
+  struct str accept_ack, application_ack; /* MSH-15 and MSH-16; both empty: original mode */
+  bool psychotherapy_notes;               /* these too; else they stay at the clinic */
+};
+/* Without a destination: all messages, version 2.5.1, UTF-8. */
+struct pipeline_message_policy pipeline_message_policy_usual(void);
+/* STATUS_CONFIG with diagnostics. */
+enum status pipeline_message_policy_read(const char *path, const struct host *host, struct arena *arena,
+                                         struct diag_list *diags, struct pipeline_message_policy *out) MUST_USE;
+
+struct pipeline_message {
+  struct str kind;    /* "ORU_R01" */
+  struct str control; /* MSH-10: a digest of the message, so that the same content has the same */
+  struct str text;    /* UTF-8; segments end with CR */
+  struct str bytes;   /* in the destination's charset */
+  struct tree_node *tree; /* as the map made it */
+};
+/* A read record -> its messages, in the run's arena, in the order of mappings/hl7v2/out.json. The record is checked first, as for
+   a Bundle; of the run, shape, report, policy and validate mean nothing here. Values that no message carries are
+   informations, unless it is quiet. INVALID with diagnostics; the record's tree is as it was. */
+enum status pipeline_messages(const struct pipeline *pipeline, const struct intake_record *record,
+                              const struct pipeline_run *run, const struct pipeline_message_policy *policy,
+                              struct pipeline_message **out, size_t *count) MUST_USE;
+
 /* Whose a record is; empty when that is absent, or its route does not say. */
 struct str pipeline_identity(const struct pipeline *pipeline, const struct intake_record *record,
                              enum intake_identity which, struct arena *arena);
