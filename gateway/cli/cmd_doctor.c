@@ -120,7 +120,10 @@ static enum status run_match(struct cli_doctor *doctor) {
 static int run(struct cli *cli) {
   struct cli_doctor doctor = {.cli = cli, .name = cli->argument_count ? cli->arguments[0] : NULL};
   bool going = run_table(&doctor, cli_doctor_local, cli_doctor_local_count, true);
-  (void)run_table(&doctor, cli_doctor_server, cli_doctor_server_count, going);
+  if (doctor.destination.protocol == DELIVERY_MLLP)
+    (void)run_table(&doctor, cli_doctor_receiver, cli_doctor_receiver_count, going);
+  else
+    (void)run_table(&doctor, cli_doctor_server, cli_doctor_server_count, going);
   enum status status = doctor.described ? run_match(&doctor) : STATUS_OK;
   if (status == STATUS_OK) status = doctor.worst;
   cli_note(cli, "%zu failed, %zu warnings, %zu skipped", doctor.failures, doctor.warnings, doctor.skipped);

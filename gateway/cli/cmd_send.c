@@ -1,5 +1,6 @@
 /* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
 #include "cli/records.h"
+#include "cli/send_message.h"
 #include "cli/send_print.h"
 #include "cli/send_row.h"
 
@@ -11,11 +12,22 @@ struct send {
   struct pipeline_policy policy;
   struct delivery_destination destination;
   struct delivery_client *client;
+  struct send_messages messages; /* of protocol mllp */
   size_t records, resources, unchanged, parked;
   size_t kept[EXCHANGE_UNREADABLE + 1]; /* by what reading back told */
   enum status worst;
   bool mixed; /* some records went well, others did not */
 };
+
+/* What is of its protocol: which messages, or which Bundles. */
+static enum status open_shape(struct send *send, const char *path) {
+  struct cli *cli = send->cli;
+  if (send->destination.protocol == DELIVERY_MLLP)
+    return pipeline_message_policy_read(path, cli->host, cli->arena, &cli->diags, &send->messages.policy);
+  enum status status = bundle_shape_read(path, cli->host, cli->arena, &cli->diags, &send->shape);
+  return status == STATUS_OK ? bundle_shape_check(path, cli->host, pipeline_definitions(send->pipeline), &cli->diags)
+                             : status;
+}
 
 static int open_destination(struct send *send) {
   struct cli *cli = send->cli;
@@ -23,11 +35,9 @@ static int open_destination(struct send *send) {
   int result = cli_pipeline_for(cli, cli_value(cli, "to"), !cli_flag(cli, "no-validate"), &send->pipeline,
                                 &path, &send->policy);
   if (result != CLI_DONE) return result;
-  enum status status = bundle_shape_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->shape);
-  if (status == STATUS_OK)
-    status = bundle_shape_check(path.ptr, cli->host, pipeline_definitions(send->pipeline), &cli->diags);
-  if (status == STATUS_OK)
-    status = delivery_destination_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->destination);
+  enum status status =
+      delivery_destination_read(path.ptr, cli->host, cli->arena, &cli->diags, &send->destination);
+  if (status == STATUS_OK) status = open_shape(send, path.ptr);
   if (status == STATUS_OK)
     status = delivery_client_new(&send->destination, cli->host, &cli->diags, &send->client);
   cli_report(cli, &cli->diags);
@@ -72,10 +82,23 @@ static void show_progress(void *context, size_t done, size_t total) {
   cli_progress(((const struct send *)context)->cli, "sending", done, total);
 }
 
+static enum status deliver_messages(struct send *send, const struct intake_record *record, struct arena *arena,
+                                    struct diag_list *diags) {
+  size_t before = send->messages.delivered;
+  send->messages.cli = send->cli;
+  send->messages.pipeline = send->pipeline;
+  send->messages.client = send->client;
+  send->messages.destination = &send->destination;
+  enum status status = send_messages(&send->messages, record, arena, diags);
+  send->mixed |= status != STATUS_OK && send->messages.delivered > before;
+  return status;
+}
+
 static enum status deliver(struct send *send, const struct intake_record *record, struct arena *arena,
                            struct diag_list *diags) {
   bool parked = false;
   struct bundle_report report = {0};
+  if (send->destination.protocol == DELIVERY_MLLP) return deliver_messages(send, record, arena, diags);
   struct pipeline_run run = {.arena = arena,
                              .diags = diags,
                              .report = &report,
@@ -155,6 +178,11 @@ static enum status send_input(struct send *send, const char *path) {
 }
 
 static void summary(const struct send *send) {
+  if (send->destination.protocol == DELIVERY_MLLP) {
+    cli_note(send->cli, "%zu message%s delivered to %.*s", send->messages.delivered,
+             send->messages.delivered == 1 ? "" : "s", STR_ARG(send->destination.base));
+    return;
+  }
   cli_note(send->cli, "%zu resource%s stored at %.*s", send->resources, send->resources == 1 ? "" : "s",
            STR_ARG(send->destination.base));
   if (send->unchanged) cli_note(send->cli, "%zu of them unchanged, not sent again", send->unchanged);
@@ -178,7 +206,7 @@ static int run(struct cli *cli) {
   }
   if (result == CLI_DONE) {
     summary(&send);
-    result = send.worst != STATUS_OK && !send.resources ? cli_exit_of(send.worst)
+    result = send.worst != STATUS_OK && !send.resources && !send.messages.delivered ? cli_exit_of(send.worst)
              : send.worst != STATUS_OK || send.parked   ? CLI_FINDINGS
                                                         : CLI_DONE;
   }

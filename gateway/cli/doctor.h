@@ -64,8 +64,8 @@ struct cli_doctor_check {
   enum cli_doctor_when when;
   bool (*run)(struct cli_doctor *doctor, struct cli_doctor_line *line);
 };
-extern const struct cli_doctor_check cli_doctor_local[], cli_doctor_server[];
-extern const size_t cli_doctor_local_count, cli_doctor_server_count;
+extern const struct cli_doctor_check cli_doctor_local[], cli_doctor_server[], cli_doctor_receiver[];
+extern const size_t cli_doctor_local_count, cli_doctor_server_count, cli_doctor_receiver_count;
 
 /* Sets the line; the functions return what a check returns: whether to go on. */
 bool cli_doctor_ok(struct cli_doctor *doctor, struct cli_doctor_line *line, const char *format, ...)

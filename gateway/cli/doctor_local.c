@@ -46,10 +46,13 @@ static enum status read_destination(struct cli_doctor *doctor, const char *path,
                                     struct delivery_destination *delivery, struct pipeline_policy *policy) {
   struct cli *cli = doctor->cli;
   struct bundle_shape shape;
-  enum status status = bundle_shape_read(path, cli->host, cli->arena, diags, &shape);
+  struct pipeline_message_policy messages;
+  enum status status = delivery_destination_read(path, cli->host, cli->arena, diags, delivery);
+  if (status == STATUS_OK && delivery->protocol == DELIVERY_MLLP)
+    return pipeline_message_policy_read(path, cli->host, cli->arena, diags, &messages);
+  if (status == STATUS_OK) status = bundle_shape_read(path, cli->host, cli->arena, diags, &shape);
   if (status == STATUS_OK)
     status = bundle_shape_check(path, cli->host, pipeline_definitions(doctor->pipeline), diags);
-  if (status == STATUS_OK) status = delivery_destination_read(path, cli->host, cli->arena, diags, delivery);
   if (status == STATUS_OK) status = pipeline_policy_read(path, cli->host, cli->arena, diags, policy);
   return status;
 }
@@ -99,6 +102,7 @@ static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_lin
 static bool check_authority(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   struct cli *cli = doctor->cli;
   struct str path = doctor->destination.ca_file, text = {0};
+  if (doctor->destination.plain) return cli_doctor_ok(doctor, line, "none needed: in clear, to this machine");
   if (!path.len) return cli_doctor_ok(doctor, line, "the system's authorities");
   enum status status = cli->host->read_file(cli->host->context, path.ptr, AUTHORITY_MAX, cli->arena, &text);
   if (status != STATUS_OK)

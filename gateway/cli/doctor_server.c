@@ -1,6 +1,7 @@
 /* doctor_server.c - checks of the way to the server and of the server: one GET of /metadata, one search that
  * matches nothing. No patient's data is involved, nothing is written. */
 #include "cli/doctor.h"
+#include "delivery/message.h"
 #include "delivery/token.h"
 
 enum { DAY_MS = 86400000, SKEW_WARN_MS = 60000, SKEW_FAIL_MS = 300000, EXPIRY_WARN_DAYS = 14 };
@@ -9,7 +10,10 @@ enum { DAY_MS = 86400000, SKEW_WARN_MS = 60000, SKEW_FAIL_MS = 300000, EXPIRY_WA
 
 static bool check_address(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   struct delivery_probe *probe = &doctor->probe;
-  if (delivery_probe(doctor->client, doctor->cli->arena, probe) != STATUS_OK)
+  enum status status = doctor->destination.protocol == DELIVERY_MLLP
+                           ? delivery_message_probe(doctor->client, doctor->cli->arena, probe)
+                           : delivery_probe(doctor->client, doctor->cli->arena, probe);
+  if (status != STATUS_OK)
     return cli_doctor_fail(doctor, line, STATUS_NOMEM, "", "no request could be made");
   if (probe->answer.phase == DELIVERY_CONNECT && !probe->resolved)
     return cli_doctor_fail(doctor, line, STATUS_UNAVAILABLE,
@@ -29,6 +33,7 @@ static bool check_connection(struct cli_doctor *doctor, struct cli_doctor_line *
 
 static bool check_tls(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   const struct delivery_probe *probe = &doctor->probe;
+  if (doctor->destination.plain) return cli_doctor_ok(doctor, line, "none: in clear, to this machine");
   if (probe->answer.phase == DELIVERY_TLS)
     return cli_doctor_fail(
         doctor, line, STATUS_CONFIG,
@@ -45,6 +50,7 @@ static bool check_tls(struct cli_doctor *doctor, struct cli_doctor_line *line) {
 static bool check_certificate(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   int64_t now = doctor->cli->host->now_ms(doctor->cli->host->context);
   int64_t days = (doctor->probe.expires_ms - now) / DAY_MS;
+  if (doctor->destination.plain) return cli_doctor_ok(doctor, line, "none");
   if (!doctor->probe.expires_ms) return cli_doctor_warn(doctor, line, "", "when it ends is not known");
   if (days < EXPIRY_WARN_DAYS)
     return cli_doctor_warn(doctor, line, "ask who runs the server to renew it", "ends in %lld days",
@@ -152,3 +158,12 @@ const struct cli_doctor_check cli_doctor_server[] = {
     {"token", DOCTOR_WITH_DESTINATION, check_token},
 };
 const size_t cli_doctor_server_count = sizeof cli_doctor_server / sizeof cli_doctor_server[0];
+
+/* A receiver of HL7 v2 says nothing of itself: a connection is made and closed, nothing is sent. */
+const struct cli_doctor_check cli_doctor_receiver[] = {
+    {"address", DOCTOR_WITH_DESTINATION, check_address},
+    {"connection", DOCTOR_WITH_DESTINATION, check_connection},
+    {"tls", DOCTOR_WITH_DESTINATION, check_tls},
+    {"certificate", DOCTOR_WITH_DESTINATION, check_certificate},
+};
+const size_t cli_doctor_receiver_count = sizeof cli_doctor_receiver / sizeof cli_doctor_receiver[0];

@@ -13,7 +13,7 @@
 #define KETLINK_EXCHANGE_EXCHANGE_H
 
 #include "bundle/bundle.h"
-#include "delivery/delivery.h"
+#include "delivery/message.h"
 
 enum exchange_state {
   EXCHANGE_WAITING,   /* not settled yet */
@@ -92,5 +92,25 @@ size_t exchange_unchanged(const struct exchange_job *job);
 size_t exchange_kept(const struct exchange_job *job, enum exchange_kept kept);
 /* Keys may hold a record number: people see the place in the record, never the patient's number. */
 struct str exchange_key(const struct exchange_job *job, size_t index);
+
+/* --- HL7 v2 --- */
+
+struct exchange_message_channel {
+  void *context;
+  enum status (*send)(void *context, const struct delivery_message *message, struct arena *arena,
+                      struct delivery_answer *answer);
+  void (*wait)(void *context, int64_t ms); /* NULL: who calls tries again */
+};
+struct exchange_message {
+  struct str bytes, control;
+  unsigned errors; /* AE or CE that it has had before */
+  int64_t wait_ms; /* before it goes again; doubled each time */
+};
+/* The same bytes again after AE or CE, until the destination's `attempts` are used up; then, and after AR or CR, the answer's
+   verdict is DELIVERY_PARK. What is unknown goes again too, but not from here: the receiver knows the control id. */
+enum status exchange_message(const struct exchange_message_channel *channel, const struct exchange_message *message,
+                             struct arena *arena, struct delivery_answer *out) MUST_USE;
+/* MSA-1 and MSA-2 of a frame; for delivery_message. */
+bool exchange_read_acknowledgement(struct str frame, struct arena *arena, struct delivery_acknowledgement *out);
 
 #endif

@@ -7,8 +7,8 @@ struct taking {
   struct arena *arena;
   struct diag_list *diags;
   struct relay_accepted *result;
-  struct outbox_item items[RELAY_DESTINATIONS_MAX]; /* of the record that is taken */
-  size_t item_count;
+  struct outbox_item *items; /* of the record that is taken */
+  size_t item_count, room;
 };
 
 /* "LENGTH:CLINICTEXT" */
@@ -38,6 +38,18 @@ static void name_item(const struct taking *taking, const struct intake_record *r
   if (item->label.len && str_to_int64(revision, &item->revision))
     item->subject = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(item->label));
   if (item->label.len > LIMIT_OUTBOX_LABEL) item->label.len = LIMIT_OUTBOX_LABEL;
+}
+
+static struct outbox_item *next_item(struct taking *taking) {
+  if (taking->item_count == taking->room) {
+    size_t room = taking->room ? taking->room * 2 : RELAY_DESTINATIONS_MAX;
+    struct outbox_item *items = ARENA_ARRAY(taking->arena, struct outbox_item, room);
+    if (!items) return NULL;
+    if (taking->item_count) memcpy(items, taking->items, taking->item_count * sizeof *items);
+    taking->items = items;
+    taking->room = room;
+  }
+  return &taking->items[taking->item_count++];
 }
 
 /* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record
@@ -70,6 +82,25 @@ static enum status make_item(struct taking *taking, const struct intake_record *
   return status == STATUS_OK && !item->payload.ptr ? STATUS_NOMEM : status;
 }
 
+/* A destination of HL7 v2 takes a record as several messages, each on its own and in their order. */
+static enum status make_messages(struct taking *taking, const struct intake_record *record, const struct relay_way *way) {
+  const struct pipeline *pipeline = taking->relay->ways->pipeline;
+  struct pipeline_run run = {.arena = taking->arena, .diags = taking->diags, .quiet = true};
+  struct pipeline_message *messages = NULL;
+  size_t count = 0;
+  struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
+  enum status status = pipeline_messages(pipeline, record, &run, &way->messages, &messages, &count);
+  for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+    struct outbox_item *item = next_item(taking);
+    if (!item) return STATUS_NOMEM;
+    *item = (struct outbox_item){.destination = way->config->name, .kind = STR("hl7v2")};
+    name_item(taking, record, clinic, item);
+    item->payload = relay_payload_write(messages[i].control, messages[i].bytes, taking->arena);
+    if (!item->payload.ptr) return STATUS_NOMEM;
+  }
+  return status;
+}
+
 static enum status make_items(struct taking *taking, const struct intake_record *record) {
   const struct relay_names *to = taking->input->to;
   enum status status = STATUS_OK;
@@ -78,8 +109,13 @@ static enum status make_items(struct taking *taking, const struct intake_record 
     const struct relay_config *config = taking->relay->config;
     const struct relay_destination_config *named = relay_config_destination(config, to->names[i]);
     if (!named) return STATUS_CONFIG; /* relay_config_read has checked the names */
-    status = make_item(taking, record, &taking->relay->ways->ways[named - config->destinations],
-                       &taking->items[taking->item_count++]);
+    const struct relay_way *way = &taking->relay->ways->ways[named - config->destinations];
+    if (way->destination.protocol == DELIVERY_MLLP) {
+      status = make_messages(taking, record, way);
+      continue;
+    }
+    struct outbox_item *item = next_item(taking);
+    status = item ? make_item(taking, record, way, item) : STATUS_NOMEM;
   }
   return status;
 }

@@ -66,6 +66,7 @@ struct relay_way {
   const struct relay_destination_config *config;
   struct bundle_shape shape;
   struct pipeline_policy policy;
+  struct pipeline_message_policy messages; /* of protocol mllp; then there is no shape and no policy */
   struct delivery_destination destination;
   struct delivery_client *client;
 };
@@ -116,11 +117,14 @@ struct relay_verdict {
 struct exchange_job;
 struct relay_verdict relay_judge(const struct exchange_job *job, enum status status,
                                  const struct delivery_answer *last, bool unknown_before);
+/* The same of one message of HL7 v2. */
+struct relay_verdict relay_judge_message(const struct delivery_answer *answer, bool unknown_before);
 /* Until the next attempt: full jitter under a ceiling that doubles, not before what the server asked for. */
 int64_t relay_back_off(const struct relay_destination_config *config, unsigned attempts,
                        int64_t retry_after_ms, uint32_t random);
 
-/* What the store keeps of a record: the clinic's id, the namespace of its ids, and the text. */
+/* What the store keeps of a record: the clinic's id, the namespace of its ids, and the text; of a message of HL7 v2 its
+   control id, and its bytes. */
 struct str relay_payload_write(struct str clinic, struct str text, struct arena *arena);
 bool relay_payload_read(struct str payload, struct str *clinic, struct str *text);
 

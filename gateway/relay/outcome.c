@@ -94,6 +94,34 @@ struct relay_verdict relay_judge(const struct exchange_job *job, enum status sta
       .state = OUTBOX_DONE, .reason = STR("delivered"), .http_status = (int)last->status};
 }
 
+/* Words by the acknowledgement that came. */
+static const char *const ack_reasons[] = {
+    [DELIVERY_ACK_NONE] = "no-answer", [DELIVERY_ACK_AA] = "delivered", [DELIVERY_ACK_AE] = "ack-AE",
+    [DELIVERY_ACK_AR] = "ack-AR",      [DELIVERY_ACK_CA] = "ack-CA",    [DELIVERY_ACK_CE] = "ack-CE",
+    [DELIVERY_ACK_CR] = "ack-CR",
+};
+
+struct relay_verdict relay_judge_message(const struct delivery_answer *answer, bool unknown_before) {
+  struct str said = str_of(ack_reasons[answer->ack]);
+  enum outbox_state again = unknown_before ? OUTBOX_UNKNOWN : OUTBOX_QUEUED;
+  switch (answer->verdict) {
+  case DELIVERY_DONE:
+    return (struct relay_verdict){.state = OUTBOX_DONE, .reason = STR("delivered")};
+  case DELIVERY_PARK:
+    return (struct relay_verdict){.state = OUTBOX_PARKED, .reason = said};
+  case DELIVERY_RETRY: /* no connection; or the receiver could not, which is about this message alone */
+    if (answer->phase != DELIVERY_ANSWER)
+      return (struct relay_verdict){.state = again, .trouble = RELAY_BUSY, .reason = STR("unreachable")};
+    return (struct relay_verdict){.state = OUTBOX_QUEUED, .reason = said};
+  case DELIVERY_HOLD:
+    return (struct relay_verdict){.state = again,
+                                  .trouble = RELAY_HELD,
+                                  .reason = answer->phase == DELIVERY_TLS ? STR("tls") : STR("configuration")};
+  default:
+    return (struct relay_verdict){.state = OUTBOX_UNKNOWN, .trouble = RELAY_BUSY, .reason = said};
+  }
+}
+
 int64_t relay_back_off(const struct relay_destination_config *config, unsigned attempts,
                        int64_t retry_after_ms, uint32_t random) {
   enum { LEAST_MS = 100 };

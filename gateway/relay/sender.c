@@ -398,14 +398,63 @@ static struct relay_verdict converse(struct job *job, struct tree_node *bundle) 
   return verdict;
 }
 
+/* --- HL7 v2 --- */
+
+static enum status send_message(void *context, const struct delivery_message *message, struct arena *arena,
+                                struct delivery_answer *answer) {
+  struct job *job = context;
+  job->answer = answer;
+  enum status status = delivery_loop_message(job->sender->relay->loop, way_of(job)->client, message, arena, on_answer, job);
+  if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  if (status == STATUS_OK) job->last = *answer;
+  return status;
+}
+
+/* How often the receiver has said that it could not: across restarts too. */
+static enum status count_errors(const struct job *job, unsigned *out) {
+  struct outbox_attempt *attempts = NULL;
+  size_t count = 0;
+  enum status status =
+      outbox_attempts(job->sender->relay->outbox, job->claim.id, job->arena, &attempts, &count);
+  *out = 0;
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    *out += str_is(attempts[i].reason, "ack-AE") || str_is(attempts[i].reason, "ack-CE");
+  return status;
+}
+
+static enum status say_message(struct job *job, struct relay_verdict *out) {
+  struct exchange_message_channel channel = {.context = job, .send = send_message};
+  struct exchange_message message = {0};
+  struct delivery_answer answer = {0};
+  struct relay *relay = job->sender->relay;
+  if (way_of(job)->destination.protocol != DELIVERY_MLLP) return STATUS_INVALID; /* the destination is another now */
+  if (!relay_payload_read(job->claim.payload, &message.control, &message.bytes)) return STATUS_INVALID;
+  enum status status = count_errors(job, &message.errors);
+  if (status == STATUS_OK) status = exchange_message(&channel, &message, job->arena, &answer);
+  if (status != STATUS_OK) return status;
+  if (answer.skipped)
+    RELAY_LOG(relay, RELAY_WARNING, "foreign-acknowledgement", RELAY_TEXT("destination", job->sender->config->name),
+              RELAY_NUMBER("record", job->claim.id), RELAY_NUMBER("count", answer.skipped));
+  *out = relay_judge_message(&answer, job->claim.unknown);
+  return STATUS_OK;
+}
+
+static enum status say_bundle(struct job *job, struct relay_verdict *out) {
+  struct tree_node *bundle = NULL;
+  if (way_of(job)->destination.protocol == DELIVERY_MLLP) return STATUS_INVALID;
+  enum status status = open_payload(job, &bundle);
+  if (status == STATUS_OK) *out = converse(job, bundle);
+  return status;
+}
+
 static void deliver(struct relay_fiber *fiber, void *context) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
-  struct tree_node *bundle = NULL;
+  struct relay_verdict verdict;
   job->fiber = fiber;
-  enum status status = open_payload(job, &bundle);
+  enum status status = str_is(job->claim.kind, "hl7v2") ? say_message(job, &verdict) : say_bundle(job, &verdict);
   if (status == STATUS_OK)
-    settle(job, converse(job, bundle));
+    settle(job, verdict);
   else if (status == STATUS_NOMEM)
     settle(job,
            (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});

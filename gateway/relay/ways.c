@@ -5,24 +5,29 @@
 
 enum { WAYS_BYTES = 16 << 20 };
 
+/* What of a destination file is about Bundles. */
+static enum status read_bundle_way(struct relay_way *way, const char *path, struct arena *arena, const struct host *host,
+                                   struct diag_list *diags) {
+  enum status status = pipeline_policy_read(path, host, arena, diags, &way->policy);
+  return status == STATUS_OK ? bundle_shape_read(path, host, arena, diags, &way->shape) : status;
+}
+
 static enum status read_way(struct relay_ways *ways, const struct relay_config *config, size_t index,
                             const struct host *host, struct str folder, struct diag_list *diags) {
   struct relay_way *way = &ways->ways[index];
   const struct relay_destination_config *given = way->config = &config->destinations[index];
   struct str path = given->file;
-  enum status worst = STATUS_OK, status;
   if (!path.len)
     path = arena_printf(ways->arena, "%.*s/destinations/%.*s.json", STR_ARG(folder), STR_ARG(given->name));
   if (!path.ptr) return STATUS_NOMEM;
-  status = pipeline_policy_read(path.ptr, host, ways->arena, diags, &way->policy);
-  if (worst == STATUS_OK) worst = status;
-  if (status == STATUS_OK) status = bundle_shape_read(path.ptr, host, ways->arena, diags, &way->shape);
-  if (worst == STATUS_OK) worst = status;
-  if (status == STATUS_OK)
-    status = delivery_destination_read(path.ptr, host, ways->arena, diags, &way->destination);
+  enum status status = delivery_destination_read(path.ptr, host, ways->arena, diags, &way->destination);
+  if (status != STATUS_OK) return status;
+  status = way->destination.protocol == DELIVERY_MLLP
+               ? pipeline_message_policy_read(path.ptr, host, ways->arena, diags, &way->messages)
+               : read_bundle_way(way, path.ptr, ways->arena, host, diags);
   way->destination.retries = 0; /* the store is patient: a record that failed goes back to it */
   if (status == STATUS_OK) status = delivery_client_new(&way->destination, host, diags, &way->client);
-  return worst == STATUS_OK ? status : worst;
+  return status;
 }
 
 static enum status read_ways(struct relay_ways *ways, const struct relay_config *config,
