@@ -164,6 +164,7 @@ struct relay_accepted relay_accept(struct relay *relay, const struct relay_input
   struct relay_accepted result = {0};
   struct taking taking = {.relay = relay, .input = input, .arena = arena, .diags = diags, .result = &result};
   struct intake_input records = intake_open(input->name, input->text);
+  records.charset = input->charset;
   enum status status = STATUS_OK;
   while (status == STATUS_OK)
     status = take_next(&taking, &records);

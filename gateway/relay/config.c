@@ -64,6 +64,7 @@ static const struct key mllp_keys[] = {
     {"to", NAMES, AT(relay_mllp_config, to)},
     {"acknowledge", WORD, AT(relay_mllp_config, delivered), .no = "stored", .yes = "delivered"},
     {"delivered-seconds", NUMBER, AT(relay_mllp_config, delivered_seconds), 1, 3600},
+    {"charset", TEXT, AT(relay_mllp_config, charset)},
     {"max-bytes", NUMBER, AT(relay_mllp_config, max_bytes), 1024, MLLP_LARGEST_BYTES},
     {"frame-seconds", NUMBER, AT(relay_mllp_config, frame_seconds), 1, 3600},
     {"idle-seconds", NUMBER, AT(relay_mllp_config, idle_seconds), 1, 31536000},

@@ -34,6 +34,7 @@
  *                acknowledge = stored | delivered      when the application's acknowledgement goes: when the message
  *                                                      is durable, or when all its destinations have it
  *                delivered-seconds = 30                that are waited for it; then the answer is AE, come again
+ *                charset = 8859/1                      of messages that name none and have bytes above 127; else UTF-8
  *                max-bytes = 1048576                   of a message, at most 64 MiB
  *                frame-seconds = 30                    for a whole message to arrive, and for its answer to be taken
  *                idle-seconds = 86400                  between two messages
@@ -68,7 +69,7 @@ struct relay_folder_config {
 };
 
 struct relay_mllp_config {
-  struct str name, listen, certificate, key, client_ca, crl;
+  struct str name, listen, certificate, key, client_ca, crl, charset;
   struct relay_names to;
   bool delivered; /* acknowledged only then */
   bool is_path;

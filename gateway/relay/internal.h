@@ -89,6 +89,7 @@ struct relay_input {
   struct str control; /* name by which the giver knows it; may be empty */
   struct str name;    /* for findings */
   struct str text;
+  struct str charset; /* of HL7 v2 messages that name none; empty: UTF-8 */
   const struct relay_names *to;
 };
 struct relay_accepted {

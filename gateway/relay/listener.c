@@ -119,12 +119,25 @@ static void on_rested(evutil_socket_t fd, short what, void *context) {
 
 /* --- opening --- */
 
+/* Nothing is enough to ask with. */
+static enum status check_charset(const struct relay *relay, struct str charset, struct diag_list *diags) {
+  struct hl7v2_text nothing = {.text = STR(""), .charset = charset};
+  struct source source = source_make(charset, (struct str){0});
+  struct str bytes;
+  if (!charset.len || hl7v2_encode(&nothing, relay->arena, &bytes) == STATUS_OK) return STATUS_OK;
+  diag_error(diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source},
+             "the charset of [mllp] is not one of HL7 table 0211 that is read here");
+  return STATUS_CONFIG;
+}
+
 enum status relay_listener_new(struct relay *relay, const struct relay_mllp_config *config, struct diag_list *diags,
                                struct relay_listener **out) {
   struct relay_listener *listener = *out = calloc(1, sizeof *listener);
   if (!listener) return STATUS_NOMEM;
   *listener = (struct relay_listener){.relay = relay, .config = config, .made = {.fd = -1}};
-  return relay_tls_open(config, relay->host, diags, &listener->tls);
+  enum status charset = check_charset(relay, config->charset, diags);
+  enum status status = relay_tls_open(config, relay->host, diags, &listener->tls);
+  return charset == STATUS_OK ? status : charset;
 }
 
 static enum status bind_to(struct relay_listener *listener, struct diag_list *diags) {

@@ -313,6 +313,7 @@ static void accept_message(struct relay_answer *answer, const struct header *hea
       .control = value_at(header, 10),
       .name = STR("message.hl7"),
       .text = bytes,
+      .charset = listener->config->charset,
       .to = &listener->config->to};
   struct relay_accepted accepted = {.status = STATUS_NOMEM};
   if (input.source.ptr) accepted = relay_accept(relay, &input, arena, diags);

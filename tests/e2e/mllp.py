@@ -159,7 +159,7 @@ def acknowledgements(work, server):
         case.check(f"stored and not delivered in time: {answer.code}", answer.code == "AE" and answer.control == "LATE")
         server.stall = 0
         case.check("it is when it is sent again", bed.wait_for(lambda: sender.ask(text).code == "AA", PATIENCE))
-    server.stall = 5
+    server.stall = 2
     with peer.Peer(case.place("delivered")) as sender:
         sender.send(peer.frame(make("STOP")))
         case.check("it is stored", bed.wait_for(lambda: hashlib.sha256(b"STOP").hexdigest()[:12] in case.log(), PATIENCE))
@@ -169,6 +169,7 @@ def acknowledgements(work, server):
         answer = sender.answer()
         case.check(f"who waits while it stops is told: {answer.code}", answer.code == "AE" and answer.control == "STOP")
     server.stall = 0
+    case.relay.process.wait(60)  # by itself, with what was under way
     check_numbers(case, *numbers.values())
     return case.close()
 
@@ -213,6 +214,15 @@ def charsets(case):
             case.check(f"{actual}: the sender's name {answer.segments['MSH'][4]}", wanted == "AR" or answer.segments["MSH"][4] == "\u00c4rztehaus")
 
 
+def fallback(case):
+    """Messages that name no charset."""
+    with peer.Peer(case.place("latin")) as sender:
+        for actual, wanted in (("latin-1", "AA"), ("utf-8", "AR"), ("ascii", "AA")):
+            name = "Anna" if actual == "ascii" else "J\u00fcrgen"
+            sender.send(peer.frame(make(f"FB{actual}").replace("Anna", name).encode(actual)))
+            case.check(f"fallback 8859/1, {actual}", sender.answer(encoding=actual).code == wanted)
+
+
 def posts(case):
     """The same messages by HTTP: one, two at once, and one that is none."""
     for kind in ("x-application/hl7-v2+er7", "application/hl7-v2"):
@@ -226,8 +236,9 @@ def posts(case):
 # --- framing ---
 
 def framing(work, server):
-    case = Case(work, {"ehr": ("frame-seconds = 2", "./ehr.sock")}, server, "[http]\nsocket = relay.sock\n[post]\nto = hospital\n")
+    case = Case(work, {"ehr": ("frame-seconds = 2", "./ehr.sock"), "latin": ("charset = 8859/1", "./latin.sock")}, server, "[http]\nsocket = relay.sock\n[post]\nto = hospital\n")
     charsets(case)
+    fallback(case)
     posts(case)
     with peer.Peer(case.place("ehr")) as sender:
         texts = [make(f"PIPE{number}") for number in range(100)]
@@ -457,7 +468,8 @@ def refused_at_the_check(work, certs, ours):
               "not that of its certificate": (ours.replace("server.pem", "second.pem"), 0o600),
               "client-ca of [mllp] is missing": (f"{ours}client-ca = {certs}/none.pem", 0o600),
               "crl of [mllp] is missing": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/ca.pem", 0o600),
-              "certificate, key and client-ca are needed": (ours, 0o600)}
+              "certificate, key and client-ca are needed": (ours, 0o600),
+              "not one of HL7 table 0211": ("charset = KLINGON", 0o600)}
     for words, (more, mode) in trials.items():
         os.chmod(certs / "server.key", mode)
         place = "0.0.0.0:0" if "are needed" in words else "127.0.0.1:0"
