@@ -1,7 +1,7 @@
 /*
  * message.c - a record -> messages of HL7 v2, by the rows of mappings/hl7v2/out.json.
  *
- * A row has a map from the record to one message. With `each` it is run once for every item of that list, with the others
+ * A row has a map from the record to one message, which is made `when` that is true. With `each` it is run once for every item of that list, with the others
  * set aside; with `withhold` an item of which that is true stays at the clinic unless it is asked for. The program adds what is
  * of the destination (sender, receiver, version), the numbers of segments, and the control id, which is a digest of the message:
  * the same content has the same id whenever it is made, other content another.
@@ -281,7 +281,9 @@ static enum status run_map(struct making *making, const struct pipeline_outgoing
 
 /* One message, of an item or of the whole record. */
 static enum status run_item(struct making *making, const struct pipeline_outgoing *row, const struct tree_node *item) {
-  bool withheld = false;
+  bool wanted = true, withheld = false;
+  enum status asked = row->when ? holds(making, row->when, &wanted) : STATUS_OK;
+  if (asked != STATUS_OK || !wanted) return asked;
   if (row->withhold && !making->policy->psychotherapy_notes) {
     enum status status = holds(making, row->withhold, &withheld);
     if (status != STATUS_OK) return status;
@@ -295,9 +297,6 @@ static enum status run_item(struct making *making, const struct pipeline_outgoin
 
 static enum status run_row(struct making *making, const struct pipeline_outgoing *row) {
   enum status status = STATUS_OK;
-  bool wanted = true;
-  if (row->when) status = holds(making, row->when, &wanted);
-  if (status != STATUS_OK || !wanted) return status;
   if (!row->each.len) return run_item(making, row, making->record->root);
   for (size_t i = 0; status == STATUS_OK && i < making->child_count; i++) {
     if (!str_eq(making->children[i]->name, row->each)) continue;
