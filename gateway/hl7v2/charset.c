@@ -100,6 +100,15 @@ static int width_of(struct decoding *d) {
   return !bytes.ptr[1] && !bytes.ptr[2] ? 4 : 2;
 }
 
+static bool is_japanese(const struct charset *charset) {
+  return strncmp(charset->convert, "ISO-2022", 8) == 0;
+}
+
+/* An ESC that iconv takes for a character could begin something else when it is written again. */
+static bool has_stray_escape(const struct charset *charset, struct str text) {
+  return is_japanese(charset) && text.len && memchr(text.ptr, 0x1B, text.len);
+}
+
 /* --- iconv --- */
 
 /* The charset's name for iconv. */
@@ -134,6 +143,7 @@ static enum status decode_by(const struct decoding *d, const struct charset *cha
   if (how == (iconv_t)-1) return refuse(d, 0, "this machine cannot convert the charset", str_of(charset->is));
   enum status status = convert(how, d->bytes, room, d->arena, &d->out->text, &stopped);
   (void)iconv_close(how);
+  if (status == STATUS_OK && has_stray_escape(charset, d->out->text)) status = STATUS_INVALID;
   if (status != STATUS_INVALID && status != STATUS_LIMIT) return status;
   return refuse(d, d->mark + stopped, "the text is not in the charset that it declares", str_of(charset->is));
 }
@@ -204,10 +214,6 @@ static struct str declared(struct str bytes, char *repetition) {
   return str_slice(bytes, from, to);
 }
 
-static bool is_japanese(const struct charset *charset) {
-  return strncmp(charset->convert, "ISO-2022", 8) == 0;
-}
-
 /* Of several repetitions: ASCII and Japanese ones, which ISO 2022 brings together. */
 static const struct charset *find_all(struct str names, char repetition) {
   const struct charset *found = NULL;
@@ -264,6 +270,7 @@ enum status hl7v2_encode(const struct hl7v2_text *text, struct arena *arena, str
   *bytes = from;
   if (charset->family == UTF8) return STATUS_OK;
   if (charset->family == ASCII) return first_high(from) == SIZE_MAX ? STATUS_OK : STATUS_INVALID;
+  if (has_stray_escape(charset, from)) return STATUS_INVALID;
   name_of(charset, text->little_endian, name);
   iconv_t how = iconv_open(name, "UTF-8");
   if (how == (iconv_t)-1) return STATUS_NOT_FOUND;

@@ -86,14 +86,20 @@ static struct tree_node *add_node(struct hl7v2_grouping *g, struct tree_node *pa
   return node;
 }
 
+/* The model of a segment; not that of a message whose name has three letters, as ACK has. */
+static const struct def_type *model_of(const struct definitions *definitions, struct str name) {
+  char model[6] = {'V', '2', '_', name.ptr[0], name.ptr[1], name.ptr[2]}, field[5] = {name.ptr[0], name.ptr[1], name.ptr[2], '_', '1'};
+  const struct def_type *type = definitions_type(definitions, str_make(model, sizeof model));
+  return type && def_type_element_named(type, str_make(field, sizeof field)) ? type : NULL;
+}
+
 /* A segment without an element: behind its like, else where it stands. */
 static struct tree_node *add_stranger(struct hl7v2_grouping *g, struct str name, size_t offset) {
   struct hl7v2_frame *top = &g->frames[g->depth - 1];
   struct tree_node *parent = top->node;
-  char model[6] = {'V', '2', '_', name.ptr[0], name.ptr[1], name.ptr[2]};
   struct tree_node *node = tree_new(g->arena, TREE_OBJECT, name), *like = last_named(parent, name);
   if (!node) return NULL;
-  node->type = definitions_type(g->definitions, str_make(model, sizeof model));
+  node->type = model_of(g->definitions, name);
   node->symbol = definitions_symbol(g->definitions, name);
   node->order = (uint16_t)top->order;
   node->offset = (uint32_t)offset + 1;

@@ -67,6 +67,7 @@ static void test_fields(void **state) {
       {"PID|||||||^x", "PID(PID_7(PID_7_2=x))"},
       {"PID|||||||1~2", "PID(PID_7*=1 PID_7*=2)"},
       {"ZPI|1|a^b&c~d|&", "ZPI*(ZPI_1=1 ZPI_2*=a(ZPI_2_2=b(ZPI_2_2_2=c)) ZPI_2*=d ZPI_3(ZPI_3_1_2-))"},
+      {"ACK|1|a^b", "ACK*(ACK_1=1 ACK_2=a(ACK_2_2=b))"},
       {"OBX|1|NM|||5^6", "OBX*(OBX_1=1 OBX_2=NM OBX_5*=5(OBX_5_2=6))"},
       {"OBX|1|CE|||5^6", "OBX*(OBX_1=1 OBX_2=CE OBX_5*(CWE_1=5 CWE_2=6))"},
       {"OBX|1|SN|||>^6~<^7", "OBX*(OBX_1=1 OBX_2=SN OBX_5*(SN_1=> SN_2=6) OBX_5*(SN_1=< SN_2=7))"},
