@@ -23,7 +23,7 @@ import java.util.Map;
 import javax.net.ssl.SSLServerSocket;
 
 /**
- * HAPI HL7 v2 as a peer: send PORT FILE…, listen READY-FILE, bench FOLDER. With --tls keys and authorities are those of the Java
+ * HAPI HL7 v2 as a peer: send PORT FILE…, listen READY-FILE, bench FOLDER, values. With --tls keys and authorities are those of the Java
  * properties javax.net.ssl.keyStore and trustStore, and the listener asks for a client's certificate.
  */
 public final class Main {
@@ -50,7 +50,8 @@ public final class Main {
       case "send" -> send(context, tls, arguments);
       case "listen" -> listen(context, tls, Path.of(arguments.get(0)));
       case "bench" -> bench(context, Path.of(arguments.get(0)));
-      default -> throw new IllegalArgumentException("send PORT FILE… | listen READY-FILE | bench FOLDER");
+      case "values" -> Values.print(context, System.in);
+      default -> throw new IllegalArgumentException("send PORT FILE… | listen READY-FILE | bench FOLDER | values < NAMES");
     }
   }
 
