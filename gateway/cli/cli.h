@@ -125,6 +125,7 @@ extern const size_t cli_command_count;
 extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;
 extern const struct cli_command cli_export, cli_report_session, cli_send, cli_send_elsewhere, cli_relay_command, cli_relay_elsewhere, cli_validate, cli_check,
     cli_fhirpath;
+extern const struct cli_command cli_simulate_send, cli_simulate_listen, cli_simulate_send_elsewhere, cli_simulate_listen_elsewhere;
 extern const struct cli_command cli_terms;
 extern const struct cli_command cli_queue_list, cli_queue_show, cli_queue_retry, cli_queue_park, cli_queue_pass,
     cli_queue_drop;

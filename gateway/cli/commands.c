@@ -21,6 +21,8 @@ const struct cli_command *const cli_commands[] = {
     &cli_keys_rotate_elsewhere,
     &cli_keys_prune_elsewhere,
     &cli_keys_store_elsewhere,
+    &cli_simulate_send_elsewhere,
+    &cli_simulate_listen_elsewhere,
     &cli_check,
     &cli_validate,
     &cli_terms,

@@ -1,5 +1,5 @@
 /*
- * wire.h - private to relay: bytes of a connection that was accepted, in clear or by TLS, never waiting.
+ * wire.h - for relay and simulate: bytes of a connection that was accepted, in clear or by TLS, never waiting.
  *
  * Why not libevent's bufferevent_openssl: its buffers are not wiped when they are freed, and these bytes are patients'
  * data (console/serve.c has the same reason). TLS is as towards destinations: 1.2 at least, the suites of RFC 9325,

@@ -14,7 +14,7 @@ PREFIXES = {
     "tree": "tree_", "definitions": "definitions_ def_ pack_", "fhirpath": "fhirpath_ fp_",
     "mapping": "mapping_ map_ fml_ conceptmap_", "validation": "validation_", "intake": "intake_", "bundle": "bundle_", "report": "report_",
     "outbox": "outbox_", "delivery": "delivery_", "exchange": "exchange_", "pipeline": "pipeline_", "console": "console_", "relay": "relay_",
-    "cli": "cli_ send_ main", "mllp": "mllp_", "hl7v2": "hl7v2_",
+    "cli": "cli_ send_ main", "mllp": "mllp_", "hl7v2": "hl7v2_", "simulate": "simulate_",
 }
 
 
