@@ -31,6 +31,7 @@ async function send(port, ...files) {
     console.log(message.header.getField(10).toString(), answer.getField(1).toString(), answer.getField(2).toString());
   }
   await client.close();
+  process.exit(0); // its timers of 20 s would keep the process
 }
 
 function serve(connection) {

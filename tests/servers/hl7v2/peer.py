@@ -57,8 +57,7 @@ async def serve(reader, writer):
     try:
         while True:
             message = await reader.readmessage()
-            kind = message["MSH.F9"].split("^")
-            print(message["MSH.F10"], *kind[:2], flush=True)
+            print(message["MSH.F10"], message["MSH.F9.R1.C1"], message["MSH.F9.R1.C2"], flush=True)
             writer.writemessage(message.create_ack())
             await writer.drain()
     except asyncio.IncompleteReadError:
