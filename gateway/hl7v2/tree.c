@@ -66,24 +66,32 @@ static bool is_complex(const struct def_type *type) {
   return type && def_type_kind(type) == DEF_LOGICAL;
 }
 
-/* Element N of a segment or data type; those of Element stand before the first. NULL: it has fewer. */
-static const struct def_element *element_number(const struct def_type *type, size_t number) {
-  size_t count = def_type_element_count(type), first = 0;
-  while (first < count && def_element_name(def_type_element_at(type, first)).ptr[0] >= 'a')
-    first++;
-  return def_type_element_at(type, first + number - 1);
+/* A segment's or data type's model, and where its first field or component stands: behind the elements of Element. */
+struct shape {
+  const struct def_type *type; /* NULL: none */
+  size_t first;
+};
+
+static struct shape shape_of(const struct def_type *type) {
+  struct shape shape = {type, 0};
+  size_t count = type ? def_type_element_count(type) : 0;
+  while (shape.first < count && def_element_name(def_type_element_at(type, shape.first)).ptr[0] >= 'a')
+    shape.first++;
+  return shape;
 }
 
-/* The spec of part `number`; false: no memory. `prefix`: how it is called if the type has fewer. */
-static bool spec_of(struct making *m, const struct def_type *type, struct str prefix, size_t number, struct spec *out) {
-  *out = (struct spec){.element = type ? element_number(type, number) : NULL};
-  if (!out->element) {
-    out->name = numbered(m, prefix, number);
-    return out->name.ptr != NULL;
+static struct str prefix_of(const struct def_type *type);
+
+/* What part `number` is to be; false: no memory. `parent`: how it is called where there is no model, with a number. */
+static bool spec_of(struct making *m, const struct shape *shape, struct str parent, size_t number, struct spec *out) {
+  *out = (struct spec){.element = shape->type ? def_type_element_at(shape->type, shape->first + number - 1) : NULL};
+  if (out->element) {
+    out->name = def_element_name(out->element);
+    out->type = def_element_type(out->element, 0).type;
+    return true;
   }
-  out->name = def_element_name(out->element);
-  out->type = def_element_type(out->element, 0).type;
-  return true;
+  out->name = numbered(m, shape->type ? prefix_of(shape->type) : parent, number);
+  return out->name.ptr != NULL;
 }
 
 /* "PID" of V2_PID. */
@@ -123,11 +131,12 @@ static bool add_value(struct making *m, struct tree_node *parent, const struct s
 
 /* Parts 2 and on of what has no type for them: children NAME_2, … */
 static bool add_further(struct making *m, struct tree_node *node, struct str name, struct parts parts, enum level level) {
+  static const struct shape none = {NULL, 0};
   for (size_t number = 2; parts.at; number++) {
     struct str part = next_part(&parts);
     if (!part.len && parts.at) continue;
     struct spec spec;
-    if (!spec_of(m, NULL, name, number, &spec) || !add_value(m, node, &spec, part, level)) return false;
+    if (!spec_of(m, &none, name, number, &spec) || !add_value(m, node, &spec, part, level)) return false;
   }
   return true;
 }
@@ -155,12 +164,13 @@ static bool add_complex(struct making *m, struct tree_node *parent, const struct
                         enum level level) {
   struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_OBJECT);
   struct parts parts = parts_of(run, m->separators[level]);
+  struct shape shape = shape_of(spec->type);
   enum level below = level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW;
   for (size_t number = 1; node && parts.at; number++) {
     struct str part = next_part(&parts);
     if (!part.len && parts.at) continue;
     struct spec inner;
-    if (!spec_of(m, spec->type, prefix_of(spec->type), number, &inner) || !add_value(m, node, &inner, part, below))
+    if (!spec_of(m, &shape, (struct str){0}, number, &inner) || !add_value(m, node, &inner, part, below))
       return false;
   }
   return node != NULL;
@@ -204,11 +214,10 @@ static bool add_repetitions(struct making *m, struct tree_node *segment, const s
   return true;
 }
 
-static bool add_field(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment, size_t number,
-                      struct str run) {
+static bool add_field(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment, const struct shape *shape,
+                      size_t number, struct str run) {
   struct spec spec;
-  const struct def_type *type = node_type(node);
-  if (!spec_of(m, type, node->name, number, &spec)) return false;
+  if (!spec_of(m, shape, node->name, number, &spec)) return false;
   if (number == 5 && spec.element && str_is(node->name, "OBX"))
     spec.type = observed(spec.element, hl7v2_field(m->message, segment, 2));
   if (number <= 2 && hl7v2_is_header(node->name)) {
@@ -223,10 +232,11 @@ static bool add_fields(struct making *m, struct tree_node *node, const struct hl
   const char *text = m->text + segment->at;
   char escape = m->message->delims.escape;
   m->escapes = escape && memchr(text, escape, segment->end - segment->at);
+  struct shape shape = shape_of(node_type(node));
   for (uint32_t number = 1; number <= segment->field_count; number++) {
     struct str run = hl7v2_field(m->message, segment, number);
     if (!run.len && number < segment->field_count) continue;
-    if (!add_field(m, node, segment, number, run)) return false;
+    if (!add_field(m, node, segment, &shape, number, run)) return false;
   }
   return true;
 }

@@ -38,6 +38,8 @@ expect 74 "$ketlink" export -o "$work/no/such/folder/x.json" "$record"
 
 expect 0 "$ketlink" fhirpath "Bundle.entry.resource.ofType(Patient).birthDate" "$work/bundle.json"
 expect 65 "$ketlink" fhirpath "Patient.nam" "$work/bundle.json"
+expect 0 "$ketlink" fhirpath 'PID.PID_3.CX_1' fixtures/hl7v2/adt-a01-no-visit/message.hl7
+[ "$(cat "$work/out")" = "MRN-0042" ] || fail "a value of a message by its name"
 expect 0 "$ketlink" definitions list
 expect 0 "$ketlink" definitions show Patient
 expect_text "$work/out" "birthDate"

@@ -8,8 +8,8 @@
 #include "intake/internal.h"
 
 static const struct definitions *definitions;
-static struct intake_route route = {.format = {"session-record/1", 16}};
-static struct intake_routes routes = {&route, 1};
+static struct intake_route both[] = {{.format = {"session-record/1", 16}}, {.format = {"hl7v2/ADT_A01", 13}}};
+static struct intake_routes routes = {both, 2};
 
 /* Runs an input to its end; writes "ok" or the first finding of each record, with ";" between them. */
 static void trace(struct intake_input *input, struct buf *out) {
@@ -49,6 +49,12 @@ static const struct {
      "record@1;json-syntax 3:11;input-format 4:12;resource@5;"},
     {"-", "{\"format\":\"session-record/1\"}\n{\"a\":1,\"a\":2}\n{\"format\":\"session-record/1\"}\n",
      "record@1;json-duplicate-key 2:8;record@3;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A08\rPID|1\r", "record@1;"},
+    {"-", "\xEF\xBB\xBFMSH|^~\\&|||||||ADT^A01\r\nPID|1\r\n\r\nMSH|^~\\&|||||||ADT^A01\r\n", "record@1;record@4;"},
+    {"a.hl7", "MSH|^~\\&|||||||ORU^R01\nMSH|^~\\&|||||||ADT^A04\n", "input-format 1:1;record@2;"},
+    {"a.hl7", "FHS|^\nBHS|^\nMSH|^~\\&|||||||ADT^A01\npid|1\nBTS|1\nFTS|1\n", "hl7v2-syntax 4:1;"},
+    {"a.hl7", "BHS|^\nMSH|^~\\&|||||||ADT^A01\nBTS|2\n", "record@2;hl7v2-envelope 3:1;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A01|||||||||ASCII\nPID|1|\xFC\n", "hl7v2-charset 2:7;"},
 };
 
 static void test_rows(void **state) {
@@ -88,7 +94,7 @@ int main(void) {
   struct definitions *opened = pack_open();
   if (!opened) return PACK_SKIPPED;
   definitions = opened;
-  route.type = definitions_type(opened, STR("http://ketlink.dev/fhir/StructureDefinition/session-record"));
+  both[0].type = definitions_type(opened, STR("http://ketlink.dev/fhir/StructureDefinition/session-record"));
   int result = cmocka_run_group_tests(tests, NULL, NULL);
   definitions_close(opened);
   return result;
