@@ -123,13 +123,16 @@ static enum status make_items(struct taking *taking, const struct intake_record 
 static enum status put_record(struct taking *taking, const struct intake_record *record) {
   enum outbox_answer answer = OUTBOX_ACCEPTED;
   size_t older = 0;
-  int64_t ids[RELAY_DESTINATIONS_MAX] = {0};
+  /* a destination of HL7 v2 has as many items as there are messages */
+  int64_t *ids = ARENA_ARRAY(taking->arena, int64_t, taking->item_count + 1);
   struct outbox_message message = {.source = taking->input->source,
                                    .control = taking->input->control,
                                    .content = record->source.text,
                                    .items = taking->items,
                                    .item_count = taking->item_count,
                                    .older = &older};
+  if (!ids) return STATUS_NOMEM;
+  ids[0] = 0;
   enum status status =
       outbox_accept(taking->relay->outbox, &message, relay_now(taking->relay), taking->diags, &answer, ids);
   relay_group_touch(taking->relay);
@@ -137,6 +140,7 @@ static enum status put_record(struct taking *taking, const struct intake_record 
   taking->relay->accepted = true;
   taking->result->records++;
   taking->result->first = ids[0];
+  taking->result->items = taking->item_count;
   taking->result->again += answer == OUTBOX_AGAIN || answer == OUTBOX_DIFFERENT_AGAIN;
   taking->result->different += answer == OUTBOX_DIFFERENT || answer == OUTBOX_DIFFERENT_AGAIN;
   taking->result->parked += older;

@@ -94,7 +94,8 @@ struct relay_input {
 };
 struct relay_accepted {
   size_t records, again, different, bad, parked;
-  int64_t first; /* number of the last record at its first destination; those for the others follow */
+  int64_t first; /* number of the last record's first item; its others follow */
+  size_t items;  /* of the last record */
   enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
 };
 /* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is

@@ -320,7 +320,7 @@ static void accept_message(struct relay_answer *answer, const struct header *hea
   answer->fate = fate_of(&accepted, diags);
   answer->why = why_of(&accepted);
   answer->first = accepted.first;
-  answer->count = accepted.first ? listener->config->to.count : 0;
+  answer->count = accepted.first ? accepted.items : 0;
   relay_listener_count(listener, COUNT_AGAIN, accepted.again);
   if (accepted.different && !accepted.again) alarm_conflict(listener);
   set_full(listener, accepted.status == STATUS_LIMIT);

@@ -21,6 +21,7 @@ import mllp_receiver as mllp  # noqa: E402
 
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
 RELAY = KETLINK.with_name("ketlink-relay")
+NOTES = 150
 PACK = ROOT / "build/definitions.pack"
 RECORD = ROOT / "fixtures/clinic/iv-trd/record.json"
 MESSAGES = 6  # of that record
@@ -146,8 +147,8 @@ def check_doctor(work, certs):
     expect("doctor sent something", receiver.came, [])
 
 
-def check_relay(work, certs):
-    """AE three times parks; AR parks; what a person sends again goes."""
+def start_relay(work, certs, plans):
+    work.mkdir()
     receiver = mllp.Receiver(certs / "server.pem", certs / "server.key")
     receiver.base, receiver.certificate = "https://127.0.0.1:1", certs / "server.pem"
     bed.prepare(work, PACK, {"hospital": receiver}, "update", destination="parked = block")
@@ -156,11 +157,28 @@ def check_relay(work, certs):
     (work / "mappings/destinations/hospital.json").write_text(json.dumps(
         {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "caFile": str(certs / "ca.pem"), "ackTimeoutMs": 800}))
     relay = bed.Relay(RELAY, work)
-    receiver.plans.extend(["AE", "AE", "AE"])
+    receiver.plans.extend(plans)
     relay.start()
-    beside = work / "next"
-    beside.write_text(RECORD.read_text())
-    beside.rename(work / "drop/1.json")
+    return receiver, relay
+
+
+def check_many(work, certs):
+    """A record may make more messages than there may be destinations."""
+    record = json.loads(RECORD.read_text())
+    note = record["notes"][0]
+    record["notes"] = [{**note, "id": f"MANY{number}"} for number in range(NOTES)]
+    receiver, relay = start_relay(work, certs, [])
+    bed.drop(work, 1, json.dumps(record))
+    expect("many", bed.wait_for(lambda: sum(mllp.field(m, b"MSH", 9)[:3] == b"MDM" for _, m in receiver.taken) == NOTES, 60), True)
+    expect("end with many", relay.stop(), 0)
+    if faults:
+        print((work / "log").read_text()[-2000:])
+
+
+def check_relay(work, certs):
+    """AE three times parks; AR parks; what a person sends again goes."""
+    receiver, relay = start_relay(work, certs, ["AE", "AE", "AE"])
+    bed.drop(work, 1, RECORD.read_text())
 
     def listed(state):
         done = run("queue", "list", "--json", "--socket", work / "socket", "--state", state)
@@ -195,8 +213,8 @@ def main():
         check_enhanced(work)
         check_tls(work, work / "certs")
         check_doctor(work, work / "certs")
-        (work / "relay").mkdir()
         check_relay(work / "relay", work / "certs")
+        check_many(work / "many", work / "certs")
     print("\n".join(faults) if faults else "all as expected")
     return 1 if faults else 0
 
