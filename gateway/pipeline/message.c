@@ -13,7 +13,7 @@
 enum { CONTROL_CHARS = 20, ROWS_MAX = 64, HEAD_FIELDS = 18 };
 
 static const struct config_key row_keys[] = {
-    {.name = "message", .type = CONFIG_STRING, .required = true, .words = NULL},
+    {.name = "message", .type = CONFIG_STRING, .required = true, .words = destination_message_words},
     {.name = "map", .type = CONFIG_STRING, .required = true},
     {.name = "when", .type = CONFIG_STRING},
     {.name = "each", .type = CONFIG_STRING},
@@ -50,10 +50,7 @@ static enum status compile(struct reading *reading, const struct def_type *type,
 static enum status read_row(struct reading *reading, const json_t *object) {
   struct pipeline *pipeline = reading->pipeline;
   struct pipeline_outgoing *row = &pipeline->outgoing[pipeline->outgoing_count];
-  struct config_key keys[sizeof row_keys / sizeof row_keys[0]];
-  memcpy(keys, row_keys, sizeof keys);
-  keys[0].words = destination_message_words;
-  if (!config_check(&reading->file, object, "a row", keys, sizeof keys / sizeof keys[0], reading->diags))
+  if (!config_check(&reading->file, object, "a row", row_keys, sizeof row_keys / sizeof row_keys[0], reading->diags))
     return STATUS_CONFIG;
   row->kind = (unsigned)destination_word(destination_message_words, config_string(object, "message"));
   row->map = mapping_find(pipeline->maps, config_string(object, "map"));

@@ -7,7 +7,10 @@ struct taking {
   struct arena *arena;
   struct diag_list *diags;
   struct relay_accepted *result;
-  struct outbox_item *items; /* of the record that is taken */
+  /* of the record that is taken */
+  struct str clinic;
+  struct outbox_item named; /* what all its items have in common */
+  struct outbox_item *items;
   size_t item_count, room;
 };
 
@@ -28,9 +31,12 @@ bool relay_payload_read(struct str payload, struct str *clinic, struct str *text
 }
 
 /* Lane and label are the clinic's own: they are hashed and sealed in the store. */
-static void name_item(const struct taking *taking, const struct intake_record *record, struct str clinic,
-                      struct outbox_item *item) {
+static void name_items(struct taking *taking, const struct intake_record *record) {
   const struct pipeline *pipeline = taking->relay->ways->pipeline;
+  struct outbox_item *item = &taking->named;
+  struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
+  *item = (struct outbox_item){0};
+  taking->clinic = clinic;
   struct str patient = pipeline_identity(pipeline, record, INTAKE_PATIENT, taking->arena);
   if (patient.len) item->lane = arena_printf(taking->arena, "%.*s\n%.*s", STR_ARG(clinic), STR_ARG(patient));
   item->label = pipeline_identity(pipeline, record, INTAKE_RECORD, taking->arena);
@@ -40,7 +46,7 @@ static void name_item(const struct taking *taking, const struct intake_record *r
   if (item->label.len > LIMIT_OUTBOX_LABEL) item->label.len = LIMIT_OUTBOX_LABEL;
 }
 
-static struct outbox_item *next_item(struct taking *taking) {
+static struct outbox_item *next_item(struct taking *taking, const struct relay_way *way, struct str kind) {
   if (taking->item_count == taking->room) {
     size_t room = taking->room ? taking->room * 2 : RELAY_DESTINATIONS_MAX;
     struct outbox_item *items = ARENA_ARRAY(taking->arena, struct outbox_item, room);
@@ -49,13 +55,18 @@ static struct outbox_item *next_item(struct taking *taking) {
     taking->items = items;
     taking->room = room;
   }
-  return &taking->items[taking->item_count++];
+  struct outbox_item *item = &taking->items[taking->item_count++];
+  *item = taking->named;
+  item->destination = way->config->name;
+  item->kind = kind;
+  return item;
 }
 
 /* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record
    itself, to be mapped again when the map is mended. */
 static enum status make_item(struct taking *taking, const struct intake_record *record,
-                             const struct relay_way *way, struct outbox_item *item) {
+                             const struct relay_way *way) {
+  struct outbox_item *item = next_item(taking, way, STR("bundle"));
   struct tree_node *bundle = NULL;
   bool parked = false;
   struct pipeline_run run = {.arena = taking->arena,
@@ -64,13 +75,11 @@ static enum status make_item(struct taking *taking, const struct intake_record *
                              .policy = &way->policy,
                              .parked = &parked,
                              .validate = true};
+  if (!item) return STATUS_NOMEM;
   enum status status = pipeline_export(taking->relay->ways->pipeline, record, &run, &bundle);
-  *item = (struct outbox_item){.destination = way->config->name, .kind = STR("bundle")};
-  struct str clinic = pipeline_identity(taking->relay->ways->pipeline, record, INTAKE_CLINIC, taking->arena);
-  name_item(taking, record, clinic, item);
   if (parked) {
     item->kind = STR("record");
-    item->payload = relay_payload_write(clinic, record->source.text, taking->arena);
+    item->payload = relay_payload_write(taking->clinic, record->source.text, taking->arena);
     item->parked = STR("does-not-conform");
     item->blocks = way->config->blocks;
     taking->result->parked++;
@@ -78,7 +87,7 @@ static enum status make_item(struct taking *taking, const struct intake_record *
   }
   struct str text = {0};
   if (status == STATUS_OK) status = tree_write_text(bundle, taking->arena, &text);
-  if (status == STATUS_OK) item->payload = relay_payload_write(clinic, text, taking->arena);
+  if (status == STATUS_OK) item->payload = relay_payload_write(taking->clinic, text, taking->arena);
   return status == STATUS_OK && !item->payload.ptr ? STATUS_NOMEM : status;
 }
 
@@ -88,13 +97,10 @@ static enum status make_messages(struct taking *taking, const struct intake_reco
   struct pipeline_run run = {.arena = taking->arena, .diags = taking->diags, .quiet = true};
   struct pipeline_message *messages = NULL;
   size_t count = 0;
-  struct str clinic = pipeline_identity(pipeline, record, INTAKE_CLINIC, taking->arena);
   enum status status = pipeline_messages(pipeline, record, &run, &way->messages, &messages, &count);
   for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-    struct outbox_item *item = next_item(taking);
+    struct outbox_item *item = next_item(taking, way, STR("hl7v2"));
     if (!item) return STATUS_NOMEM;
-    *item = (struct outbox_item){.destination = way->config->name, .kind = STR("hl7v2")};
-    name_item(taking, record, clinic, item);
     item->payload = relay_payload_write(messages[i].control, messages[i].bytes, taking->arena);
     if (!item->payload.ptr) return STATUS_NOMEM;
   }
@@ -105,17 +111,14 @@ static enum status make_items(struct taking *taking, const struct intake_record 
   const struct relay_names *to = taking->input->to;
   enum status status = STATUS_OK;
   taking->item_count = 0;
+  name_items(taking, record);
   for (size_t i = 0; status == STATUS_OK && i < to->count; i++) {
     const struct relay_config *config = taking->relay->config;
     const struct relay_destination_config *named = relay_config_destination(config, to->names[i]);
     if (!named) return STATUS_CONFIG; /* relay_config_read has checked the names */
     const struct relay_way *way = &taking->relay->ways->ways[named - config->destinations];
-    if (way->destination.protocol == DELIVERY_MLLP) {
-      status = make_messages(taking, record, way);
-      continue;
-    }
-    struct outbox_item *item = next_item(taking);
-    status = item ? make_item(taking, record, way, item) : STATUS_NOMEM;
+    status = way->destination.protocol == DELIVERY_MLLP ? make_messages(taking, record, way)
+                                                        : make_item(taking, record, way);
   }
   return status;
 }
