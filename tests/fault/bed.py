@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -171,3 +172,28 @@ def judge(name, server, wanted, relay, work):
     if turned:
         faults.append(f"{name}: {turned} arrived before what came earlier")
     return faults
+
+
+def end(given, server, relay, work, faults):
+    """Of an oracle's run, after its judge: what was acknowledged, that the run proves something, how the relay ended."""
+    missing = set(range(given.records)) - acknowledged(work)
+    if missing:
+        faults.append(f"not taken: {sorted(missing)[:10]}")
+    if given.rate and not server.injected:
+        faults.append("no fault was injected: this run proves nothing")
+    status = relay.stop()
+    if status != 0:
+        faults.append(f"the relay ended with {status}")
+    if faults:
+        print("\n".join(faults), (work / "log").read_text()[-3000:], sep="\n")
+    return faults
+
+
+def main(given, run):
+    """Runs `run(given, work)` -> faults, in a folder of its own -> exit status."""
+    if not given.definitions.exists():
+        print(f"skipped: {given.definitions} is not there")
+        return 77
+    print(f"seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
+        return 1 if run(given, pathlib.Path(name)) else 0

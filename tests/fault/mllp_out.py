@@ -19,7 +19,6 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 import bed
@@ -130,27 +129,7 @@ def run(given, work):
     produce(given, relay, work, random.Random(given.seed))
     wait_until_delivered(receiver, given, relay, work)
     faults = judge(given, receiver, relay, work)
-    missing = set(range(given.records)) - bed.acknowledged(work)
-    if missing:
-        faults.append(f"not taken: {sorted(missing)[:10]}")
-    if given.rate and not receiver.injected:
-        faults.append("no fault was injected: this run proves nothing")
-    status = relay.stop()
-    if status != 0:
-        faults.append(f"the relay ended with {status}")
-    if faults:
-        print("\n".join(faults), (work / "log").read_text()[-3000:], sep="\n")
-    return faults
+    return bed.end(given, receiver, relay, work, faults)
 
 
-def main():
-    given = arguments()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
-    print(f"seed {given.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
-        return 1 if run(given, pathlib.Path(name)) else 0
-
-
-sys.exit(main())
+sys.exit(bed.main(arguments(), run))

@@ -19,7 +19,6 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 import bed
@@ -84,30 +83,10 @@ def run(given, work):
     wanted = produce(given, relay, work, random.Random(given.seed))
     wait_until_delivered(server, work, given, wanted, relay)
     faults = bed.judge(given.shape, server, wanted, relay, work)
-    missing = set(range(given.records)) - bed.acknowledged(work)
-    if missing:
-        faults.append(f"not taken: {sorted(missing)[:10]}")
-    if given.rate and not server.injected:
-        faults.append("no fault was injected: this run proves nothing")
     wal = work / "state/outbox.db-wal"
     if not relay.ended() and not bed.wait_for(lambda: wal.stat().st_size == 0, 20):
         faults.append(f"the write-ahead log keeps {wal.stat().st_size} bytes on a quiet relay")
-    status = relay.stop()
-    if status != 0:
-        faults.append(f"the relay ended with {status}")
-    if faults:
-        print("\n".join(faults), (work / "log").read_text()[-3000:], sep="\n")
-    return faults
+    return bed.end(given, server, relay, work, faults)
 
 
-def main():
-    given = arguments()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
-    print(f"seed {given.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
-        return 1 if run(given, pathlib.Path(name)) else 0
-
-
-sys.exit(main())
+sys.exit(bed.main(arguments(), run))
