@@ -176,26 +176,16 @@ static enum status number_segments(struct tree_node *root, struct arena *arena) 
   return STATUS_OK;
 }
 
-/* MSH with what is of the destination; `from` is the map's, which has time and type. */
-static void write_head(const struct making *making, struct str from, struct str control, struct buf *out) {
+/* MSH with what is of the destination; time and type are the map's. */
+static void write_head(const struct making *making, const struct hl7v2_message *of, struct str control, struct buf *out) {
   const struct pipeline_message_policy *policy = making->policy;
-  struct str fields[HEAD_FIELDS + 1] = {0};
-  size_t at = 0, number = 0;
-  while (at <= from.len && number < 10) {
-    size_t end = str_find_char(from, '|', at);
-    if (end == SIZE_MAX) end = from.len;
-    fields[++number] = str_slice(from, at, end);
-    at = end + 1;
-  }
-  /* field 1 is the separator: what stands first is the segment's name, then MSH-2 */
-  struct str time = number >= 7 ? fields[7] : STR(""), type = number >= 9 ? fields[9] : STR("");
   const struct str head[HEAD_FIELDS - 2] = {policy->sending_application,
                                             policy->sending_facility,
                                             policy->receiving_application,
                                             policy->receiving_facility,
-                                            time,
+                                            hl7v2_field(of, of->segments, 7),
                                             STR(""),
-                                            type,
+                                            hl7v2_field(of, of->segments, 9),
                                             control,
                                             policy->processing,
                                             policy->version,
@@ -215,12 +205,11 @@ static void write_head(const struct making *making, struct str from, struct str 
   }
 }
 
-static void write_whole(const struct making *making, struct str text, struct str control, struct buf *out) {
-  size_t end = str_find_char(text, '\r', 0);
-  if (end == SIZE_MAX) end = text.len;
+static void write_whole(const struct making *making, const struct hl7v2_message *of, struct str text, struct str control,
+                        struct buf *out) {
   buf_reset(out);
-  write_head(making, str_slice(text, 0, end), control, out);
-  buf_add_str(out, str_slice(text, end, text.len));
+  write_head(making, of, control, out);
+  buf_add_str(out, str_slice(text, of->segments[0].end, text.len));
 }
 
 static enum status write_message(const struct making *making, struct tree_node *root, struct buf *text, struct buf *whole,
@@ -229,13 +218,17 @@ static enum status write_message(const struct making *making, struct tree_node *
   char digest[65];
   hl7v2_write(root, NULL, text);
   if (text->error != STATUS_OK) return text->error;
-  write_whole(making, buf_str(text), STR(""), whole);
+  struct source source = source_make(STR("message.hl7"), buf_str(text));
+  struct hl7v2_message head;
+  enum status status = hl7v2_scan_head(&source, arena, &head);
+  if (status != STATUS_OK) return status;
+  write_whole(making, &head, buf_str(text), STR(""), whole);
   sha256_hex(buf_str(whole), digest);
   for (size_t i = 0; i < CONTROL_CHARS; i++)
     if (digest[i] >= 'a') digest[i] = (char)(digest[i] - 'a' + 'A');
   out->control = arena_str(arena, str_make(digest, CONTROL_CHARS));
   if (!out->control.ptr) return STATUS_NOMEM;
-  write_whole(making, buf_str(text), out->control, whole);
+  write_whole(making, &head, buf_str(text), out->control, whole);
   if (whole->error != STATUS_OK) return whole->error;
   out->text = buf_take_str(whole, arena);
   return out->text.ptr ? STATUS_OK : STATUS_NOMEM;
