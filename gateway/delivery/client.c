@@ -10,10 +10,6 @@
 #include "delivery/client.h"
 #include "delivery/token.h"
 
-/* A connection is judged by its certificate when it is made: it must not outlive that judgement for long. */
-#define LIFETIME_SECONDS 60L
-#define IDLE_SECONDS 30L
-
 /* TLS 1.3 has good ones only. */
 const char *delivery_tls_suites(void) {
   return "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
@@ -64,7 +60,7 @@ static bool set_tls(const struct delivery_client *client, CURL *curl) {
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
   /* a session that is resumed is not verified, and a file that was renewed not read */
   fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, LIFETIME_SECONDS) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, (long)DELIVERY_LIFETIME_S) == CURLE_OK;
   if (client->destination.ca_file.len) {
     /* only this authority: without it the system's folder of authorities would be trusted as well */
     fine = fine && curl_easy_setopt(curl, CURLOPT_CAINFO, client->destination.ca_file.ptr) == CURLE_OK;
@@ -80,8 +76,8 @@ static bool set_limits(const struct delivery_client *client, CURL *curl) {
   fine = fine &&
          curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)client->destination.connect_ms) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)client->destination.total_ms) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, LIFETIME_SECONDS) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_SECONDS) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, (long)DELIVERY_LIFETIME_S) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)DELIVERY_IDLE_S) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_USERAGENT, "ketlink/" KETLINK_VERSION) == CURLE_OK;
   return fine;
 }
@@ -117,6 +113,8 @@ done:
 
 void delivery_client_free(struct delivery_client *client) {
   if (!client) return;
+  delivery_message_hang_up(client);
+  delivery_lines_hang_up(client);
   if (client->curl) curl_easy_cleanup(client->curl);
   if (client->authorization) OPENSSL_clear_free(client->authorization, client->authorization_size);
   arena_free(client->arena);

@@ -7,7 +7,13 @@
 #include <openssl/ssl.h>
 #include "delivery/internal.h"
 
-enum { DELIVERY_REASON_MAX = 320, DELIVERY_URL_MAX = 2048 };
+enum {
+  DELIVERY_REASON_MAX = 320,
+  DELIVERY_URL_MAX = 2048,
+  /* A connection is judged by its certificate when it is made: it must not outlive that judgement for long. */
+  DELIVERY_LIFETIME_S = 60,
+  DELIVERY_IDLE_S = 30
+};
 
 /* Why there is no token; kept for those who waited for the same fetch. */
 struct delivery_token_failure {
@@ -45,6 +51,9 @@ struct delivery_client {
   bool stale;                /* that file is another now, and cannot be used: the old secret serves */
   struct delivery_token token;
   bool proven; /* its last request was answered: connections are kept; a failed one is closed at once, and read out */
+  struct delivery_talk *kept; /* MLLP, of who waits: a connection that stands, without a message */
+  struct delivery_line *lines; /* MLLP, on the loop: its connections, those that rest among them */
+  uint64_t messages;           /* that have begun on them */
   bool asked; /* the server wanted a client certificate, and there is none */
   char error[CURL_ERROR_SIZE];
 };
@@ -116,6 +125,11 @@ enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_tran
 /* Closes the connection and takes the handle back. */
 void delivery_loop_disconnect(struct delivery_transfer *transfer);
 struct event_base *delivery_loop_base(const struct delivery_loop *loop);
+
+/* --- kept connections of MLLP: closed when the client is freed --- */
+
+void delivery_message_hang_up(struct delivery_client *client); /* mllp_wait.c */
+void delivery_lines_hang_up(struct delivery_client *client);   /* loop_mllp.c */
 
 /* --- probe.c --- */
 

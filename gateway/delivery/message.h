@@ -1,8 +1,10 @@
 /*
  * message.h - one HL7 v2 message over MLLP, and what its acknowledgement means.
  *
- * Purpose. A message goes out on a connection of its own, in one frame, and is answered by a frame that names its control
- * id (MSA-2). Whoever answers something else (late, or for somebody else) is passed over and counted, never taken. TLS is
+ * Purpose. A message goes out in one frame, alone on its connection, and is answered by a frame that names its control
+ * id (MSA-2). The connection is kept for the next message, 30 s idle and 60 s in all, unless anything but the acknowledgement
+ * came; it is the client's, and closed with it. A message that finds it dead before a byte was given to it goes on a fresh one.
+ * Whoever answers something else (late, or for somebody else) is passed over and counted, never taken. TLS is
  * that of HTTPS: the same versions, suites, verification, authority, pins, revocation lists and client certificate; without
  * TLS only to this machine. What a frame says is read by the caller's function: this stage knows frames, not HL7.
  *

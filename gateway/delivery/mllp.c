@@ -2,9 +2,8 @@
  * mllp.c - a message in a frame, on a connection that libcurl has made and verified (CURLOPT_CONNECT_ONLY).
  *
  * A byte that has left may have been acted on: from then on only an acknowledgement of this message says what happened. A
- * connection carries one message: what comes late for it can meet nobody else.
+ * connection on which anything else came is closed: what comes late for one message shall meet no other.
  */
-#include <poll.h>
 #include "delivery/talk.h"
 
 enum { READ_BYTES = 4096, REASON_BYTES = 160 };
@@ -69,11 +68,13 @@ enum status delivery_talk_begin(struct delivery_talk *talk) {
   mllp_reader_init(&talk->reader, destination->max_response);
   if (!mllp_can_carry(talk->message.bytes)) return STATUS_CONFIG;
   mllp_write(talk->message.bytes, &talk->frame);
-  return talk->frame.error == STATUS_OK ? delivery_call_connect(&talk->call) : talk->frame.error;
+  return talk->frame.error == STATUS_OK && !talk->reused ? delivery_call_connect(&talk->call) : talk->frame.error;
 }
 
 void delivery_talk_start(struct delivery_talk *talk) {
-  talk->deadline = now_ms(talk) + talk->call.client->destination.ack_ms;
+  int64_t now = now_ms(talk);
+  if (!talk->reused) talk->made_at = now;
+  talk->deadline = now + talk->call.client->destination.ack_ms;
 }
 
 int64_t delivery_talk_left(const struct delivery_talk *talk) {
@@ -131,7 +132,8 @@ static void take_bytes(struct delivery_talk *talk, struct str bytes) {
     bytes = str_slice(bytes, used, bytes.len);
     take_event(talk, event, frame);
   }
-  if (!talk->ended && talk->received > talk->call.client->destination.max_response)
+  talk->stray |= bytes.len > 0;
+  if (!talk->ended && talk->received > talk->call.client->destination.max_response + MLLP_OVERHEAD)
     (void)end(talk, CURLE_OK, "too much came that is no answer (maxResponseBytes)");
 }
 
@@ -168,6 +170,7 @@ enum delivery_talk_wants delivery_talk_step(struct delivery_talk *talk) {
     size_t count = 0;
     CURLcode code = curl_easy_send(talk->call.curl, talk->frame.ptr + talk->sent, talk->frame.len - talk->sent, &count);
     talk->sent += count;
+    talk->pressed |= code == CURLE_AGAIN;
     if (code == CURLE_AGAIN) return TALK_WRITE;
     if (code != CURLE_OK) return end_sending(talk, code);
   }
@@ -178,15 +181,16 @@ enum delivery_talk_wants delivery_talk_step(struct delivery_talk *talk) {
 
 /* It asked who we are, had no answer, and said nothing. */
 static bool wants_certificate(const struct delivery_talk *talk) {
-  return talk->call.client->asked && !talk->received;
+  return talk->call.client->asked && !talk->received && !talk->reused;
 }
 
-/* With TLS 1.3 the other side speaks of our certificate after our side thinks that all is well: it has read nothing then. */
+/* With TLS 1.3 the other side speaks of our certificate after our side thinks that all is well: it has read nothing then.
+   Whoever has acknowledged a message on this connection has judged us before. */
 static enum delivery_phase phase_of(const struct delivery_talk *talk, CURLcode connected) {
-  bool plain = talk->call.client->destination.plain;
+  bool plain = talk->call.client->destination.plain, judged = talk->received || talk->reused;
   if (connected != CURLE_OK) return delivery_phase_of(&talk->call, connected);
   if (talk->ack != DELIVERY_ACK_NONE) return DELIVERY_ANSWER;
-  if (!talk->why && !plain && !talk->received && delivery_phase_of(&talk->call, talk->code) == DELIVERY_TLS) return DELIVERY_TLS;
+  if (!talk->why && !plain && !judged && delivery_phase_of(&talk->call, talk->code) == DELIVERY_TLS) return DELIVERY_TLS;
   if (!talk->sent && wants_certificate(talk)) return DELIVERY_TLS;
   return talk->sent ? DELIVERY_SENDING : DELIVERY_CONNECT;
 }
@@ -223,70 +227,47 @@ void delivery_talk_release(struct delivery_talk *talk) {
   delivery_call_release(&talk->call);
 }
 
-/* --- by waiting --- */
+/* --- the connection, between two messages --- */
 
-static void wait_for(const struct delivery_talk *talk, curl_socket_t socket, enum delivery_talk_wants wants) {
-  struct pollfd watched = {.fd = socket, .events = wants == TALK_WRITE ? POLLOUT : POLLIN};
-  int64_t left = delivery_talk_left(talk);
-  (void)poll(&watched, 1, left < 1 ? 1 : (int)left);
+/* In original mode a commit is taken as the answer, and another may follow. */
+static bool is_answered_wholly(const struct delivery_talk *talk) {
+  bool more = talk->ack == DELIVERY_ACK_CA && talk->call.client->destination.acknowledge == DELIVERY_ACK_ORIGINAL;
+  return talk->ended && !talk->why && talk->code == CURLE_OK && talk->ack != DELIVERY_ACK_NONE && !more;
 }
 
-static void talk_and_wait(struct delivery_talk *talk) {
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  delivery_talk_start(talk);
-  if (curl_easy_getinfo(talk->call.curl, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) {
-    (void)end(talk, CURLE_COULDNT_CONNECT, NULL);
-    return;
-  }
-  enum delivery_talk_wants wants = delivery_talk_step(talk);
-  while (wants != TALK_ENDED) {
-    wait_for(talk, socket, wants);
-    wants = delivery_talk_step(talk);
-    if (wants != TALK_ENDED && !delivery_talk_left(talk)) {
-      delivery_talk_give_up(talk);
-      return;
-    }
-  }
+static bool is_clean(const struct delivery_talk *talk) {
+  return !talk->skipped && !talk->stray && !mllp_skipped(&talk->reader);
 }
 
-/* A handle for each: libcurl keeps a connection of this kind as long as its handle. */
-static CURL *new_handle(const struct delivery_client *client, char *error) {
-  CURL *curl = curl_easy_init();
-  if (curl && delivery_handle_set(client, curl, error)) return curl;
-  curl_easy_cleanup(curl);
-  return NULL;
+int64_t delivery_talk_rest_left(const struct delivery_talk *talk) {
+  int64_t now = now_ms(talk), life = talk->made_at + DELIVERY_LIFETIME_S * 1000, idle = talk->rests_since + DELIVERY_IDLE_S * 1000;
+  int64_t left = (life < idle ? life : idle) - now;
+  return left > 0 ? left : 0;
 }
 
-enum status delivery_message_send(struct delivery_client *client, const struct delivery_message *message, struct arena *arena,
-                                  struct delivery_answer *out) {
-  struct delivery_talk talk = {.message = *message};
-  *out = (struct delivery_answer){0};
-  talk.call = (struct delivery_call){
-      .curl = new_handle(client, client->error), .client = client, .error = client->error, .arena = arena};
-  if (!talk.call.curl) return STATUS_NOMEM;
-  enum status status = delivery_talk_begin(&talk);
-  CURLcode connected = status == STATUS_OK ? curl_easy_perform(talk.call.curl) : CURLE_OK;
-  if (status == STATUS_OK && connected == CURLE_OK) talk_and_wait(&talk);
-  if (status == STATUS_OK) delivery_talk_end(&talk, connected, out);
-  CURL *curl = talk.call.curl;
-  delivery_talk_release(&talk);
-  curl_easy_cleanup(curl);
-  return status == STATUS_OK && !out->reason.ptr ? STATUS_NOMEM : status;
+bool delivery_talk_rest(struct delivery_talk *talk) {
+  bool fine = is_answered_wholly(talk) && is_clean(talk);
+  mllp_reader_reset(&talk->reader);
+  buf_release(&talk->frame);
+  talk->message = (struct delivery_message){0};
+  talk->call.arena = NULL;
+  talk->rests_since = now_ms(talk);
+  return fine && delivery_talk_rest_left(talk);
 }
 
-enum status delivery_message_probe(struct delivery_client *client, struct arena *arena, struct delivery_probe *out) {
-  struct delivery_call call = {
-      .curl = new_handle(client, client->error), .client = client, .error = client->error, .arena = arena};
-  *out = (struct delivery_probe){0};
-  if (!call.curl) return STATUS_NOMEM;
-  enum status status = delivery_call_connect(&call);
-  if (status == STATUS_OK) {
-    delivery_probe_connect(&call, out);
-    out->answer.verdict = delivery_ack_classify(out->answer.phase, DELIVERY_ACK_AA, DELIVERY_ACK_ORIGINAL, false);
-    out->answer.as_status = delivery_status_of(out->answer.phase, 0, out->answer.verdict);
-  }
-  CURL *curl = call.curl;
-  delivery_call_release(&call);
-  curl_easy_cleanup(curl);
-  return status;
+bool delivery_talk_is_alive(struct delivery_talk *talk) {
+  char byte;
+  size_t count = 0;
+  return delivery_talk_rest_left(talk) && curl_easy_recv(talk->call.curl, &byte, sizeof byte, &count) == CURLE_AGAIN;
+}
+
+void delivery_talk_again(struct delivery_talk *talk, const struct delivery_message *message, struct arena *arena) {
+  struct delivery_call call = talk->call;
+  call.arena = arena;
+  call.error[0] = 0;
+  *talk = (struct delivery_talk){.call = call, .message = *message, .made_at = talk->made_at, .reused = true};
+}
+
+bool delivery_talk_is_unsent(const struct delivery_talk *talk) {
+  return talk->reused && talk->ended && !talk->sent && !talk->pressed && !talk->received;
 }

@@ -83,7 +83,7 @@ struct simulate_sent {
   const struct delivery_answer *answer; /* what came, and what it means */
   double ms;
 };
-/* One message (bytes as of a file) over a connection of its own. `fresh` takes the place of MSH-10 unless it is empty. INVALID
+/* One message (bytes as of a file). `fresh` takes the place of MSH-10 unless it is empty. INVALID
    with a finding: it is no message. */
 enum status simulate_send(struct delivery_client *client, const struct host *host, const struct source *source, struct str fresh,
                           struct arena *arena, struct diag_list *diags, struct simulate_sent *out) MUST_USE;
