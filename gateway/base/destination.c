@@ -41,7 +41,7 @@ const struct destination_key destination_keys[] = {
     {DESTINATION_DELIVERY, {NUMBER("maxResponseBytes", 1024, LIMIT_TEXT_BYTES)}, DESTINATION_BOTH},
     {DESTINATION_DELIVERY, {NUMBER("retries", 0, 5)}},
     {DESTINATION_DELIVERY, {NUMBER("retryWaitMs", 0, 10000)}, DESTINATION_BOTH},
-    {DESTINATION_DELIVERY, {NUMBER("settleMs", 0, 60000)}},
+    {DESTINATION_DELIVERY, {NUMBER("settleMs", 0, 60000)}, DESTINATION_BOTH},
     {DESTINATION_BUNDLE, {WORD("submit", destination_submit_words), .required = true}},
     {DESTINATION_BUNDLE, {WORD("idempotency", destination_idempotency_words), .required = true}},
     {DESTINATION_BUNDLE, {SWITCH("lookFirst")}},

@@ -72,6 +72,7 @@ enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, 
 
 bool delivery_may_be_at_work(const struct delivery_answer *answer) {
   if (answer->phase == DELIVERY_SENDING) return true;
+  if (answer->ack != DELIVERY_ACK_NONE) return answer->verdict == DELIVERY_SETTLE; /* committed, and no word of the application */
   return answer->phase == DELIVERY_ANSWER &&
          (!answer->complete || answer->status == 408 || answer->status == 502 || answer->status == 504);
 }

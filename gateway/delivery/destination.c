@@ -226,6 +226,7 @@ static void fill_mllp(const struct config *file, struct arena *arena, struct dia
   out->total_ms = out->connect_ms;
   out->max_response = (size_t)config_integer(object, "maxResponseBytes", ANSWER_BYTES);
   out->retry_wait_ms = config_integer(object, "retryWaitMs", 500);
+  out->settle_ms = config_integer(object, "settleMs", 5000);
   if (why) diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", why);
   at = config_at(file, "", "tls");
   if (!why && out->plain && !is_this_machine(address))

@@ -422,6 +422,12 @@ static enum status count_errors(const struct job *job, unsigned *out) {
   return status;
 }
 
+/* In its lane: nothing else of this patient goes while the receiver may be at work on this. */
+static void let_end(struct job *job, const struct delivery_answer *answer) {
+  int64_t ms = way_of(job)->destination.settle_ms;
+  if (ms && delivery_may_be_at_work(answer)) wait_for(job, ms);
+}
+
 static enum status say_message(struct job *job, struct relay_verdict *out) {
   struct exchange_message_channel channel = {.context = job, .send = send_message};
   struct exchange_message message = {0};
@@ -435,6 +441,7 @@ static enum status say_message(struct job *job, struct relay_verdict *out) {
   if (answer.skipped)
     RELAY_LOG(relay, RELAY_WARNING, "foreign-acknowledgement", RELAY_TEXT("destination", job->sender->config->name),
               RELAY_NUMBER("record", job->claim.id), RELAY_NUMBER("count", answer.skipped));
+  let_end(job, &answer);
   *out = relay_judge_message(&answer, job->claim.unknown);
   return STATUS_OK;
 }

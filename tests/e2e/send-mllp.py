@@ -4,8 +4,8 @@
     send-mllp.py             KETLINK names the program; ketlink-relay stands beside it
 
 `ketlink send` by a table of plans; then connections: plain, TLS, client certificates, bad certificates; `doctor`; the same message has
-the same control id and bytes whenever it is sent; the relay tries again after AE and parks after the third, parks after AR, and its
-queue commands work on messages.
+the same control id and bytes whenever it is sent; the relay waits while the receiver may be at work, tries again after AE and parks
+after the third, parks after AR, and its queue commands work on messages.
 """
 import json
 import os
@@ -26,27 +26,28 @@ PACK = ROOT / "build/definitions.pack"
 RECORD = ROOT / "fixtures/clinic/iv-trd/record.json"
 MESSAGES = 6  # of that record
 
-# What the receiver does with the first messages; exit status; what becomes of the first; how often the first came.
+# What the receiver does with the first messages; exit status; what becomes of the first; how often the first came; how many
+# connections there were.
 PLANS = [
-    (["AA"], 0, "delivered", 1),
-    (["slow"], 0, "delivered", 1),
-    (["foreign"], 0, "delivered", 1),
-    (["two"], 0, "delivered", 1),
-    (["AE"], 0, "delivered", 2),
-    (["AE", "AE"], 0, "delivered", 3),
-    (["AE", "AE", "AE"], 65, "refused", 3),
-    (["CE", "AE", "CE"], 65, "refused", 3),
-    (["AR"], 65, "refused", 1),
-    (["CR"], 65, "refused", 1),
-    (["late"], 75, "not-confirmed", 1),
-    (["silent"], 75, "not-confirmed", 1),
-    (["only-foreign"], 75, "not-confirmed", 1),
-    (["cut-before"], 75, "not-confirmed", 1),
-    (["cut-after"], 75, "not-confirmed", 1),
-    (["half"], 75, "not-confirmed", 1),
-    (["garbage"], 75, "not-confirmed", 1),
-    (["other-frame"], 75, "not-confirmed", 1),
-    (["AE", "silent"], 75, "not-confirmed", 2),
+    (["AA"], 0, "delivered", 1, 1),
+    (["slow"], 0, "delivered", 1, 1),
+    (["foreign"], 0, "delivered", 1, 2),
+    (["two"], 0, "delivered", 1, 2),
+    (["AE"], 0, "delivered", 2, 1),
+    (["AE", "AE"], 0, "delivered", 3, 1),
+    (["AE", "AE", "AE"], 65, "refused", 3, 1),
+    (["CE", "AE", "CE"], 65, "refused", 3, 1),
+    (["AR"], 65, "refused", 1, 1),
+    (["CR"], 65, "refused", 1, 1),
+    (["late"], 75, "not-confirmed", 1, 1),
+    (["silent"], 75, "not-confirmed", 1, 1),
+    (["only-foreign"], 75, "not-confirmed", 1, 1),
+    (["cut-before"], 75, "not-confirmed", 1, 1),
+    (["cut-after"], 75, "not-confirmed", 1, 1),
+    (["half"], 75, "not-confirmed", 1, 1),
+    (["garbage"], 75, "not-confirmed", 1, 1),
+    (["other-frame"], 75, "not-confirmed", 1, 1),
+    (["AE", "silent"], 75, "not-confirmed", 2, 1),
 ]
 faults = []
 
@@ -76,7 +77,8 @@ def check_plans(work):
     receiver = mllp.Receiver()
     path = destination(work, receiver, tls=False)
     contents = {}
-    for plans, status, first, times in PLANS:
+    for plans, status, first, times, connections in PLANS:
+        before = receiver.connections
         receiver.came.clear()
         receiver.plans.extend(plans)
         done, lines = send(path)
@@ -84,6 +86,7 @@ def check_plans(work):
         expect(f"{plans}: the first", lines[0]["action"], first)
         expect(f"{plans}: the others", {line["action"] for line in lines[1:]}, {"delivered" if status == 0 else "not-sent"})
         expect(f"{plans}: messages", len(lines), MESSAGES)
+        expect(f"{plans}: connections", receiver.connections - before, connections)
         expect(f"{plans}: how often", [control for control, _ in receiver.came].count(receiver.came[0][0]), times)
         for control, message in receiver.came:
             expect(f"{plans}: bytes of {control}", message, contents.setdefault(control, message))
@@ -147,7 +150,7 @@ def check_doctor(work, certs):
     expect("doctor sent something", receiver.came, [])
 
 
-def start_relay(work, certs, plans):
+def start_relay(work, certs, plans, **more):
     work.mkdir()
     receiver = mllp.Receiver(certs / "server.pem", certs / "server.key")
     receiver.base, receiver.certificate = "https://127.0.0.1:1", certs / "server.pem"
@@ -155,7 +158,7 @@ def start_relay(work, certs, plans):
     with open(work / "relay.ini", "a", encoding="utf-8") as ini:
         ini.write(f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
     (work / "mappings/destinations/hospital.json").write_text(json.dumps(
-        {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "caFile": str(certs / "ca.pem"), "ackTimeoutMs": 800}))
+        {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "caFile": str(certs / "ca.pem"), "ackTimeoutMs": 800, **more}))
     relay = bed.Relay(RELAY, work)
     receiver.plans.extend(plans)
     relay.start()
@@ -170,7 +173,26 @@ def check_many(work, certs):
     receiver, relay = start_relay(work, certs, [])
     bed.drop(work, 1, json.dumps(record))
     expect("many", bed.wait_for(lambda: sum(mllp.field(m, b"MSH", 9)[:3] == b"MDM" for _, m in receiver.taken) == count, 60), True)
+    expect("their connections", receiver.connections < count / 10, True)
     expect("end with many", relay.stop(), 0)
+    if faults:
+        print((work / "log").read_text()[-2000:])
+
+
+def check_settle(work, certs):
+    """The receiver is at work on a message whose acknowledgement was given up, or whose sender has died: it does not come again, and
+    nothing else of its patient comes, before that has ended."""
+    receiver, relay = start_relay(work, certs, ["works", "works"], settleMs=2500)
+    receiver.works = 2
+    bed.drop(work, 1, RECORD.read_text())
+    expect("the first is there", bed.wait_for(lambda: receiver.came, 30), True)
+    expect("it comes again", bed.wait_for(lambda: len(receiver.came) == 2, 30), True)
+    relay.kill()
+    relay.start()
+    expect("all are there", bed.wait_for(lambda: len({control for control, _ in receiver.taken}) == MESSAGES, 30), True)
+    expect("came too early", receiver.overtaken, [])
+    expect("how often the first came", [control for control, _ in receiver.came].count(receiver.came[0][0]), 3)
+    expect("end after settling", relay.stop(), 0)
     if faults:
         print((work / "log").read_text()[-2000:])
 
@@ -213,6 +235,7 @@ def main():
         check_enhanced(work)
         check_tls(work, work / "certs")
         check_doctor(work, work / "certs")
+        check_settle(work / "settle", work / "certs")
         check_relay(work / "relay", work / "certs")
         check_many(work / "many", work / "certs")
     print("\n".join(faults) if faults else "all as expected")

@@ -98,7 +98,7 @@ def judge(given, receiver, relay, work):
 
 
 def destination(receiver, given, work):
-    made = {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "ackTimeoutMs": 1000, "attempts": 50,
+    made = {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "ackTimeoutMs": 1000, "settleMs": 200, "attempts": 50,
             "messages": ["ADT_A04", "ORU_R01"], "acknowledge": "application" if given.enhanced else "original"}
     return {**made, "tls": False} if given.plain else {**made, "caFile": str(work / "certs/ca.pem")}
 

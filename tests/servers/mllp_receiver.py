@@ -32,6 +32,8 @@ class Receiver:
         self.plans = collections.deque()
         self.taken, self.came = [], []          # (control, bytes): acknowledged well; all that came whole
         self.active, self.collisions = {}, []   # patient -> control ids
+        self.overtaken, self.connections = [], 0  # came while this receiver was at work ("works") on one of its patient
+        self.working, self.works = set(), 1.0   # patients; seconds
         self.injected, self.enhanced, self.delay = collections.Counter(), enhanced, 0.0
         self.context = None
         if certificate:
@@ -62,6 +64,8 @@ class Receiver:
             threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection):
+        with self.lock:
+            self.connections += 1
         try:
             connection.settimeout(60)
             if self.context:
@@ -100,6 +104,7 @@ class Receiver:
             # the same message again, while an earlier try still waits here for its answer, is one message
             others = [active for active in self.active.get(patient, []) if active != control]
             self.collisions += [(active, control) for active in others]
+            self.overtaken += [control] * (patient in self.working)
             self.active.setdefault(patient, []).append(control)
         try:
             if self.delay:
@@ -146,6 +151,8 @@ class Receiver:
         if plan == "cut-after":
             self.take(control, message)
             return False
+        if plan == "works":  # whatever becomes of the connection
+            return self.work(connection, message, control)
         if plan == "silent":
             self.wait(connection, 3)
             return False
@@ -173,6 +180,15 @@ class Receiver:
             self.well(connection, message, control)
             return self.well_again(connection, control)
         raise AssertionError(plan)
+
+    def work(self, connection, message, control):
+        patient = field(message, b"PID", 3)
+        with self.lock:
+            self.working.add(patient)
+        time.sleep(self.works)
+        with self.lock:
+            self.working.discard(patient)
+        return self.well(connection, message, control)
 
     def well_again(self, connection, control):
         self.say(connection, b"CA" if self.enhanced else b"AA", control)
