@@ -117,13 +117,17 @@ static void on_writable(evutil_socket_t fd, short what, void *context) {
     linger(reply);
 }
 
+/* The reply is not freed here: a handler that answers still holds it. */
 static void begin_writing(struct console_reply *reply) {
   reply->cut = reply->state == CONSOLE_HEAD || reply->state == CONSOLE_BODY || reply->cut;
   reply->state = CONSOLE_WRITE;
   release_body(reply);
   event_del(reply->readable);
   set_deadline(reply, reply->console->params.request_ms);
-  event_add(reply->writable, NULL); /* not at once: a handler that answers still holds the reply */
+  if (!write_some(reply) || reply->sent == reply->out.len)
+    event_active(reply->writable, EV_WRITE, 1);
+  else
+    event_add(reply->writable, NULL);
 }
 
 void console_answer(struct console_reply *reply, int status, struct str content_type, struct str body,

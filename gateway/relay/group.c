@@ -15,8 +15,17 @@ static void keep(struct relay *relay, enum status status) {
   }
 }
 
+/* What came in, and what takes the place of what has ended, is claimed in the same group: one sync, not two. */
+static void claim(struct relay *relay) {
+  bool due = relay->accepted || relay->settled || relay->decided;
+  relay->accepted = false;
+  if (due) relay_kick(relay);
+}
+
 /* A disk that failed is not asked again: the process ends, and nobody is told that his record is kept. */
 static void commit(struct relay *relay) {
+  bool settled = relay->settled || relay->decided;
+  claim(relay);
   enum status status = outbox_commit(relay->outbox);
   if (status == STATUS_IO) {
     relay->fatal = status;
@@ -25,13 +34,10 @@ static void commit(struct relay *relay) {
     event_base_loopbreak(relay->base);
     return;
   }
-  keep(relay, status);
-  bool settled = relay->settled || relay->decided;
   relay->settled = false;
-  if (relay->accepted && status == STATUS_OK) relay_kick(relay);
+  keep(relay, status);
   for (size_t i = 0; settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
     relay_listener_look(relay->listeners[i]);
-  relay->accepted = false;
 }
 
 static void on_commit(evutil_socket_t socket, short what, void *context) {

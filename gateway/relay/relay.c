@@ -314,7 +314,7 @@ static size_t most_timers(const struct relay_config *config) {
   enum { OWN = 16, A_CONNECTION = 2, A_FOLDER = 1 };
   size_t most = OWN + A_CONNECTION * (size_t)config->max_connections + A_FOLDER * config->folder_count;
   for (size_t i = 0; i < config->destination_count; i++)
-    most += 1 + (size_t)config->destinations[i].in_flight;
+    most += 1 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
   return most;
 }
 

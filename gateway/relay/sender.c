@@ -48,7 +48,7 @@ struct relay_sender {
   const struct relay_destination_config *config;
   struct event *timer;
   struct job *jobs;
-  size_t in_flight;
+  size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   enum relay_trouble trouble;
   unsigned failures; /* one after the other */
   int64_t probe_at;  /* in trouble: not before, by relay_elapsed: clocks jump */
@@ -287,6 +287,7 @@ static void end_job(struct job *job) {
     break;
   }
   sender->in_flight--;
+  sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
   arena_free(job->arena);
@@ -327,7 +328,12 @@ static void wait_ms(struct event *timer, int64_t ms) {
   (void)event_add(timer, &when);
 }
 
-/* The end is durable: what waited for it may go on. A full disk, or no memory: the store still has it as
+/* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory. */
+static bool is_crowded(const struct relay_sender *sender) {
+  return sender->in_flight >= 2 * (size_t)sender->config->in_flight;
+}
+
+/* The end is durable. A full disk, or no memory: the store still has it as
    `sending`, and its lane waits; it is told again, since nobody else ever would. */
 static void settled(void *context, enum status status) {
   struct job *job = context;
@@ -337,8 +343,9 @@ static void settled(void *context, enum status status) {
     wait_ms(job->timer, STORE_RETRY_MS);
     return;
   }
+  bool crowded = is_crowded(sender);
   end_job(job);
-  relay_sender_kick(sender);
+  if (crowded) relay_sender_kick(sender);
 }
 
 static void settle_again(struct job *job) {
@@ -371,6 +378,7 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
   job->lock_count = 0;
   job->ended = true;
+  job->sender->ending++;
   settle_again(job);
 }
 
@@ -540,7 +548,8 @@ static void wake_for_next(struct relay_sender *sender, enum status claimed_last)
 
 static size_t room(const struct relay_sender *sender) {
   size_t most = sender->trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
-  return sender->in_flight < most ? most - sender->in_flight : 0;
+  size_t busy = sender->in_flight - sender->ending;
+  return busy < most ? most - busy : 0;
 }
 
 /* Milliseconds until something may go to this destination. */
@@ -558,9 +567,9 @@ void relay_sender_kick(struct relay_sender *sender) {
     return;
   }
   enum status status = STATUS_OK;
-  for (size_t left = room(sender); left && status == STATUS_OK; left--)
+  for (size_t left = room(sender); left && !is_crowded(sender) && status == STATUS_OK; left--)
     status = claim_one(sender);
-  /* without room the next that ends looks again */
+  /* without room the commit of the next that ends looks again */
   if (status != STATUS_OK) wake_for_next(sender, status);
 }
 
