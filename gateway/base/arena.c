@@ -98,6 +98,7 @@ void arena_reset(struct arena *arena) {
     kept = block;
   }
   if (kept) kept->previous = NULL;
+  arena->capped = false;
   use_block(arena, kept, 0);
 }
 
@@ -106,11 +107,13 @@ static struct arena_block *block_new(struct arena *arena, size_t need) {
   size_t size = arena->block ? arena->block->size * 2 : BLOCK_FIRST;
   if (size > BLOCK_MAX) size = BLOCK_MAX;
   if (size < need) size = need;
-  size_t left = arena->cap - arena->held;
-  if (arena->held > arena->cap || left < sizeof(struct arena_block)) return NULL;
-  left = (left - sizeof(struct arena_block)) & ~(size_t)(ALIGN - 1);
+  size_t left = arena->cap > arena->held ? arena->cap - arena->held : 0;
+  left = left < sizeof(struct arena_block) ? 0 : (left - sizeof(struct arena_block)) & ~(size_t)(ALIGN - 1);
   if (size > left) size = left;
-  if (size < need) return NULL;
+  if (size < need) {
+    arena->capped = true;
+    return NULL;
+  }
   struct arena_block *block = calloc(1, sizeof *block + size);
   if (!block) return NULL;
   block->size = size;
@@ -227,6 +230,10 @@ size_t arena_used(const struct arena *arena) {
 
 size_t arena_held(const struct arena *arena) {
   return arena->held;
+}
+
+bool arena_is_capped(const struct arena *arena) {
+  return arena->capped;
 }
 
 void arena_fail_at(struct arena *arena, unsigned long n) {

@@ -9,6 +9,7 @@
 #define KETLINK_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/status.h"
 #include "base/str.h"
@@ -19,6 +20,7 @@ struct arena {
   char *end; /* end of the newest block; equal to `at` when every allocation must take the slow path */
   struct arena_block *block;
   size_t cap, held;
+  bool capped; /* something was refused because of the cap */
   unsigned long fail_at;
 };
 
@@ -71,6 +73,8 @@ void arena_rewind(struct arena *arena, struct arena_mark mark);
 size_t arena_used(const struct arena *arena);
 /* Bytes held from the system, at most the cap. */
 size_t arena_held(const struct arena *arena);
+/* Since birth or reset the cap has refused something: with more memory in the machine it would be refused again. */
+bool arena_is_capped(const struct arena *arena);
 /* Test hook: let the n-th allocation from now on fail (1 = the next), once; 0 turns it off. */
 void arena_fail_at(struct arena *arena, unsigned long n);
 

@@ -4,7 +4,7 @@
 struct taking {
   struct relay *relay;
   const struct relay_input *input;
-  struct arena *arena;
+  struct arena *arena; /* the record's alone: an input may have as many as it likes */
   struct diag_list *diags;
   struct relay_accepted *result;
   /* of the record that is taken */
@@ -152,30 +152,56 @@ static enum status put_record(struct taking *taking, const struct intake_record 
   return STATUS_OK;
 }
 
+/* What no machine would take is the record's fault: asked for again it would come to nothing, for ever. */
+static enum status too_large(struct taking *taking, const struct intake_record *record) {
+  if (!arena_is_capped(taking->arena)) return STATUS_NOMEM;
+  diag_error(taking->diags, DIAG_INPUT_TOO_LARGE, &(struct diag_at){.source = &record->source},
+             "the record needs more memory than one may have");
+  return STATUS_INVALID;
+}
+
+/* A long input is work and no hang: systemd would end the process, and the next one would begin with it again. */
+static void show_life(size_t taken) {
+  enum { RECORDS_A_SIGN = 64 };
+  if (taken % RECORDS_A_SIGN == 0) relay_notify("WATCHDOG=1");
+}
+
+static void begin_record(struct taking *taking) {
+  arena_reset(taking->arena);
+  taking->items = NULL;
+  taking->item_count = taking->room = 0;
+  taking->diags->cursor = (struct source_cursor){0}; /* another text may stand where the last one was */
+}
+
 /* NOT_FOUND at the end. Bad records are counted. */
 static enum status take_next(struct taking *taking, struct intake_input *input) {
   const struct pipeline *pipeline = taking->relay->ways->pipeline;
   struct intake_record record = {0};
+  begin_record(taking);
   enum status status = intake_next(input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
                                    taking->arena, taking->diags, &record);
   if (status == STATUS_OK && !record.route) status = STATUS_INVALID;
   if (status == STATUS_OK) status = make_items(taking, &record);
+  if (status == STATUS_NOMEM) status = too_large(taking, &record);
   if (status == STATUS_OK) return put_record(taking, &record);
   if (status != STATUS_INVALID && status != STATUS_LIMIT) return status;
   taking->result->bad++;
   return STATUS_OK;
 }
 
-struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
-                                   struct diag_list *diags) {
+struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct diag_list *diags) {
   struct relay_accepted result = {0};
-  struct taking taking = {.relay = relay, .input = input, .arena = arena, .diags = diags, .result = &result};
+  struct taking taking = {
+      .relay = relay, .input = input, .arena = relay->record, .diags = diags, .result = &result};
   struct intake_input records = intake_open(input->name, input->text);
   records.charset = input->charset;
   enum status status = STATUS_OK;
-  while (status == STATUS_OK)
+  for (size_t taken = 1; status == STATUS_OK; taken++) {
     status = take_next(&taking, &records);
+    show_life(taken);
+  }
   if (status == STATUS_NOT_FOUND) status = result.bad || !result.records ? STATUS_INVALID : STATUS_OK;
+  arena_reset(taking.arena);
   result.status = status;
   return result;
 }

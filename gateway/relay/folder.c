@@ -270,7 +270,7 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
     free(taken);
     return;
   }
-  struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
+  struct relay_accepted accepted = relay_accept(relay, &input, &diags);
   taken->rejected = accepted.status == STATUS_INVALID;
   if ((accepted.status != STATUS_OK && !taken->rejected) ||
       (taken->rejected && !write_diagnostics(folder, taken, &diags))) {

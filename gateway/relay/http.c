@@ -86,7 +86,7 @@ static void post(void *context, struct str body, struct str content_type, struct
   }
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
-  struct relay_accepted accepted = relay_accept(relay, &input, relay->records, &diags);
+  struct relay_accepted accepted = relay_accept(relay, &input, &diags);
   RELAY_LOG(relay, accepted.bad ? RELAY_WARNING : RELAY_INFO, "posted",
             RELAY_NUMBER("records", (int64_t)accepted.records),
             RELAY_NUMBER("again", (int64_t)accepted.again), RELAY_NUMBER("bad", (int64_t)accepted.bad));

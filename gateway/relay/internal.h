@@ -100,8 +100,7 @@ struct relay_accepted {
 };
 /* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is
    NDJSON, where the others are taken. */
-struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct arena *arena,
-                                   struct diag_list *diags);
+struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct diag_list *diags);
 
 /* --- outcome.c: what a conversation says about its record; pure --- */
 
@@ -222,7 +221,8 @@ struct relay {
   struct relay_listener *listeners[RELAY_MLLP_MAX];
   struct console *console;
   struct relay_webhook *webhook;
-  struct arena *records; /* of the record that is taken in */
+  struct arena *records; /* of the input that is taken in */
+  struct arena *record;  /* of one record of it */
   /* group.c */
   struct event *commit;
   struct relay_promise *promised, **promised_end;

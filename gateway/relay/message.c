@@ -316,7 +316,7 @@ static void accept_message(struct relay_answer *answer, const struct header *hea
       .charset = listener->config->charset,
       .to = &listener->config->to};
   struct relay_accepted accepted = {.status = STATUS_NOMEM};
-  if (input.source.ptr) accepted = relay_accept(relay, &input, arena, diags);
+  if (input.source.ptr) accepted = relay_accept(relay, &input, diags);
   answer->fate = fate_of(&accepted, diags);
   answer->why = why_of(&accepted);
   answer->first = accepted.first;

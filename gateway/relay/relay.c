@@ -339,7 +339,8 @@ static enum status open_loop(struct whole *whole) {
   struct relay *relay = &whole->relay;
   relay->base = event_base_new();
   relay->records = arena_new(LIMIT_ARENA_BYTES);
-  if (!relay->base || !relay->records || event_base_priority_init(relay->base, PRIORITIES) != 0 ||
+  relay->record = arena_new(LIMIT_ARENA_BYTES);
+  if (!relay->base || !relay->records || !relay->record || event_base_priority_init(relay->base, PRIORITIES) != 0 ||
       !reserve_timers(relay))
     return STATUS_NOMEM;
   enum status status = relay_signals_open(relay->base, on_signal, whole, &whole->signals);
@@ -439,6 +440,7 @@ static void close_all(struct whole *whole) {
   if (relay->base) event_base_free(relay->base);
   relay_ways_leave(relay->ways);
   arena_free(relay->records);
+  arena_free(relay->record);
 }
 
 /* --- running --- */

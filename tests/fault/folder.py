@@ -27,7 +27,9 @@ class Case:
         self.server = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
         bed.prepare(self.work, given.definitions.resolve(), {"hospital": self.server}, folder="stable-seconds = 1")
         self.drop, self.done, self.rejected = (self.work / "drop" / name for name in ("", "done", "rejected"))
-        self.relay, self.serial, self.faults = bed.Relay(given.relay, self.work), 0, []
+        self.signs = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.signs.bind(str(self.work / "signs"))
+        self.relay, self.serial, self.faults = bed.Relay(given.relay, self.work, environment={"NOTIFY_SOCKET": str(self.work / "signs")}), 0, []
         self.relay.start()
         self.check("it starts", self.said("started"))
 
@@ -49,6 +51,15 @@ class Case:
 
     def arrives(self, what, session, seconds=20):
         self.check(f"{what}: not delivered", bed.wait_for(lambda: session in bed.newest(self.server), seconds))
+
+    def watchdog(self):
+        self.signs.setblocking(False)
+        count = 0
+        try:
+            while True:
+                count += self.signs.recv(100) == b"WATCHDOG=1"
+        except BlockingIOError:
+            return count
 
     def goes_on(self, what):
         """Whatever lies there, the next good file is taken."""
@@ -129,6 +140,22 @@ def good_and_bad(case):
     case.arrives("NDJSON, after the bad line", two)
     findings = case.rejected / "mixed.ndjson.diagnostics.json"
     case.check("NDJSON: no findings beside it", bed.wait_for(findings.exists, 5) and '"line"' in findings.read_text())
+
+
+def many_lines(case):
+    """Records of one file are many: together they need more memory than one may have, and each of them little."""
+    lines = [case.text(100 + number % 50) for number in range(4000)]
+    case.put("lines.ndjson", "".join(text + "\n" for text, _ in lines))
+    case.check("many lines: not taken", bed.wait_for(lambda: (case.done / "lines.ndjson").exists(), 60))
+    case.arrives("many lines, the first", lines[0][1])
+    case.check("many lines: systemd hears nothing meanwhile", case.watchdog() >= 5)
+
+
+def too_much(case):
+    """One that no machine would take is rejected: left where it is it would hold everybody back, for ever."""
+    case.put("much.json", '{"a":[' + ",".join(["[" + "0," * 99998 + "0]"] * 45) + "]}")
+    case.check("too much: not rejected", bed.wait_for(lambda: (case.rejected / "much.json").exists(), 30))
+    case.goes_on("too much")
 
 
 def rejected_again(case):
@@ -220,7 +247,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, rejected_again, not_writable, removed, swapped, many):
+        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)

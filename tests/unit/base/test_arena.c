@@ -49,6 +49,9 @@ static void test_cap(void **state) {
     assert_true(got <= cap && arena_held(arena) <= cap);
     if (cap >= 200) assert_true(got > 0);
     assert_null(arena_alloc(arena, cap));
+    assert_true(arena_is_capped(arena));
+    arena_reset(arena);
+    assert_false(arena_is_capped(arena));
     arena_free(arena);
   }
   struct arena *arena = arena_new(1000);
