@@ -8,7 +8,8 @@
  *   rejected/NAME
  *       what it holds cannot be taken; NAME.diagnostics.json beside it says what and where
  *
- * A name that is there already gets a number, NAME.1, and so do its diagnostics, NAME.1.diagnostics.json.
+ * A name that is there already gets a number, NAME.1 to NAME.99 and then the time in milliseconds, and so do its
+ * diagnostics, NAME.1.diagnostics.json.
  *
  * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and
  * known by its content. Names are other people's: they are never followed, never shown in logs (a digest is).
@@ -34,7 +35,8 @@ enum {
   NAME_TAKEN_MAX = 220,
   TAG_CHARS = 13,
   NAMES_KEPT = 1024,
-  NUMBERS_MAX = 1000 /* files of one name */
+  NUMBERS = 100, /* of files of one name: 1 to 99, and then the time in milliseconds, or the next that is free */
+  NUMBERS_TRIED = 10000
 };
 
 /* The last so many names, as hashes. */
@@ -64,7 +66,8 @@ struct taken {
   ino_t inode;
   dev_t device;
   bool rejected;
-  int number; /* of its diagnostics, and so its own */
+  int tried; /* how often another name was looked for */
+  int64_t number; /* of its diagnostics, and so its own */
 };
 
 /* --- names --- */
@@ -146,16 +149,26 @@ static enum look look_at(const struct relay_folder *folder, int file, bool renam
 
 /* --- moving away --- */
 
-static void number_name(const char *name, int number, char out[NAME_BYTES + 16]) {
-  (void)snprintf(out, NAME_BYTES + 16, number ? "%s.%d" : "%s", name, number);
+static void number_name(const char *name, int64_t number, char out[NAME_BYTES + 24]) {
+  if (number)
+    (void)snprintf(out, NAME_BYTES + 24, "%s.%lld", name, (long long)number);
+  else
+    (void)snprintf(out, NAME_BYTES + 24, "%s", name);
+}
+
+/* There are programs that give all their files the same name, for years. */
+static int64_t number_of(const struct relay_folder *folder, int tried) {
+  return tried < NUMBERS ? tried : relay_now(folder->relay) + tried - NUMBERS;
 }
 
 /* Nothing is written over: a name that is taken gets a number. */
-static bool move_to(const struct relay_folder *folder, const char *name, int target, int number) {
-  char other[NAME_BYTES + 16];
-  for (; number < NUMBERS_MAX; number++) {
-    number_name(name, number, other);
-    if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0)
+static bool move_to(const struct taken *taken, int target) {
+  const struct relay_folder *folder = taken->folder;
+  char other[NAME_BYTES + 24];
+  int64_t number = taken->number;
+  for (int tried = taken->tried; tried < NUMBERS_TRIED; number = number_of(folder, ++tried)) {
+    number_name(taken->name, number, other);
+    if (syscall(SYS_renameat2, folder->folder, taken->name, target, other, 1 /* RENAME_NOREPLACE */) == 0)
       return true;
     if (errno != EEXIST) return false;
   }
@@ -171,7 +184,7 @@ static bool is_still_there(const struct taken *taken) {
 static void put_away(struct taken *taken) {
   struct relay_folder *folder = taken->folder;
   if (!is_still_there(taken)) return; /* another file has its name now: it is taken in its turn */
-  bool moved = move_to(folder, taken->name, taken->rejected ? folder->rejected : folder->done, taken->number);
+  bool moved = move_to(taken, taken->rejected ? folder->rejected : folder->done);
   if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
   set_stuck(folder, !moved);
 }
@@ -196,7 +209,7 @@ static bool holds_already(const struct relay_folder *folder, const char *path, s
 
 /* The first number whose name and diagnostics are both free. EEXIST: this one is not. */
 static int write_numbered(const struct relay_folder *folder, const struct taken *taken, struct str text) {
-  char name[NAME_BYTES + 16], path[NAME_BYTES + 48];
+  char name[NAME_BYTES + 24], path[NAME_BYTES + 48];
   number_name(taken->name, taken->number, name);
   (void)snprintf(path, sizeof path, "%s.diagnostics.json", name);
   if (faccessat(folder->rejected, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
@@ -215,9 +228,11 @@ static bool write_diagnostics(const struct relay_folder *folder, struct taken *t
   diag_render_json(diags, &text);
   buf_add_char(&text, '\n');
   int fault = text.error == STATUS_OK ? EEXIST : EIO;
-  for (taken->number = 0; fault == EEXIST && taken->number < NUMBERS_MAX; taken->number++)
+  for (int tried = 0; fault == EEXIST && tried < NUMBERS_TRIED; tried++) {
+    taken->tried = tried;
+    taken->number = number_of(folder, tried);
     fault = write_numbered(folder, taken, buf_str(&text));
-  taken->number--; /* the one that was found */
+  }
   buf_release(&text);
   return fault == 0;
 }

@@ -121,6 +121,23 @@ def same_again(case):
                                                      in bed.commits_of(case.server)) == 1)
 
 
+def always_one_name(case):
+    """There are programs that give all their files one name."""
+    for folder, kept in ((case.done, "one.json"), (case.rejected, "one.json")):
+        for number in range(1000):
+            (folder / (f"{kept}.{number}" if number else kept)).write_text("of last year")
+    for _ in range(3):
+        text, session = case.text()
+        case.put("one.json", text)
+        case.arrives("one name", session)
+        case.check("one name: not moved", bed.wait_for(lambda: not (case.drop / "one.json").exists(), 10))
+        case.put("one.json", "{broken")
+        case.check("one name: not moved when rejected", bed.wait_for(lambda: not (case.drop / "one.json").exists(), 10))
+    for folder, most in ((case.done, 1003), (case.rejected, 1006)):
+        case.check(f"one name: {folder.name}", len(list(folder.glob("one.json*"))) == most)
+    case.goes_on("one name")
+
+
 def half_written(case):
     text, session = case.text()
     with open(case.drop / "slow.json", "w") as file:
@@ -247,7 +264,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, many_lines):
+        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
