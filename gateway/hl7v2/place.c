@@ -37,7 +37,7 @@ bool hl7v2_place_parse(struct str text, struct hl7v2_place *out) {
 }
 
 struct str hl7v2_part(struct str run, char separator, size_t number) {
-  const char *from = run.ptr, *end = run.ptr + run.len;
+  const char *from = run.ptr, *end = from ? from + run.len : NULL;
   if (!separator) return number == 1 ? run : (struct str){0};
   while (from) {
     const char *to = hl7v2_find_byte(from, end, separator);
