@@ -117,19 +117,41 @@ static void name_of(const struct charset *charset, bool little, char out[32]) {
   snprintf(out, 32, "%s%s", charset->convert, order);
 }
 
-/* *stopped: bytes of `from` that were understood, if not all. */
-static enum status convert(iconv_t how, struct str from, size_t room, struct arena *arena, struct str *to, size_t *stopped) {
-  char *made = arena_alloc(arena, room), *at = made, *in = (char *)(uintptr_t)from.ptr;
-  size_t left = room, in_left = from.len;
+static bool is_high(char c) {
+  return (unsigned char)c >= 0x80;
+}
+
+/* Of UTF-8: where what is ASCII, or is not, ends. */
+static size_t end_of_run(struct str text, size_t at) {
+  bool high = is_high(text.ptr[at]);
+  while (at < text.len && is_high(text.ptr[at]) == high)
+    at++;
+  return at;
+}
+
+/* All of it, then back to ASCII; false as iconv says. */
+static bool convert_part(iconv_t how, struct str from, char **to, size_t *left, size_t *used) {
+  char *in = (char *)(uintptr_t)from.ptr;
+  size_t in_left = from.len, done = iconv(how, &in, &in_left, to, left);
+  *used += from.len - in_left;
+  if (done != 0 && done != (size_t)-1) errno = EILSEQ; /* it replaced something */
+  if (done != 0) return false;
+  return iconv(how, NULL, NULL, to, left) != (size_t)-1;
+}
+
+/* *stopped: bytes of `from` that were understood, if not all. `by_runs`: what is ASCII goes as ASCII: of a two-byte charset
+   that has a tilde iconv would go on with that one, which is read as another character. */
+static enum status convert(iconv_t how, struct str from, bool by_runs, size_t room, struct arena *arena, struct str *to,
+                           size_t *stopped) {
+  char *made = arena_alloc(arena, room), *at = made;
+  size_t left = room;
+  bool fine = true;
   if (!made) return STATUS_NOMEM;
-  size_t done = iconv(how, &in, &in_left, &at, &left);
-  if (done != (size_t)-1) {
-    size_t rest = iconv(how, NULL, NULL, &at, &left); /* back to ASCII */
-    if (rest == (size_t)-1) done = rest;
-  }
-  *stopped = from.len - in_left;
-  if (done == (size_t)-1 && errno == E2BIG) return STATUS_LIMIT;
-  if (done != 0) return STATUS_INVALID; /* above 0: replaced something */
+  *stopped = 0;
+  errno = 0;
+  while (fine && *stopped < from.len)
+    fine = convert_part(how, str_slice(from, *stopped, by_runs ? end_of_run(from, *stopped) : from.len), &at, &left, stopped);
+  if (!fine) return errno == E2BIG ? STATUS_LIMIT : STATUS_INVALID;
   arena_shrink(arena, made, room, room - left);
   *to = str_make(made, room - left);
   return STATUS_OK;
@@ -141,7 +163,7 @@ static enum status decode_by(const struct decoding *d, const struct charset *cha
   name_of(charset, d->out->little_endian, name);
   iconv_t how = iconv_open("UTF-8", name);
   if (how == (iconv_t)-1) return refuse(d, 0, "this machine cannot convert the charset", str_of(charset->is));
-  enum status status = convert(how, d->bytes, room, d->arena, &d->out->text, &stopped);
+  enum status status = convert(how, d->bytes, false, room, d->arena, &d->out->text, &stopped);
   (void)iconv_close(how);
   if (status == STATUS_OK && has_stray_escape(charset, d->out->text)) status = STATUS_INVALID;
   if (status != STATUS_INVALID && status != STATUS_LIMIT) return status;
@@ -274,7 +296,7 @@ enum status hl7v2_encode(const struct hl7v2_text *text, struct arena *arena, str
   name_of(charset, text->little_endian, name);
   iconv_t how = iconv_open(name, "UTF-8");
   if (how == (iconv_t)-1) return STATUS_NOT_FOUND;
-  enum status status = convert(how, from, from.len * 4 + 16, arena, bytes, &stopped);
+  enum status status = convert(how, from, is_japanese(charset), from.len * 4 + 16, arena, bytes, &stopped);
   (void)iconv_close(how);
   return status;
 }

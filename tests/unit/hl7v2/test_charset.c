@@ -54,6 +54,7 @@ static void test_declared(void **state) {
       {"~ISO IR87", "\x1B$B;3\x1B(B", "\xE5\xB1\xB1"},
       {"ISO IR87", "\x1B$B;3\x1B(Bx", "\xE5\xB1\xB1x"},
       {"ASCII~ISO IR87~ISO IR159", "\x1B$(D0!\x1B(B", "\xE4\xB8\x82"},
+      {"ASCII~ISO IR87~ISO IR159", "\x1B$(D0!\x1B(B~\x1B$(D0!\x1B(B", "\xE4\xB8\x82~\xE4\xB8\x82"}, /* a tilde is ASCII's */
       {"ISO IR87", "\x1B$B/!\x1B(B", NULL, "the text is not"},
       {"GB 18030-2000", "\xD6\xD0\xCE\xC4", "\xE4\xB8\xAD\xE6\x96\x87"},
       {"KS X 1001", "\xB1\xE8", "\xEA\xB9\x80"},
