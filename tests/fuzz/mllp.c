@@ -42,8 +42,12 @@ static void run_split(struct str input, size_t max, size_t step, struct run *run
     if (event != MLLP_MORE) tell(run, input, &place, event, frame);
     FUZZ_REQUIRE(event == MLLP_TOO_LARGE ? frame.len == max : frame.len <= max);
     FUZZ_REQUIRE(mllp_held(&reader) <= max);
+    FUZZ_REQUIRE(event == MLLP_MORE || !mllp_within(&reader));
+    FUZZ_REQUIRE(event != MLLP_MORE || !mllp_held(&reader) || mllp_within(&reader));
   }
+  bool within = mllp_within(&reader);
   event = mllp_end(&reader, &frame);
+  FUZZ_REQUIRE((event != MLLP_MORE) == within && !mllp_within(&reader));
   if (event != MLLP_MORE) tell(run, input, &place, event, frame);
   run->skipped = mllp_skipped(&reader);
   mllp_reader_reset(&reader);
