@@ -4,9 +4,12 @@ from then on for a while; those of SQLite, OpenSSL, libcurl and libevent too. Th
 ends with a status that says so; never by a signal. After a start with memory nothing is lost, doubled or parked. (OpenSSL remembers that
 an algorithm could not be had: a failure at a bad moment makes every handshake of the process fail, and the destination is held.)
 
-    starved.py [--runs N] [--seed N] [--at N] [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY     --runs 0: every allocation
+    starved.py [--mllp] [--runs N] [--seed N] [--at N] [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY     --runs 0: every allocation
+
+--mllp: the destination takes HL7 v2; a message may come again there, under the same control id.
 """
 import argparse
+import json
 import os
 import pathlib
 import random
@@ -18,6 +21,9 @@ import tempfile
 import bed
 import ehr
 
+sys.path.insert(0, str(bed.ROOT / "tests/servers"))
+import mllp_receiver as mllp  # noqa: E402
+
 FILES = 2
 FOR = (0, 2000, 1 << 40)  # allocations that fail after the first: none, some, all
 STATUSES = {0, 1, 2, 65, 69, 74, 75, 78}  # a clear end: README, exit status
@@ -28,8 +34,20 @@ class Pass:
     def __init__(self, given, work):
         self.given, self.work, self.serial, self.wanted = given, work, 0, {}
         subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)
-        self.server = ehr.Ehr(work / "certs/server.pem", work / "certs/server.key", given.seed, 0)
+        self.server = self.open_server((work / "certs/server.pem", work / "certs/server.key"))
         bed.prepare(work, given.definitions.resolve(), {"hospital": self.server})
+
+    def open_server(self, pair):
+        return ehr.Ehr(*pair, self.given.seed, 0)
+
+    def record(self, serial):
+        return bed.record(serial, serial, serial)
+
+    def newest(self):
+        return bed.newest(self.server)
+
+    def doubled(self):
+        return [key for key, places in self.server.identities().items() if len(places) > 1]
 
     def reset(self):
         """A new store, empty folders, and a log of its own."""
@@ -42,10 +60,10 @@ class Pass:
         for _ in range(FILES):
             self.serial += 1
             self.wanted[self.serial] = self.serial
-            bed.drop(self.work, self.serial, bed.record(self.serial, self.serial, self.serial))
+            bed.drop(self.work, self.serial, self.record(self.serial))
 
     def is_over(self):
-        held = bed.newest(self.server)
+        held = self.newest()
         return all(held.get(session) == serial for session, serial in self.wanted.items()) and len(bed.acknowledged(self.work)) == FILES
 
     def run(self, environment=None):
@@ -76,13 +94,48 @@ class Pass:
             early.append("went on, did not deliver, and told nobody")
         (self.work / "log").unlink()
         after, whole = self.run()
-        doubled = [key for key, places in self.server.identities().items() if len(places) > 1]
+        doubled = self.doubled()
         faults = early + ([] if whole else ["lost or parked after a start with memory"]) + ([f"doubled {doubled[:3]}"] if doubled else [])
         faults += [f"two at once: {self.server.collisions[:3]}"] if self.server.collisions else []
         faults += [] if after == 0 else [f"the relay with memory ended with {after}"]
         if faults and self.given.at is not None:
             print(starved, "--- with memory:", (self.work / "log").read_text(), sep="\n")
         return status, [f"allocation {number} and {length} more: {', '.join(faults)}: {starved.strip().splitlines()[-3:]}"] if faults else []
+
+
+class MllpPass(Pass):
+    """Two messages of each record, one after the other on one connection."""
+
+    kinds = (b"ADT", b"ORU")
+
+    def __init__(self, given, work):
+        super().__init__(given, work)
+        (work / "mappings/destinations/hospital.json").write_text(json.dumps(
+            {"protocol": "mllp", "address": f"127.0.0.1:{self.server.port}", "caFile": str(work / "certs/ca.pem"), "ackTimeoutMs": 5000,
+             "settleMs": 200, "messages": ["ADT_A04", "ORU_R01"]}))
+
+    def open_server(self, pair):
+        server = mllp.Receiver(*pair)
+        server.base, server.certificate = "https://127.0.0.1:1", pair[0]  # of the file that is written over
+        return server
+
+    def record(self, serial):
+        made = json.loads(super().record(serial))
+        made["vitals"] = [{"id": "V1", "at": made["session"]["start"], "by": made["staff"][0]["id"], "heartRate": 60}]
+        return json.dumps(made)
+
+    def places(self):
+        """Which message of which record, and under which control id."""
+        return {(int(mllp.field(message, b"PV1", 19).split(b"^")[0].removeprefix(b"S-")), mllp.field(message, b"MSH", 9)[:3], control)
+                for control, message in list(self.server.taken)}
+
+    def newest(self):
+        there = {place[:2] for place in self.places()}
+        return {session: session for session, _ in there if all((session, kind) in there for kind in self.kinds)}
+
+    def doubled(self):
+        places = self.places()
+        return sorted(places) if len(places) > len({place[:2] for place in places}) else []
 
 
 def cases(given, total):
@@ -94,6 +147,7 @@ def cases(given, total):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--mllp", action="store_true")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--at", type=int)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
@@ -108,7 +162,7 @@ def main():
         print("skipped: an allocator of our own does not go with the sanitizers'")
         return 77
     with tempfile.TemporaryDirectory(prefix="ketlink-starved-") as name:
-        whole = Pass(given, pathlib.Path(name))
+        whole = (MllpPass if given.mllp else Pass)(given, pathlib.Path(name))
         status, delivered = whole.starve(-1, 0)
         total = int((whole.work / "count").read_text())
         faults, ends = [], {}
