@@ -10,6 +10,10 @@
  * search by identifier for the type, the same pair as meta.tag; conditional requests match on it. Entries are
  * in dependency order: what is referred to stands before what refers, ties in the order of the map.
  * References between resources that do not exist are errors, as are missing or duplicate keys.
+ *
+ * A map that only mentions what others know better (the patient of a laboratory result) marks the resource
+ * *create-only*: meta.tag {"http://ketlink.dev/fhir/CodeSystem/local", "create-only"}. The tag is taken out;
+ * such a resource is made where there is none, and referred to, never updated, where there is one.
  */
 #ifndef KETLINK_BUNDLE_BUNDLE_H
 #define KETLINK_BUNDLE_BUNDLE_H
@@ -113,6 +117,8 @@ struct bundle_params {
    `GET` entries when something refers to them. The session note, which the map always makes, stays only
    where the shape wants it. In a request the resource has no id: the server gives it one. */
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) MUST_USE;
+/* For readers other than bundle_plan_make: takes out what only that reads. The requests stay. */
+void bundle_take_marks(struct tree_node *bundle);
 /* The DocumentReference that stands for the whole session, by its tag. */
 bool bundle_is_session_note(const struct tree_node *resource);
 /* The session note of a finished Bundle, or NULL. */
@@ -135,6 +141,7 @@ struct bundle_entry {
   struct str full_url;    /* urn:uuid:… */
   struct str request_url; /* "Patient?identifier=…" */
   unsigned may;           /* enum bundle_may */
+  bool mentioned;         /* create-only: what is there stays as it is, and is no fault */
   bool look;              /* to be looked for before it is sent */
   const struct bundle_search *searches; /* the record's own first */
   size_t search_count;

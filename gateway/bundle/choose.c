@@ -22,6 +22,8 @@ static void judge(struct bundle_finishing *finish, struct bundle_item *item) {
   const struct bundle_shape *shape = finish->params->shape;
   item->note = bundle_is_session_note(item->resource);
   item->may = bundle_shape_may(shape, item->type);
+  item->mentioned = bundle_mark_take(item->resource);
+  if (item->mentioned) item->may = bundle_may_mentioned(item->may);
   item->fate = BUNDLE_GOES;
   if (item->note) {
     item->fate = BUNDLE_UNASKED;

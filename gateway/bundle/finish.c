@@ -161,7 +161,8 @@ static enum status add_request(struct bundle_finishing *finish, const struct bun
   struct str key = bundle_identity_of(item->resource, finish->space.system, &by_identifier);
   struct str query = bundle_match_query(by_identifier, finish->space.system, key, params->arena);
   struct tree_node *request = bundle_child(params, item->entry, "request");
-  return query.ptr && request ? set_request(params, request, item, query) : STATUS_NOMEM;
+  enum status status = query.ptr && request ? set_request(params, request, item, query) : STATUS_NOMEM;
+  return status == STATUS_OK && item->mentioned ? bundle_mark_put(params, request) : status;
 }
 
 static enum status identify(struct bundle_finishing *finish, const struct bundle_item *item) {

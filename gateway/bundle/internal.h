@@ -57,6 +57,7 @@ struct bundle_item {
   enum bundle_fate fate;
   const char *why; /* it is left out */
   bool note;       /* the session note */
+  bool mentioned;  /* marked create-only */
   bool wanted;     /* something that goes refers to it */
 };
 
@@ -88,6 +89,15 @@ const char *bundle_obey(struct bundle_finishing *finish, const struct bundle_ite
 struct tree_node *bundle_removable(struct tree_node *reference);
 /* Takes the nodes flagged TREE_MARK out, and the objects that are empty then. */
 void bundle_sweep(struct tree_node *root);
+
+/* Takes the map's tag create-only out of a resource; whether it was there. */
+bool bundle_mark_take(struct tree_node *resource);
+/* The same as an extension of a finished entry's request, for bundle_plan_make. */
+enum status bundle_mark_put(const struct bundle_params *params, struct tree_node *request) MUST_USE;
+bool bundle_mark_is(const struct tree_node *entry);
+void bundle_mark_remove(struct tree_node *entry);
+/* What may be done with a resource that is only mentioned, of what the destination lets. */
+unsigned bundle_may_mentioned(unsigned may);
 
 bool bundle_matches_identifier(const struct definitions *definitions, struct str type);
 /* "identifier=system%7Cvalue" or "_tag=…", values escaped for FHIR search and percent-encoded. ptr NULL: no

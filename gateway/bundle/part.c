@@ -63,6 +63,7 @@ static enum status copy_entry(struct part *part, struct tree_node *bundle, size_
   struct tree_node *entry = tree_copy(part->plan->entries[index].entry, params->arena);
   if (!entry) return STATUS_NOMEM;
   tree_append(bundle, entry);
+  bundle_mark_remove(entry);
   enum status status = bundle_each_reference(params->definitions, entry, relocate, part);
   if (status != STATUS_OK) return status;
   bundle_sweep(entry);

@@ -35,6 +35,8 @@ static enum status read_entry(struct planning *planning, const struct bundle_nam
   entry->full_url = tree_text(node, "fullUrl");
   entry->key = bundle_identity_of(resource, space->system, &by_identifier);
   entry->may = bundle_shape_may(shape, entry->type);
+  entry->mentioned = bundle_mark_is(node);
+  if (entry->mentioned) entry->may = bundle_may_mentioned(entry->may);
   /* what may not be made, or not be corrected, cannot be left to a condition on the server */
   entry->look = shape->look_first || !(entry->may & BUNDLE_CREATE);
   enum status status = bundle_searches(planning->params, resource, space->system, entry);

@@ -145,9 +145,10 @@ static void write_resources(const struct tree_node *bundle, struct slot *slot) {
 }
 
 /* A Bundle a line where there are several. */
-static void write_bundle(const struct export *export, const struct cli_item *item,
-                         const struct tree_node *bundle, struct slot *slot) {
+static void write_bundle(const struct export *export, const struct cli_item *item, struct tree_node *bundle,
+                         struct slot *slot) {
   struct tree_write writing = {.pretty = export->cli->argument_count == 1 && !item->records->many};
+  bundle_take_marks(bundle);
   if (export->shape.submit == BUNDLE_RESOURCES) {
     write_resources(bundle, slot);
   } else {

@@ -153,12 +153,12 @@ static void fix(struct exchange_job *job, size_t index) {
   exchange_note_worst(job, STATUS_CONFLICT);
 }
 
-/* `ours` as it would be sent. What another system wrote is referred to and left as it is. */
+/* `ours` as it would be sent. What another system wrote, and what the record only mentions, is referred to and left as it is. */
 static void decide(struct exchange_job *job, size_t index, const struct tree_node *ours) {
   struct exchange_item *item = &job->items[index];
   bool update = (job->plan.entries[index].may & BUNDLE_UPDATE) != 0;
   if (!item->theirs) return;
-  if (!item->own) {
+  if (!item->own || job->plan.entries[index].mentioned) {
     item->state = EXCHANGE_REFERRED;
     return;
   }

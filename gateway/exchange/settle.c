@@ -64,11 +64,12 @@ static bool matched_only(const struct exchange_job *job, size_t index, const str
 static void confirm(struct exchange_job *job, size_t index, const struct delivery_entry *answer) {
   struct exchange_item *item = &job->items[index];
   if (answer->location.len) job->known[index].location = answer->location;
-  if (matched_only(job, index, answer)) {
+  bool matched = matched_only(job, index, answer), mentioned = job->plan.entries[index].mentioned;
+  if (matched && !mentioned) {
     item->look = item->confirmed = true;
     return; /* and it waits on */
   }
-  item->state = EXCHANGE_STORED;
+  item->state = matched ? EXCHANGE_REFERRED : EXCHANGE_STORED;
   if (job->known[index].location.len) return;
   /* an answer that names no place: others may refer to it */
   if (exchange_look(job, index) == STATUS_OK) item->answer.location = job->known[index].location;

@@ -168,19 +168,19 @@ static enum status digest_of(const struct tree_node *entry, struct arena *arena,
   return out->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-/* Known there, unchanged: it need not go. */
+/* Known there, unchanged or only mentioned: it need not go. */
 static enum status look_up(struct job *job, struct exchange_job *exchange, size_t index, bool *known) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
   struct outbox_place place = {0};
-  struct str digest;
+  struct str digest = {0};
   *known = false;
   enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  status = digest_of(entry->entry, job->arena, &digest);
-  if (status != STATUS_OK || !str_eq(place.digest, digest)) return status;
+  if (!entry->mentioned) status = digest_of(entry->entry, job->arena, &digest);
+  if (status != STATUS_OK || (!entry->mentioned && !str_eq(place.digest, digest))) return status;
   *known = true;
-  exchange->items[index].state = EXCHANGE_SAME;
+  exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
   exchange->known[index].location = place.location;
   return STATUS_OK;
 }

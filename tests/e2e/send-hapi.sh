@@ -51,4 +51,5 @@ for fixture in fixtures/clinic/*/expected.json fixtures/hl7v2/*/expected.json; d
   [ -f "$source" ] || source=$(dirname "$fixture")/message.hl7
   expect 0 "$ketlink" send --to "$to" "$source"
 done
+expect_mentioned_whole "$base" "$to" mentioned
 echo "hapi: each resource once, a changed dose is version $after"

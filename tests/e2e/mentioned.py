@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows.
+
+    mentioned.py                KETLINK names the program; ketlink-relay stands beside it
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/fault"))
+import bed  # noqa: E402
+import ehr  # noqa: E402
+
+RELAY = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve().with_name("ketlink-relay")
+PACK = ROOT / "build/definitions.pack"
+PATIENCE = 30
+FULL, THIN = "PID|1||{}^^^RIVERSIDE^MR||Doe^Jordan||19840229|F|||{}^^Springfield^IL", "PID|||{}^^^RIVERSIDE^MR||Doe"
+
+
+def expect(what, *words):
+    if not what:
+        raise AssertionError(" ".join(str(word) for word in words))
+
+
+class Bench:
+    def __init__(self, work, certs, shape):
+        self.work, self.number = work, 0
+        work.mkdir()
+        self.hospital = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
+        bed.prepare(work, PACK, {"hospital": self.hospital}, shape, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+        self.relay = bed.Relay(RELAY, work)
+        self.start()
+
+    def start(self):
+        self.relay.start()
+        self.until((self.work / "socket").exists, "no socket")
+
+    def post(self, event, pid, *segments):
+        self.number += 1
+        text = "\r".join([f"MSH|^~\\&|EHR|RIVERSIDE|||20260311100500-0500||{event}|M{self.number}|P|2.5.1", pid, *segments, ""])
+        subprocess.run(["curl", "-sS", "--fail", "--unix-socket", self.work / "socket", "-H", "Content-Type: application/hl7-v2", "--data-binary",
+                        "@-", "http://localhost/records"],
+                       input=text.encode(), stdout=subprocess.DEVNULL, check=True)
+
+    def adt(self, event, mrn, street):
+        self.post(f"ADT^{event}", FULL.format(mrn, street), "PV1|1|O")
+
+    def results(self, mrn):
+        """-> that their Observation has arrived"""
+        number = f"FO-{self.number}"
+        self.post("ORU^R01", THIN.format(mrn), f"OBR|1||{number}|VS^Vital signs|||20260311100000-0500",
+                  "OBX|1|NM|8867-4^Heart rate^LN||71|/min^^UCUM|||||F|||20260311100000-0500")
+        self.until(lambda: any(number in (identity or "") for kind, identity, _ in list(self.hospital.commits) if kind == "Observation"), number)
+
+    def until(self, what, *words):
+        expect(bed.wait_for(what, PATIENCE), *words, (self.work / "log").read_text()[-2000:])
+
+    def patients(self, mrn):
+        """What was written of the patient, in order: street, or None of a thin one."""
+        return [resource.get("address", [{"line": [None]}])[0]["line"][0] for kind, identity, resource in list(self.hospital.commits)
+                if kind == "Patient" and identity.endswith(f"/{mrn}")]
+
+
+def try_shape(work, certs, shape):
+    bench = Bench(work / shape, certs, shape)
+    try:
+        leave_whole(bench, shape)
+    finally:
+        if not bench.relay.ended():
+            bench.relay.kill()
+
+
+def leave_whole(bench, shape):
+    bench.adt("A04", "M1", "12 Elm St")
+    bench.results("M1")
+    bench.adt("A08", "M1", "7 Oak St")
+    bench.results("M1")
+    bench.results("M2")  # first, the results; then what is known of the patient; results again; the same ADT again
+    bench.adt("A04", "M2", "1 Ash St")
+    bench.results("M2")
+    bench.adt("A04", "M2", "1 Ash St")
+    bench.results("M2")
+    expect(bench.patients("M1") == ["12 Elm St", "7 Oak St"], shape, bench.patients("M1"))
+    expect(bench.patients("M2") == [None, "1 Ash St"], shape, bench.patients("M2"))
+    expect(not [key for key, places in bench.hospital.identities().items() if len(places) > 1], shape, "made twice")
+    expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
+    # a store that knows nothing of what the server holds
+    for path in bench.work.glob("state/*"):
+        path.unlink()
+    (bench.work / "marker").unlink(missing_ok=True)
+    bench.start()
+    bench.results("M1")
+    expect(bench.patients("M1") == ["12 Elm St", "7 Oak St"], shape, "without a ledger", bench.patients("M1"))
+    expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
+    expect(b"\nparked " not in (bench.work / "log").read_bytes(), (bench.work / "log").read_text())
+    bench.hospital.stop()
+
+
+def main():
+    if not RELAY.exists() or not PACK.exists():
+        print(f"skipped: {RELAY} or {PACK} is not there")
+        return 77
+    shapes = ("update", "create", "single")
+    with tempfile.TemporaryDirectory(prefix="ketlink-mentioned-") as folder:
+        certs = pathlib.Path(folder) / "certs"
+        subprocess.run([ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
+        for shape in shapes:
+            try_shape(pathlib.Path(folder), certs, shape)
+    print(f"mentioned: in {len(shapes)} shapes, results left the patient as ADT told it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
