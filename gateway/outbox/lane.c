@@ -43,6 +43,24 @@ enum status outbox_destination_id(struct outbox *outbox, struct str name, bool a
   return status;
 }
 
+enum status outbox_destinations(struct outbox *outbox, struct arena *arena, struct str **names, size_t *count) {
+  enum status status = outbox->failed ? STATUS_IO : STATUS_OK;
+  *count = 0;
+  *names = ARENA_ARRAY(arena, struct str, DESTINATIONS_MAX);
+  if (!*names) return STATUS_NOMEM;
+  sqlite3_stmt *list = outbox_statement(outbox, STATEMENT_DESTINATION_LIST);
+  sqlite3_bind_int64(list, 1, DESTINATIONS_MAX);
+  while (status == STATUS_OK && (status = outbox_row_step(outbox, list)) == STATUS_OK) {
+    struct str name = arena_str(arena, outbox_column_str(list, 0));
+    if (name.ptr)
+      (*names)[(*count)++] = name;
+    else
+      status = STATUS_NOMEM;
+  }
+  sqlite3_reset(list);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* --- lanes --- */
 
 static enum status set_head(struct outbox *outbox, int64_t lane, int64_t head, int64_t due) {

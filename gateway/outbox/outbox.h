@@ -233,6 +233,9 @@ struct outbox_stats {
   uint64_t free_bytes;           /* of the file system */
   int64_t generation;
 };
+/* Names of all destinations that anything was ever accepted for. */
+enum status outbox_destinations(struct outbox *outbox, struct arena *arena, struct str **names,
+                                size_t *count) MUST_USE;
 /* Of one destination, or of all when empty. Includes the open group. */
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) MUST_USE;
 

@@ -170,11 +170,21 @@ static void split_listen(struct relay *relay, struct console_params *params) {
   params->port = (uint16_t)port;
 }
 
-static struct str *list_destinations(struct relay *relay) {
-  struct str *names = ARENA_ARRAY(relay->arena, struct str, relay->config->destination_count + 1);
-  for (size_t i = 0; names && i < relay->config->destination_count; i++)
-    names[i] = relay->config->destinations[i].name;
-  return names;
+/* Those of the configuration, and what is in the store for others. */
+static enum status list_destinations(struct relay *relay, struct console_params *params) {
+  const struct relay_config *config = relay->config;
+  struct str *left = NULL;
+  size_t count = 0;
+  enum status status = relay_left(relay, &left, &count);
+  if (status != STATUS_OK) return status;
+  struct str *names = ARENA_ARRAY(relay->arena, struct str, config->destination_count + count + 1);
+  if (!names) return STATUS_NOMEM;
+  for (size_t i = 0; i < config->destination_count; i++)
+    names[params->destination_count++] = config->destinations[i].name;
+  for (size_t i = 0; i < count; i++)
+    names[params->destination_count++] = left[i];
+  params->destinations = names;
+  return STATUS_OK;
 }
 
 enum status relay_http_open(struct relay *relay, struct diag_list *diags) {
@@ -186,12 +196,10 @@ enum status relay_http_open(struct relay *relay, struct diag_list *diags) {
                                   .max_body = (size_t)config->max_body_mib << 20,
                                   .max_connections = (size_t)config->max_connections,
                                   .request_ms = REQUEST_MS,
-                                  .destinations = list_destinations(relay),
-                                  .destination_count = config->destination_count,
                                   .hooks = {relay, post, when_durable, kick, metrics, healthy}};
   if (!config->socket.len && !config->listen.len) return STATUS_OK;
-  if (!params.destinations) return STATUS_NOMEM;
   split_listen(relay, &params);
-  enum status status = read_token(relay, diags, &params.token);
+  enum status status = list_destinations(relay, &params);
+  if (status == STATUS_OK) status = read_token(relay, diags, &params.token);
   return status == STATUS_OK ? console_open(&params, diags, &relay->console) : status;
 }

@@ -143,6 +143,14 @@ void relay_sender_stop(struct relay_sender *sender);
 size_t relay_sender_busy(const struct relay_sender *sender);
 void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
 
+/* --- left.c --- */
+
+/* Destinations that the store knows and the configuration does not. */
+enum status relay_left(struct relay *relay, struct str **names, size_t *count) MUST_USE;
+/* At the start: which of them have open records. */
+void relay_tell_left(struct relay *relay);
+size_t relay_open_records(const struct outbox_stats *stats);
+
 /* --- folder.c: a drop folder --- */
 
 enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,

@@ -100,13 +100,6 @@ static void raise_descriptors(void) {
 
 /* --- upkeep --- */
 
-static size_t open_records(const struct outbox_stats *stats) {
-  size_t open = 0;
-  for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
-    open += stats->by_state[state];
-  return open;
-}
-
 /* On the edges only: it grew at two looks running, or it stopped. */
 static void watch_growth(struct whole *whole, size_t open) {
   enum { MANY = 1000 };
@@ -196,7 +189,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   watch_clock(whole);
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
-    watch_growth(whole, open_records(&stats));
+    watch_growth(whole, relay_open_records(&stats));
   if (is_idle(relay)) back_up(whole);
   if (is_idle(relay) && stats.log_pages && outbox_idle(relay->outbox) == STATUS_IO) {
     relay->fatal = STATUS_IO;
@@ -461,6 +454,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
             RELAY_NUMBER("folders", (int64_t)relay->config->folder_count),
             RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
+  relay_tell_left(relay);
   relay_notify("READY=1");
   while (relay->fatal == STATUS_OK && !(relay->stopping && !busy(relay) && !relay->promised && !is_answering(relay))) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;

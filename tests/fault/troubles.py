@@ -13,6 +13,7 @@
     restart    the server goes and comes
     pause      the relay is stopped (SIGSTOP) in the middle and goes on
     later      429 with Retry-After is kept to
+    missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
     back       the wall clock is set back by two days while the destination answers nobody: what was to be tried again does not wait so long
@@ -37,7 +38,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "died", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "died", "missing", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -235,6 +236,34 @@ def later(given, work):
     gap = run.server.posts[1] - run.server.posts[0] if len(run.server.posts) > 1 else 0
     print(f"later: asked for 3 s, {gap:.1f} s later")
     return faults + ([] if 2.9 < gap < 6 else [f"later: {gap:.1f} s"])
+
+
+def missing(given, work):
+    """Two destinations, of which one is removed."""
+    run = Run(given, work, ("hospital", "archive"), folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    archive, faults = run.servers["archive"], []
+    archive.stop()
+    run.drop(1)
+    bed.wait_for(run.delivered, 20)
+    run.relay.stop()
+    whole = (work / "relay.ini").read_text()
+    without = whole.replace("to = hospital, archive", "to = hospital")
+    (work / "relay.ini").write_text(without[:without.index("[destination archive]")])
+    run.start()
+    run.drop(2)
+    bed.wait_for(run.delivered, 20)
+    if b"destination-missing what=archive" not in (work / "log").read_bytes():
+        faults.append("missing: nobody is told")
+    metrics = subprocess.run(["curl", "-sS", "--unix-socket", work / "socket", "http://localhost/metrics"], capture_output=True, check=True).stdout
+    if not any(f'destination="archive",state="{state}"}} 1'.encode() in metrics for state in ("queued", "unknown")):
+        faults.append("missing: it is not in the metrics")
+    run.relay.stop()
+    (work / "relay.ini").write_text(whole)
+    archive.start()
+    run.start()
+    if not bed.wait_for(lambda: len(bed.newest(archive)) == 1, 30):
+        faults.append("missing: it is back, and nothing is sent")
+    return faults + run.judge("missing")
 
 
 def full(given, work):

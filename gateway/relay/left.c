@@ -1,0 +1,34 @@
+/* left.c - destinations that the store knows and the configuration does not: what is there for them waits until
+   somebody gives them back, or decides. */
+#include "relay/internal.h"
+
+enum status relay_left(struct relay *relay, struct str **names, size_t *count) {
+  struct str *all = NULL;
+  size_t known = 0;
+  enum status status = outbox_destinations(relay->outbox, relay->arena, &all, &known);
+  *names = all;
+  *count = 0;
+  for (size_t i = 0; status == STATUS_OK && i < known; i++)
+    if (!relay_config_destination(relay->config, all[i])) all[(*count)++] = all[i];
+  return status;
+}
+
+size_t relay_open_records(const struct outbox_stats *stats) {
+  size_t open = 0;
+  for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+    open += stats->by_state[state];
+  return open;
+}
+
+void relay_tell_left(struct relay *relay) {
+  struct str *names = NULL;
+  size_t count = 0;
+  if (relay_left(relay, &names, &count) != STATUS_OK) return;
+  for (size_t i = 0; i < count; i++) {
+    struct outbox_stats stats = {0};
+    if (outbox_stats(relay->outbox, names[i], &stats) != STATUS_OK || !relay_open_records(&stats)) continue;
+    RELAY_LOG(relay, RELAY_WARNING, "left-in-the-store", RELAY_TEXT("destination", names[i]),
+              RELAY_NUMBER("records", (int64_t)relay_open_records(&stats)));
+    relay_alert(relay, "destination-missing", names[i]);
+  }
+}
