@@ -54,6 +54,9 @@ struct relay_folder {
   bool told;            /* that the store is full */
   bool stuck;           /* files cannot be moved away: they would be taken again and again */
   bool gone;            /* it is not where it was */
+  bool waits;           /* for a file that does not become ready */
+  uint64_t awaited;     /* hash of its name; 0: nothing is waited for */
+  int64_t awaited_since;
   struct names renamed; /* that came by a rename: whole files, whatever their age */
   struct names refused; /* that were spoken of */
 };
@@ -102,12 +105,13 @@ static void keep_name(struct names *names, const char *name) {
 }
 
 /* What can never be taken stays where it is, and is spoken of once. */
-static void refuse(struct relay_folder *folder, const char *name) {
+static void refuse(struct relay_folder *folder, const char *name, const char *why) {
   char tag[TAG_CHARS];
   if (has_name(&folder->refused, name)) return;
   keep_name(&folder->refused, name);
   tag_of(name, tag);
-  say(folder, RELAY_WARNING, "file-refused", tag);
+  RELAY_LOG(folder->relay, RELAY_WARNING, "file-refused", RELAY_TEXT("folder", folder->config->name),
+            RELAY_TEXT("file", str_of(tag)), RELAY_TEXT("why", str_of(why)));
 }
 
 static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins,
@@ -138,9 +142,15 @@ static bool is_being_written(int file) {
 
 enum look { LOOK_TAKE, LOOK_WAIT, LOOK_REFUSE };
 
-static enum look look_at(const struct relay_folder *folder, int file, bool renamed, struct stat *info) {
-  if (fstat(file, info) != 0) return LOOK_WAIT;
-  if (!S_ISREG(info->st_mode) || info->st_nlink != 1 || info->st_size > LIMIT_TEXT_BYTES) return LOOK_REFUSE;
+/* NULL: it can be taken. */
+static const char *unfit(const struct stat *info, const char *name) {
+  if (strlen(name) > NAME_TAKEN_MAX) return "its name is too long";
+  if (!S_ISREG(info->st_mode)) return "it is no file";
+  if (info->st_nlink != 1) return "it has another name elsewhere";
+  return info->st_size > LIMIT_TEXT_BYTES ? "it is too large" : NULL;
+}
+
+static enum look look_at(const struct relay_folder *folder, int file, bool renamed, const struct stat *info) {
   int64_t age = relay_now(folder->relay) / 1000 - (int64_t)info->st_mtime;
   /* a time in the future is of another clock: such a file is not left for ever */
   bool old = age >= folder->config->stable_seconds || age < -folder->config->stable_seconds;
@@ -265,6 +275,15 @@ static void report(const struct relay_folder *folder, const struct taken *taken,
             RELAY_NUMBER("parked", (int64_t)accepted->parked));
 }
 
+/* Of a file that could not be opened. No descriptor or no memory passes; what may not be read, or is no file any more,
+   holds nobody back. */
+static enum look look_at_none(struct relay_folder *folder, const char *name, int error) {
+  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN) return LOOK_WAIT;
+  if (error != ENOENT) /* else it is gone meanwhile */
+    refuse(folder, name, error == EACCES ? "the relay may not read it" : strerror(error));
+  return LOOK_REFUSE;
+}
+
 /* Full, or out of memory, or nothing can be written beside it: it stays where it is, and is asked for again.
  */
 static void leave(struct relay_folder *folder, enum status status) {
@@ -302,15 +321,13 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
 static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {
   struct stat info;
   int file = open_beneath(folder->folder, name);
-  /* no descriptor or no memory passes; what may not be read, or is no file any more, holds nobody back */
-  if (file < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EAGAIN))
-    return LOOK_WAIT;
-  if (file < 0 && errno == ENOENT) return LOOK_REFUSE; /* gone meanwhile */
-  enum look look =
-      file >= 0 && strlen(name) <= NAME_TAKEN_MAX ? look_at(folder, file, renamed, &info) : LOOK_REFUSE;
+  if (file < 0) return look_at_none(folder, name, errno);
+  bool known = fstat(file, &info) == 0;
+  const char *why = known ? unfit(&info, name) : NULL;
+  enum look look = !known ? LOOK_WAIT : why ? LOOK_REFUSE : look_at(folder, file, renamed, &info);
   if (look == LOOK_TAKE) take(folder, name, file, &info);
-  if (look == LOOK_REFUSE) refuse(folder, name);
-  if (file >= 0) close(file);
+  if (why) refuse(folder, name, why);
+  close(file);
   return look;
 }
 
@@ -371,15 +388,28 @@ static void schedule(struct relay_folder *folder, long ms) {
   event_add(folder->scan, &when);
 }
 
+/* One that holds the others back for so long is told of: a program may have forgotten to close it. `name` NULL: none. */
+static void wait_for(struct relay_folder *folder, const char *name) {
+  enum { TIMES = 12 };
+  uint64_t hash = name ? str_hash(str_of(name)) : 0;
+  int64_t now = relay_elapsed(folder->relay);
+  if (hash != folder->awaited) folder->awaited_since = now;
+  folder->awaited = hash;
+  bool long_ago = hash && now - folder->awaited_since > TIMES * folder->config->stable_seconds * 1000;
+  set_state(folder, &folder->waits, long_ago, "folder-waits", "folder-flows");
+}
+
 /* One that is too young holds back those that were written after it, for as long as it is too young: they may
    be of the same patient. One that is being written is the youngest of all. */
 static size_t take_in_order(struct relay_folder *folder, const struct found *found, size_t count) {
   size_t taken = 0, most = folder->stuck ? 1 : FILES_A_TURN;
-  for (size_t i = 0; i < count && taken < most && !folder->full; i++) {
+  const char *awaited = NULL;
+  for (size_t i = 0; i < count && taken < most && !folder->full && !awaited; i++) {
     enum look look = look_for(folder, found[i].name, has_name(&folder->renamed, found[i].name));
-    if (look == LOOK_WAIT) break;
+    if (look == LOOK_WAIT) awaited = found[i].name;
     taken += look == LOOK_TAKE;
   }
+  wait_for(folder, awaited);
   return taken;
 }
 

@@ -25,7 +25,9 @@ class Case:
         certs = given.work / "certs"
         subprocess.run([bed.ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
         self.server = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
-        bed.prepare(self.work, given.definitions.resolve(), {"hospital": self.server}, folder="stable-seconds = 1")
+        bed.prepare(self.work, given.definitions.resolve(), {"hospital": self.server}, folder=f"stable-seconds = 1\n[folder held]\npath = {self.work}/held\nto = hospital\nstable-seconds = 1")
+        (self.work / "held").mkdir(mode=0o700)
+        self.held = open(self.work / "held/held.json", "w")  # and never closed
         self.drop, self.done, self.rejected = (self.work / "drop" / name for name in ("", "done", "rejected"))
         self.signs = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.signs.bind(str(self.work / "signs"))
@@ -91,6 +93,7 @@ def strange_files(case):
     time.sleep(2.5)
     refused = (case.work / "log").read_text().count("file-refused")
     case.check(f"refused files are spoken of {refused} times", refused == 2)
+    case.check("refused files: not said why", case.said('why="it is too large"') and case.said('why="it has another name elsewhere"'))
 
 
 def strange_names(case):
@@ -208,6 +211,31 @@ def not_writable(case):
     case.check("stuck: no end of it", case.said("folder-moves"))
 
 
+def never_closed(case):
+    """A program has had a file open for writing since the beginning: what came after it waits, and somebody is told."""
+    text, session = case.text(300)
+    case.put("next.json", text, case.work / "held")
+    case.check("never closed: no alert", case.said("folder-waits what=held", 30))
+    case.check("never closed: overtaken", session not in bed.newest(case.server))
+    first, written = case.text(300)
+    case.held.write(first)
+    case.held.close()
+    case.arrives("never closed, the first", written)
+    case.arrives("never closed, the next", session)
+    case.check("never closed: no end of it", case.said("folder-flows what=held"))
+
+
+def not_readable(case):
+    """Root reads everything, so this needs another user."""
+    if os.geteuid() == 0:
+        return
+    text, _ = case.text()
+    case.put("closed.json", text)
+    os.chmod(case.drop / "closed.json", 0)
+    case.check("not readable: not told why", case.said("the relay may not read it"))
+    case.goes_on("a file that may not be read")
+
+
 def removed(case):
     os.rename(case.drop, case.work / "drop-away")
     case.check("gone: no alert", case.said("folder-gone"))
@@ -264,7 +292,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, many_lines):
+        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)

@@ -458,6 +458,11 @@ static void so_many_destinations_and_no_more(void **state) {
     assert_int_equal(stats.by_state[OUTBOX_QUEUED], 1);
   }
   store_put(store, "ehr-0", "p", "y");
+  struct str *names = NULL;
+  size_t count = 0;
+  assert_int_equal(outbox_destinations(store->outbox, store->arena, &names, &count), STATUS_OK);
+  assert_int_equal(count, MOST);
+  assert_true(str_is(names[0], "ehr-0") && str_is(names[MOST - 1], "ehr-255"));
 }
 
 static void the_log_stays_short(void **state) {
