@@ -191,6 +191,34 @@ def in_clear_here(work, certs):
     receiver.stop()
 
 
+PROGRAM = """#!/bin/sh
+{
+  echo "$# $1 $2"
+  ls -l /proc/self/fd | grep -c socket:
+  # what is ignored: SIGPIPE is bit 12, SIGCHLD bit 16
+  echo $((0x$(sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/self/status) & 0x11000))
+} > "$0.new" 2> /dev/null
+mv "$0.new" "$0.told"
+"""
+
+
+def program(work, certs):
+    """It has nothing of the relay's: no connection, no ignored signals, no environment."""
+    bench = Bench(work / "program", certs, f"alert = {work}/program/alert\n")
+    alert, told = bench.work / "alert", bench.work / "alert.told"
+    alert.write_text(PROGRAM)
+    alert.chmod(0o700)
+    bench.start()
+    (bench.work / "next").write_text(bed.record(1, 1, 1))
+    (bench.work / "next").rename(bench.work / "drop/1.json")
+    expect_soon(lambda: bed.newest(bench.hospital), "a delivery: libcurl has its sockets")
+    bench.edge("folder-gone")
+    expect_soon(told.exists, "the program", bench.log.read_text())
+    expect(told.read_text().split() == ["2", "folder-gone", "drop", "0", "0"], "the program was given", told.read_text())
+    bench.edge("folder-back")
+    bench.stop()
+
+
 REFUSED = {
     "alert-webhook = http://ops.example/alerts": "begins with https",
     "alert-webhook = http://127.0.0.1.ops.example/": "begins with https",
@@ -225,7 +253,7 @@ def main():
         work = pathlib.Path(folder)
         certs = work / "certs"
         subprocess.run([ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
-        for case in (over_tls, not_to_be_trusted, in_clear_here, refused):
+        for case in (over_tls, not_to_be_trusted, in_clear_here, program, refused):
             case(work, certs)
     print(f"alerts: posted in their order after a death, 503 and a redirect; {len(REFUSED)} addresses and files refused")
     return 0
