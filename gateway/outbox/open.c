@@ -146,10 +146,13 @@ static enum status check_generation(struct outbox *outbox, const struct outbox_p
   return STATUS_CONFLICT;
 }
 
-static enum status write_marker(struct outbox *outbox, const char *path) {
+static enum status write_marker(struct outbox *outbox, const char *path, struct diag_list *diags) {
   if (!path) return STATUS_OK;
   struct str text = arena_printf(outbox->arena, "%lld\n", (long long)outbox->generation);
-  return text.ptr ? outbox->host->write_file(outbox->host->context, path, text, true) : STATUS_NOMEM;
+  enum status status = text.ptr ? outbox->host->write_file(outbox->host->context, path, text, true) : STATUS_NOMEM;
+  if (status != STATUS_OK)
+    outbox_refuse(diags, path, "the marker of the store cannot be written: is its folder there, can the relay's user write in it?");
+  return status == STATUS_NOT_FOUND ? STATUS_CONFIG : status;
 }
 
 /* --- what an earlier process left --- */
@@ -216,7 +219,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = next_generation(outbox);
   if (status == STATUS_OK) status = outbox_commit(outbox);
   if (status == STATUS_OK) status = outbox_place_sync(outbox->folder);
-  return status == STATUS_OK ? write_marker(outbox, params->marker) : status;
+  return status == STATUS_OK ? write_marker(outbox, params->marker, diags) : status;
 }
 
 /* --- the whole --- */

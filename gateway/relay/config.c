@@ -355,6 +355,10 @@ const struct relay_destination_config *relay_config_destination(const struct rel
 static void check_names(struct reading *reading, const char *where, const struct relay_names *names) {
   if (names->count == 0) complain(reading, "%s: to names no destination", where);
   for (size_t i = 0; i < names->count; i++)
+    for (size_t k = 0; k < i; k++)
+      if (str_eq(names->names[i], names->names[k]))
+        complain(reading, "%s: to names %.*s twice: it would get each record twice", where, STR_ARG(names->names[i]));
+  for (size_t i = 0; i < names->count; i++)
     if (!relay_config_destination(reading->config, names->names[i]))
       complain(reading, "%s: there is no [destination %.*s]", where, STR_ARG(names->names[i]));
 }
@@ -436,6 +440,10 @@ static void check_whole(struct reading *reading) {
   for (size_t i = 0; i < config->folder_count; i++) {
     snprintf(where, sizeof where, "[folder %.*s]", STR_ARG(config->folders[i].name));
     if (!config->folders[i].path.len) complain(reading, "%s: path is missing", where);
+    for (size_t k = 0; k < i; k++)
+      if (str_eq(config->folders[i].path, config->folders[k].path))
+        complain(reading, "%s: [folder %.*s] has the same path: each file would be taken twice", where,
+                 STR_ARG(config->folders[k].name));
     check_names(reading, where, &config->folders[i].to);
   }
   for (size_t i = 0; i < config->destination_count; i++)
@@ -470,6 +478,7 @@ enum status relay_config_read(const char *path, const struct host *host, struct 
     complain(reading, "the configuration cannot be read (%s)", status_name(status));
     return status == STATUS_NOMEM ? status : STATUS_CONFIG;
   }
+  if (str_starts(text, STR("\xEF\xBB\xBF"))) text = str_slice(text, 3, text.len); /* as editors of Windows write */
   out->source = source_make(out->source.name, text);
   reading->text = text;
   set_defaults(out);

@@ -3,9 +3,10 @@
  *
  *   [relay]
  *   state = /var/lib/ketlink                 the store's folder: mode 0700, on a local disk
- *   key = /etc/ketlink/store.key             of the store; credential:NAME is a file of
- * $CREDENTIALS_DIRECTORY marker = /var/lib/ketlink-marker         remembers the store's generation, outside
- * of the store; optional mappings = /etc/ketlink/mappings         optional, as for the other commands
+ *   key = /etc/ketlink/store.key             of the store; credential:NAME is a file of $CREDENTIALS_DIRECTORY
+ *   marker = /var/lib/ketlink-marker/generation
+ *                                            remembers the store's generation, outside of the store; optional
+ *   mappings = /etc/ketlink/mappings         optional, as for the other commands
  *   definitions = /usr/share/ketlink/definitions.pack
  *   log = text | json                        one line an event, on stderr
  *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
@@ -15,16 +16,15 @@
  *   alert-token-file = ops.token             sent as Authorization: Bearer; optional
  *
  *   [store]      max-records, reserve-mib, keep-days, dedupe-days
- *                backup = /var/backups/ketlink.db        a checked copy, once a day, sealed as the store is;
- * optional
+ *                backup = /var/backups/ketlink.db   a checked copy, once a day, sealed as the store is; optional
  *
  *   [http]       socket = /run/ketlink/ketlink.sock      or listen = 127.0.0.1:8650
  *                token-file = /etc/ketlink/intake.token   needed for listen, optional for a socket
  *                max-body-mib, max-connections
  *
- *   [folder NAME]       path = /srv/ketlink/drop          watched for files; done/ and rejected/ are made in
- * it to = hospital, archive             destinations stable-seconds = 5                 a file that was not
- * renamed into place is taken when it is this old
+ *   [folder NAME]       path = /srv/ketlink/drop   watched for files; done/ and rejected/ are made in it
+ *                to = hospital, archive             destinations
+ *                stable-seconds = 5                 a file that was not renamed into place is taken when it is this old
  *
  *   [mllp NAME]         HL7 v2 by MLLP: docs/hl7v2.md
  *                listen = 127.0.0.1:2575               a numeric address and port (0: any, told in the log), or a path:
@@ -40,10 +40,11 @@
  *                idle-seconds = 86400                  between two messages
  *                max-connections = 200, max-per-address = 20
  *
- *   [destination NAME]  file = hospital.json               a destination file; default NAME.json in the
- * mappings' folder in-flight = 4                      transfers at a time, never two of a lane parked = block
- * | skip              whether a parked record holds its patient's lane back attempts = 0 passing faults after
- * which a record is parked; 0: never retry-seconds = 5, retry-max-seconds = 900
+ *   [destination NAME]  file = hospital.json        a destination file; default NAME.json in the mappings' folder
+ *                in-flight = 4                      transfers at a time, never two of a lane
+ *                parked = block | skip              whether a parked record holds its patient's lane back
+ *                attempts = 0                       passing faults after which a record is parked; 0: never
+ *                retry-seconds = 5, retry-max-seconds = 900
  *
  *   [post]       to = hospital                             destinations of what is posted
  *

@@ -155,6 +155,13 @@ static enum status read_token(struct relay *relay, struct diag_list *diags, stru
   return STATUS_CONFIG;
 }
 
+enum status relay_http_check(struct relay *relay, struct diag_list *diags) {
+  struct str token;
+  enum status status = read_token(relay, diags, &token);
+  base_secret_wipe(token);
+  return status;
+}
+
 /* "127.0.0.1:8650" or "[::1]:8650", as the configuration has checked. */
 static void split_listen(struct relay *relay, struct console_params *params) {
   struct str listen = relay->config->listen;

@@ -151,6 +151,11 @@ enum status relay_left(struct relay *relay, struct str **names, size_t *count) M
 void relay_tell_left(struct relay *relay);
 size_t relay_open_records(const struct outbox_stats *stats);
 
+/* --- places.c --- */
+
+/* Folders and programs of the configuration: CONFIG when one is missing, or not to be written by this user. */
+enum status relay_places_check(struct relay *relay, struct diag_list *diags) MUST_USE;
+
 /* --- folder.c: a drop folder --- */
 
 enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,
@@ -175,6 +180,8 @@ void relay_listener_metrics(const struct relay_listener *listener, struct buf *o
 
 /* --- http.c: the console, where the configuration asks for it --- */
 
+/* What its configuration names can be read. */
+enum status relay_http_check(struct relay *relay, struct diag_list *diags) MUST_USE;
 enum status relay_http_open(struct relay *relay, struct diag_list *diags) MUST_USE;
 
 /* --- alert.c --- */

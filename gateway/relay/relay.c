@@ -391,6 +391,10 @@ static enum status check(struct whole *whole) {
   if (ways == STATUS_INVALID)
     ways = STATUS_CONFIG; /* what is not JSON or no map is configuration here, not data */
   enum status listeners = check_listeners(whole);
+  enum status places = relay_places_check(relay, whole->diags);
+  enum status http = relay_http_check(relay, whole->diags);
+  if (keys == STATUS_OK) keys = places;
+  if (keys == STATUS_OK) keys = http;
   if (keys == STATUS_OK) keys = webhook;
   if (keys == STATUS_OK) keys = listeners;
   return keys != STATUS_OK ? keys : ways;

@@ -12,7 +12,7 @@ no_configuration        78 cannot be read
 unknown_key             78 unknown
 unknown_destination     78 nowhere
 value_out_of_range      78 in-flight
-no_folder_of_store      78 no such folder
+no_folder_of_store      78 the folder of the store
 folder_open_to_others   78 others may enter
 store_is_a_link         78 lock file
 missing_key             78 store key is missing or cannot be read
@@ -30,7 +30,16 @@ second_relay            1  another relay has this store open
 missing_ca              78 ca\.pem
 broken_destination      78 destinations/hospital.json
 missing_definitions     74 definitions
-no_drop_folder          78 cannot be read and written
+no_drop_folder          78 the drop folder
+no_folder_of_marker     78 the folder of the marker
+no_folder_of_backup     78 the folder of the backup
+no_folder_of_socket     78 the folder of the socket
+no_alert_program        78 program that the relay
+folder_is_a_file        78 Not a directory
+marker_is_a_folder      74 marker of the store
+no_destination_file     78 destinations/hospital.json
+destination_twice       78 would get each record twice
+path_twice              78 taken twice
 '
 
 # --- a relay that starts, in $here ---
@@ -104,6 +113,17 @@ missing_ca() { rm "$here/ca.pem"; }
 broken_destination() { echo '{' > "$here/mappings/destinations/hospital.json"; }
 missing_definitions() { sed -i 's/^definitions.*/definitions = nowhere.pack/' "$here/relay.ini"; }
 no_drop_folder() { rmdir "$here/drop"; }
+no_folder_of_marker() { sed -i "s|^marker.*|marker = $here/nowhere/marker|" "$here/relay.ini"; }
+no_folder_of_backup() { printf '[store]\nbackup = nowhere/backup.db\n' >> "$here/relay.ini"; }
+no_folder_of_socket() { printf '[http]\nsocket = nowhere/socket\n[post]\nto = hospital\n' >> "$here/relay.ini"; }
+no_alert_program() { sed -i "s|^marker.*|alert = $here/nobody|" "$here/relay.ini"; }
+folder_is_a_file() { rmdir "$here/drop" && : > "$here/drop"; }
+marker_is_a_folder() { mkdir "$here/marker"; }
+no_destination_file() { rm "$here/mappings/destinations/hospital.json"; }
+destination_twice() { sed -i 's/^to = .*/to = hospital, hospital/' "$here/relay.ini"; }
+path_twice() { printf '[folder other]\npath = drop\nto = hospital\n' >> "$here/relay.ini"; }
+# the store is not opened by --check; all else that keeps the relay from starting it knows
+of_the_store=" folder_open_to_others store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
 
 count=0
 while read -r name statuses words; do
@@ -116,9 +136,15 @@ while read -r name statuses words; do
   [ -z "$beside" ] || { kill "$beside" && wait "$beside" || :; }
   grep -qxE "$statuses" <<< "$status" || fail "$name: exit status $status instead of $statuses: $(cat "$here/err")"
   grep -qE -- "$words" "$here/err" || fail "$name: no '$words' in: $(cat "$here/err")"
+  if [[ $of_the_store != *" $name "* ]]; then
+    status=0
+    "$relay" relay --check --config "$here/relay.ini" 2> "$here/checked" || status=$?
+    [ "$status" = "$statuses" ] && grep -qE -- "$words" "$here/checked" || fail "$name: --check says $status: $(cat "$here/checked")"
+  fi
   ! grep -qE '0{40}|secret-but-short' "$here/err" || fail "$name: the key is told"
   count=$((count + 1))
 done <<< "$rows"
 make_relay sound
+printf '\xef\xbb\xbf' | cat - "$here/relay.ini" > "$here/bom" && mv "$here/bom" "$here/relay.ini"
 run_once
 echo "relay: $count refusals, and one start"
