@@ -74,6 +74,48 @@ struct str diag_quote(struct arena *arena, struct str value) {
   return quoted.ptr ? quoted : STR("");
 }
 
+/* Around a value in a format's arguments; what is quoted has no control characters of its own. */
+enum { VALUE_BEGINS = 0x01, VALUE_ENDS = 0x02 };
+
+struct str diag_value(struct arena *arena, struct str value) {
+  struct str quoted = diag_quote(arena, value);
+  if (!quoted.len) return quoted;
+  return arena_printf(arena, "%c%.*s%c", VALUE_BEGINS, STR_ARG(quoted), VALUE_ENDS);
+}
+
+/* A message without its marks; with `hide` … stands for what they mark. */
+static struct str unmark(struct arena *arena, struct str text, bool hide) {
+  struct buf out;
+  bool within = false;
+  buf_init(&out, text.len * 3 + 1);
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    if (c == VALUE_BEGINS && hide) buf_add_text(&out, "…");
+    if (c == VALUE_BEGINS || c == VALUE_ENDS)
+      within = c == VALUE_BEGINS;
+    else if (!within || !hide)
+      buf_add_char(&out, c);
+  }
+  struct str plain = buf_take_str(&out, arena);
+  buf_release(&out);
+  return plain;
+}
+
+/* As it is shown, and without values. */
+static bool take_text(struct arena *arena, struct str text, struct str *shown, struct str *bare) {
+  bool marked = str_find_char(text, VALUE_BEGINS, 0) != SIZE_MAX;
+  *shown = diag_clean(arena, marked ? unmark(arena, text, false) : text);
+  *bare = marked ? diag_clean(arena, unmark(arena, text, true)) : *shown;
+  return shown->ptr && bare->ptr;
+}
+
+void diag_hide_values(struct diag_list *list) {
+  for (struct diag *diag = list->first; diag; diag = diag->next) {
+    diag->message = diag->bare;
+    diag->path = diag->bare_path;
+  }
+}
+
 struct str diag_clean(struct arena *arena, struct str text) {
   bool plain = utf8_invalid_at(text) == SIZE_MAX;
   for (size_t i = 0; plain && i < text.len; i++)
@@ -120,11 +162,10 @@ static bool fill(struct diag_list *list, struct diag *diag, const struct diag_at
     diag->line = position.line;
     diag->col = position.col;
   }
-  diag->path = diag_clean(list->arena, at->path);
   diag->expression = diag_clean(list->arena, at->expression);
   diag->profile = diag_clean(list->arena, at->profile);
   diag->rule = diag_clean(list->arena, at->rule);
-  return diag->path.ptr && diag->expression.ptr && diag->profile.ptr && diag->rule.ptr;
+  return take_text(list->arena, at->path, &diag->path, &diag->bare_path) && diag->expression.ptr && diag->profile.ptr && diag->rule.ptr;
 }
 
 static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args)
@@ -136,8 +177,7 @@ static struct diag *make(struct diag_list *list, const struct diag_at *at, const
   if (!diag) return NULL;
   struct str message = arena_vprintf(list->arena, format, args);
   if (!message.ptr) return NULL;
-  diag->message = diag_clean(list->arena, message);
-  return diag->message.ptr && fill(list, diag, at) ? diag : NULL;
+  return take_text(list->arena, message, &diag->message, &diag->bare) && fill(list, diag, at) ? diag : NULL;
 }
 
 static void append(struct diag_list *list, struct diag *diag) {

@@ -4,7 +4,8 @@
  * Every stage appends to a `struct diag_list`; the command line, the OperationOutcome writer and the console
  * render the same object. Messages never repeat a patient's values unless the caller decides so: a message
  * names the element and the rule, and quotes at most a code or word (QUOTED values are clipped to
- * DIAG_QUOTE_MAX bytes and made printable). Severities say what the receiver may rely on: information  worth
+ * DIAG_QUOTE_MAX bytes and made printable). What is quoted of a record goes through diag_value, so that a
+ * place where not even a word may stand can do without (diag_hide_values). Severities say what the receiver may rely on: information  worth
  * knowing; nothing is missing warning      carried, but somebody should look (an unmapped word, a value
  * travelling as text) error        the record, map or resource must not be used fatal        the text could
  * not be read any further The list has a cap; what comes after it is counted in `dropped`, never silently
@@ -45,6 +46,7 @@ struct diag {
   enum diag_severity severity;
   enum diag_code code;
   struct str message;
+  struct str bare, bare_path; /* message and path with … in place of what diag_value marked */
   struct str file;
   uint32_t line, col; /* 0: unknown */
   struct str column;  /* heading of a table's column; empty: none */
@@ -82,6 +84,11 @@ static inline bool diag_failed(const struct diag_list *list) {
 
 /* A value fit to be quoted in a message: clipped, control characters and quotes escaped. */
 struct str diag_quote(struct arena *arena, struct str value);
+/* The same of a record's value, or of what tells as much (the word nearest to it), for diag_add alone (its message and
+   path): it is marked. */
+struct str diag_value(struct arena *arena, struct str value);
+/* Replaces each message and path by its bare one. */
+void diag_hide_values(struct diag_list *list);
 /* A copy in which what is not UTF-8 or would break a line is escaped: names of files and members are hostile
  * too. On failure ptr is NULL. */
 struct str diag_clean(struct arena *arena, struct str text);

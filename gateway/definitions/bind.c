@@ -25,7 +25,7 @@ static void complain(struct bind *bind, enum diag_code code, const struct tree_n
                         : (struct str){0};
   struct diag_at at = {
       .source = bind->source, .offset = tree_offset(node), .path = definitions_path(node, bind->arena)};
-  struct str quoted = name.len ? diag_quote(bind->arena, name) : (struct str){0};
+  struct str quoted = name.len ? diag_value(bind->arena, name) : (struct str){0};
   bind->failed = true;
   diag_error(bind->diags, code, &at, "%s%s%.*s%s%.*s%s", what, quoted.len ? " " : "", STR_ARG(quoted),
              near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");

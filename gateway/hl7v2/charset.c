@@ -62,7 +62,7 @@ struct decoding {
 
 static enum status refuse(const struct decoding *d, size_t offset, const char *what, struct str name) {
   struct diag_at at = {.source = d->source, .offset = offset};
-  struct str quoted = diag_quote(d->arena, name);
+  struct str quoted = diag_value(d->arena, name); /* MSH-18 */
   diag_error(d->diags, DIAG_HL7V2_CHARSET, &at, "%s%s%.*s", what, name.len ? ": " : "", STR_ARG(quoted));
   return STATUS_INVALID;
 }

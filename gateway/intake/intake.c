@@ -76,7 +76,7 @@ static enum status refuse_format(const struct intake_record *record, size_t offs
     return STATUS_INVALID;
   }
   struct str near = intake_route_nearest(routes, format);
-  struct str word = diag_quote(arena, format);
+  struct str word = diag_value(arena, format);
   if (near.len)
     diag_error(diags, DIAG_INPUT_FORMAT, &at, "no route for format \"%.*s\"; did you mean %.*s?",
                STR_ARG(word), STR_ARG(near));

@@ -286,7 +286,7 @@ const struct concept_map *fml_concept_map(struct fml_run *run, struct fml_frame 
   const struct concept_map *map = map_get(&run->set->concept_maps, url);
   if (!map)
     fml_failed(run, DIAG_MAP_UNKNOWN_CONCEPTMAP, NULL, "no ConceptMap '%.*s' is loaded",
-               STR_ARG(diag_quote(run->arena, url)));
+               STR_ARG(diag_value(run->arena, url)));
   return map;
 }
 
@@ -314,7 +314,7 @@ static void tell_unknown(struct fml_run *run, const struct concept_map *map, con
                                     .word = lookup->code,
                                     .node = origin && fml_is_source(run, origin) ? origin : NULL};
   fml_warn(run, DIAG_UNMAPPED_CODE, origin, "no row of %.*s for '%.*s'", STR_ARG(unknown.concept_map),
-           STR_ARG(diag_quote(run->arena, lookup->code)));
+           STR_ARG(diag_value(run->arena, lookup->code)));
   if (run->params->unknown) run->params->unknown(run->params->unknown_context, &unknown);
 }
 

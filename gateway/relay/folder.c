@@ -231,10 +231,10 @@ static int write_numbered(const struct relay_folder *folder, const struct taken 
   return done ? 0 : EIO;
 }
 
-static bool write_diagnostics(const struct relay_folder *folder, struct taken *taken,
-                              const struct diag_list *diags) {
+static bool write_diagnostics(const struct relay_folder *folder, struct taken *taken, struct diag_list *diags) {
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
+  diag_hide_values(diags);
   diag_render_json(diags, &text);
   buf_add_char(&text, '\n');
   int fault = text.error == STATUS_OK ? EEXIST : EIO;

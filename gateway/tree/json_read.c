@@ -215,7 +215,7 @@ static bool has_member(const struct tree_node *object, struct str name) {
 
 static const char *duplicate(struct reader *reader, const char *at, struct str name) {
   struct diag_at where = {.source = reader->source, .offset = (size_t)(at - reader->begin)};
-  struct str quoted = diag_quote(reader->diags->arena, name);
+  struct str quoted = diag_value(reader->diags->arena, name);
   diag_add(reader->diags, DIAG_FATAL, DIAG_JSON_DUPLICATE_KEY, &where,
            "the member \"%.*s\" stands in this object already", STR_ARG(quoted));
   reader->status = STATUS_INVALID;

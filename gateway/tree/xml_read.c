@@ -73,7 +73,7 @@ static void over_limit(struct xml_reader *reader, enum diag_code code, const cha
 /* Wrong in FHIR, but the rest can still be read. */
 static void misplaced(struct xml_reader *reader, const char *what, struct str name, const char *why) {
   struct diag_at where = {.source = reader->source, .offset = place(reader)};
-  struct str quoted = diag_quote(reader->diags->arena, name);
+  struct str quoted = diag_value(reader->diags->arena, name);
   diag_error(reader->diags, DIAG_XML_CONTENT, &where, "%s%s%.*s%s", what, quoted.len ? " " : "",
              STR_ARG(quoted), why);
 }

@@ -77,10 +77,10 @@ static enum diag_severity severity_of(const struct validation_walk *walk, const 
 
 static void report_code(const struct validation_visit *visit, const struct def_binding *binding) {
   struct arena *arena = visit->walk->run->arena;
-  struct str code = code_of(visit->node), shown = diag_quote(arena, code);
+  struct str code = code_of(visit->node), shown = diag_value(arena, code);
   struct str near = code.len ? def_value_set_nearest(binding->members, code) : (struct str){0};
   struct str hint =
-      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
+      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(diag_value(arena, near))) : (struct str){0};
   enum diag_severity severity = severity_of(visit->walk, binding);
   if (code.len)
     validation_report(visit->walk, severity, DIAG_CODE_NOT_IN_VALUE_SET, visit->node,

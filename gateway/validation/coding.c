@@ -42,7 +42,8 @@ static void check_display(struct validation_walk *walk, const struct tree_node *
   struct str said = validation_text(coding, walk->validation->known.display);
   if (!said.len || !display.len || same_display(said, display)) return;
   validation_advise(walk, DIAG_WARNING, DIAG_DISPLAY_DIFFERS, coding,
-                    "the code's display in its code system is \"%.*s\"", STR_ARG(display));
+                    "the code's display in its code system is \"%.*s\"",
+                    STR_ARG(diag_value(walk->run->arena, display)));
 }
 
 /* --- units --- */
@@ -50,7 +51,7 @@ static void check_display(struct validation_walk *walk, const struct tree_node *
 static void check_unit(struct validation_walk *walk, const struct tree_node *node, struct str code) {
   struct arena *arena = walk->run->arena;
   if (fhirpath_ucum_valid(walk->validation->definitions, code)) return;
-  struct str shown = diag_quote(arena, code);
+  struct str shown = diag_value(arena, code);
   validation_report(walk, DIAG_ERROR, DIAG_UNIT_UNKNOWN, node, "\"%.*s\" is not a unit of UCUM",
                     STR_ARG(shown));
 }
@@ -79,7 +80,7 @@ static bool is_versioned_apart(struct str system) {
 static void report_unknown(struct validation_walk *walk, const struct tree_node *coding,
                            const struct def_code_system *system, struct str code) {
   struct str url = def_code_system_url(system), version = def_code_system_version(system);
-  struct str shown = diag_quote(walk->run->arena, code);
+  struct str shown = diag_value(walk->run->arena, code);
   if (is_bound_loosely(coding) || is_versioned_apart(url))
     validation_advise(walk, DIAG_WARNING, DIAG_CODE_UNKNOWN, coding,
                       "the code system %.*s (version %.*s) has no code \"%.*s\"", STR_ARG(url),

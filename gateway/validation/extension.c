@@ -39,7 +39,7 @@ static enum diag_severity severity_of_unknown(const struct validation_walk *walk
 static void report_unknown(const struct validation_visit *visit, struct str url) {
   struct validation_walk *walk = visit->walk;
   enum diag_severity severity = severity_of_unknown(walk, url);
-  struct str shown = diag_quote(walk->run->arena, url);
+  struct str shown = diag_value(walk->run->arena, url);
   if (severity < DIAG_ERROR)
     validation_advise(walk, severity, DIAG_EXTENSION_UNKNOWN, visit->node,
                       "the definitions have no extension %.*s", STR_ARG(shown));
@@ -184,7 +184,7 @@ static void check_part(const struct validation_visit *visit, struct str url) {
   const struct validation_plan *plan = profile ? validation_plan_of(validation, profile) : NULL;
   const struct validation_element *parts = plan ? part_of(plan, validation->known.extension_symbol) : NULL;
   if (!parts || !parts->slicing || validation_is_of_slice(walk, visit->node, parts->slicing)) return;
-  struct str shown = diag_quote(walk->run->arena, url);
+  struct str shown = diag_value(walk->run->arena, url);
   validation_report(walk, DIAG_ERROR, DIAG_EXTENSION_UNKNOWN, visit->node,
                     "the extension %.*s has no part \"%.*s\"", STR_ARG(of), STR_ARG(shown));
 }

@@ -259,7 +259,7 @@ void validation_apply(struct validation_walk *walk, struct tree_node *node, cons
 
 static void note_unknown(struct validation_walk *walk, const struct tree_node *claim) {
   if (walk->quiet || !validation_note_once(walk, claim->text)) return;
-  struct str shown = diag_quote(walk->run->arena, claim->text);
+  struct str shown = diag_value(walk->run->arena, claim->text);
   validation_advise(walk, DIAG_WARNING, DIAG_PROFILE_UNKNOWN, claim,
                     "the definitions do not have the profile %.*s; it was not checked", STR_ARG(shown));
 }

@@ -73,6 +73,14 @@ void validation_advise(struct validation_walk *walk, enum diag_severity severity
   va_end(args);
 }
 
+/* What nobody has defined has a name of the record's own. */
+static struct str unknown_path(struct validation_walk *walk, const struct tree_node *node, struct str path) {
+  struct str above = validation_path(walk, node->parent);
+  if (!above.len || path.len <= above.len) return path;
+  struct str name = diag_value(walk->run->arena, str_slice(path, above.len + 1, path.len));
+  return arena_printf(walk->run->arena, "%.*s.%.*s", STR_ARG(above), STR_ARG(name));
+}
+
 void validation_report_at(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                           const struct tree_node *node, const struct tree_node *place, const char *format,
                           ...) {
@@ -81,6 +89,7 @@ void validation_report_at(struct validation_walk *walk, enum diag_severity sever
   va_start(args, format);
   struct diag_at at = place_of(walk, walk->is_record ? place : node);
   at.offset = validation_offset_of(place);
+  if (walk->is_record && code == DIAG_UNKNOWN_ELEMENT) at.path = unknown_path(walk, place, at.path);
   report(walk, severity, code, &at, format, args);
   va_end(args);
 }

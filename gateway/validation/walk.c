@@ -27,7 +27,7 @@ void validation_run_checks(const struct validation_visit *visit, uint32_t bits) 
 static void report_unknown(struct validation_walk *walk, const struct validation_plan *plan,
                            const struct tree_node *child) {
   struct arena *arena = walk->run->arena;
-  struct str name = diag_quote(arena, child->name);
+  struct str name = diag_value(arena, child->name);
   struct str near = def_type_nearest_element(plan->type, child->name);
   struct str hint =
       near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};

@@ -103,6 +103,26 @@ static void test_rule(void **state) {
   arena_free(arena);
 }
 
+/* Values can be taken out again, whatever they are. */
+static void test_values(void **state) {
+  (void)state;
+  struct arena *arena = arena_new(1 << 20);
+  struct diag_list list;
+  struct str name = diag_value(arena, STR("a\x02z\"")), nothing = diag_value(arena, STR(""));
+  struct diag_at at = {.path = arena_printf(arena, "Patient.%.*s", STR_ARG(name))};
+  diag_list_init(&list, arena);
+  assert_int_equal(nothing.len, 0);
+  diag_error(&list, DIAG_UNKNOWN_ELEMENT, &at, "no \"%.*s\" here, \"%.*s\"%.*s", STR_ARG(name), STR_ARG(name), STR_ARG(nothing));
+  diag_error(&list, DIAG_UNKNOWN_ELEMENT, NULL, "nothing");
+  assert_string_equal(list.first->message.ptr, "no \"a\\u0002z\\\"\" here, \"a\\u0002z\\\"\"");
+  assert_string_equal(list.first->path.ptr, "Patient.a\\u0002z\\\"");
+  diag_hide_values(&list);
+  assert_string_equal(list.first->message.ptr, "no \"…\" here, \"…\"");
+  assert_string_equal(list.first->path.ptr, "Patient.…");
+  assert_string_equal(list.last->message.ptr, "nothing");
+  arena_free(arena);
+}
+
 /* What breaks lines, reorders text or is no UTF-8 never reaches a message as it is. */
 static void test_hostile(void **state) {
   (void)state;
@@ -212,7 +232,7 @@ static void test_codes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_render),    cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_hostile),
+      cmocka_unit_test(test_render),    cmocka_unit_test(test_unknown_place), cmocka_unit_test(test_values), cmocka_unit_test(test_hostile),
       cmocka_unit_test(test_rule),      cmocka_unit_test(test_take),          cmocka_unit_test(test_cap),
       cmocka_unit_test(test_no_memory), cmocka_unit_test(test_codes),
   };
