@@ -47,6 +47,8 @@ static void dump_step(const struct fp_step *step, unsigned indent, struct buf *o
 static void dump(const struct fp_ins *ins, unsigned indent, struct buf *out) {
   buf_printf(out, "%*s%s", (int)indent, "", fp_op_name(ins->op));
   if (ins->op == FP_OP_CONST) dump_literal(&ins->literal, out);
+  for (size_t i = 0; ins->constants && i < ins->constants->list.count; i++)
+    dump_literal(&ins->constants->list.items[i], out);
   if (ins->name.len) buf_printf(out, " %.*s", STR_ARG(ins->name));
   if (ins->spec) buf_printf(out, " %.*s", STR_ARG(ins->spec->name));
   buf_add_char(out, '\n');

@@ -118,6 +118,10 @@ bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
     *out = view(&ins->literal, 1);
     return true;
   }
+  if (ins->op == FP_OP_CONSTANTS) {
+    *out = ins->constants->list;
+    return true;
+  }
   if (ins->op == FP_OP_THIS) {
     *out = view(e->scope->items, e->scope->count);
     return true;
@@ -193,6 +197,10 @@ bool fp_exec_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_i
 
 bool fp_exec_const(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   return fp_push(e, out, ins->literal);
+}
+
+bool fp_exec_constants(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  return fp_push_all(e, out, &ins->constants->list);
 }
 
 bool fp_exec_empty(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {

@@ -145,6 +145,13 @@ struct fp_step {
 };
 enum { FP_PATH_STEPS = 12 };
 
+/* Literals that are known when the expression is compiled. */
+struct fp_constants {
+  struct fp_list list; /* without duplicates */
+  bool only_texts;
+  struct map texts; /* of these, when there are only texts */
+};
+
 struct fp_ins {
   fp_exec *exec;
   fp_test *test;
@@ -157,6 +164,7 @@ struct fp_ins {
   struct fp_step *steps; /* of a path */
   size_t step_count;
   struct fp_item literal;
+  const struct fp_constants *constants;
   const struct fp_spec *spec;
   size_t number; /* index of a variable, a limit */
   struct str name;
@@ -258,6 +266,11 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
 /* Instruction of a call with these resolved arguments. */
 struct fp_ins *fp_call_ins(struct fp_resolver *r, const struct fp_ast *call, enum fp_op op,
                            const struct fp_ins *input);
+
+/* fold.c: a union of literals as one constant list; false when it is none, or there is no memory. */
+bool fp_fold_union(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
+/* x in ('a' | 'b'), ('a' | 'b') contains x: looked up by the text; input is x then. */
+void fp_fold_membership(struct fp_ins *ins);
 
 /* types.c */
 struct fp_static fp_static_unknown(void);

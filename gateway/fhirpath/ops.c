@@ -197,6 +197,19 @@ enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {
   return fp_contains_item(e, &list, &needle, &found) ? truth(found) : FP_FAILED;
 }
 
+/* What is no text equals none of them. */
+enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_mark mark = fp_mark(e);
+  struct fp_item needle;
+  struct fp_value value;
+  int has = fp_single(e, ins->input, &needle);
+  if (has < 0 || !fp_count(e, 1)) return FP_FAILED;
+  fp_release(e, mark);
+  if (has == 0) return FP_UNKNOWN;
+  fp_load(&needle, &value);
+  return truth(value.kind == FP_STRING && map_get(&ins->right->constants->texts, value.string));
+}
+
 enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_value left, right;

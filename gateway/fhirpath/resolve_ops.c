@@ -75,6 +75,7 @@ static void fuse_text(struct fp_ins *ins) {
 
 static bool resolve_binary(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   struct fp_code left, right;
+  if (ast->op == FP_OP_UNION && fp_fold_union(r, ast, out)) return true;
   if (!fp_resolve(r, ast->left, &left) || !fp_resolve(r, ast->right, &right)) return false;
   if (!check_operands(r, ast, &left, &right)) return false;
   struct fp_ins *ins = fp_new_ins(r, ast->op, ast->offset);
@@ -82,6 +83,7 @@ static bool resolve_binary(struct fp_resolver *r, const struct fp_ast *ast, stru
   ins->input = left.ins;
   ins->right = right.ins;
   fuse_text(ins);
+  fp_fold_membership(ins);
   *out = (struct fp_code){ins, operator_type(r, ast, &left, &right)};
   return true;
 }

@@ -1,0 +1,181 @@
+/* test_fold.c - what is made when an expression is compiled gives what making it while running gives: a union that begins with {} is
+ * never folded, so each row is asked both ways. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fhirpath/fhirpath.h"
+
+static const char document[] = "{\"text\":\"b\",\"number\":1,\"decimal\":1.0,\"digits\":\"1\",\"yes\":true,\"none\":null,"
+                               "\"object\":{\"a\":\"b\"},\"many\":[\"a\",\"b\"],\"accent\":\"caf\\u00e9\",\"blank\":\"\"}";
+
+static const char *const needles[] = {
+    "'a'", "'b'", "'A'", "''", "'b '", "'ab'", "'caf\\u00e9'", "'cafe\\u0301'", "1", "2", "1.0", "1.00", "true", "false", "{}",
+    "@2026", "@2026-03", "@2026-03-11", "@2026-03-11T09:00:00Z", "@2026-03-11T10:00:00+01:00", "@T09:00", "'2026'", "1 'mg'", "1000 'ug'",
+    "text", "number", "decimal", "digits", "yes", "none", "object", "many", "accent", "blank", "missing", "$this", "%resource"};
+
+static const char *const unions[] = {
+    "'a' | 'b'", "'b' | 'a' | 'b'", "'b' | 'b'", "'' | 'x'", "'caf\\u00e9' | 'x'", "1 | 2", "1 | 1.0 | 1.00", "1.00 | 1", "'1' | 1",
+    "true | false", "@2026 | @2026-03", "@2026-03-11T09:00:00Z | @2026-03-11T10:00:00+01:00", "@2026 | '2026'", "@T09:00 | @T09:00:00",
+    "1 'mg' | 1000 'ug' | 1", "1 year | 1 'a'", "'a' | ('b' | 'a')", "'a' | {}",
+    "'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'l' | 'm' | 'a'"};
+
+struct fixture {
+  struct arena *arena;
+  struct diag_list diags;
+  struct tree_node *root;
+  struct source source;
+};
+
+static int set_up(void **state) {
+  struct arena *arena = arena_new(64 << 20);
+  struct fixture *f = ARENA_NEW(arena, struct fixture);
+  f->arena = arena;
+  diag_list_init(&f->diags, arena);
+  f->source = source_make(STR("doc"), str_of(document));
+  *state = f;
+  return tree_read_json(&f->source, NULL, arena, &f->diags, &f->root) == STATUS_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+  struct fixture *f = *state;
+  arena_free(f->arena);
+  return 0;
+}
+
+static const struct fp_program *compile(struct fixture *f, struct str text, const struct fp_limits *limits) {
+  struct source *source = ARENA_NEW(f->arena, struct source);
+  struct fp_program *program;
+  *source = source_make(STR("expression"), text);
+  struct fp_compile options = {.source = source, .to = text.len, .limits = limits};
+  assert_int_equal(fhirpath_compile(&options, f->arena, &f->diags, &program, NULL), STATUS_OK);
+  return program;
+}
+
+/* The status, the items one a line with their types, and what was read. */
+static struct str outcome(struct fixture *f, struct str text) {
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .mark_read = true};
+  struct fp_item focus;
+  struct fp_list items;
+  struct buf out;
+  buf_init(&out, 1 << 20);
+  enum status status = fhirpath_eval(compile(f, text, NULL), &run, fp_one_node(&focus, f->root), &items);
+  buf_printf(&out, "%d", (int)status);
+  for (size_t i = 0; i < items.count; i++) {
+    buf_add_char(&out, '\n');
+    buf_add_str(&out, fhirpath_type_name(&items.items[i], f->arena));
+    fhirpath_print(&items.items[i], &out);
+  }
+  for (struct tree_node *node = f->root->child; node; node = node->next) {
+    if (node->flags & TREE_READ) buf_printf(&out, " %.*s", STR_ARG(node->name));
+    node->flags &= (uint8_t)~TREE_READ;
+  }
+  struct str result = buf_take_str(&out, f->arena);
+  buf_release(&out);
+  return result;
+}
+
+static void same(struct fixture *f, struct str folded, struct str made) {
+  struct arena_mark mark = arena_mark(f->arena);
+  struct str a = outcome(f, folded), b = outcome(f, made);
+  if (!str_eq(a, b)) fail_msg("%.*s: %.*s, made while running: %.*s", STR_ARG(folded), STR_ARG(a), STR_ARG(b));
+  arena_rewind(f->arena, mark);
+  diag_list_init(&f->diags, f->arena);
+}
+
+static bool shows(struct fixture *f, struct str text, const char *op) {
+  struct buf out;
+  buf_init(&out, 1 << 16);
+  fhirpath_dump(compile(f, text, NULL), &out);
+  buf_add_char(&out, 0);
+  bool found = strstr(out.ptr, op) != NULL;
+  buf_release(&out);
+  return found;
+}
+
+static void a_folded_union_is_the_same_list(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof unions / sizeof *unions; i++)
+    same(f, str_of(unions[i]), arena_printf(f->arena, "{} | %s", unions[i]));
+}
+
+static void membership_is_the_same(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof needles / sizeof *needles; i++)
+    for (size_t k = 0; k < sizeof unions / sizeof *unions; k++) {
+      same(f, arena_printf(f->arena, "%s in (%s)", needles[i], unions[k]),
+           arena_printf(f->arena, "%s in ({} | %s)", needles[i], unions[k]));
+      same(f, arena_printf(f->arena, "(%s) contains %s", unions[k], needles[i]),
+           arena_printf(f->arena, "({} | %s) contains %s", unions[k], needles[i]));
+    }
+}
+
+struct literals {
+  const char *before, *behind; /* around two digits */
+};
+
+static struct str literal(struct fixture *f, const struct literals *kind, size_t number) {
+  return arena_printf(f->arena, "%s%zu%s", kind->before, 10 + number % 90, kind->behind);
+}
+
+static struct str numbered(struct fixture *f, const char *start, size_t count, const struct literals *kind) {
+  struct str text = str_of(start);
+  for (size_t i = 0; i < count; i++)
+    text = arena_printf(f->arena, "%.*s%s%.*s", STR_ARG(text), text.len ? " | " : "", STR_ARG(literal(f, kind, i)));
+  return text;
+}
+
+/* Around what a list compares one by one (12), what stands on the stack (64), and with duplicates behind 90. */
+static void lists_of_every_length_are_the_same(void **state) {
+  static const struct literals kinds[] = {{"'n", "'"}, {"", ""}, {"", ".0"}, {"@20", ""}, {"", " 'mg'"}};
+  static const size_t counts[] = {1, 2, 11, 12, 13, 14, 63, 64, 65, 91};
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+      size_t count = counts[i];
+      struct str folded = numbered(f, "", count, &kinds[k]), made = numbered(f, "{}", count, &kinds[k]);
+      same(f, folded, made);
+      for (size_t n = count - 1; n <= count + 1; n++) {
+        struct str needle = literal(f, &kinds[k], n);
+        same(f, arena_printf(f->arena, "%.*s in (%.*s)", STR_ARG(needle), STR_ARG(folded)),
+             arena_printf(f->arena, "%.*s in (%.*s)", STR_ARG(needle), STR_ARG(made)));
+      }
+    }
+}
+
+static void only_what_is_constant_is_folded(void **state) {
+  struct fixture *f = *state;
+  assert_true(shows(f, STR("'a' | 'b'"), "CONSTANTS \"a\" \"b\""));
+  assert_true(shows(f, STR("'b' | 'b'"), "CONSTANTS \"b\"\n"));
+  assert_true(shows(f, STR("text in ('a' | 'b')"), "IN_TEXTS"));
+  assert_true(shows(f, STR("('a' | 'b') contains text"), "IN_TEXTS"));
+  assert_false(shows(f, STR("text in ('a' | 1)"), "IN_TEXTS"));
+  assert_true(shows(f, STR("text in ('a' | 1)"), "CONSTANTS"));
+  assert_false(shows(f, STR("text in ('a' | text)"), "CONSTANTS"));
+  assert_false(shows(f, STR("text in ({} | 'a')"), "CONSTANTS"));
+}
+
+static enum status limited(struct fixture *f, const char *text, size_t items) {
+  struct fp_limits limits = fp_limits_default();
+  struct fp_item focus;
+  struct fp_list out;
+  limits.items = items;
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .limits = &limits};
+  return fhirpath_eval(compile(f, str_of(text), NULL), &run, fp_one_node(&focus, f->root), &out);
+}
+
+static void a_folded_list_counts_its_items(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(limited(f, "'a' | 'b' | 'c'", 4), STATUS_OK);
+  assert_int_equal(limited(f, "'a' | 'b' | 'c'", 3), STATUS_OK);
+  assert_int_equal(limited(f, "'a' | 'b' | 'c'", 2), STATUS_INVALID);
+}
+
+int main(void) {
+#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+  const struct CMUnitTest tests[] = {WITH(a_folded_union_is_the_same_list), WITH(membership_is_the_same),
+                                     WITH(lists_of_every_length_are_the_same), WITH(only_what_is_constant_is_folded),
+                                     WITH(a_folded_list_counts_its_items)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
