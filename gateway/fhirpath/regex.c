@@ -9,7 +9,8 @@ enum {
   DEPTH_LIMIT = 2000,
   HEAP_LIMIT_KB = 8192,
   TEXT_MAX = 1 << 20,
-  MESSAGE_MAX = 128
+  MESSAGE_MAX = 128,
+  NO_MEMORY_FOR_IT = -10000 /* no number of PCRE2 */
 };
 
 /* --- memory: all of it in an arena */
@@ -125,6 +126,19 @@ static bool explain(struct fp_eval *e, const struct fp_ins *call, int error) {
                  "the regular expression takes too many steps on this text (%d)", error);
 }
 
+/* What PCRE2 works in (20 kB and more) is given back, wiped, before anything else is allocated. */
+static int match(struct arena *arena, const pcre2_code *code, struct str text) {
+  struct arena_mark mark = arena_mark(arena);
+  pcre2_general_context *memory = memory_of(arena);
+  pcre2_match_data *data = memory ? pcre2_match_data_create(1, memory) : NULL;
+  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
+  int found = PCRE2_ERROR_NOMEMORY;
+  if (data && limits)
+    found = pcre2_match(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0, data, limits);
+  arena_rewind(arena, mark);
+  return found;
+}
+
 static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
                       struct fp_list *out) {
   const pcre2_code *code;
@@ -133,11 +147,7 @@ static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct
   if (!fp_input_string(e, call, in, &text, &has)) return false;
   int given = pattern_of(e, call, 1, &code);
   if (given <= 0 || !has) return given >= 0;
-  pcre2_general_context *memory = memory_of(e->arena);
-  pcre2_match_data *data = memory ? pcre2_match_data_create(1, memory) : NULL;
-  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
-  if (!data || !limits) return fp_nomem(e);
-  int found = pcre2_match(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0, data, limits);
+  int found = match(e->arena, code, text);
   if (found < 0 && found != PCRE2_ERROR_NOMATCH) return explain(e, call, found);
   return fp_push_boolean(e, out, found >= 0);
 }
@@ -154,30 +164,45 @@ bool fp_fn_matches_full(struct fp_eval *e, const struct fp_ins *call, const stru
 
 /* --- replacing */
 
+/* Into `result`, whose room is *len; as in match, what PCRE2 works in is given back. */
+static int replace(struct arena *arena, const pcre2_code *code, struct str text, struct str by, uint32_t options,
+                   char *result, size_t *len) {
+  struct arena_mark mark = arena_mark(arena);
+  pcre2_general_context *memory = memory_of(arena);
+  pcre2_match_data *data = memory ? pcre2_match_data_create_from_pattern(code, memory) : NULL;
+  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
+  bool ready = data && limits;
+  int count = PCRE2_ERROR_INTERNAL;
+  if (ready)
+    count = pcre2_substitute(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, options, data, limits,
+                             (PCRE2_SPTR)(by.ptr ? by.ptr : ""), by.len, (PCRE2_UCHAR *)result, len);
+  arena_rewind(arena, mark);
+  return ready ? count : NO_MEMORY_FOR_IT;
+}
+
+static bool refuse(struct fp_eval *e, const struct fp_ins *call, int error) {
+  if (error == NO_MEMORY_FOR_IT) return fp_nomem(e);
+  if (error == PCRE2_ERROR_MATCHLIMIT || error == PCRE2_ERROR_DEPTHLIMIT || error == PCRE2_ERROR_HEAPLIMIT)
+    return explain(e, call, error);
+  return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "the substitution is wrong (%d)", error);
+}
+
+/* PCRE2_ERROR_NOMEMORY says that the result needs more room, and how much. */
 static bool substitute(struct fp_eval *e, const struct fp_ins *call, const pcre2_code *code, struct str text,
                        struct str by, uint32_t options, struct str *out) {
-  pcre2_general_context *memory = memory_of(e->arena);
-  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
-  if (!limits) return fp_nomem(e);
   size_t room = text.len * 2 + by.len + 64;
   options |= PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH | PCRE2_SUBSTITUTE_UNSET_EMPTY;
   for (int attempt = 0; attempt < 2; attempt++) {
     char *result = room <= TEXT_MAX ? arena_alloc(e->arena, room) : NULL;
     if (!result) return room <= TEXT_MAX ? fp_nomem(e) : fp_limit(e);
     size_t len = room;
-    int count =
-        pcre2_substitute(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, options, NULL, limits,
-                         (PCRE2_SPTR)(by.ptr ? by.ptr : ""), by.len, (PCRE2_UCHAR *)result, &len);
+    int count = replace(e->arena, code, text, by, options, result, &len);
     if (count >= 0) {
+      arena_shrink(e->arena, result, room, len + 1);
       *out = str_make(result, len);
       return true;
     }
-    if (count != PCRE2_ERROR_NOMEMORY) {
-      if (count == PCRE2_ERROR_MATCHLIMIT || count == PCRE2_ERROR_DEPTHLIMIT ||
-          count == PCRE2_ERROR_HEAPLIMIT)
-        return explain(e, call, count);
-      return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "the substitution is wrong (%d)", count);
-    }
+    if (count != PCRE2_ERROR_NOMEMORY) return refuse(e, call, count);
     room = len + 1;
   }
   return fp_nomem(e);
