@@ -122,6 +122,8 @@ struct fp_run {
   const struct fp_list *variables; /* one per compiled variable */
   struct str terminology_note;     /* reserved */
   const struct fp_place *place;    /* NULL: not known */
+  void **matching; /* keeps what regular expressions work in for more evaluations in the same arena; begins as
+                      NULL. NULL itself: it is given back after each match */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */
   const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
   void (*trace)(void *context, struct str name, const struct fp_list *items);

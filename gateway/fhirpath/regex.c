@@ -126,16 +126,40 @@ static bool explain(struct fp_eval *e, const struct fp_ins *call, int error) {
                  "the regular expression takes too many steps on this text (%d)", error);
 }
 
-/* What PCRE2 works in (20 kB and more) is given back, wiped, before anything else is allocated. */
-static int match(struct arena *arena, const pcre2_code *code, struct str text) {
-  struct arena_mark mark = arena_mark(arena);
+/* What PCRE2 works in: 20 kB and more. */
+struct matching {
+  pcre2_match_data *data;
+  pcre2_match_context *limits;
+};
+enum { PAIRS = 16 }; /* of a match and its groups */
+
+static struct matching *new_matching(struct arena *arena) {
   pcre2_general_context *memory = memory_of(arena);
-  pcre2_match_data *data = memory ? pcre2_match_data_create(1, memory) : NULL;
-  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
+  struct matching *matching = memory ? ARENA_NEW(arena, struct matching) : NULL;
+  if (!matching) return NULL;
+  matching->data = pcre2_match_data_create(PAIRS, memory);
+  matching->limits = limits_of(memory);
+  return matching->data && matching->limits ? matching : NULL;
+}
+
+static struct matching *kept_matching(struct fp_eval *e) {
+  void **kept = e->run->matching;
+  if (!kept) return new_matching(e->arena);
+  if (!*kept) *kept = new_matching(e->arena);
+  return *kept;
+}
+
+/* Without somebody who keeps it, it is given back, wiped, before anything else is allocated. */
+static void leave_matching(struct fp_eval *e, struct arena_mark mark) {
+  if (!e->run->matching) arena_rewind(e->arena, mark);
+}
+
+static int match(struct fp_eval *e, const pcre2_code *code, struct str text) {
+  struct arena_mark mark = arena_mark(e->arena);
+  struct matching *m = kept_matching(e);
   int found = PCRE2_ERROR_NOMEMORY;
-  if (data && limits)
-    found = pcre2_match(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0, data, limits);
-  arena_rewind(arena, mark);
+  if (m) found = pcre2_match(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0, m->data, m->limits);
+  leave_matching(e, mark);
   return found;
 }
 
@@ -147,7 +171,7 @@ static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct
   if (!fp_input_string(e, call, in, &text, &has)) return false;
   int given = pattern_of(e, call, 1, &code);
   if (given <= 0 || !has) return given >= 0;
-  int found = match(e->arena, code, text);
+  int found = match(e, code, text);
   if (found < 0 && found != PCRE2_ERROR_NOMATCH) return explain(e, call, found);
   return fp_push_boolean(e, out, found >= 0);
 }
@@ -164,20 +188,23 @@ bool fp_fn_matches_full(struct fp_eval *e, const struct fp_ins *call, const stru
 
 /* --- replacing */
 
-/* Into `result`, whose room is *len; as in match, what PCRE2 works in is given back. */
-static int replace(struct arena *arena, const pcre2_code *code, struct str text, struct str by, uint32_t options,
+static bool has_room(const pcre2_code *code) {
+  uint32_t groups = 0;
+  return pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups) == 0 && groups < PAIRS;
+}
+
+/* Into `result`, whose room is *len. A pattern with very many groups gets its own data from PCRE2. */
+static int replace(struct fp_eval *e, const pcre2_code *code, struct str text, struct str by, uint32_t options,
                    char *result, size_t *len) {
-  struct arena_mark mark = arena_mark(arena);
-  pcre2_general_context *memory = memory_of(arena);
-  pcre2_match_data *data = memory ? pcre2_match_data_create_from_pattern(code, memory) : NULL;
-  pcre2_match_context *limits = memory ? limits_of(memory) : NULL;
-  bool ready = data && limits;
-  int count = PCRE2_ERROR_INTERNAL;
-  if (ready)
-    count = pcre2_substitute(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, options, data, limits,
-                             (PCRE2_SPTR)(by.ptr ? by.ptr : ""), by.len, (PCRE2_UCHAR *)result, len);
-  arena_rewind(arena, mark);
-  return ready ? count : NO_MEMORY_FOR_IT;
+  struct arena_mark mark = arena_mark(e->arena);
+  struct matching *m = kept_matching(e);
+  int count = NO_MEMORY_FOR_IT;
+  if (m)
+    count = pcre2_substitute(code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, options,
+                             has_room(code) ? m->data : NULL, m->limits, (PCRE2_SPTR)(by.ptr ? by.ptr : ""), by.len,
+                             (PCRE2_UCHAR *)result, len);
+  leave_matching(e, mark);
+  return count;
 }
 
 static bool refuse(struct fp_eval *e, const struct fp_ins *call, int error) {
@@ -196,7 +223,7 @@ static bool substitute(struct fp_eval *e, const struct fp_ins *call, const pcre2
     char *result = room <= TEXT_MAX ? arena_alloc(e->arena, room) : NULL;
     if (!result) return room <= TEXT_MAX ? fp_nomem(e) : fp_limit(e);
     size_t len = room;
-    int count = replace(e->arena, code, text, by, options, result, &len);
+    int count = replace(e, code, text, by, options, result, &len);
     if (count >= 0) {
       arena_shrink(e->arena, result, room, len + 1);
       *out = str_make(result, len);

@@ -556,6 +556,7 @@ struct fml_run {
   struct arena *arena;
   struct diag_list *diags;
   struct fp_run fp;
+  void *matching; /* of fp */
   struct diag_at at;
   struct fml_slots *slots;
   size_t depth, max_depth;
