@@ -406,41 +406,49 @@ bool datetime_add(const struct datetime *a, struct decimal amount, enum datetime
 
 /* --- writing --- */
 
-static void format_offset(const struct datetime *a, struct buf *out) {
-  int offset = a->offset < 0 ? -a->offset : a->offset;
-  if (!a->has_offset) return;
-  if (offset == 0) {
-    buf_add_char(out, 'Z');
-  } else {
-    buf_printf(out, "%c%02d:%02d", a->offset < 0 ? '-' : '+', offset / HOUR_MINUTES, offset % HOUR_MINUTES);
-  }
+/* The sign before a number of so many digits, then the number; where it ends. */
+static char *put(char *at, char sign, unsigned number, int digits) {
+  if (sign) *at++ = sign;
+  for (int i = digits - 1; i >= 0; i--, number /= 10)
+    at[i] = (char)('0' + number % 10);
+  return at + digits;
 }
 
-static void format_time(const struct datetime *a, struct buf *out) {
-  buf_printf(out, "%02u", a->hour);
-  if (a->precision >= DATETIME_MINUTE) buf_printf(out, ":%02u", a->minute);
-  if (a->precision >= DATETIME_SECOND) buf_printf(out, ":%02u", a->second);
-  if (a->precision == DATETIME_FRACTION) {
-    char digits[10] = {0};
-    uint32_t rest = a->nanosecond;
-    for (int i = 8; i >= 0; i--, rest /= 10)
-      digits[i] = (char)('0' + rest % 10);
-    size_t count = a->fraction_digits < 9 ? a->fraction_digits : 9;
-    buf_add_char(out, '.');
-    buf_add(out, digits, count ? count : 3);
+static char *put_offset(const struct datetime *a, char *at) {
+  unsigned offset = (unsigned)(a->offset < 0 ? -a->offset : a->offset);
+  if (!a->has_offset) return at;
+  if (offset == 0) {
+    *at++ = 'Z';
+    return at;
   }
+  at = put(at, a->offset < 0 ? '-' : '+', offset / HOUR_MINUTES, 2);
+  return put(at, ':', offset % HOUR_MINUTES, 2);
+}
+
+static char *put_time(const struct datetime *a, char *at) {
+  at = put(at, 0, a->hour, 2);
+  if (a->precision >= DATETIME_MINUTE) at = put(at, ':', a->minute, 2);
+  if (a->precision >= DATETIME_SECOND) at = put(at, ':', a->second, 2);
+  if (a->precision < DATETIME_FRACTION) return at;
+  size_t count = a->fraction_digits < 9 ? a->fraction_digits : 9;
+  put(at, '.', a->nanosecond, 9);
+  return at + 1 + (count ? count : 3);
+}
+
+size_t datetime_write(const struct datetime *a, char out[DATETIME_TEXT]) {
+  char *at = out;
+  if (a->kind == DATETIME_TIME) return (size_t)(put_time(a, at) - out);
+  at = put(at, 0, (unsigned)a->year, 4);
+  if (a->precision >= DATETIME_MONTH) at = put(at, '-', a->month, 2);
+  if (a->precision >= DATETIME_DAY) at = put(at, '-', a->day, 2);
+  if (a->precision >= DATETIME_HOUR) {
+    *at++ = 'T';
+    at = put_offset(a, put_time(a, at));
+  }
+  return (size_t)(at - out);
 }
 
 void datetime_format(const struct datetime *a, struct buf *out) {
-  if (a->kind == DATETIME_TIME) {
-    format_time(a, out);
-    return;
-  }
-  buf_printf(out, "%04d", a->year);
-  if (a->precision >= DATETIME_MONTH) buf_printf(out, "-%02u", a->month);
-  if (a->precision >= DATETIME_DAY) buf_printf(out, "-%02u", a->day);
-  if (a->precision < DATETIME_HOUR) return;
-  buf_add_char(out, 'T');
-  format_time(a, out);
-  format_offset(a, out);
+  char text[DATETIME_TEXT];
+  buf_add(out, text, datetime_write(a, text));
 }

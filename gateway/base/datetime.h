@@ -61,6 +61,9 @@ bool datetime_add(const struct datetime *a, struct decimal amount, enum datetime
 int64_t datetime_to_ms(const struct datetime *a, int16_t default_offset);
 /* From milliseconds since 1970 in UTC, precision to the millisecond. */
 struct datetime datetime_from_ms(int64_t ms, int16_t offset);
+/* As FHIR writes it; how many bytes. */
+enum { DATETIME_TEXT = 40 };
+size_t datetime_write(const struct datetime *a, char out[DATETIME_TEXT]);
 void datetime_format(const struct datetime *a, struct buf *out);
 int datetime_days_in_month(int year, int month);
 

@@ -207,11 +207,8 @@ static enum status date_op(struct fml_run *run, struct fml_frame *frame, const s
     fml_failed(run, DIAG_MAP_EXECUTION, origin, "the date cannot be moved by that amount");
     return STATUS_OK;
   }
-  struct buf buf;
-  buf_init(&buf, 64);
-  datetime_format(&moment, &buf);
-  text = buf_take_str(&buf, run->arena);
-  buf_release(&buf);
+  char moved[DATETIME_TEXT];
+  text = arena_str(run->arena, str_make(moved, datetime_write(&moment, moved)));
   if (!text.ptr) return STATUS_NOMEM;
   give_text(run, out, text, origin);
   return STATUS_OK;
