@@ -126,11 +126,23 @@ bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
     *out = view(e->scope->items, e->scope->count);
     return true;
   }
+  if (ins->op == FP_OP_VARIABLE) {
+    if (e->run->variables) *out = e->run->variables[ins->number];
+    return true;
+  }
   return ins->exec(e, ins, out);
 }
 
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {
   struct fp_list list;
+  struct fp_found found;
+  int plain = fp_find(e, ins, 2, &found);
+  if (plain < 0 || (plain && found.count == 0)) return plain < 0 ? -1 : 0;
+  if (plain && found.count == 1) {
+    out->kind = FP_NODE;
+    out->node = found.first;
+    return 1;
+  }
   if (!fp_collect_some(e, ins, &list, 2)) return -1;
   if (list.count == 0) return 0;
   if (list.count > 1) {
@@ -317,6 +329,10 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
   }
   *out = list;
   return STATUS_OK;
+}
+
+bool fhirpath_is_condition(const struct fp_program *program) {
+  return program->root->exec == fp_exec_truth;
 }
 
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,

@@ -154,6 +154,10 @@ void fhirpath_fold_raw(struct tree_node *root);
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
                            struct tree_node *focus, bool *out) MUST_USE;
 
+/* The expression is an operator or function that gives at most one Boolean: fhirpath_truth says all that
+   fhirpath_eval does, but empty from false. */
+bool fhirpath_is_condition(const struct fp_program *program);
+
 /* Type the result will have, when known, else NULL. */
 const struct def_type *fhirpath_result_type(const struct fp_program *program);
 /* The system value inside a primitive node (or the item itself): string, Boolean, Integer, Decimal, date … */

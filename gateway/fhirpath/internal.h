@@ -163,6 +163,7 @@ struct fp_ins {
   const struct fp_function *function;
   struct fp_step *steps; /* of a path */
   size_t step_count;
+  bool plain; /* a path of children from a variable or $this, without filters: see fp_find */
   struct fp_item literal;
   const struct fp_constants *constants;
   const struct fp_spec *spec;
@@ -378,6 +379,13 @@ int64_t fp_now_ms(struct fp_eval *e);
 
 /* path.c */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
+/* What a plain path from one node leads to, without a list: how many nodes, up to `stop`, and the first. 1 when it has
+   been looked for, 0 when it is no such path (or begins with several items, or a system value), -1 failed. */
+struct fp_found {
+  struct tree_node *first;
+  size_t count;
+};
+int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out);
 bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out);
 static inline bool fp_step_matches(uint32_t symbol, struct str name, const struct tree_node *node) {
   if (symbol && node->symbol) return symbol == node->symbol;

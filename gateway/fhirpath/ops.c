@@ -11,6 +11,9 @@ static enum fp_truth truth(bool value) {
 enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, 1, &found);
+  if (plain) return plain < 0 ? FP_FAILED : truth(found.count > 0);
   if (!fp_collect_some(e, ins->input, &list, 1)) return FP_FAILED;
   fp_release(e, mark);
   return truth(list.count > 0);
@@ -50,6 +53,9 @@ enum fp_truth fp_test_all(struct fp_eval *e, const struct fp_ins *ins) {
 
 bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   struct fp_list list;
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, 1, &found);
+  if (plain) return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
   if (!fp_collect_some(e, ins->input, &list, 1)) return false;
   return list.count == 0 || fp_push(e, out, list.items[0]);
 }
@@ -157,14 +163,34 @@ static int operands(struct fp_eval *e, const struct fp_ins *ins, struct fp_value
   return is_valueless(&a, left) || is_valueless(&b, right) ? 0 : 1;
 }
 
-enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
+static bool is_equality(enum fp_op op) {
+  return op == FP_OP_EQ || op == FP_OP_NE || op == FP_OP_EQ_TEXT;
+}
+
+static enum fp_truth lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list left, right;
   if (!fp_collect(e, ins->input, &left) || !fp_collect(e, ins->right, &right)) return FP_FAILED;
-  bool negate = ins->op == FP_OP_NE || ins->op == FP_OP_NEQUIV;
-  enum fp_truth value = ins->op == FP_OP_EQ || ins->op == FP_OP_NE ? fp_lists_equal(e, &left, &right)
-                                                                   : fp_lists_equivalent(e, &left, &right);
+  enum fp_truth value =
+      is_equality(ins->op) ? fp_lists_equal(e, &left, &right) : fp_lists_equivalent(e, &left, &right);
   fp_release(e, mark);
+  return value;
+}
+
+/* A path against one literal, without lists: as fp_lists_equal has it. */
+static enum fp_truth equals_literal(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, SIZE_MAX, &found);
+  if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
+  if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
+  struct fp_item item = {.kind = FP_NODE, .node = found.first};
+  return fp_count(e, 1) ? fp_equal(e, &item, &ins->right->literal) : FP_FAILED;
+}
+
+enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
+  bool negate = ins->op == FP_OP_NE || ins->op == FP_OP_NEQUIV;
+  enum fp_truth value =
+      is_equality(ins->op) && ins->right->op == FP_OP_CONST ? equals_literal(e, ins) : lists_compared(e, ins);
   if (!negate || value == FP_UNKNOWN || value == FP_FAILED) return value;
   return truth(value == FP_FALSE);
 }
@@ -304,10 +330,22 @@ bool fp_exec_concat(struct fp_eval *e, const struct fp_ins *ins, struct fp_list 
 
 /* --- calls */
 
+/* At most one node of a plain path stands in `slot`. */
+static bool collect_input(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *in) {
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, 2, &found);
+  if (plain <= 0 || found.count > 1) return plain >= 0 && fp_collect(e, ins->input, in);
+  slot->kind = FP_NODE;
+  slot->node = found.first;
+  *in = (struct fp_list){slot, found.count, found.count};
+  return true;
+}
+
 bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   const struct fp_function *function = ins->function;
   struct fp_list in;
-  if (!fp_collect(e, ins->input, &in)) return false;
+  struct fp_item slot;
+  if (!collect_input(e, ins, &slot, &in)) return false;
   if (in.count == 0 && function->empty == FP_EMPTY_EMPTY) return true;
   if (in.count > 1 && function->take == FP_TAKE_ONE)
     return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "%s() takes a single item, there are %zu",

@@ -122,6 +122,48 @@ bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, s
   return true;
 }
 
+/* --- plain paths */
+
+static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node,
+                       size_t stop, struct fp_found *out) {
+  const struct fp_step *step = &ins->steps[depth];
+  bool found = false;
+  size_t visited = 0;
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    visited++;
+    if (!fp_step_matches(step->symbol, step->name, child)) {
+      if (found) break; /* repetitions are adjacent */
+      continue;
+    }
+    found = true;
+    if (is_nothing(child)) continue;
+    if (e->mark_read) child->flags |= TREE_READ;
+    if (depth + 1 < ins->step_count) {
+      if (!find_below(e, ins, depth + 1, child, stop, out)) return false;
+    } else if (out->count++ == 0) {
+      out->first = child;
+    }
+    if (out->count >= stop) return true;
+  }
+  return fp_count(e, visited);
+}
+
+int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
+  if (!ins->plain) return 0;
+  const struct fp_item *items = e->scope->items;
+  size_t count = e->scope->count;
+  if (ins->input->op == FP_OP_VARIABLE) {
+    const struct fp_list *list = e->run->variables ? &e->run->variables[ins->input->number] : NULL;
+    items = list ? list->items : NULL;
+    count = list ? list->count : 0;
+  }
+  *out = (struct fp_found){0};
+  if (count == 0) return 1;
+  if (count > 1 || items->kind != FP_NODE) return 0;
+  bool good = find_below(e, ins, 0, items->node, stop, out) && (out->count <= e->max_items || fp_limit(e));
+  return good ? 1 : -1;
+}
+
 bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   return fp_path(e, ins, out, SIZE_MAX);
 }

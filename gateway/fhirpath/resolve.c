@@ -55,8 +55,10 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
     if (!path) return false;
     path->steps = ARENA_ARRAY(r->arena, struct fp_step, FP_PATH_STEPS);
     path->input = code->ins;
+    path->plain = code->ins->op == FP_OP_THIS || code->ins->op == FP_OP_VARIABLE;
     if (!path->steps) return false;
   }
+  path->plain &= step.kind == FP_STEP_CHILD;
   path->steps[path->step_count++] = step;
   path->offset = (uint32_t)offset;
   code->ins = path;

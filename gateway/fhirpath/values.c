@@ -173,10 +173,9 @@ bool fp_value_text(struct fp_eval *e, const struct fp_value *value, struct str *
 }
 
 bool fp_datetime_text(struct fp_eval *e, const struct datetime *value, struct str *out) {
-  struct buf buf;
-  buf_init(&buf, TEXT_MAX);
-  datetime_format(value, &buf);
-  return fp_take_buf(e, &buf, out);
+  char text[DATETIME_TEXT];
+  *out = arena_str(e->arena, str_make(text, datetime_write(value, text)));
+  return out->ptr || fp_nomem(e);
 }
 
 /* --- types */

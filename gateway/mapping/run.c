@@ -172,6 +172,18 @@ static bool push_node(struct fml_run *run, struct tree_node *node) {
 /* --- expressions -----------------------------------------------------------------------------------------
  */
 
+/* Where its diagnostics point, and what its variables are. */
+static void before_expression(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
+                              const struct fp_item *focus) {
+  run->at = (struct diag_at){.expression = expr->text};
+  const struct tree_node *node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
+  if (node && node->offset) {
+    run->at.source = run->params->source;
+    run->at.offset = tree_offset(node);
+  }
+  run->fp.variables = frame ? frame->lists : NULL;
+}
+
 enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                      const struct fp_item *focus, struct fp_list *out) {
   struct fp_item slot;
@@ -180,13 +192,7 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
     slot = *focus;
     input = (struct fp_list){&slot, 1, 1};
   }
-  run->at = (struct diag_at){.expression = expr->text};
-  const struct tree_node *node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
-  if (node && node->offset) {
-    run->at.source = run->params->source;
-    run->at.offset = tree_offset(node);
-  }
-  run->fp.variables = frame ? frame->lists : NULL;
+  before_expression(run, frame, expr, focus);
   enum status status = fhirpath_eval(expr->program, &run->fp, input, out);
   if (status != STATUS_INVALID) return status;
   run->failed = true;
@@ -194,11 +200,23 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
   return STATUS_INVALID;
 }
 
+/* An expression that gives one Boolean or nothing: no list is made. */
+static enum status plain_truth(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
+                               const struct fp_item *item, bool *out) {
+  before_expression(run, frame, expr, item);
+  enum status status = fhirpath_truth(expr->program, &run->fp, item->node, out);
+  if (status != STATUS_INVALID) return status;
+  run->failed = true;
+  return STATUS_OK;
+}
+
 /* Empty and a failed evaluation count as false. */
 static enum status truth(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                          const struct fp_item *item, bool *out) {
   struct fp_list list = {0};
   *out = false;
+  if (item->kind == FP_NODE && fhirpath_is_condition(expr->program))
+    return plain_truth(run, frame, expr, item, out);
   enum status status = fml_eval(run, frame, expr, item, &list);
   if (status == STATUS_INVALID) return STATUS_OK;
   if (status != STATUS_OK || list.count == 0) return status;

@@ -1,5 +1,6 @@
-/* test_fold.c - what is made when an expression is compiled gives what making it while running gives: a union that begins with {} is
- * never folded, so each row is asked both ways. */
+/* test_fold.c - what is made when an expression is compiled gives what making it while running gives, and paths that are walked without
+ * lists give what others give: a union that begins with {} is never folded, and a path with a filter never walked that way, so each
+ * row is asked both ways. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "fhirpath/fhirpath.h"
 
 static const char document[] = "{\"text\":\"b\",\"number\":1,\"decimal\":1.0,\"digits\":\"1\",\"yes\":true,\"none\":null,"
-                               "\"object\":{\"a\":\"b\"},\"many\":[\"a\",\"b\"],\"accent\":\"caf\\u00e9\",\"blank\":\"\"}";
+                               "\"object\":{\"a\":\"b\",\"c\":{\"d\":1}},\"rows\":[{\"a\":\"b\"},{\"a\":null},{\"a\":[\"b\",\"c\"]}],\"one\":[{\"a\":\"B\"}],\"many\":[\"a\",\"b\"],\"accent\":\"caf\\u00e9\",\"blank\":\"\"}";
 
 static const char *const needles[] = {
     "'a'", "'b'", "'A'", "''", "'b '", "'ab'", "'caf\\u00e9'", "'cafe\\u0301'", "1", "2", "1.0", "1.00", "true", "false", "{}",
@@ -26,7 +27,11 @@ struct fixture {
   struct diag_list diags;
   struct tree_node *root;
   struct source source;
+  struct fp_item items[3]; /* of the variables */
+  struct fp_list variables[4];
 };
+static const struct fp_variable variables[] = {
+    {.name = STR("none")}, {.name = STR("node")}, {.name = STR("two")}, {.name = STR("text")}};
 
 static int set_up(void **state) {
   struct arena *arena = arena_new(64 << 20);
@@ -35,7 +40,13 @@ static int set_up(void **state) {
   diag_list_init(&f->diags, arena);
   f->source = source_make(STR("doc"), str_of(document));
   *state = f;
-  return tree_read_json(&f->source, NULL, arena, &f->diags, &f->root) == STATUS_OK ? 0 : -1;
+  if (tree_read_json(&f->source, NULL, arena, &f->diags, &f->root) != STATUS_OK) return -1;
+  f->items[0] = f->items[1] = (struct fp_item){.kind = FP_NODE, .node = f->root};
+  f->items[2] = (struct fp_item){.kind = FP_STRING, .string = STR("b")};
+  f->variables[1] = (struct fp_list){f->items, 1, 1};
+  f->variables[2] = (struct fp_list){f->items, 2, 2};
+  f->variables[3] = (struct fp_list){f->items + 2, 1, 1};
+  return 0;
 }
 
 static int tear_down(void **state) {
@@ -48,14 +59,23 @@ static const struct fp_program *compile(struct fixture *f, struct str text, cons
   struct source *source = ARENA_NEW(f->arena, struct source);
   struct fp_program *program;
   *source = source_make(STR("expression"), text);
-  struct fp_compile options = {.source = source, .to = text.len, .limits = limits};
+  struct fp_compile options = {
+      .source = source, .to = text.len, .limits = limits, .variables = variables, .variable_count = 4};
   assert_int_equal(fhirpath_compile(&options, f->arena, &f->diags, &program, NULL), STATUS_OK);
   return program;
 }
 
+/* Names of what was read; the next expression begins anew. */
+static void take_reads(struct tree_node *node, struct buf *out) {
+  if (node->flags & TREE_READ) buf_printf(out, " %.*s", STR_ARG(node->name));
+  node->flags &= (uint8_t)~TREE_READ;
+  for (struct tree_node *child = node->child; child; child = child->next)
+    take_reads(child, out);
+}
+
 /* The status, the items one a line with their types, and what was read. */
 static struct str outcome(struct fixture *f, struct str text) {
-  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .mark_read = true};
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = f->variables, .mark_read = true};
   struct fp_item focus;
   struct fp_list items;
   struct buf out;
@@ -67,10 +87,7 @@ static struct str outcome(struct fixture *f, struct str text) {
     buf_add_str(&out, fhirpath_type_name(&items.items[i], f->arena));
     fhirpath_print(&items.items[i], &out);
   }
-  for (struct tree_node *node = f->root->child; node; node = node->next) {
-    if (node->flags & TREE_READ) buf_printf(&out, " %.*s", STR_ARG(node->name));
-    node->flags &= (uint8_t)~TREE_READ;
-  }
+  take_reads(f->root, &out);
   struct str result = buf_take_str(&out, f->arena);
   buf_release(&out);
   return result;
@@ -161,8 +178,36 @@ static enum status limited(struct fixture *f, const char *text, size_t items) {
   struct fp_item focus;
   struct fp_list out;
   limits.items = items;
-  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .limits = &limits};
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .limits = &limits, .variables = f->variables};
   return fhirpath_eval(compile(f, str_of(text), NULL), &run, fp_one_node(&focus, f->root), &out);
+}
+
+static const char *const paths[] = {"text",     "number",       "none",      "missing",  "many",       "object",        "object.a",
+                                    "object.c.d", "rows.a",     "one.a",     "object.x.y", "yes",       "%none.text",    "%node.text",
+                                    "%node.rows.a", "%two.text", "%two.none", "%text.text", "%node.many", "%node.one.a.b", "blank"};
+static const char *const uses[] = {
+    "%s.exists()", "%s.empty()", "%s.exists().not()", "%s.first()", "%s.first().exists()", "%s.count()", "%s = 'b'", "%s != 'b'",
+    "%s = 'B'", "%s = 1", "%s = 1.0", "%s = true", "%s ~ 'B'", "%s in ('a' | 'b')", "%s in (1 | 'b')", "%s.trim()", "%s & 'x'",
+    "%s > 0", "iif(%s = 'b', 1, 2)", "%s.combine('x')", "%s.matches('b')", "%s and true", "where(%s = 'b').count()", "%s"};
+
+/* The path stands once in each use, alone or with a filter that takes nothing away. */
+static struct str using(struct fixture *f, const char *use, const char *path, const char *filter) {
+  const char *at = strstr(use, "%s");
+  return arena_printf(f->arena, "%.*s%s%s%s", (int)(at - use), use, path, filter, at + 2);
+}
+
+static void a_plain_path_gives_what_others_give(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t k = 0; k < sizeof uses / sizeof *uses; k++)
+      same(f, using(f, uses[k], paths[i], ""), using(f, uses[k], paths[i], ".where(true)"));
+}
+
+static void plain_paths_keep_the_limit_of_items(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(limited(f, "rows.a = 'b'", 4), STATUS_OK);
+  assert_int_equal(limited(f, "rows.a = 'b'", 3), STATUS_OK);
+  assert_int_equal(limited(f, "rows.a = 'b'", 2), STATUS_INVALID);
 }
 
 static void a_folded_list_counts_its_items(void **state) {
@@ -176,6 +221,7 @@ int main(void) {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
   const struct CMUnitTest tests[] = {WITH(a_folded_union_is_the_same_list), WITH(membership_is_the_same),
                                      WITH(lists_of_every_length_are_the_same), WITH(only_what_is_constant_is_folded),
-                                     WITH(a_folded_list_counts_its_items)};
+                                     WITH(a_folded_list_counts_its_items), WITH(a_plain_path_gives_what_others_give),
+                                     WITH(plain_paths_keep_the_limit_of_items)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
