@@ -119,9 +119,11 @@ static void when_durable(void *context, void (*done)(void *done_context, enum st
   relay_promise(context, &waiting->promise);
 }
 
+/* A decision is durable: the senders look at the end of a group, and there may be no other. */
 static void kick(void *context) {
   struct relay *relay = context;
-  relay->accepted = relay->decided = true; /* at the end of the group the senders look */
+  relay->accepted = relay->decided = true;
+  relay_group_touch(relay);
 }
 
 static void metrics(void *context, struct buf *out) {
