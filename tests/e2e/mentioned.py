@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows.
+"""Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows; and a merge keeps its place
+among the messages of the record that goes.
 
     mentioned.py                KETLINK names the program; ketlink-relay stands beside it
 """
@@ -14,7 +15,8 @@ sys.path.insert(0, str(ROOT / "tests/fault"))
 import bed  # noqa: E402
 import ehr  # noqa: E402
 
-RELAY = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve().with_name("ketlink-relay")
+KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
+RELAY = KETLINK.with_name("ketlink-relay")
 PACK = ROOT / "build/definitions.pack"
 PATIENCE = 30
 FULL, THIN = "PID|1||{}^^^RIVERSIDE^MR||Doe^Jordan||19840229|F|||{}^^Springfield^IL", "PID|||{}^^^RIVERSIDE^MR||Doe"
@@ -99,6 +101,30 @@ def leave_whole(bench, shape):
     bench.hospital.stop()
 
 
+def keep_order(work, certs):
+    """What was told of the record that goes waits for somebody; the merge that came after it waits too, the record that stays does not."""
+    bench = Bench(work / "merge", certs, "update")
+    try:
+        bench.hospital.refuse = lambda resource: "7 Oak St" in str(resource)
+        bench.adt("A04", "OLD", "7 Oak St")
+        bench.until(lambda: bed.holds(bench.work / "log", b"\nparked "), "was not refused")
+        bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR||||||Doe")
+        bench.adt("A04", "NEW", "1 Ash St")
+        bench.until(lambda: bench.patients("NEW") == ["1 Ash St"], "the record that stays did not go on")
+        expect(bench.patients("OLD") == [], "the merge went first", bench.patients("OLD"))
+        bench.hospital.refuse = None
+        subprocess.run([KETLINK, "queue", "retry", "--config", bench.work / "relay.ini", "1"], check=True, stdout=subprocess.DEVNULL)
+        bench.until(lambda: bench.patients("OLD") == ["7 Oak St", None], "not in order", bench.patients("OLD"))
+        expect(bench.patients("NEW") == ["1 Ash St"], "the merge changed the record that stays", bench.patients("NEW"))
+        merged = [resource for kind, identity, resource in bench.hospital.commits if kind == "Patient"][-1]
+        expect(merged["active"] is False and merged["link"][0]["type"] == "replaced-by", merged)
+        expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
+    finally:
+        if not bench.relay.ended():
+            bench.relay.kill()
+    bench.hospital.stop()
+
+
 def main():
     if not RELAY.exists() or not PACK.exists():
         print(f"skipped: {RELAY} or {PACK} is not there")
@@ -109,7 +135,8 @@ def main():
         subprocess.run([ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
         for shape in shapes:
             try_shape(pathlib.Path(folder), certs, shape)
-    print(f"mentioned: in {len(shapes)} shapes, results left the patient as ADT told it")
+        keep_order(pathlib.Path(folder), certs)
+    print(f"mentioned: in {len(shapes)} shapes, results left the patient as ADT told it; a merge kept its place")
     return 0
 
 
