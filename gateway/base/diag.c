@@ -56,7 +56,19 @@ static void add_printable(struct buf *out, struct str value, size_t from, size_t
   }
 }
 
+/* Short, and every byte stands for itself: as nearly all values are. */
+static bool is_plain(struct str value) {
+  if (value.len > DIAG_QUOTE_MAX) return false;
+  for (size_t i = 0; i < value.len; i++)
+    if (value.ptr[i] < 0x20 || value.ptr[i] >= 0x7F || value.ptr[i] == '"' || value.ptr[i] == '\\') return false;
+  return true;
+}
+
 struct str diag_quote(struct arena *arena, struct str value) {
+  if (value.len && is_plain(value)) {
+    struct str copy = arena_str(arena, value);
+    return copy.ptr ? copy : STR("");
+  }
   struct buf out;
   buf_init(&out, (size_t)DIAG_QUOTE_MAX * 8);
   size_t at = 0;
@@ -80,7 +92,12 @@ enum { VALUE_BEGINS = 0x01, VALUE_ENDS = 0x02 };
 struct str diag_value(struct arena *arena, struct str value) {
   struct str quoted = diag_quote(arena, value);
   if (!quoted.len) return quoted;
-  return arena_printf(arena, "%c%.*s%c", VALUE_BEGINS, STR_ARG(quoted), VALUE_ENDS);
+  char *marked = arena_alloc(arena, quoted.len + 3);
+  if (!marked) return (struct str){0};
+  marked[0] = VALUE_BEGINS;
+  memcpy(marked + 1, quoted.ptr, quoted.len);
+  marked[quoted.len + 1] = VALUE_ENDS;
+  return str_make(marked, quoted.len + 2);
 }
 
 /* A message without its marks; with `hide` … stands for what they mark. */

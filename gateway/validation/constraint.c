@@ -89,6 +89,7 @@ static struct fp_run run_of(struct validation_walk *walk, struct diag_list *diag
                          .arena = walk->run->arena,
                          .diags = diags,
                          .steps = &walk->steps,
+                         .matching = &walk->matching,
                          .resource = walk->resource,
                          .root_resource = walk->container,
                          .conforms = conforms,
@@ -131,6 +132,7 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
   }
   struct diag_list diags;
   size_t kept = walk->kept;
+  const void *matching = walk->matching;
   struct arena_mark mark = arena_mark(walk->run->arena);
   struct fp_run run = run_of(walk, &diags);
   enum status status = fhirpath_truth(program, &run, visit->node, &holds);
@@ -140,7 +142,7 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
     rule->logical ? defer_broken(visit, rule, why) : report_broken(visit, rule, why);
     return;
   }
-  if (walk->kept == kept) arena_rewind(walk->run->arena, mark);
+  if (walk->kept == kept && walk->matching == matching) arena_rewind(walk->run->arena, mark);
   if (!holds) validation_report_rule(walk, visit->node, &rule->constraint);
 }
 

@@ -261,6 +261,7 @@ struct validation_walk {
   size_t nesting;             /* profiles that are being checked, each because of the one before */
   struct validation_pending *pending, *last_pending; /* to be checked when the others are done */
   size_t steps;               /* that all rules together may still take */
+  void *matching;             /* what regular expressions work in, kept for all rules */
   size_t kept;                /* counts what was put into the arena to stay */
   size_t malformed; /* findings so far that leave rules nothing to work on: wrong kinds, formats, repeats */
   struct validation_broken *broken; /* rules that could not be evaluated, latest first */

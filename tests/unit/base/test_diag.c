@@ -137,6 +137,9 @@ static void test_hostile(void **state) {
   assert_string_equal(quoted.ptr, "a\\\"b\\\\\\n\\t\\u0001\\u202e\\xffz");
   quoted = diag_quote(arena, str_make(longer, sizeof longer));
   assert_int_equal(quoted.len, DIAG_QUOTE_MAX + 3);
+  for (size_t len = DIAG_QUOTE_MAX - 1; len <= DIAG_QUOTE_MAX; len++)
+    assert_int_equal(diag_quote(arena, str_make(longer, len)).len, len);
+  assert_int_equal(diag_quote(arena, str_make(longer, DIAG_QUOTE_MAX + 1)).len, DIAG_QUOTE_MAX + 3);
   diag_error(&list, DIAG_JSON_SYNTAX, &at, "one\ntwo \"%s\"", "\xE2\x80\xA8");
   assert_string_equal(list.first->message.ptr, "one\\ntwo \"\\u2028\"");
   assert_string_equal(list.first->file.ptr, "a\\nb\\xff.json");
