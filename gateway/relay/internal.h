@@ -82,7 +82,7 @@ enum status relay_ways_open(const struct relay_config *config, const struct host
                             struct diag_list *diags, struct relay_ways **out) MUST_USE;
 void relay_ways_leave(struct relay_ways *ways);
 
-/* --- accept.c: text -> records -> the store --- */
+/* --- accept.c: text -> records (map.h) -> the store --- */
 
 struct relay_input {
   struct str source;  /* who gives it: name of the folder, "http" */

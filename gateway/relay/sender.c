@@ -14,7 +14,7 @@
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
-enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000 };
+enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 16 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -48,6 +48,8 @@ struct relay_sender {
   const struct relay_destination_config *config;
   struct event *timer;
   struct job *jobs;
+  struct arena *idle[IDLE_ARENAS]; /* of jobs that have ended, wiped */
+  size_t idle_count;
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   enum relay_trouble trouble;
   unsigned failures; /* one after the other */
@@ -279,6 +281,20 @@ static void note_trouble(struct relay_sender *sender, const struct relay_verdict
 
 /* --- one record --- */
 
+/* Memory that was used a moment ago is near; what comes anew from the system is not. */
+static struct arena *take_arena(struct relay_sender *sender) {
+  return sender->idle_count ? sender->idle[--sender->idle_count] : arena_new(JOB_ARENA_BYTES);
+}
+
+static void give_arena_back(struct relay_sender *sender, struct arena *arena) {
+  if (!arena || sender->idle_count == IDLE_ARENAS) {
+    arena_free(arena);
+    return;
+  }
+  arena_reset(arena);
+  sender->idle[sender->idle_count++] = arena;
+}
+
 static void end_job(struct job *job) {
   struct relay_sender *sender = job->sender;
   for (struct job **at = &sender->jobs; *at; at = &(*at)->next) {
@@ -290,7 +306,7 @@ static void end_job(struct job *job) {
   sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
-  arena_free(job->arena);
+  give_arena_back(sender, job->arena);
   free(job);
 }
 
@@ -505,7 +521,7 @@ static struct job *new_job(struct relay_sender *sender) {
   job->next = sender->jobs;
   sender->jobs = job;
   sender->in_flight++;
-  job->arena = arena_new(JOB_ARENA_BYTES);
+  job->arena = take_arena(sender);
   job->timer = event_new(sender->relay->base, -1, 0, on_timer, job);
   if (job->arena && job->timer) {
     diag_list_init(&job->diags, job->arena);
@@ -620,6 +636,8 @@ size_t relay_sender_busy(const struct relay_sender *sender) {
 void relay_sender_close(struct relay_sender *sender) {
   if (!sender) return;
   if (sender->timer) event_free(sender->timer);
+  while (sender->idle_count)
+    arena_free(sender->idle[--sender->idle_count]);
   free(sender);
 }
 
