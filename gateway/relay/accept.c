@@ -1,5 +1,5 @@
 /* accept.c - records that were mapped -> the store. */
-#include "relay/map.h"
+#include "relay/mapper.h"
 
 struct accepting {
   struct relay *relay;
@@ -57,5 +57,17 @@ struct relay_accepted relay_accept(struct relay *relay, const struct relay_input
                                   .context = &accepting};
   enum status status = relay_map(&mapping);
   conclude(&result, status, mapping.bad, mapping.parked);
+  return result;
+}
+
+struct relay_accepted relay_accept_mapped(struct relay *relay, struct relay_task *task) {
+  struct relay_accepted result = {0};
+  struct accepting accepting = {.relay = relay, .input = &task->input, .diags = &task->diags, .result = &result};
+  enum status status = STATUS_OK;
+  for (const struct relay_kept *kept = task->records; kept && status == STATUS_OK; kept = kept->next) {
+    arena_reset(relay->record);
+    status = put_record(&accepting, &kept->mapped);
+  }
+  conclude(&result, status == STATUS_OK ? task->status : status, task->bad, task->parked);
   return result;
 }

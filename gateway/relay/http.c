@@ -4,7 +4,7 @@
 #include <strings.h>
 #include "base/secret.h"
 #include "console/console.h"
-#include "relay/internal.h"
+#include "relay/mapper.h"
 
 enum { REQUEST_MS = 30000, TOKEN_BYTES = 4096, RETRY_SECONDS = 30 };
 
@@ -14,6 +14,13 @@ struct posted {
   struct console_reply *reply;
   int status;
   struct buf answer;
+};
+
+/* A posted body whose records are mapped. */
+struct mapping {
+  struct relay_task task;
+  struct relay *relay;
+  struct console_reply *reply;
 };
 
 /* Who waits for a group without records: a decision about the queue. */
@@ -73,30 +80,68 @@ static struct str name_by_type(struct str type) {
   return STR("body.json");
 }
 
-static void post(void *context, struct str body, struct str content_type, struct console_reply *reply) {
-  struct relay *relay = context;
-  struct diag_list diags;
-  struct relay_input input = {.source = STR("http"),
-                              .name = name_by_type(content_type),
-                              .text = body,
-                              .to = &relay->config->post_to};
-  if (relay->stopping) {
-    console_problem(reply, 503, "the relay is stopping: send it again later");
-    return;
-  }
-  arena_reset(relay->records);
-  diag_list_init(&diags, relay->records);
-  struct relay_accepted accepted = relay_accept(relay, &input, &diags);
-  RELAY_LOG(relay, accepted.bad ? RELAY_WARNING : RELAY_INFO, "posted",
-            RELAY_NUMBER("records", (int64_t)accepted.records),
-            RELAY_NUMBER("again", (int64_t)accepted.again), RELAY_NUMBER("bad", (int64_t)accepted.bad));
-  if (accepted.status == STATUS_OK || accepted.status == STATUS_INVALID)
-    answer_later(relay, reply, &accepted, &diags);
-  else if (accepted.status == STATUS_LIMIT)
+static void answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
+                   const struct diag_list *diags) {
+  RELAY_LOG(relay, accepted->bad ? RELAY_WARNING : RELAY_INFO, "posted",
+            RELAY_NUMBER("records", (int64_t)accepted->records),
+            RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad));
+  if (accepted->status == STATUS_OK || accepted->status == STATUS_INVALID)
+    answer_later(relay, reply, accepted, diags);
+  else if (accepted->status == STATUS_LIMIT)
     console_answer(reply, 503, STR("text/plain"), STR("the store is full: send it again later\n"),
                    RETRY_SECONDS);
   else
     console_problem(reply, 503, "it could not be taken: send it again later");
+}
+
+static void take_now(struct relay *relay, const struct relay_input *input, struct console_reply *reply) {
+  struct diag_list diags;
+  arena_reset(relay->records);
+  diag_list_init(&diags, relay->records);
+  struct relay_accepted accepted = relay_accept(relay, input, &diags);
+  answer(relay, reply, &accepted, &diags);
+}
+
+static void put(struct relay *relay, struct relay_task *task, struct console_reply *reply) {
+  struct relay_accepted accepted = relay_accept_mapped(relay, task);
+  answer(relay, reply, &accepted, &task->diags);
+}
+
+static void mapped(void *context, struct relay_task *task) {
+  struct mapping *mapping = context;
+  if (task->status == STATUS_UNAVAILABLE)
+    console_problem(mapping->reply, 503, "the relay is stopping: send it again later");
+  else if (task->status == STATUS_NOMEM)
+    take_now(mapping->relay, &task->input, mapping->reply);
+  else
+    put(mapping->relay, task, mapping->reply);
+  relay_task_release(task);
+  free(mapping);
+}
+
+static void take_later(struct relay *relay, const struct relay_input *input, struct console_reply *reply) {
+  struct mapping *mapping = calloc(1, sizeof *mapping);
+  if (mapping) {
+    *mapping = (struct mapping){.relay = relay, .reply = reply};
+    mapping->task = (struct relay_task){.input = *input, .done = mapped, .context = mapping};
+    if (relay_mapper_give(relay->mapper, &mapping->task) == STATUS_OK) return;
+  }
+  free(mapping);
+  console_problem(reply, 503, "no memory: send it again later");
+}
+
+static void post(void *context, struct str body, struct str content_type, struct console_reply *reply) {
+  struct relay *relay = context;
+  struct relay_input input = {.source = STR("http"),
+                              .name = name_by_type(content_type),
+                              .text = body,
+                              .to = &relay->config->post_to};
+  if (relay->stopping)
+    console_problem(reply, 503, "the relay is stopping: send it again later");
+  else if (relay_mapper_wants(relay->mapper, body.len))
+    take_later(relay, &input, reply);
+  else
+    take_now(relay, &input, reply);
 }
 
 /* --- the rest --- */

@@ -17,6 +17,8 @@ struct relay_sender;
 struct relay_folder;
 struct relay_webhook;
 struct relay_listener;
+struct relay_mapper;
+struct relay_task;
 
 /* --- log.c: one event, one line on stderr; never a patient's data --- */
 
@@ -101,6 +103,8 @@ struct relay_accepted {
 /* Each record joins the group. All or none of an input: a bad record refuses the input whole, unless it is
    NDJSON, where the others are taken. */
 struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct diag_list *diags);
+/* The same of a text that was mapped already (mapper.h); findings go to the task's. */
+struct relay_accepted relay_accept_mapped(struct relay *relay, struct relay_task *task);
 
 /* --- outcome.c: what a conversation says about its record; pure --- */
 
@@ -236,6 +240,7 @@ struct relay {
   struct relay_listener *listeners[RELAY_MLLP_MAX];
   struct console *console;
   struct relay_webhook *webhook;
+  struct relay_mapper *mapper;
   struct arena *records; /* of the input that is taken in */
   struct arena *record;  /* of one record of it */
   /* group.c */

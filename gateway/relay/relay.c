@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "console/console.h"
-#include "relay/internal.h"
+#include "relay/mapper.h"
 
 enum {
   PRIORITIES = 2, /* what comes in and answers; then the commit */
@@ -219,6 +219,11 @@ static bool is_answering(const struct relay *relay) {
   return false;
 }
 
+/* Nothing is under way, and nobody is owed an answer. */
+static bool is_over(const struct relay *relay) {
+  return !busy(relay) && !relay->promised && !is_answering(relay) && !relay_mapper_is_busy(relay->mapper);
+}
+
 static void on_deadline(evutil_socket_t socket, short what, void *context) {
   struct relay *relay = context;
   (void)socket;
@@ -340,6 +345,7 @@ static enum status open_loop(struct whole *whole) {
   if (status == STATUS_OK) status = relay_group_open(relay);
   if (status == STATUS_OK) status = relay_fiber_pool_new(IDLE_FIBERS, &relay->fibers);
   if (status == STATUS_OK) status = delivery_loop_new(relay->base, CONNECTIONS, &relay->loop);
+  if (status == STATUS_OK) status = relay_mapper_open(relay, &relay->mapper);
   return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
 }
 
@@ -422,6 +428,7 @@ static void close_ends(struct relay *relay) {
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
+  relay_mapper_close(relay->mapper);
   if (relay->base && relay->commit) relay_group_close(relay);
   if (!under_way) close_ends(relay);
   relay_signals_close(whole->signals);
@@ -460,7 +467,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
             RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
   relay_tell_left(relay);
   relay_notify("READY=1");
-  while (relay->fatal == STATUS_OK && !(relay->stopping && !busy(relay) && !relay->promised && !is_answering(relay))) {
+  while (relay->fatal == STATUS_OK && !(relay->stopping && is_over(relay))) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
     if (event_base_got_break(relay->base)) break;
   }

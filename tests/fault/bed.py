@@ -174,9 +174,10 @@ def judge(name, server, wanted, relay, work):
     return faults
 
 
-def end(given, server, relay, work, faults):
-    """Of an oracle's run, after its judge: what was acknowledged, that the run proves something, how the relay ended."""
-    missing = set(range(given.records)) - acknowledged(work)
+def end(given, server, relay, work, faults, taken=None):
+    """Of an oracle's run, after its judge: what was acknowledged (`taken`, else what was moved to done/), that the run proves
+    something, how the relay ended."""
+    missing = set(range(given.records)) - (acknowledged(work) if taken is None else taken)
     if missing:
         faults.append(f"not taken: {sorted(missing)[:10]}")
     if given.rate and not server.injected:

@@ -1,0 +1,55 @@
+/*
+ * mapper.h - private to relay: large texts are mapped on a thread of their own, while the loop stores and delivers what came
+ * before: mapping and validating are a third of the work.
+ *
+ * Order. What is given is done in the order in which it was given, and nothing that comes later overtakes it: relay_mapper_wants
+ * says whether a text must wait behind others. Ownership. A task goes from the loop to the thread and back; between them they
+ * share nothing but the queue, under its lock, and ways and configuration, which do not change. Of what the thread has ready,
+ * MAPPER_READY lie waiting at most, then it rests; and what becomes of a text may have MAPPER_TASK_BYTES: it is done as NOMEM
+ * when it needs more, and the loop maps it, which keeps no more than one record of it.
+ *
+ * Threads: all calls on the loop's; `done` is called there. Without a thread (no memory, a limit of the system) everything is
+ * mapped by the loop.
+ */
+#ifndef KETLINK_RELAY_MAPPER_H
+#define KETLINK_RELAY_MAPPER_H
+
+#include "relay/map.h"
+
+enum { MAPPER_SMALL_BYTES = 8 << 10, MAPPER_READY = 2, MAPPER_TASK_BYTES = 32 << 20 };
+
+struct relay_kept;
+/* A text and what became of it. The caller sets the first group; `text` lives until the task is done. */
+struct relay_task {
+  struct relay_input input;
+  size_t room; /* for what becomes of it; 0: MAPPER_TASK_BYTES */
+  void (*done)(void *context, struct relay_task *task); /* the task may be freed there */
+  void *context;
+  /* what was made */
+  struct arena *arena;
+  struct diag_list diags;
+  struct relay_kept *records;
+  size_t bad, parked;
+  enum status status; /* UNAVAILABLE: the relay ended before; NOMEM: to be mapped by the loop */
+  /* private */
+  struct relay_task *next;
+  struct relay_kept **records_end;
+  struct relay_ways *ways;
+};
+struct relay_kept {
+  struct relay_kept *next;
+  struct relay_mapped mapped;
+};
+
+/* After relay_signals_open: threads inherit the mask. */
+enum status relay_mapper_open(struct relay *relay, struct relay_mapper **out) MUST_USE;
+/* Waits for the thread; what it has not ended is done as UNAVAILABLE. NULL is allowed. */
+void relay_mapper_close(struct relay_mapper *mapper);
+bool relay_mapper_is_busy(const struct relay_mapper *mapper);
+/* A text of so many bytes goes to the thread: it is large, or others wait already. */
+bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes);
+/* NOMEM: nothing was taken. Release the task when it is done. */
+enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *task) MUST_USE;
+void relay_task_release(struct relay_task *task);
+
+#endif
