@@ -3,6 +3,18 @@
 #include <unistd.h>
 #include "outbox/internal.h"
 
+enum { PAGES_A_SIGN = 4096, INSTRUCTIONS_A_SIGN = 1000000 };
+
+struct signs {
+  void (*show)(void); /* or NULL */
+};
+
+static int show_sign(void *context) {
+  const struct signs *signs = context;
+  if (signs->show) signs->show();
+  return 0;
+}
+
 static enum status check_copy(sqlite3 *copy, const char *path, struct diag_list *diags) {
   sqlite3_stmt *check = NULL;
   enum status status = STATUS_INVALID;
@@ -14,10 +26,14 @@ static enum status check_copy(sqlite3 *copy, const char *path, struct diag_list 
   return status;
 }
 
-static enum status copy_into(struct outbox *outbox, sqlite3 *copy) {
+static enum status copy_into(struct outbox *outbox, sqlite3 *copy, struct signs *signs) {
   sqlite3_backup *backup = sqlite3_backup_init(copy, "main", outbox->db, "main");
   if (!backup) return STATUS_IO;
-  int step = sqlite3_backup_step(backup, -1);
+  int step;
+  do {
+    step = sqlite3_backup_step(backup, PAGES_A_SIGN);
+    (void)show_sign(signs);
+  } while (step == SQLITE_OK);
   int end = sqlite3_backup_finish(backup);
   return step == SQLITE_DONE && end == SQLITE_OK ? STATUS_OK : STATUS_IO;
 }
@@ -34,14 +50,16 @@ static enum status claim_path(const char *path, struct diag_list *diags) {
   return STATUS_OK;
 }
 
-enum status outbox_backup(struct outbox *outbox, const char *path, struct diag_list *diags) {
+enum status outbox_backup(struct outbox *outbox, const char *path, void (*alive)(void), struct diag_list *diags) {
+  struct signs signs = {alive};
   sqlite3 *copy = NULL;
   if (outbox->failed) return STATUS_IO;
   if (outbox->in_group) return STATUS_CONFLICT;
   enum status status = claim_path(path, diags);
   if (status != STATUS_OK) return status;
   if (sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) status = STATUS_IO;
-  if (status == STATUS_OK) status = copy_into(outbox, copy);
+  if (status == STATUS_OK) sqlite3_progress_handler(copy, INSTRUCTIONS_A_SIGN, show_sign, &signs);
+  if (status == STATUS_OK) status = copy_into(outbox, copy, &signs);
   if (status == STATUS_OK) status = check_copy(copy, path, diags);
   sqlite3_close(copy);
   if (status != STATUS_OK) unlink(path);

@@ -268,8 +268,9 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
                          size_t budget, struct outbox_swept *out) MUST_USE;
 /* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */
 enum status outbox_idle(struct outbox *outbox) MUST_USE;
-/* A checked copy at `path` (which must not exist): sealed as the store is. INVALID: the copy does not pass.
- */
-enum status outbox_backup(struct outbox *outbox, const char *path, struct diag_list *diags) MUST_USE;
+/* A checked copy at `path` (which must not exist): sealed as the store is. `alive` (or NULL) is called all the time
+   meanwhile: it takes as long as the disk needs. INVALID: the copy does not pass. */
+enum status outbox_backup(struct outbox *outbox, const char *path, void (*alive)(void),
+                          struct diag_list *diags) MUST_USE;
 
 #endif

@@ -152,19 +152,27 @@ static void sweep(struct whole *whole) {
               RELAY_NUMBER("keys", (int64_t)swept.keys));
 }
 
+/* The copy of a large store takes longer than systemd waits for a process that says nothing. */
+static void show_life(void) {
+  relay_notify("WATCHDOG=1");
+}
+
 /* Once a day, when nothing else is to be done: a copy that has passed its check, put in place of yesterday's.
    By the clock that never goes back: one that was years ahead would mean no copies for years. */
 static void back_up(struct whole *whole) {
   struct relay *relay = &whole->relay;
-  struct str path = relay->config->backup, beside = arena_concat(relay->records, path, STR(".new"));
+  struct str path = relay->config->backup;
   int64_t now = relay_elapsed(relay);
   struct diag_list diags;
-  if (!path.len || !beside.ptr || (whole->backed_up && now - whole->backed_up_at < DAY_MS)) return;
+  if (!path.len || (whole->backed_up && now - whole->backed_up_at < DAY_MS)) return;
+  arena_reset(relay->records);
+  struct str beside = arena_concat(relay->records, path, STR(".new"));
+  if (!beside.ptr) return;
   whole->backed_up = true; /* also one that fails: it is told once a day */
   whole->backed_up_at = now;
   diag_list_init(&diags, relay->records);
   (void)unlink(beside.ptr);
-  enum status status = outbox_backup(relay->outbox, beside.ptr, &diags);
+  enum status status = outbox_backup(relay->outbox, beside.ptr, show_life, &diags);
   if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
   const char *trouble = status == STATUS_INVALID ? "store-damaged" : "backup-failed";
   if (status == STATUS_OK)

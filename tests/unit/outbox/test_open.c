@@ -249,12 +249,39 @@ static void what_was_on_its_way_is_unknown(void **state) {
   assert_true(claim.unknown && str_is(claim.payload, "a1"));
 }
 
+static int signs_of_life;
+static void show_life(void) {
+  signs_of_life++;
+}
+
+static void a_long_copy_shows_life(void **state) {
+  enum { MANY = 9, LARGE = 4 << 20 };
+  struct store *store = *state;
+  char *large = calloc(1, LARGE);
+  assert_non_null(large);
+  for (int i = 0; i < MANY; i++) {
+    struct outbox_item item = {
+        .destination = STR("ehr"), .kind = STR("bundle"), .payload = str_make(large, LARGE)};
+    struct outbox_message message = {.source = STR("test"),
+                                     .content = arena_printf(store->arena, "%d", i),
+                                     .items = &item,
+                                     .item_count = 1};
+    enum outbox_answer answer;
+    assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, NULL), STATUS_OK);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  }
+  free(large);
+  signs_of_life = 0;
+  assert_int_equal(outbox_backup(store->outbox, store_path(store, "copy"), show_life, &store->diags), STATUS_OK);
+  assert_in_range(signs_of_life, 3, 1000);
+}
+
 static void a_copy_is_whole_and_writes_over_nothing(void **state) {
   struct store *store = *state;
   const char *path = store_path(store, "copy");
   store_put(store, "ehr", "p", "a1");
-  assert_int_equal(outbox_backup(store->outbox, path, &store->diags), STATUS_OK);
-  assert_int_equal(outbox_backup(store->outbox, path, &store->diags), STATUS_CONFLICT);
+  assert_int_equal(outbox_backup(store->outbox, path, NULL, &store->diags), STATUS_OK);
+  assert_int_equal(outbox_backup(store->outbox, path, NULL, &store->diags), STATUS_CONFLICT);
   store_close(store);
   assert_int_equal(rename(path, store_path(store, "outbox.db")), 0);
   store_reopen(store);
@@ -277,6 +304,7 @@ int main(void) {
       CASE(damaged_and_swapped_records_are_parked),
       CASE(what_was_on_its_way_is_unknown),
       CASE(a_copy_is_whole_and_writes_over_nothing),
+      CASE(a_long_copy_shows_life),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
