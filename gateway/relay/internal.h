@@ -43,6 +43,7 @@ void relay_log(const struct relay_log *log, enum relay_level level, const char *
   relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                \
             sizeof((struct relay_field[]){__VA_ARGS__}) / sizeof(struct relay_field))
 /* Findings, by code, place and rule: messages quote words of a record. */
+/* Those that are only worth knowing: one line a code; of the others the first fifty, and how many more. */
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);
 
 /* --- group.c: changes become durable together --- */

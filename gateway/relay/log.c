@@ -62,12 +62,38 @@ void relay_log(const struct relay_log *log, enum relay_level level, const char *
   buf_release(&line);
 }
 
-void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+/* Of those that say that something was not read a message may have hundreds: a line for all of one code. */
+static size_t count_like(const struct diag_list *diags, const struct diag *first) {
+  size_t count = 0;
   for (const struct diag *diag = diags->first; diag; diag = diag->next) {
-    struct relay_field fields[] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
-                                   RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
-                                   RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col)};
-    enum relay_level level = diag->severity >= DIAG_ERROR ? RELAY_ERROR : RELAY_WARNING;
-    relay_log(log, level, event, fields, sizeof fields / sizeof fields[0]);
+    bool like = diag->severity == DIAG_INFORMATION && diag->code == first->code;
+    if (like && !count && diag != first) return 0; /* its line is written */
+    count += like;
   }
+  return count;
+}
+
+static void log_diag(const struct relay_log *log, const char *event, const struct diag *diag, size_t count) {
+  struct relay_field fields[] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
+                                 RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
+                                 RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col),
+                                 RELAY_NUMBER("count", (int64_t)count)};
+  enum relay_level level = diag->severity >= DIAG_ERROR     ? RELAY_ERROR
+                           : diag->severity == DIAG_WARNING ? RELAY_WARNING
+                                                            : RELAY_INFO;
+  relay_log(log, level, event, fields, sizeof fields / sizeof fields[0] - (count < 2));
+}
+
+void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+  enum { MOST = 50 };
+  size_t lines = 0, more = diags->dropped;
+  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+    size_t count = diag->severity == DIAG_INFORMATION ? count_like(diags, diag) : 1;
+    if (!count) continue;
+    if (lines++ < MOST)
+      log_diag(log, event, diag, count);
+    else
+      more += count;
+  }
+  if (more) relay_log(log, RELAY_WARNING, event, (struct relay_field[]){RELAY_NUMBER("more", (int64_t)more)}, 1);
 }

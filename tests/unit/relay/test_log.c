@@ -9,19 +9,32 @@
 #include <unistd.h>
 #include "relay/internal.h"
 
-/* What relay_log writes to stderr. */
+/* What is written to stderr between the two. */
+struct caught {
+  int ends[2], kept;
+};
+
+static void catch (struct caught *caught) {
+  caught->kept = dup(STDERR_FILENO);
+  assert_int_equal(pipe(caught->ends), 0);
+  assert_true(dup2(caught->ends[1], STDERR_FILENO) >= 0);
+}
+
+static struct str let_go(struct caught *caught, char *out, size_t room) {
+  assert_true(dup2(caught->kept, STDERR_FILENO) >= 0);
+  close(caught->ends[1]);
+  close(caught->kept);
+  ssize_t len = read(caught->ends[0], out, room);
+  close(caught->ends[0]);
+  return str_make(out, len > 0 ? (size_t)len : 0);
+}
+
 static struct str logged(bool json, const struct relay_field *fields, size_t count, char *out, size_t room) {
   struct relay_log log = {.host = host_system(), .json = json};
-  int ends[2], kept = dup(STDERR_FILENO);
-  assert_int_equal(pipe(ends), 0);
-  assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+  struct caught caught;
+  catch (&caught);
   relay_log(&log, RELAY_WARNING, "event", fields, count);
-  assert_true(dup2(kept, STDERR_FILENO) >= 0);
-  close(ends[1]);
-  close(kept);
-  ssize_t len = read(ends[0], out, room);
-  close(ends[0]);
-  return str_make(out, len > 0 ? (size_t)len : 0);
+  return let_go(&caught, out, room);
 }
 
 static size_t lines(struct str text) {
@@ -57,11 +70,41 @@ static void plain_values_are_plain(void **state) {
       json, STR("\"level\":\"warning\",\"event\":\"event\",\"destination\":\"hospital\",\"record\":17}\n")));
 }
 
+/* One message can have a thousand findings: the log keeps its measure, and says how many there were. */
+static void many_findings_are_few_lines(void **state) {
+  enum { MANY = 400 };
+  static char room[65536];
+  struct relay_log log = {.host = host_system()};
+  struct arena *arena = arena_new(4 << 20);
+  struct diag_list diags;
+  struct caught caught;
+  (void)state;
+  diag_list_init(&diags, arena);
+  for (int i = 0; i < MANY; i++)
+    diag_information(&diags, DIAG_UNREAD_VALUE, NULL, "x");
+  diag_warning(&diags, DIAG_UNMAPPED_CODE, NULL, "x");
+  catch (&caught);
+  relay_log_diags(&log, "event", &diags);
+  struct str text = let_go(&caught, room, sizeof room);
+  assert_int_equal(lines(text), 2);
+  assert_true(str_find(text, STR("code=unread-value rule=\"\" line=0 column=0 count=400\n"), 0) != SIZE_MAX);
+  assert_true(str_ends(text, STR("column=0\n")));
+  for (int i = 0; i < MANY; i++)
+    diag_error(&diags, DIAG_UNMAPPED_CODE, NULL, "x");
+  catch (&caught);
+  relay_log_diags(&log, "event", &diags);
+  text = let_go(&caught, room, sizeof room);
+  assert_int_equal(lines(text), 51);
+  assert_true(str_ends(text, STR("event more=352\n")));
+  arena_free(arena);
+}
+
 int main(void) {
   unsetenv("JOURNAL_STREAM");
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hostile_values_stay_in_their_line),
       cmocka_unit_test(plain_values_are_plain),
+      cmocka_unit_test(many_findings_are_few_lines),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
