@@ -167,6 +167,15 @@ static int run_prune(struct cli *cli) {
 
 /* --- the store's key --- */
 
+static enum status refuse_full(struct cli *cli) {
+  struct source source = source_make(str_of(file_of(cli)), (struct str){0});
+  diag_error(&cli->diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source},
+             "the file has %d store keys and holds no more: restart the relay, so that the newest wraps the store, then remove the "
+             "first lines, but what a backup that you keep was made with",
+             OUTBOX_KEYS_MAX);
+  return STATUS_CONFIG;
+}
+
 static int run_store(struct cli *cli) {
   struct outbox_keys keys = {0};
   struct str text = {0}, verb = str_of(cli->arguments[0]);
@@ -175,6 +184,7 @@ static int run_store(struct cli *cli) {
   enum status status = STATUS_OK;
   if (rotate) status = outbox_keys_read(file_of(cli), cli->arena, &cli->diags, &keys);
   if (status == STATUS_OK) status = outbox_keys_rotate(&keys, cli->host, cli->arena, &text);
+  if (status == STATUS_LIMIT) status = refuse_full(cli);
   if (status == STATUS_OK) status = rotate ? replace(cli, text) : create(cli, "the store key", text);
   if (status == STATUS_OK)
     cli_note(cli, "%s: %s", file_of(cli),

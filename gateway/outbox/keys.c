@@ -94,14 +94,15 @@ enum status outbox_keys_rotate(const struct outbox_keys *keys, const struct host
   unsigned char fresh[OUTBOX_KEY_BYTES];
   uint32_t id = 0;
   struct buf lines;
-  /* the oldest goes when there is no room: by then nothing in the store is wrapped by it */
-  size_t from = keys->count == OUTBOX_KEYS_MAX ? 1 : 0;
+  /* none goes to make room: the store is wrapped by the newest that was there when the relay was started last, which
+     may be long ago */
+  if (keys->count == OUTBOX_KEYS_MAX) return STATUS_LIMIT;
   enum status status = host->random(host->context, fresh, sizeof fresh);
   if (status != STATUS_OK) return status;
   buf_init(&lines, KEY_FILE_MAX);
   for (size_t i = 0; i < keys->count; i++) {
     if (keys->ids[i] > id) id = keys->ids[i];
-    if (i >= from) write_key(&lines, keys->ids[i], keys->keys[i]);
+    write_key(&lines, keys->ids[i], keys->keys[i]);
   }
   write_key(&lines, id + 1, fresh);
   OPENSSL_cleanse(fresh, sizeof fresh);

@@ -52,8 +52,8 @@ struct outbox_keys {
    readable by its owner only (as systemd makes credentials), else STATUS_CONFIG with a diagnostic. */
 enum status outbox_keys_read(const char *path, struct arena *arena, struct diag_list *diags,
                              struct outbox_keys *out) MUST_USE;
-/* The text of a key file with one key more than `keys` (which may be empty), made from `host`'s randomness.
- */
+/* The text of a key file with one key more than `keys` (which may be empty), made from `host`'s randomness. LIMIT: there
+   are OUTBOX_KEYS_MAX; which of them nothing needs any more a person knows. */
 enum status outbox_keys_rotate(const struct outbox_keys *keys, const struct host *host, struct arena *arena,
                                struct str *text) MUST_USE;
 void outbox_keys_wipe(struct outbox_keys *keys);

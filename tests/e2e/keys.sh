@@ -75,6 +75,10 @@ expect 0 "$ketlink" keys store rotate "$work/store.key"
 mode "$work/store.key"
 expect_same "$(head -n 1 "$work/store.key")" "$first" "the old key stays for what it wraps"
 expect_same "$(grep -cE '^[12] [0-9a-f]{64}$' "$work/store.key")" 2
+for _ in {3..16}; do expect 0 "$ketlink" keys store rotate "$work/store.key"; done
+expect 78 "$ketlink" keys store rotate "$work/store.key"
+expect_text "$work/err" 'restart the relay'
+expect_same "$(head -n 1 "$work/store.key")" "$first" "the store may still be wrapped by the oldest key"
 expect 2 "$ketlink" keys store renew "$work/store.key"
 expect 78 "$ketlink" keys store rotate "$work/none.key"
 expect_no_text "$work/err" '[0-9a-f]{64}'
