@@ -452,12 +452,18 @@ static void let_end(struct job *job, const struct delivery_answer *answer) {
   if (ms && delivery_may_be_at_work(answer)) wait_for(job, ms);
 }
 
+/* The destination file is of another kind than when the record came: no record is at fault, all of them wait. */
+static enum status another_protocol(struct job *job) {
+  job->last.reason = STR("the destination's protocol is not that for which the record was made");
+  return STATUS_CONFIG;
+}
+
 static enum status say_message(struct job *job, struct relay_verdict *out) {
   struct exchange_message_channel channel = {.context = job, .send = send_message};
   struct exchange_message message = {0};
   struct delivery_answer answer = {0};
   struct relay *relay = job->sender->relay;
-  if (way_of(job)->destination.protocol != DELIVERY_MLLP) return STATUS_INVALID; /* the destination is another now */
+  if (way_of(job)->destination.protocol != DELIVERY_MLLP) return another_protocol(job);
   if (!relay_payload_read(job->claim.payload, &message.control, &message.bytes)) return STATUS_INVALID;
   enum status status = count_errors(job, &message.errors);
   if (status == STATUS_OK) status = exchange_message(&channel, &message, job->arena, &answer);
@@ -472,7 +478,7 @@ static enum status say_message(struct job *job, struct relay_verdict *out) {
 
 static enum status say_bundle(struct job *job, struct relay_verdict *out) {
   struct tree_node *bundle = NULL;
-  if (way_of(job)->destination.protocol == DELIVERY_MLLP) return STATUS_INVALID;
+  if (way_of(job)->destination.protocol == DELIVERY_MLLP) return another_protocol(job);
   enum status status = open_payload(job, &bundle);
   if (status == STATUS_OK) *out = converse(job, bundle);
   return status;
@@ -481,14 +487,16 @@ static enum status say_bundle(struct job *job, struct relay_verdict *out) {
 static void deliver(struct relay_fiber *fiber, void *context) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
+  enum outbox_state again = job->claim.unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED;
   struct relay_verdict verdict;
   job->fiber = fiber;
   enum status status = str_is(job->claim.kind, "hl7v2") ? say_message(job, &verdict) : say_bundle(job, &verdict);
   if (status == STATUS_OK)
     settle(job, verdict);
   else if (status == STATUS_NOMEM)
-    settle(job,
-           (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+    settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+  else if (status == STATUS_CONFIG)
+    settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration")});
   else
     settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform")});
   wake_waiting(sender);

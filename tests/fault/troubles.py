@@ -14,6 +14,7 @@
     pause      the relay is stopped (SIGSTOP) in the middle and goes on
     later      429 with Retry-After is kept to
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
+    protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
     back       the wall clock is set back by two days while the destination answers nobody: what was to be tried again does not wait so long
@@ -38,7 +39,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "died", "missing", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -264,6 +265,26 @@ def missing(given, work):
     if not bed.wait_for(lambda: len(bed.newest(archive)) == 1, 30):
         faults.append("missing: it is back, and nothing is sent")
     return faults + run.judge("missing")
+
+
+def protocol(given, work):
+    run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    file, faults = work / "mappings/destinations/hospital.json", []
+    good = file.read_text()
+    run.server.stop()
+    for patient in range(3):
+        run.drop(patient)
+    bed.wait_for(lambda: len(bed.acknowledged(work)) == 3, 20)
+    file.write_text(json.dumps({"protocol": "mllp", "address": "127.0.0.1:9", "tls": False}))
+    run.relay.process.send_signal(1)
+    if not bed.wait_for(lambda: b"destination-held" in (work / "log").read_bytes(), 20):
+        faults.append("protocol: it is not held: " + (work / "log").read_text()[-500:])
+    if ask(run, "queue?state=parked")["records"]:
+        faults.append("protocol: records are parked")
+    run.server.start()
+    file.write_text(good)
+    run.relay.process.send_signal(1)
+    return faults + run.judge("protocol")
 
 
 def full(given, work):
