@@ -12,10 +12,13 @@ static bool is_unreserved(char c) {
 }
 
 static void add_byte(struct buf *out, char c) {
+  static const char digits[] = "0123456789ABCDEF";
+  unsigned char byte = (unsigned char)c;
+  char escaped[] = {'%', digits[byte >> 4], digits[byte & 15]};
   if (is_unreserved(c))
     buf_add_char(out, c);
   else
-    buf_printf(out, "%%%02X", (unsigned)(unsigned char)c);
+    buf_add(out, escaped, sizeof escaped);
 }
 
 static void add_value(struct buf *out, struct str value) {
