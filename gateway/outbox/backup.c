@@ -1,5 +1,6 @@
 /* backup.c - a copy of the store that has been checked. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 #include "outbox/internal.h"
 
@@ -38,6 +39,13 @@ static enum status copy_into(struct outbox *outbox, sqlite3 *copy, struct signs 
   return step == SQLITE_DONE && end == SQLITE_OK ? STATUS_OK : STATUS_IO;
 }
 
+/* In its header: what is put in the store's place again is known to be a copy, whatever stands beside it. */
+static enum status mark_copy(sqlite3 *copy) {
+  char mark[48];
+  (void)snprintf(mark, sizeof mark, "PRAGMA application_id = %d", OUTBOX_COPY);
+  return sqlite3_exec(copy, mark, NULL, NULL, NULL) == SQLITE_OK ? STATUS_OK : STATUS_IO;
+}
+
 /* Made by us, so that it is ours alone and nothing is written over. */
 static enum status claim_path(const char *path, struct diag_list *diags) {
   int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -60,6 +68,7 @@ enum status outbox_backup(struct outbox *outbox, const char *path, void (*alive)
   if (sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) status = STATUS_IO;
   if (status == STATUS_OK) sqlite3_progress_handler(copy, INSTRUCTIONS_A_SIGN, show_sign, &signs);
   if (status == STATUS_OK) status = copy_into(outbox, copy, &signs);
+  if (status == STATUS_OK) status = mark_copy(copy);
   if (status == STATUS_OK) status = check_copy(copy, path, diags);
   sqlite3_close(copy);
   if (status != STATUS_OK) unlink(path);

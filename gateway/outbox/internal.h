@@ -124,8 +124,8 @@ enum status outbox_end(struct outbox *outbox, enum status status);
 void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state state, int by);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 1, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */ };
-enum status outbox_schema_up(struct outbox *outbox, struct diag_list *diags) MUST_USE;
+enum { OUTBOX_SCHEMA = 1, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup */ };
+enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
 enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST_USE;
@@ -133,7 +133,8 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST
 enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags,
                               int *out) MUST_USE;
 /* The file of the store, made for its owner alone: SQLite would ask the umask. */
-enum status outbox_place_file(const char *path, struct diag_list *diags) MUST_USE;
+/* CONFLICT: it is a copy, beside the log of another store. */
+enum status outbox_place_file(const char *path, struct arena *arena, struct diag_list *diags) MUST_USE;
 /* Makes the names in the folder durable: SQLite syncs the files, not that they exist. */
 enum status outbox_place_sync(const char *folder) MUST_USE;
 uint64_t outbox_place_free(const char *folder);

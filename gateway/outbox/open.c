@@ -247,9 +247,9 @@ enum status outbox_open(const struct outbox_params *params, struct diag_list *di
   if (status == STATUS_OK) status = outbox_place_check(outbox->folder, diags);
   if (status == STATUS_OK) status = outbox_place_lock(outbox->folder, outbox->arena, diags, &outbox->lock);
   if (status == STATUS_OK) status = outbox_seal_open(outbox);
-  if (status == STATUS_OK) status = outbox_place_file(outbox->path, diags);
+  if (status == STATUS_OK) status = outbox_place_file(outbox->path, outbox->arena, diags);
   if (status == STATUS_OK) status = open_database(outbox, diags);
-  if (status == STATUS_OK) status = outbox_schema_up(outbox, diags);
+  if (status == STATUS_OK) status = outbox_schema_up(outbox, params->accept_restored, diags);
   if (status == STATUS_OK) status = quick_check(outbox, diags);
   if (status == STATUS_OK) status = prepare(outbox);
   if (status == STATUS_OK) status = load(outbox, params, diags);

@@ -76,7 +76,7 @@ enum { OUTBOX_CHECKPOINT_PAGES = 1000 };
 
 /* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
    generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may
-   long be delivered. */
+   long be delivered; so is a copy that outbox_backup made, with or without a marker. */
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
                         struct outbox **out) MUST_USE;
 /* An open group is given up. NULL is allowed. */

@@ -79,14 +79,31 @@ enum status outbox_place_lock(const char *folder, struct arena *arena, struct di
   return STATUS_CONFLICT;
 }
 
-enum status outbox_place_file(const char *path, struct diag_list *diags) {
+/* SQLite would write what the log of another store has over the pages of the copy. */
+static enum status check_copy(int file, const char *path, struct arena *arena, struct diag_list *diags) {
+  enum { APPLICATION_AT = 68 }; /* of SQLite's header */
+  unsigned char bytes[4];
+  struct stat info;
+  struct str log = arena_printf(arena, "%s-wal", path);
+  if (!log.ptr) return STATUS_NOMEM;
+  if (pread(file, bytes, sizeof bytes, APPLICATION_AT) != (ssize_t)sizeof bytes) return STATUS_OK; /* it is new */
+  uint32_t mark = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+  if (mark != OUTBOX_COPY || stat(log.ptr, &info) != 0 || info.st_size == 0) return STATUS_OK;
+  outbox_refuse(diags, log.ptr,
+                "this log is of the store that was here before the copy was put in its place, and would spoil it: move it away, and "
+                "keep it with that store");
+  return STATUS_CONFLICT;
+}
+
+enum status outbox_place_file(const char *path, struct arena *arena, struct diag_list *diags) {
   int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) {
     outbox_refuse(diags, path, "the store cannot be opened: %s", strerror(errno));
     return STATUS_IO;
   }
+  enum status status = check_copy(file, path, arena, diags);
   close(file);
-  return STATUS_OK;
+  return status;
 }
 
 enum status outbox_place_sync(const char *folder) {

@@ -70,13 +70,27 @@ static enum status climb(struct outbox *outbox, int64_t version) {
   return status;
 }
 
-enum status outbox_schema_up(struct outbox *outbox, struct diag_list *diags) {
+/* The log at once: until then the header says that it is a copy. */
+static enum status own_copy(struct outbox *outbox) {
+  char mark[48];
+  snprintf(mark, sizeof mark, "PRAGMA application_id = %d", OUTBOX_APPLICATION);
+  enum status status = execute(outbox, mark);
+  return status == STATUS_OK ? outbox_checkpoint(outbox, true) : status;
+}
+
+enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) {
   int64_t version = 0, application = 0, tables = 0;
   enum status status = read_pragma(outbox, "PRAGMA user_version", &version);
   if (status == STATUS_OK) status = read_pragma(outbox, "PRAGMA application_id", &application);
   if (status == STATUS_OK) status = read_pragma(outbox, "SELECT count(*) FROM sqlite_schema", &tables);
   if (status != STATUS_OK) return status;
-  if (application != OUTBOX_APPLICATION && (application || version || tables)) {
+  if (application == OUTBOX_COPY && !accept_restored) {
+    outbox_refuse(diags, outbox->path,
+                  "the store is a copy made as a backup: what it holds as queued may be delivered already. Compare with the "
+                  "destination, then start once with the restored copy accepted");
+    return STATUS_CONFLICT;
+  }
+  if (application != OUTBOX_APPLICATION && application != OUTBOX_COPY && (application || version || tables)) {
     outbox_refuse(diags, outbox->path, "this is no outbox of ketlink");
     return STATUS_CONFIG;
   }
@@ -86,5 +100,7 @@ enum status outbox_schema_up(struct outbox *outbox, struct diag_list *diags) {
                   (long long)version, OUTBOX_SCHEMA);
     return STATUS_CONFIG;
   }
+  if (application == OUTBOX_COPY) status = own_copy(outbox);
+  if (status != STATUS_OK) return status;
   return version < OUTBOX_SCHEMA ? climb(outbox, version) : STATUS_OK;
 }

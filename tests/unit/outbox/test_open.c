@@ -287,6 +287,29 @@ static void a_copy_is_whole_and_writes_over_nothing(void **state) {
   assert_int_equal(outbox_backup(store->outbox, path, NULL, &store->diags), STATUS_CONFLICT);
   store_close(store);
   assert_int_equal(rename(path, store_path(store, "outbox.db")), 0);
+  /* nobody compared it with the destination yet, and there is no marker */
+  store->params.marker = NULL;
+  assert_int_equal(outbox_open(&store->params, &store->diags, &store->outbox), STATUS_CONFLICT);
+  store->params.accept_restored = true;
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
+  store->params.accept_restored = false; /* it is the store from now on */
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
+}
+
+/* As a crash leaves it: SQLite would write its pages over those of the copy, and the store would look like a later one. */
+static void a_copy_beside_the_log_of_another_is_refused(void **state) {
+  struct store *store = *state;
+  const char *path = store_path(store, "copy"), *log = store_path(store, "outbox.db-wal");
+  store_put(store, "ehr", "p", "a1");
+  assert_int_equal(outbox_backup(store->outbox, path, NULL, &store->diags), STATUS_OK);
+  store_close(store);
+  assert_int_equal(rename(path, store_path(store, "outbox.db")), 0);
+  put_file(log, "frames of the store that was here", 0600);
+  store->params.accept_restored = true;
+  assert_int_equal(outbox_open(&store->params, &store->diags, &store->outbox), STATUS_CONFLICT);
+  assert_int_equal(unlink(log), 0);
   store_reopen(store);
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
 }
@@ -308,6 +331,7 @@ int main(void) {
       CASE(what_was_on_its_way_is_unknown),
       CASE(a_copy_is_whole_and_writes_over_nothing),
       CASE(a_long_copy_shows_life),
+      CASE(a_copy_beside_the_log_of_another_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
