@@ -144,7 +144,8 @@ void hl7v2_write(const struct tree_node *root, const struct hl7v2_message *of, s
  * -----------------------------------------------------------------------------------------
  *
  * FHS, BHS, messages, BTS, FTS; or messages one after the other without an envelope. A message begins with a line MSH and ends
- * before the next line that begins with MSH or with a part of an envelope. A text in UTF-16 is one message. */
+ * before the next line that begins with MSH or with a part of an envelope. A text in UTF-16 is one
+ * message: with an envelope, or a second MSH, it is refused. */
 struct hl7v2_batch {
   struct str text;
   size_t at;

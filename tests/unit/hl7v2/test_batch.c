@@ -66,7 +66,44 @@ static void test_envelopes(void **state) {
   }
 }
 
+/* One message is taken as it is; what would be cut at the wrong place is refused, and nothing comes after it. */
+static void test_utf16(void **state) {
+  static const struct {
+    const char *text;
+    bool mark, little;
+    enum status wanted;
+  } rows[] = {
+      {"MSH|^~\\&|/PID|1/", true, true, STATUS_OK},       {"MSH|^~\\&|/PID|1/", true, false, STATUS_OK},
+      {"MSH|^~\\&|/PID|1/", false, true, STATUS_OK},      {"MSH|^~\\&|/PID|1/", false, false, STATUS_OK},
+      {"MSH|^~\\&|/PID|MSH/", false, false, STATUS_OK},   {"MSH|/MSH|/", true, true, STATUS_INVALID},
+      {"MSH|/MSH|/", false, false, STATUS_INVALID},       {"BHS|/MSH|/BTS|1/", true, true, STATUS_INVALID},
+      {"FHS|/MSH|/FTS|1/", false, false, STATUS_INVALID}, {"FHS|/MSH|/FTS|1/", false, true, STATUS_INVALID},
+      {"BHS|/BTS|0/", false, false, STATUS_INVALID},      {"BHS|/BTS|0/", true, true, STATUS_INVALID},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct bench b;
+    struct buf text;
+    struct str message;
+    uint32_t line;
+    bench_open(&b);
+    buf_init(&text, 512);
+    if (rows[i].mark) buf_add_text(&text, rows[i].little ? "\xFF\xFE" : "\xFE\xFF");
+    for (const char *at = rows[i].text; *at; at++) {
+      char unit[2] = {0};
+      unit[!rows[i].little] = *at == '/' ? '\r' : *at;
+      buf_add(&text, unit, 2);
+    }
+    struct hl7v2_batch batch = hl7v2_batch_open(buf_str(&text));
+    assert_int_equal(hl7v2_batch_next(&batch, STR("x"), &b.diags, &message, &line), rows[i].wanted);
+    assert_int_equal(diag_errors(&b.diags), rows[i].wanted == STATUS_INVALID);
+    assert_int_equal(hl7v2_batch_next(&batch, STR("x"), &b.diags, &message, &line), STATUS_NOT_FOUND);
+    buf_release(&text);
+    bench_close(&b);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_envelopes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_envelopes), cmocka_unit_test(test_utf16)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
