@@ -91,6 +91,7 @@ static void give_up(struct outbox *outbox) {
     outbox->failed = true;
   outbox->in_group = false;
   copy_memory(&outbox->now, &outbox->committed);
+  outbox_ledger_forget(outbox);
 }
 
 void outbox_abandon(struct outbox *outbox) {

@@ -56,6 +56,16 @@ struct outbox_tally {
   size_t used;
 };
 
+/* A place of the ledger that was asked for lately: a clinic's organization, staff and devices are asked for with every
+   record. By the first byte of the mark; len 0: none. */
+enum { LEDGER_KEPT = 256, LEDGER_TEXT_BYTES = 232 };
+struct outbox_kept {
+  int64_t destination;
+  unsigned char mark[MARK_BYTES];
+  size_t len;
+  char text[LEDGER_TEXT_BYTES];
+};
+
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {
   struct outbox_tally tally;
@@ -97,6 +107,7 @@ struct outbox {
   enum status group_error; /* why the group was given up; until outbox_commit */
   struct outbox_memory now, committed;
   struct outbox_known known[DESTINATIONS_MAX];
+  struct outbox_kept kept[LEDGER_KEPT];
   int64_t swept; /* how far the sweep of duplicate keys has come; 0: to begin anew */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
@@ -223,6 +234,10 @@ struct outbox_change {
 };
 enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
                           const struct outbox_change *change) MUST_USE;
+
+/* --- ledger.c --- */
+/* A group was given up, or the store is closed. */
+void outbox_ledger_forget(struct outbox *outbox);
 
 /* --- decide.c --- */
 enum status outbox_payload_drop(struct outbox *outbox, int64_t id) MUST_USE;

@@ -1,4 +1,5 @@
 /* ledger.c - what servers call what was sent, and a digest of it. */
+#include <openssl/crypto.h>
 #include "outbox/internal.h"
 
 /* Sealed under the ledger's key with a random nonce: some 65 places a record, 2^24 records a data key. */
@@ -13,6 +14,31 @@ static void mark_of(struct outbox *outbox, struct str identifier, unsigned char 
   struct outbox_digest digest = outbox_digest(outbox, identifier);
   outbox_mark(outbox, 'i', &digest, 1, out);
 }
+
+/* --- what is kept in memory --- */
+
+static struct outbox_kept *kept_at(struct outbox *outbox, const unsigned char mark[MARK_BYTES]) {
+  _Static_assert(LEDGER_KEPT == 256, "one for each value of a byte");
+  return &outbox->kept[mark[0]];
+}
+
+static bool is_of(const struct outbox_kept *kept, int64_t destination, const unsigned char mark[MARK_BYTES]) {
+  return kept->len && kept->destination == destination && memcmp(kept->mark, mark, MARK_BYTES) == 0;
+}
+
+static void keep(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], struct str text) {
+  struct outbox_kept *kept = kept_at(outbox, mark);
+  kept->destination = destination;
+  memcpy(kept->mark, mark, MARK_BYTES);
+  kept->len = text.len <= sizeof kept->text ? text.len : 0;
+  if (kept->len) memcpy(kept->text, text.ptr, text.len);
+}
+
+void outbox_ledger_forget(struct outbox *outbox) {
+  OPENSSL_cleanse(outbox->kept, sizeof outbox->kept);
+}
+
+/* --- the table --- */
 
 enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str identifier,
                               const struct outbox_place *what, int64_t now) {
@@ -38,7 +64,23 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, str
   outbox_bind_blob(put, 2, mark, MARK_BYTES);
   outbox_bind_blob(put, 3, sealed.ptr, sealed.len);
   sqlite3_bind_int64(put, 4, now);
+  /* what is new is seldom asked for: it does not push out what is */
+  if (is_of(kept_at(outbox, mark), where, mark)) keep(outbox, where, mark, text);
   return outbox_end(outbox, outbox_run(outbox, put));
+}
+
+static enum status read_place(struct outbox *outbox, int64_t where, const unsigned char mark[MARK_BYTES],
+                              struct arena *arena, struct str *text) {
+  struct seal_place place = ledger_place(where, mark);
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_LEDGER_GET);
+  sqlite3_bind_int64(get, 1, where);
+  outbox_bind_blob(get, 2, mark, MARK_BYTES);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK)
+    status = outbox_unseal(outbox, outbox->root_ledger, &place, outbox_column_str(get, 0), arena, text);
+  sqlite3_reset(get);
+  if (status == STATUS_OK) keep(outbox, where, mark, *text);
+  return status;
 }
 
 enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str identifier,
@@ -49,14 +91,12 @@ enum status outbox_ledger_get(struct outbox *outbox, struct str destination, str
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
   if (status != STATUS_OK) return status;
   mark_of(outbox, identifier, mark);
-  struct seal_place place = ledger_place(where, mark);
-  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_LEDGER_GET);
-  sqlite3_bind_int64(get, 1, where);
-  outbox_bind_blob(get, 2, mark, MARK_BYTES);
-  status = outbox_row_step(outbox, get);
-  if (status == STATUS_OK)
-    status = outbox_unseal(outbox, outbox->root_ledger, &place, outbox_column_str(get, 0), arena, &text);
-  sqlite3_reset(get);
+  const struct outbox_kept *kept = kept_at(outbox, mark);
+  if (is_of(kept, where, mark))
+    text = arena_str(arena, str_make(kept->text, kept->len));
+  else
+    status = read_place(outbox, where, mark, arena, &text);
+  if (status == STATUS_OK && !text.ptr) status = STATUS_NOMEM;
   if (status != STATUS_OK) return status;
   size_t first = str_find_char(text, '\n', 0), second = str_find_char(text, '\n', first + 1);
   out->location = str_slice(text, 0, first);

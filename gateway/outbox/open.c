@@ -271,6 +271,7 @@ void outbox_close(struct outbox *outbox) {
   for (size_t i = 0; i < STATEMENT_COUNT; i++)
     sqlite3_finalize(outbox->statements[i]);
   sqlite3_close(outbox->db);
+  outbox_ledger_forget(outbox);
   outbox_seal_close(outbox);
   arena_free(outbox->arena);
   arena_free(outbox->scratch);

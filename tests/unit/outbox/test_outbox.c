@@ -279,6 +279,43 @@ static void a_group_given_up_leaves_nothing(void **state) {
 
 /* --- ledger, entries, listing --- */
 
+static void expect_place(struct store *store, const char *identifier, const char *location) {
+  struct outbox_place got;
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), str_of(identifier), store->arena, &got),
+                   location ? STATUS_OK : STATUS_NOT_FOUND);
+  if (location) assert_true(str_is(got.location, location));
+}
+
+/* More than are kept in memory; what is asked for again comes from there. A group that is given up has changed nothing. */
+static void the_ledger_tells_what_the_store_holds(void **state) {
+  struct store *store = *state;
+  enum { PLACES = 600 };
+  char name[32], location[512];
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < PLACES; i++) {
+      snprintf(name, sizeof name, "id-%d", i);
+      snprintf(location, sizeof location, "Patient/%0*d", i % 300, i + round);
+      struct outbox_place place = {.location = str_of(location), .digest = STR("d")};
+      assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), str_of(name), &place, 1), STATUS_OK);
+    }
+    for (int i = 0; i < 2 * PLACES; i++) {
+      snprintf(name, sizeof name, "id-%d", i % PLACES);
+      snprintf(location, sizeof location, "Patient/%0*d", i % PLACES % 300, i % PLACES + round);
+      expect_place(store, name, location);
+      expect_place(store, name, location);
+    }
+  }
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  struct outbox_place other = {.location = STR("Patient/other"), .digest = STR("d")};
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-7"), &other, 1), STATUS_OK);
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-new"), &other, 1), STATUS_OK);
+  expect_place(store, "id-7", "Patient/other");
+  expect_place(store, "id-new", "Patient/other");
+  outbox_abandon(store->outbox);
+  expect_place(store, "id-7", "Patient/0000009");
+  expect_place(store, "id-new", NULL);
+}
+
 static void the_ledger_remembers_places(void **state) {
   struct store *store = *state;
   struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("2"), .digest = STR("abc")}, got;
@@ -500,6 +537,7 @@ int main(void) {
       CASE(a_full_store_refuses_and_keeps_the_group),
       CASE(a_group_given_up_leaves_nothing),
       CASE(the_ledger_remembers_places),
+      CASE(the_ledger_tells_what_the_store_holds),
       CASE(records_are_listed_by_state_and_page),
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
