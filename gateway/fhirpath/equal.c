@@ -138,7 +138,7 @@ static enum fp_truth values_equal(struct fp_eval *e, const struct fp_value *a, c
 }
 
 enum fp_truth fp_equal(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b) {
-  struct fp_value left, right;
+  FP_UNINITIALIZED struct fp_value left, right;
   if (a->kind == FP_NODE && b->kind == FP_NODE && a->node == b->node) return FP_TRUE;
   if (a->kind == FP_NODE && b->kind == FP_STRING && a->node->kind == TREE_STRING && fp_kind_of(a) == FP_STRING)
     return truth(str_eq(a->node->text, b->string));

@@ -3,11 +3,6 @@
 
 /* Lists begin in scratch on the stack; what does not fit goes to segments in the arena. */
 enum { FIRST_SEGMENT = 64, SEGMENT = 256, GROWTH = 4 };
-#if defined(__clang__) || __GNUC__ >= 12
-#define UNINITIALIZED __attribute__((uninitialized))
-#else
-#define UNINITIALIZED
-#endif
 
 /* --- failing */
 
@@ -308,7 +303,7 @@ static enum status failure(const struct fp_eval *e) {
 
 enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                           struct fp_list *out) {
-  UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
   struct fp_scope scope = {.items = focus.items, .count = focus.count};
   struct fp_eval e;
   struct fp_list list = {0};
@@ -337,7 +332,7 @@ bool fhirpath_is_condition(const struct fp_program *program) {
 
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
                            struct tree_node *focus, bool *out) {
-  UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
   struct fp_item item = {.kind = FP_NODE, .node = focus};
   struct fp_scope scope = {.items = &item, .count = focus ? 1 : 0};
   struct fp_eval e;

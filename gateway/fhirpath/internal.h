@@ -12,6 +12,13 @@
 
 #include "fhirpath/fhirpath.h"
 
+/* For large variables that are always written before they are read: the build would fill them with zeros first. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define FP_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define FP_UNINITIALIZED
+#endif
+
 /* --- text to tokens ---------------------------------------------------------------------------------- */
 
 enum fp_token_kind {

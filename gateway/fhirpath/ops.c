@@ -227,7 +227,7 @@ enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {
 enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_item needle;
-  struct fp_value value;
+  FP_UNINITIALIZED struct fp_value value;
   int has = fp_single(e, ins->input, &needle);
   if (has < 0 || !fp_count(e, 1)) return FP_FAILED;
   fp_release(e, mark);
@@ -238,7 +238,7 @@ enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
 
 enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
-  struct fp_value left, right;
+  FP_UNINITIALIZED struct fp_value left, right;
   int has = operands(e, ins, &left, &right);
   if (has <= 0) return has == 0 ? FP_UNKNOWN : FP_FAILED;
   int order = fp_compare(e, ins, &left, &right);
@@ -309,7 +309,7 @@ bool fp_exec_sign(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *o
 static bool concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand,
                         struct str *out) {
   struct fp_item item;
-  struct fp_value value;
+  FP_UNINITIALIZED struct fp_value value;
   int has = fp_single(e, operand, &item);
   *out = (struct str){0};
   if (has <= 0) return has == 0;

@@ -111,6 +111,10 @@ static enum walked step_item(struct walk *w, const struct fp_step *step, const s
 
 /* Appends what the path gives; stops when `out` holds `stop` items. */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
+  struct fp_found found;
+  int plain = fp_find(e, ins, 2, &found);
+  if (plain < 0) return false;
+  if (plain && found.count < 2) return found.count == 0 || fp_push_node(e, out, found.first);
   struct walk w = {.e = e, .ins = ins, .end = ins->steps + ins->step_count, .out = out, .stop = stop};
   struct fp_list input;
   if (!fp_collect(e, ins->input, &input)) return false;

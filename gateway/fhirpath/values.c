@@ -244,10 +244,10 @@ int fp_argument(struct fp_eval *e, const struct fp_ins *call, size_t index, stru
 }
 
 int fp_argument_string(struct fp_eval *e, const struct fp_ins *call, size_t index, struct str *out) {
-  struct fp_value value;
+  FP_UNINITIALIZED struct fp_value value;
   int has = fp_argument(e, call, index, &value);
   if (has <= 0) return has;
-  *out = value.string;
+  *out = value.kind == FP_STRING ? value.string : (struct str){0};
   if (value.kind == FP_STRING) return 1;
   fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "argument %zu of %s() is a String", index + 1,
           call->function->name);
@@ -267,11 +267,11 @@ int fp_argument_integer(struct fp_eval *e, const struct fp_ins *call, size_t ind
 
 bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
                      bool *has) {
-  struct fp_value value;
+  FP_UNINITIALIZED struct fp_value value;
   const struct fp_item *item = &in->items[0];
   fp_load(item, &value);
   *has = value.kind == FP_STRING;
-  *out = value.string;
+  *out = *has ? value.string : (struct str){0};
   if (*has || (item->kind == FP_NODE && item->node->kind == TREE_NULL)) return true;
   return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "%s() takes a String", call->function->name);
 }
