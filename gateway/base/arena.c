@@ -182,12 +182,29 @@ struct str arena_str(struct arena *arena, struct str s) {
   return arena_concat(arena, s, (struct str){0});
 }
 
+struct str arena_join(struct arena *arena, struct str a, char between, struct str b) {
+  size_t len;
+  if (__builtin_add_overflow(a.len, b.len, &len) || len >= SIZE_MAX - 1) return (struct str){0};
+  char *bytes = arena_alloc(arena, len + 2);
+  if (!bytes) return (struct str){0};
+  if (a.len) memcpy(bytes, a.ptr, a.len);
+  bytes[a.len] = between;
+  if (b.len) memcpy(bytes + a.len + 1, b.ptr, b.len);
+  bytes[len + 1] = '\0';
+  return (struct str){bytes, len + 1};
+}
+
+/* What is short is formatted once. */
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) {
+  char small[256];
   va_list again;
   va_copy(again, args);
-  int len = vsnprintf(NULL, 0, format, args);
+  int len = vsnprintf(small, sizeof small, format, args);
   char *bytes = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
-  if (bytes) (void)vsnprintf(bytes, (size_t)len + 1, format, again);
+  if (bytes && (size_t)len < sizeof small)
+    memcpy(bytes, small, (size_t)len + 1);
+  else if (bytes)
+    (void)vsnprintf(bytes, (size_t)len + 1, format, again);
   va_end(again);
   return bytes ? (struct str){bytes, (size_t)len} : (struct str){0};
 }

@@ -60,6 +60,8 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size) MUST_USE;
 /* Copies; the result is also NUL terminated. On failure ptr is NULL. */
 struct str arena_str(struct arena *arena, struct str s) MUST_USE;
 struct str arena_concat(struct arena *arena, struct str a, struct str b) MUST_USE;
+/* a, the byte between them, b: "Type/id" without the cost of a format. */
+struct str arena_join(struct arena *arena, struct str a, char between, struct str b) MUST_USE;
 struct str arena_printf(struct arena *arena, const char *format, ...) MUST_USE
     __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) MUST_USE

@@ -17,7 +17,7 @@ void bundle_complain(struct bundle_finishing *finish, enum diag_severity severit
 static enum status name_item(struct bundle_finishing *finish, struct bundle_item *item) {
   struct arena *arena = finish->params->arena;
   char uuid[UUID_TEXT];
-  item->name = arena_printf(arena, "%.*s/%.*s", STR_ARG(item->type), STR_ARG(item->key));
+  item->name = arena_join(arena, item->type, '/', item->key);
   if (!item->name.ptr) return STATUS_NOMEM;
   bundle_uuid(&finish->space, item->name, uuid);
   item->uuid = arena_str(arena, str_of(uuid));
@@ -77,7 +77,7 @@ static bool is_key_reference(const struct bundle_finishing *finish, struct str t
 static struct str target_text(const struct bundle_finishing *finish, const struct bundle_item *target) {
   struct arena *arena = finish->params->arena;
   if (finish->params->shape->submit == BUNDLE_RESOURCES)
-    return arena_printf(arena, "%.*s/%.*s", STR_ARG(target->type), STR_ARG(target->uuid));
+    return arena_join(arena, target->type, '/', target->uuid);
   return arena_concat(arena, STR("urn:uuid:"), target->uuid);
 }
 
@@ -146,7 +146,7 @@ static enum status set_request(const struct bundle_params *params, struct tree_n
   bool lookup = item->fate == BUNDLE_LOOKED_UP, update = !lookup && is_update(shape, item->may);
   const char *method = lookup ? "GET" : update ? "PUT" : "POST";
   struct str url = lookup || update
-                       ? arena_printf(params->arena, "%.*s?%.*s", STR_ARG(item->type), STR_ARG(query))
+                       ? arena_join(params->arena, item->type, '?', query)
                        : item->type;
   if (!url.ptr) return STATUS_NOMEM;
   enum status status = bundle_set(params, request, "method", str_of(method));

@@ -8,8 +8,7 @@
 static void index_id(struct validation_walk *walk, struct tree_node *resource) {
   struct str id = validation_text(resource, walk->validation->known.id);
   if (!id.len || !node_type(resource)) return;
-  struct str key =
-      arena_printf(walk->run->arena, "%.*s/%.*s", STR_ARG(def_type_name(node_type(resource))), STR_ARG(id));
+  struct str key = arena_join(walk->run->arena, def_type_name(node_type(resource)), '/', id);
   enum status status = key.ptr ? map_put(&walk->ids, key, resource) : STATUS_NOMEM;
   if (status == STATUS_NOMEM) walk->status = status;
 }

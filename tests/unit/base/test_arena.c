@@ -130,6 +130,13 @@ static void test_text(void **state) {
   assert_int_equal(text.ptr[text.len], '\0');
   text = arena_concat(arena, text, STR("!"));
   assert_true(str_is(text, "a 42 view!"));
+  assert_true(str_is(arena_join(arena, STR("Patient"), '/', STR("1")), "Patient/1"));
+  assert_true(str_is(arena_join(arena, (struct str){0}, '?', (struct str){0}), "?"));
+  for (int width = 254; width <= 257; width++) { /* formatted on the stack up to 255 */
+    text = arena_printf(arena, "%*d|", width - 1, 7);
+    assert_int_equal(text.len, width);
+    assert_true(text.ptr[width - 2] == '7' && text.ptr[width - 1] == '|' && text.ptr[width] == '\0');
+  }
   text = arena_str(arena, (struct str){0});
   assert_non_null(text.ptr);
   assert_int_equal(text.len, 0);
@@ -137,6 +144,8 @@ static void test_text(void **state) {
   assert_null(arena_printf(arena, "%d", 1).ptr);
   arena_fail_at(arena, 1);
   assert_null(arena_concat(arena, text, text).ptr);
+  arena_fail_at(arena, 1);
+  assert_null(arena_join(arena, text, '/', text).ptr);
   arena_free(arena);
 }
 
