@@ -56,22 +56,26 @@ static void add_printable(struct buf *out, struct str value, size_t from, size_t
   }
 }
 
-/* Short, and every byte stands for itself: as nearly all values are. */
-static bool is_plain(struct str value) {
-  if (value.len > DIAG_QUOTE_MAX) return false;
-  for (size_t i = 0; i < value.len; i++)
-    if (value.ptr[i] < 0x20 || value.ptr[i] >= 0x7F || value.ptr[i] == '"' || value.ptr[i] == '\\') return false;
-  return true;
+/* How many bytes from the beginning stand for themselves, as nearly all of nearly all values do. */
+static size_t plain_bytes(struct str value) {
+  size_t count = 0;
+  for (; count < value.len && count < DIAG_QUOTE_MAX; count++) {
+    char c = value.ptr[count];
+    if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\') break;
+  }
+  return count;
 }
 
 struct str diag_quote(struct arena *arena, struct str value) {
-  if (value.len && is_plain(value)) {
-    struct str copy = arena_str(arena, value);
-    return copy.ptr ? copy : STR("");
-  }
   struct buf out;
+  struct str quoted;
+  size_t at = plain_bytes(value);
+  if (at == value.len || at == DIAG_QUOTE_MAX) {
+    quoted = arena_concat(arena, str_slice(value, 0, at), at == value.len ? STR("") : STR("…"));
+    return quoted.ptr ? quoted : STR("");
+  }
   buf_init(&out, (size_t)DIAG_QUOTE_MAX * 8);
-  size_t at = 0;
+  buf_add(&out, value.ptr, at);
   while (at < value.len) {
     size_t from = at;
     uint32_t c = utf8_next(value, &at);
@@ -81,7 +85,7 @@ struct str diag_quote(struct arena *arena, struct str value) {
     }
     add_printable(&out, value, from, at, c);
   }
-  struct str quoted = buf_take_str(&out, arena);
+  quoted = buf_take_str(&out, arena);
   buf_release(&out);
   return quoted.ptr ? quoted : STR("");
 }

@@ -258,7 +258,7 @@ void validation_apply(struct validation_walk *walk, struct tree_node *node, cons
 /* --- who names profiles --- */
 
 static void note_unknown(struct validation_walk *walk, const struct tree_node *claim) {
-  if (walk->quiet || !validation_note_once(walk, claim->text)) return;
+  if (walk->quiet || !walk->run->advice || !validation_note_once(walk, claim->text)) return;
   struct str shown = diag_value(walk->run->arena, claim->text);
   validation_advise(walk, DIAG_WARNING, DIAG_PROFILE_UNKNOWN, claim,
                     "the definitions do not have the profile %.*s; it was not checked", STR_ARG(shown));
