@@ -300,6 +300,14 @@ def sizes(case):
             case.check(f"{size} bytes: goes on", sender.closed() if size > 65536 else sender.ask(make(f"THEN{size}")).code == "AA")
 
 
+def never_enough(case):
+    """What needs more memory than any record may have is refused for good; the next one is taken."""
+    text = make("NEVER", more="OBX|1|ST|NOTE^Note^L||" + "&".join("a" * 2500000) + "||||||F")
+    with peer.Peer(case.place("heavy")) as sender:
+        answers = [sender.ask(text), sender.ask(make("ENOUGH"))]
+        case.check(f"too much memory: {[answer.code for answer in answers]}", [answer.code for answer in answers] == ["AR", "AA"])
+
+
 def times(case):
     with peer.Peer(case.place("small")) as sender:
         start = time.monotonic()
@@ -372,6 +380,7 @@ def caps(work, server):
     case = Case(work, {"small": ("max-bytes = 65536\nframe-seconds = 2\nidle-seconds = 3\nmax-connections = 4", "./small.sock"),
                        "few": ("max-per-address = 2", "127.0.0.1:0"), "heavy": ("max-bytes = 16777216", "./heavy.sock")}, server)
     sizes(case)
+    never_enough(case)
     times(case)
     not_reading(case)
     memory(case)
