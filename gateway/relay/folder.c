@@ -171,6 +171,15 @@ static int64_t number_of(const struct relay_folder *folder, int tried) {
   return tried < NUMBERS ? tried : relay_now(folder->relay) + tried - NUMBERS;
 }
 
+/* Network file systems do not know RENAME_NOREPLACE; nobody but this process puts files there. */
+static int rename_to(const struct relay_folder *folder, const char *name, int target, const char *other) {
+  if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  if (faccessat(target, other, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  if (errno != ENOENT) return errno;
+  return renameat(folder->folder, name, target, other) == 0 ? 0 : errno;
+}
+
 /* Nothing is written over: a name that is taken gets a number. */
 static bool move_to(const struct taken *taken, int target) {
   const struct relay_folder *folder = taken->folder;
@@ -178,9 +187,8 @@ static bool move_to(const struct taken *taken, int target) {
   int64_t number = taken->number;
   for (int tried = taken->tried; tried < NUMBERS_TRIED; number = number_of(folder, ++tried)) {
     number_name(taken->name, number, other);
-    if (syscall(SYS_renameat2, folder->folder, taken->name, target, other, 1 /* RENAME_NOREPLACE */) == 0)
-      return true;
-    if (errno != EEXIST) return false;
+    int fault = rename_to(folder, taken->name, target, other);
+    if (fault != EEXIST) return fault == 0;
   }
   return false;
 }

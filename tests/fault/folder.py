@@ -8,6 +8,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -267,6 +268,26 @@ def swapped(case):
     case.check("swaps: the link was followed", session not in bed.newest(case.server))
 
 
+def on_a_network(case):
+    """NFS, 9P and others do not know a rename that writes over nothing: it is found out, and nothing is written over all the same."""
+    if not shutil.which("strace"):
+        print("on_a_network: skipped, strace is not installed")
+        return
+    work = case.work / "network"
+    work.mkdir()
+    bed.prepare(work, case.given.definitions.resolve(), {"hospital": case.server}, folder="stable-seconds = 1")
+    relay = bed.Relay(case.given.relay, work, ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL"])
+    relay.start()
+    for name in ("one.json", "one.json.1"):
+        text, _ = case.text(400)
+        case.put("one.json", text, work / "drop")
+        case.check(f"network: {name} is not moved", bed.wait_for(lambda: (work / "drop/done" / name).exists(), 20))
+        case.check(f"network: {name} is another", (work / "drop/done" / name).exists() and (work / "drop/done" / name).read_text() == text)
+    own = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
+    os.kill(int(own[0]), signal.SIGTERM)  # the relay: strace passes nothing on
+    case.check("network: it does not end well", relay.process.wait(60) == 0)
+
+
 def many(case):
     names = []
     for number in range(case.given.files):
@@ -292,7 +313,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, many_lines):
+        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, on_a_network, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
