@@ -12,6 +12,15 @@ static void report(struct diag_list *diags, const char *path, const char *messag
   diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", message);
 }
 
+/* jansson says of want of memory what it says of wrong text, or nothing; what is wrong is so a second time. */
+static bool is_wrong(struct str text, const json_error_t *error) {
+  json_error_t again = {0};
+  json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &again);
+  bool same = !object && error->text[0] && strcmp(error->text, again.text) == 0 && error->position == again.position;
+  json_decref(object);
+  return same;
+}
+
 static enum status read_object(const struct host *host, const char *path, struct diag_list *diags,
                                struct source *source, json_t **out) {
   struct str text;
@@ -19,6 +28,7 @@ static enum status read_object(const struct host *host, const char *path, struct
   struct diag_at at = {.source = source};
   if (!source->name.ptr) return STATUS_NOMEM;
   enum status status = host->read_file(host->context, path, CONFIG_BYTES, diags->arena, &text);
+  if (status == STATUS_NOMEM) return status;
   if (status) {
     diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_name(status));
     return status;
@@ -26,6 +36,7 @@ static enum status read_object(const struct host *host, const char *path, struct
   json_error_t error;
   source->text = text;
   json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
+  if (!object && !is_wrong(text, &error)) return STATUS_NOMEM;
   if (!object) {
     at.offset = error.position > 0 ? (size_t)error.position - 1 : 0;
     diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", error.text);

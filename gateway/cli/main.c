@@ -88,6 +88,9 @@ static int run_command(struct cli *cli, int used, int argc, char **argv) {
     return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
   case CLI_PARSED_ERROR:
     return CLI_USAGE;
+  case CLI_PARSED_NO_MEMORY:
+    fprintf(stderr, "ketlink: not enough memory\n");
+    return CLI_TRY_LATER;
   case CLI_PARSED_RUN:
     break;
   }

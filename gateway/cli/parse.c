@@ -129,7 +129,7 @@ static bool check_count(const struct cli *cli) {
 enum cli_parsed cli_parse(struct cli *cli, int argc, char **argv) {
   const char **arguments = ARENA_ARRAY(cli->arena, const char *, (size_t)argc + 1);
   bool options = true;
-  if (!arguments) return CLI_PARSED_ERROR;
+  if (!arguments) return CLI_PARSED_NO_MEMORY;
   cli->arguments = arguments;
   for (int i = 0; i < argc; i++) {
     const char *word = argv[i];

@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-enum cli_parsed { CLI_PARSED_RUN, CLI_PARSED_HELP, CLI_PARSED_ERROR };
+enum cli_parsed { CLI_PARSED_RUN, CLI_PARSED_HELP, CLI_PARSED_ERROR, CLI_PARSED_NO_MEMORY };
 
 /* Finds the command of argv[1…]; *used is the number of words it took. NULL when there is none. */
 const struct cli_command *cli_find_command(int argc, char **argv, int *used);

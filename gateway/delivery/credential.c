@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
+#include "base/crypto.h"
 #include "base/secret.h"
 #include "delivery/client.h"
 #include "delivery/jwt.h"
@@ -17,6 +18,18 @@ static enum status refuse(struct diag_list *diags, struct str file, const char *
   struct diag_at at = {.source = &source};
   diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", why);
   return STATUS_CONFIG;
+}
+
+/* What OpenSSL could not do, twice: it may be for want of memory, of which it does not always tell. */
+static enum status refuse_content(struct diag_list *diags, struct str file, const char *why) {
+  enum status status = base_crypto_fault(STATUS_CONFIG);
+  return status == STATUS_CONFIG ? refuse(diags, file, why) : status;
+}
+
+static enum status read_public(const struct host *host, struct str path, size_t max, const char *missing, struct arena *arena,
+                               struct diag_list *diags, struct str *out) {
+  enum status status = host->read_file(host->context, path.ptr, max, arena, out);
+  return status == STATUS_OK || status == STATUS_NOMEM ? status : refuse(diags, path, missing);
 }
 
 enum status delivery_authorize(struct delivery_client *client, const char *scheme, struct str secret) {
@@ -125,11 +138,16 @@ static enum status check_smart(const struct delivery_client *client, struct diag
 
 /* --- the client certificate --- */
 
-static const char *fault_of_pair(X509 *certificate, EVP_PKEY *key) {
+/* Those of the content, about which OpenSSL is asked, come first. */
+static const char *fault_of_content(X509 *certificate, EVP_PKEY *key) {
   if (!certificate) return "clientCertFile holds no certificate in PEM";
   if (!key) return "clientKeyFile holds no private key in PEM, or one with a password";
   if (X509_check_private_key(certificate, key) != 1)
     return "clientKeyFile is not the key of the certificate in clientCertFile";
+  return NULL;
+}
+
+static const char *fault_of_dates(const X509 *certificate) {
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
     return "the client certificate has expired: get a new one";
   if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
@@ -144,6 +162,17 @@ static X509 *read_certificate(struct str pem) {
   return certificate;
 }
 
+static const char *fault_of_pair(struct str public, struct str secret, bool *content) {
+  X509 *certificate = read_certificate(public);
+  EVP_PKEY *key = delivery_jwt_read_pem(secret);
+  const char *fault = fault_of_content(certificate, key);
+  *content = fault;
+  if (!fault) fault = fault_of_dates(certificate);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  return fault;
+}
+
 static enum status check_pair(const struct delivery_client *client, struct arena *arena,
                               struct diag_list *diags) {
   const struct delivery_destination *destination = &client->destination;
@@ -153,14 +182,13 @@ static enum status check_pair(const struct delivery_client *client, struct arena
   enum status status =
       base_secret_read(destination->key_file.ptr, "clientKeyFile", SECRET_MAX, arena, diags, &secret);
   if (status != STATUS_OK) return status;
-  if (host->read_file(host->context, destination->cert_file.ptr, PUBLIC_MAX, arena, &public) != STATUS_OK)
-    return refuse(diags, destination->cert_file, "clientCertFile cannot be read");
-  X509 *certificate = read_certificate(public);
-  EVP_PKEY *key = delivery_jwt_read_pem(secret);
-  const char *fault = fault_of_pair(certificate, key);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
+  status = read_public(host, destination->cert_file, PUBLIC_MAX, "clientCertFile cannot be read", arena, diags, &public);
+  if (status != STATUS_OK) return status;
+  bool content = false;
+  const char *fault = fault_of_pair(public, secret, &content);
+  if (content) fault = fault_of_pair(public, secret, &content);
   base_secret_wipe(secret);
+  if (content) return refuse_content(diags, destination->cert_file, fault);
   return fault ? refuse(diags, destination->cert_file, fault) : STATUS_OK;
 }
 
@@ -184,9 +212,10 @@ static enum status check_lists(const struct delivery_client *client, struct aren
   struct str path = client->destination.crl_file, text = {0};
   const struct host *host = client->host;
   if (!path.len) return STATUS_OK;
-  if (host->read_file(host->context, path.ptr, LISTS_MAX, arena, &text) != STATUS_OK)
-    return refuse(diags, path, "crlFile is missing or cannot be read: without it no certificate is trusted");
-  return count_lists(text) ? STATUS_OK : refuse(diags, path, "crlFile holds no revocation list in PEM");
+  enum status status = read_public(host, path, LISTS_MAX, "crlFile is missing or cannot be read: without it no certificate is trusted",
+                                   arena, diags, &text);
+  if (status != STATUS_OK) return status;
+  return count_lists(text) || count_lists(text) ? STATUS_OK : refuse_content(diags, path, "crlFile holds no revocation list in PEM");
 }
 
 static enum status check_authority(const struct delivery_client *client, struct arena *arena,
@@ -194,11 +223,13 @@ static enum status check_authority(const struct delivery_client *client, struct 
   struct str path = client->destination.ca_file, text = {0};
   const struct host *host = client->host;
   if (!path.len) return STATUS_OK;
-  if (host->read_file(host->context, path.ptr, PUBLIC_MAX, arena, &text) != STATUS_OK)
-    return refuse(diags, path, "caFile is missing or cannot be read: without it no certificate is trusted");
+  enum status status = read_public(host, path, PUBLIC_MAX, "caFile is missing or cannot be read: without it no certificate is trusted",
+                                   arena, diags, &text);
+  if (status != STATUS_OK) return status;
   X509 *certificate = read_certificate(text);
+  if (!certificate) certificate = read_certificate(text);
   X509_free(certificate);
-  return certificate ? STATUS_OK : refuse(diags, path, "caFile holds no certificate in PEM");
+  return certificate ? STATUS_OK : refuse_content(diags, path, "caFile holds no certificate in PEM");
 }
 
 enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) {

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/crypto.h"
 #include "console/console.h"
 #include "relay/mapper.h"
 
@@ -495,7 +496,8 @@ enum status relay_run(const struct relay_params *params, struct diag_list *diags
   whole->started_elapsed = relay_elapsed(relay);
   relay->arena = arena_new(16 << 20);
   relay->config = relay->arena ? ARENA_NEW(relay->arena, struct relay_config) : NULL;
-  enum status status = relay->config ? check(whole) : STATUS_NOMEM;
+  enum status status = relay->config ? base_crypto_begin() : STATUS_NOMEM;
+  if (status == STATUS_OK) status = check(whole);
   if (status == STATUS_OK && !params->check) status = run(whole, params->accept_restored);
   close_all(whole);
   arena_free(relay->arena);

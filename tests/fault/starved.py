@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The relay without memory: each allocation of a whole pass (start, two files of the folder, delivery, stop) fails in its turn, once, and
 from then on for a while; those of SQLite, OpenSSL, libcurl and libevent too. The process goes on and delivers, or raises an alert, or
-ends with a status that says so; never by a signal. After a start with memory nothing is lost, doubled or parked. (OpenSSL remembers that
-an algorithm could not be had: a failure at a bad moment makes every handshake of the process fail, and the destination is held.)
+ends with a status that says so; never by a signal. After a start with memory nothing is lost, doubled or parked.
 
-    starved.py [--mllp] [--runs N] [--seed N] [--at N] [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY     --runs 0: every allocation
+    starved.py [--mllp | --check] [--runs N] [--seed N] [--at N] [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY     --runs 0: every allocation
 
+--check: only `relay --check` of a configuration that is right (two protocols, certificates, a listener): it says so, or that it can be
+tried again; never that the configuration is wrong.
 --mllp: the destination takes HL7 v2; a message may come again there, under the same control id.
 """
 import argparse
@@ -138,6 +139,33 @@ class MllpPass(Pass):
         return sorted(places) if len(places) > len({place[:2] for place in places}) else []
 
 
+class Check:
+    """Nothing is opened for writing, nobody is asked."""
+
+    def __init__(self, given, work):
+        self.given, self.work = given, work
+        certs = work / "certs"
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
+        server = argparse.Namespace(base="https://127.0.0.1:1", certificate=certs / "server.pem")
+        ours = {"caFile": str(certs / "ca.pem"), "clientCertFile": str(certs / "client.pem"), "clientKeyFile": str(certs / "client.key")}
+        bed.prepare(work, given.definitions.resolve(), {"hospital": server, "other": server})
+        (work / "mappings/destinations/other.json").write_text(json.dumps({"protocol": "mllp", "address": "127.0.0.1:1", **ours}))
+        with open(work / "relay.ini", "a", encoding="utf-8") as ini:
+            ini.write(f"[mllp ehr]\nlisten = 127.0.0.1:0\nto = hospital\ncertificate = {certs}/server.pem\nkey = {certs}/server.key\n"
+                      f"client-ca = {certs}/ca.pem\n")
+
+    def starve(self, number, length):
+        """-> exit status, what was said"""
+        done = subprocess.run([self.given.relay, "relay", "--check", "--config", self.work / "relay.ini"], capture_output=True, text=True,
+                              check=False, env={**os.environ, "LD_PRELOAD": self.given.library, "NOMEM_AT": str(number),
+                                                "NOMEM_FOR": str(length), "NOMEM_TELL": str(self.work / "count")})
+        return done.returncode, done.stderr
+
+    def judge(self, number, length):
+        status, said = self.starve(number, length)
+        return status, [] if status in (0, 75) else [f"allocation {number} and {length} more: ended with {status}: {said.strip()}"]
+
+
 def cases(given, total):
     if given.at is not None:
         return [(given.at, length) for length in FOR]
@@ -147,6 +175,7 @@ def cases(given, total):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--mllp", action="store_true")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--at", type=int)
@@ -162,7 +191,7 @@ def main():
         print("skipped: an allocator of our own does not go with the sanitizers'")
         return 77
     with tempfile.TemporaryDirectory(prefix="ketlink-starved-") as name:
-        whole = (MllpPass if given.mllp else Pass)(given, pathlib.Path(name))
+        whole = (Check if given.check else MllpPass if given.mllp else Pass)(given, pathlib.Path(name))
         status, delivered = whole.starve(-1, 0)
         total = int((whole.work / "count").read_text())
         faults, ends = [], {}

@@ -1,0 +1,21 @@
+/*
+ * crypto.h - OpenSSL where memory is short.
+ *
+ * OpenSSL makes the algorithms of a kind when one of them is first asked for, and never again those that could not be made
+ * then: one allocation that fails at that moment, and every handshake of the process fails. So a process that runs for long
+ * has them made when it starts. And it says "no certificate" of a file that could not be read for want of memory: what it
+ * means stands in its queue of errors. Threads: base_crypto_begin before others are there; the queue is the thread's own.
+ */
+#ifndef KETLINK_BASE_CRYPTO_H
+#define KETLINK_BASE_CRYPTO_H
+
+#include "base/status.h"
+
+/* NOMEM: something could not be made and never will be in this process; it must end. What this machine's OpenSSL does not
+   have at all is no fault here. */
+enum status base_crypto_begin(void) MUST_USE;
+/* Why a call has failed: NOMEM when the queue says so, or nothing, or there is no memory now; else `otherwise`. Empties the
+   queue, which does not always tell; but what is wrong with a file is so a second time. */
+enum status base_crypto_fault(enum status otherwise) MUST_USE;
+
+#endif
