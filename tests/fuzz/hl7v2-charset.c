@@ -2,7 +2,7 @@
  * hl7v2-charset.c - fuzz target: the bytes of a message to text by the charset it declares.
  *
  * What must hold: text that is valid UTF-8, or a diagnostic. Encoded it gives bytes that are the same text again; of ASCII,
- * UTF-8 and ISO 8859 the very bytes that came.
+ * UTF-8 and ISO 8859 the very bytes that came. (Of messages; others are decoded too.)
  */
 #include "fuzz.h"
 #include "hl7v2/hl7v2.h"
@@ -33,13 +33,13 @@ void fuzz_one(struct str input) {
   struct hl7v2_text text;
   struct diag_list diags;
   diag_list_init(&diags, arena);
-  (void)hl7v2_is(input);
+  bool message = hl7v2_is(input); /* of what is none the place of MSH-18 may be another in bytes and in text */
   enum status status = hl7v2_decode(&source, STR("8859/1"), arena, &diags, &text);
   FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_INVALID || status == STATUS_NOMEM);
   FUZZ_REQUIRE(status == STATUS_NOMEM || (status == STATUS_INVALID) == (diag_errors(&diags) == 1));
   if (status == STATUS_OK) {
     FUZZ_REQUIRE(utf8_invalid_at(text.text) == SIZE_MAX);
-    check_back(&text, input, arena, &diags);
+    if (message) check_back(&text, input, arena, &diags);
   }
   arena_free(arena);
 }
