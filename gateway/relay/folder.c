@@ -1,7 +1,7 @@
 /*
  * folder.c - a drop folder: files become records, and are moved away only when what they hold is durable.
  *
- *   NAME.json, NAME.ndjson
+ *   NAME.json, NAME.ndjson, NAME.hl7
  *       taken when renamed into the folder, or when nobody has it open for writing and it is old enough
  *   done/NAME
  *       its records are in the store
@@ -84,7 +84,7 @@ static void tag_of(const char *name, char tag[TAG_CHARS]) {
 static bool is_wanted(const char *name) {
   struct str whole = str_of(name);
   return name[0] != '.' && whole.len < NAME_BYTES &&
-         (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")));
+         (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")) || str_ends(whole, STR(".hl7")));
 }
 
 static void say(const struct relay_folder *folder, enum relay_level level, const char *event,

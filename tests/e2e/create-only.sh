@@ -11,7 +11,6 @@ shape() {
   expect_mentioned_whole "$base" "$work/destinations/$1.json" "$1"
 }
 shape transaction-update '{}'
-shape batch '{"submit": "batch"}'
 shape look-first '{"idempotency": "conditional-create", "lookFirst": true}'
 shape search-first '{"submit": "single", "idempotency": "search-first", "maxEntries": 1}'
-echo "create-only: a patient stays whole in four ways"
+echo "create-only: a patient stays whole in three ways"

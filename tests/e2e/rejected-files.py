@@ -92,7 +92,7 @@ def main():
         server = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
         bed.prepare(work, PACK, {"hospital": server})
         files = {f"r{number:03}.ndjson": text for number, text in enumerate(pieces(mutants(), "\n"))}
-        files |= {f"m{number:03}.json": text for number, text in enumerate(pieces(message_mutants(), "\r"))}
+        files |= {f"m{number:03}.hl7": text for number, text in enumerate(pieces(message_mutants(), "\r"))}
         for name, text in files.items():
             (work / "drop" / name).write_text(text, encoding="latin-1", newline="")
         relay = bed.Relay(RELAY, work)
