@@ -154,7 +154,14 @@ static void leave_matching(struct fp_eval *e, struct arena_mark mark) {
   if (!e->run->matching) arena_rewind(e->arena, mark);
 }
 
+/* PCRE2 sees it too, but only when all is made ready. Characters have one byte at least. */
+static bool is_too_short(const pcre2_code *code, struct str text) {
+  uint32_t characters = 0;
+  return pcre2_pattern_info(code, PCRE2_INFO_MINLENGTH, &characters) == 0 && text.len < characters;
+}
+
 static int match(struct fp_eval *e, const pcre2_code *code, struct str text) {
+  if (is_too_short(code, text)) return PCRE2_ERROR_NOMATCH;
   struct arena_mark mark = arena_mark(e->arena);
   struct matching *m = kept_matching(e);
   int found = PCRE2_ERROR_NOMEMORY;
