@@ -3,8 +3,10 @@
 
 command -v java >/dev/null || { echo "skipped: java is not installed" >&2; exit 77; }
 
+# By a mark that Maven's end leaves: the jar is there before the libraries beside it are.
+built=$here/target/.built
 up_to_date() {
-    [ -s "$jar" ] && [ -z "$(find "$here/pom.xml" "$here/src" -newer "$jar" -print -quit)" ]
+    [ -s "$jar" ] && [ -e "$built" ] && [ -z "$(find "$here/pom.xml" "$here/src" -newer "$built" -print -quit)" ]
 }
 
 if ! up_to_date; then
@@ -15,7 +17,7 @@ if ! up_to_date; then
     mkdir -p "$here/target"
     ( # Tests may start two at once: one builds, the other waits and finds the work done.
         flock 9
-        up_to_date || { mvn --batch-mode --quiet -f "$here/pom.xml" package >&2 && touch "$jar"; }
+        up_to_date || { mvn --batch-mode --quiet -f "$here/pom.xml" package >&2 && touch "$built"; }
     ) 9>"$here/target/.lock"
 fi
 
