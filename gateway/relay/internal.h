@@ -173,8 +173,12 @@ void relay_folder_close(struct relay_folder *folder);
 enum status relay_listener_new(struct relay *relay, const struct relay_mllp_config *config, struct diag_list *diags,
                                struct relay_listener **out) MUST_USE;
 enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
-/* Its certificates, for who connects from now on; the old ones stay when anything is wrong with them. */
-enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
+struct relay_tls; /* wire.h */
+/* Its certificates as the files are now, to be used, or closed with relay_tls_close. */
+enum status relay_listener_read(const struct relay_listener *listener, struct diag_list *diags,
+                                struct relay_tls **fresh) MUST_USE;
+/* Takes them over, for who connects from now on. */
+void relay_listener_use(struct relay_listener *listener, struct relay_tls *fresh);
 /* Takes nothing more; what is owed is answered. */
 void relay_listener_stop(struct relay_listener *listener);
 bool relay_listener_is_busy(const struct relay_listener *listener);

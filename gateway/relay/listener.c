@@ -163,13 +163,13 @@ enum status relay_listener_begin(struct relay_listener *listener, struct diag_li
   return STATUS_OK;
 }
 
-enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) {
-  struct relay_tls *fresh = NULL;
-  enum status status = relay_tls_open(listener->config, listener->relay->host, diags, &fresh);
-  if (status != STATUS_OK) return status;
+enum status relay_listener_read(const struct relay_listener *listener, struct diag_list *diags, struct relay_tls **fresh) {
+  return relay_tls_open(listener->config, listener->relay->host, diags, fresh);
+}
+
+void relay_listener_use(struct relay_listener *listener, struct relay_tls *fresh) {
   relay_tls_close(listener->tls);
   listener->tls = fresh;
-  return STATUS_OK;
 }
 
 /* --- ending --- */

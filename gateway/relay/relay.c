@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "console/console.h"
 #include "relay/mapper.h"
+#include "relay/wire.h"
 
 enum {
   PRIORITIES = 2, /* what comes in and answers; then the commit */
@@ -256,30 +257,51 @@ static void stop(struct whole *whole) {
   event_add(whole->deadline, &most);
 }
 
-/* New maps and destinations, checked first: if anything is wrong with them the old ones stay. */
+/* What is read again: all of it, before any of it is used. */
+struct fresh {
+  struct relay_ways *ways;
+  struct relay_tls *tls[RELAY_MLLP_MAX];
+};
+
+static enum status read_again(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
+  enum status status = relay_ways_open(relay->config, relay->host, diags, &fresh->ways);
+  for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
+    status = relay_listener_read(relay->listeners[i], diags, &fresh->tls[i]);
+  return status;
+}
+
+static void use(struct relay *relay, const struct fresh *fresh, const char *actor) {
+  relay_ways_leave(relay->ways);
+  relay->ways = fresh->ways;
+  for (size_t i = 0; i < relay->config->mllp_count; i++)
+    relay_listener_use(relay->listeners[i], fresh->tls[i]);
+  RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->ways->count));
+  note(relay, "reloaded", actor, "SIGHUP");
+  relay->decided = true;
+  relay_kick(relay);
+}
+
+static void give_up(struct relay *relay, const struct fresh *fresh, const struct diag_list *diags, const char *actor) {
+  relay_ways_leave(fresh->ways);
+  for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
+    relay_tls_close(fresh->tls[i]);
+  relay_log_diags(&relay->log, "not-reloaded", diags);
+  relay_alert(relay, "reload-refused", STR("mappings"));
+  note(relay, "reload-refused", actor, "SIGHUP");
+}
+
+/* New maps, destinations and certificates, checked first: if anything is wrong with them the old ones stay. */
 static void reload(struct relay *relay, const char *actor) {
-  struct relay_ways *fresh = NULL;
+  struct fresh fresh = {0};
   struct arena *arena = arena_new(16 << 20);
   struct diag_list diags;
   if (!arena) return;
   relay_notify("RELOADING=1");
   diag_list_init(&diags, arena);
-  enum status status = relay_ways_open(relay->config, relay->host, &diags, &fresh);
-  for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
-    status = relay_listener_renew(relay->listeners[i], &diags);
-  if (status == STATUS_OK) {
-    relay_ways_leave(relay->ways);
-    relay->ways = fresh;
-    RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->count));
-    note(relay, "reloaded", actor, "SIGHUP");
-    relay->decided = true;
-    relay_kick(relay);
-  } else {
-    relay_ways_leave(fresh);
-    relay_log_diags(&relay->log, "not-reloaded", &diags);
-    relay_alert(relay, "reload-refused", STR("mappings"));
-    note(relay, "reload-refused", actor, "SIGHUP");
-  }
+  if (read_again(relay, &diags, &fresh) == STATUS_OK)
+    use(relay, &fresh, actor);
+  else
+    give_up(relay, &fresh, &diags, actor);
   relay_notify("READY=1");
   arena_free(arena);
 }

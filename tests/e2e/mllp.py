@@ -412,9 +412,11 @@ def tls(work, server):
     certs = server.certificate.parent
     ours = f"certificate = {certs}/server.pem\nkey = {certs}/server.key\n"
     put(certs, work, "server")
+    put(certs, work, "server", "later")
     case = Case(work, {"renewed": (f"certificate = own.pem\nkey = own.key\nclient-ca = {certs}/ca.pem", "127.0.0.1:0"),
                        "mutual": (f"{ours}client-ca = {certs}/ca.pem", "0.0.0.0:0"), "own": (ours, "127.0.0.1:0"),
-                       "listed": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/crl.pem", "127.0.0.1:0")}, server)
+                       "listed": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/crl.pem", "127.0.0.1:0"),
+                       "later": ("certificate = later.pem\nkey = later.key", "127.0.0.1:0")}, server)
     mutual, own, listed = (("127.0.0.1", peer.port_of(work, name)) for name in ("mutual", "own", "listed"))
     case.check("with a client certificate", shakes(mutual, context(certs, "client")))
     case.check("TLS 1.2 with one", shakes(mutual, context(certs, "client", ssl.TLSVersion.TLSv1_2)))
@@ -462,12 +464,17 @@ def renewed(case, certs):
         case.relay.process.send_signal(signal.SIGHUP)
         case.check("not renewed by one that has expired", bed.wait_for(lambda: "reload-refused" in case.log(), PATIENCE))
         case.check("the one before is still shown", shown(place, certs) == second)
+        put(certs, case.work, "server")
+        put(certs, case.work, "expired", "later")
+        case.relay.process.send_signal(signal.SIGHUP)
+        case.check("refused for a later one", bed.wait_for(lambda: case.log().count("not-reloaded") == 2, PATIENCE))
+        case.check("none is renewed without all", shown(place, certs) == second)
         case.check("who is there goes on", there.ask(make("RENEWED")).code == "AA")
 
 
-def put(certs, work, name):
+def put(certs, work, name, to="own"):
     for kind in ("pem", "key"):
-        shutil.copy(certs / f"{name}.{kind}", work / f"own.{kind}")
+        shutil.copy(certs / f"{name}.{kind}", work / f"{to}.{kind}")
 
 
 def refused_at_the_check(work, certs, ours):
