@@ -20,19 +20,33 @@ static bool is_nothing(const struct tree_node *node) {
   return node->kind == TREE_NULL && !node->child;
 }
 
-static enum walked step_children(struct walk *w, const struct fp_step *step, const struct tree_node *node) {
-  bool found = false;
-  size_t visited = 0;
-  struct fp_eval *e = w->e;
-  for (struct tree_node *child = node->child; child; child = child->next) {
-    visited++;
+/* The children of a node that a step names, one after the other. */
+struct children {
+  struct tree_node *at; /* to be looked at next */
+  size_t visited;
+  bool found;
+};
+
+static inline struct tree_node *next_child(const struct fp_eval *e, const struct fp_step *step, struct children *of) {
+  for (struct tree_node *child = of->at; child; child = child->next) {
+    of->visited++;
     if (!fp_step_matches(step->symbol, step->name, child)) {
-      if (found) break; /* repetitions are adjacent */
+      if (of->found) break; /* repetitions are adjacent */
       continue;
     }
-    found = true;
+    of->found = true;
     if (is_nothing(child)) continue;
     if (e->mark_read) child->flags |= TREE_READ;
+    of->at = child->next;
+    return child;
+  }
+  return NULL;
+}
+
+static enum walked step_children(struct walk *w, const struct fp_step *step, const struct tree_node *node) {
+  struct children children = {.at = node->child};
+  struct fp_eval *e = w->e;
+  for (struct tree_node *child; (child = next_child(e, step, &children)) != NULL;) {
     if (step + 1 == w->end) {
       if (!fp_push_node(e, w->out, child)) return BROKEN;
       if (w->out->count >= w->stop) return ENOUGH;
@@ -42,7 +56,7 @@ static enum walked step_children(struct walk *w, const struct fp_step *step, con
     enum walked walked = step_item(w, step + 1, &item);
     if (walked != GO_ON) return walked;
   }
-  return fp_count(e, visited) ? GO_ON : BROKEN;
+  return fp_count(e, children.visited) ? GO_ON : BROKEN;
 }
 
 /* Elements of system values: Quantity and what type() gives. */
@@ -131,17 +145,8 @@ bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, s
 static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node,
                        size_t stop, struct fp_found *out) {
   const struct fp_step *step = &ins->steps[depth];
-  bool found = false;
-  size_t visited = 0;
-  for (struct tree_node *child = node->child; child; child = child->next) {
-    visited++;
-    if (!fp_step_matches(step->symbol, step->name, child)) {
-      if (found) break; /* repetitions are adjacent */
-      continue;
-    }
-    found = true;
-    if (is_nothing(child)) continue;
-    if (e->mark_read) child->flags |= TREE_READ;
+  struct children children = {.at = node->child};
+  for (struct tree_node *child; (child = next_child(e, step, &children)) != NULL;) {
     if (depth + 1 < ins->step_count) {
       if (!find_below(e, ins, depth + 1, child, stop, out)) return false;
     } else if (out->count++ == 0) {
@@ -149,7 +154,7 @@ static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth
     }
     if (out->count >= stop) return true;
   }
-  return fp_count(e, visited);
+  return fp_count(e, children.visited);
 }
 
 int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
