@@ -90,6 +90,8 @@ struct tree_node *bundle_removable(struct tree_node *reference);
 /* Takes the nodes flagged TREE_MARK out, and the objects that are empty then. */
 void bundle_sweep(struct tree_node *root);
 
+/* The tag of our own system by which a map says something of a resource, or NULL. */
+struct tree_node *bundle_tag(const struct tree_node *resource, const char *code);
 /* Takes the map's tag create-only out of a resource; whether it was there. */
 bool bundle_mark_take(struct tree_node *resource);
 /* The same as an extension of a finished entry's request, for bundle_plan_make. */

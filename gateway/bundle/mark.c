@@ -1,19 +1,23 @@
-/* mark.c - resources that are made where there are none and never updated: from the map's tag to the plan. */
+/* mark.c - what maps say of resources by tags; those that are made where there are none and never updated: from the tag to the plan. */
 #include "bundle/internal.h"
 
 static const char local_system[] = "http://ketlink.dev/fhir/CodeSystem/local";
 static const char mark_url[] = "http://ketlink.dev/fhir/StructureDefinition/create-only";
 
-bool bundle_mark_take(struct tree_node *resource) {
-  struct tree_node *meta = tree_find(resource, "meta");
+struct tree_node *bundle_tag(const struct tree_node *resource, const char *code) {
+  const struct tree_node *meta = tree_find(resource, "meta");
   struct tree_node *tag = meta ? tree_find(meta, "tag") : NULL;
-  for (; tag; tag = tree_next_same(tag)) {
-    if (!str_is(tree_text(tag, "code"), "create-only") || !str_is(tree_text(tag, "system"), local_system)) continue;
-    tree_remove(tag);
-    if (!meta->child) tree_remove(meta);
-    return true;
-  }
-  return false;
+  while (tag && !(str_is(tree_text(tag, "code"), code) && str_is(tree_text(tag, "system"), local_system)))
+    tag = tree_next_same(tag);
+  return tag;
+}
+
+bool bundle_mark_take(struct tree_node *resource) {
+  struct tree_node *tag = bundle_tag(resource, "create-only"), *meta = tag ? tag->parent : NULL;
+  if (!tag) return false;
+  tree_remove(tag);
+  if (!meta->child) tree_remove(meta);
+  return true;
 }
 
 /* An item of a conversation that may wait for days in a store: the mark must outlast the map's run. */

@@ -2,13 +2,7 @@
 #include "bundle/internal.h"
 
 bool bundle_is_session_note(const struct tree_node *resource) {
-  const struct tree_node *meta = tree_find(resource, "meta");
-  const struct tree_node *tag = meta ? tree_find(meta, "tag") : NULL;
-  for (; tag; tag = tree_next_same(tag))
-    if (str_is(tree_text(tag, "code"), "session-note") &&
-        str_is(tree_text(tag, "system"), "http://ketlink.dev/fhir/CodeSystem/local"))
-      return true;
-  return false;
+  return bundle_tag(resource, "session-note") != NULL;
 }
 
 struct tree_node *bundle_session_note(const struct tree_node *bundle) {
