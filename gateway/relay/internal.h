@@ -224,6 +224,8 @@ void relay_signals_close(struct relay_signals *signals);
 /* --- notify.c: systemd --- */
 
 void relay_notify(const char *state);
+/* Long work is no hang: systemd would end the process. */
+void relay_show_life(void);
 /* Milliseconds between signs of life; 0: none are wanted. */
 int64_t relay_watchdog_ms(void);
 

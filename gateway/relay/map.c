@@ -130,7 +130,7 @@ static enum status too_large(struct relay_mapping *mapping, const struct intake_
 /* A long input is work and no hang: systemd would end the process, and the next one would begin with it again. */
 static void show_life(size_t taken) {
   enum { RECORDS_A_SIGN = 64 };
-  if (taken % RECORDS_A_SIGN == 0) relay_notify("WATCHDOG=1");
+  if (taken % RECORDS_A_SIGN == 0) relay_show_life();
 }
 
 /* `status` of reading it. */

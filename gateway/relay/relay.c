@@ -154,11 +154,6 @@ static void sweep(struct whole *whole) {
               RELAY_NUMBER("keys", (int64_t)swept.keys));
 }
 
-/* The copy of a large store takes longer than systemd waits for a process that says nothing. */
-static void show_life(void) {
-  relay_notify("WATCHDOG=1");
-}
-
 /* Once a day, when nothing else is to be done: a copy that has passed its check, put in place of yesterday's.
    By the clock that never goes back: one that was years ahead would mean no copies for years. */
 static void back_up(struct whole *whole) {
@@ -174,7 +169,8 @@ static void back_up(struct whole *whole) {
   whole->backed_up_at = now;
   diag_list_init(&diags, relay->records);
   (void)unlink(beside.ptr);
-  enum status status = outbox_backup(relay->outbox, beside.ptr, show_life, &diags);
+  /* the copy of a large store takes longer than systemd waits for a process that says nothing */
+  enum status status = outbox_backup(relay->outbox, beside.ptr, relay_show_life, &diags);
   if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
   const char *trouble = status == STATUS_INVALID ? "store-damaged" : "backup-failed";
   if (status == STATUS_OK)
@@ -211,7 +207,7 @@ static void on_watchdog(evutil_socket_t socket, short what, void *context) {
   (void)socket;
   (void)what;
   (void)context;
-  relay_notify("WATCHDOG=1");
+  relay_show_life();
 }
 
 /* --- signals --- */
