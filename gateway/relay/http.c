@@ -167,7 +167,7 @@ static void when_durable(void *context, void (*done)(void *done_context, enum st
 /* A decision is durable: the senders look at the end of a group, and there may be no other. */
 static void kick(void *context) {
   struct relay *relay = context;
-  relay->accepted = relay->decided = true;
+  relay->decided = true;
   relay_group_touch(relay);
 }
 
