@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fault"))
 import bed  # noqa: E402
 import ehr  # noqa: E402
+from bed import expect  # noqa: E402
 
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
 RELAY = KETLINK.with_name("ketlink-relay")
@@ -73,11 +74,6 @@ class Receiver:
 
     def states(self):
         return [told[0]["state"] for told in self.told]
-
-
-def expect(what, *words):
-    if not what:
-        raise AssertionError(" ".join(str(word) for word in words))
 
 
 def expect_soon(what, *words):

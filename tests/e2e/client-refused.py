@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fault"))
 import bed  # noqa: E402
 import ehr  # noqa: E402
+from bed import expect  # noqa: E402
 
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
 RELAY = KETLINK.with_name("ketlink-relay")
@@ -65,11 +66,6 @@ class Refusing:
     def stop(self):
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-
-
-def expect(what, *words):
-    if not what:
-        raise AssertionError(" ".join(str(word) for word in words))
 
 
 def records(work):

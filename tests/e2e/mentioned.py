@@ -14,17 +14,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fault"))
 import bed  # noqa: E402
 import ehr  # noqa: E402
+from bed import expect  # noqa: E402
 
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
 RELAY = KETLINK.with_name("ketlink-relay")
 PACK = ROOT / "build/definitions.pack"
 PATIENCE = 30
 FULL, THIN = "PID|1||{}^^^RIVERSIDE^MR||Doe^Jordan||19840229|F|||{}^^Springfield^IL", "PID|||{}^^^RIVERSIDE^MR||Doe"
-
-
-def expect(what, *words):
-    if not what:
-        raise AssertionError(" ".join(str(word) for word in words))
 
 
 class Bench:

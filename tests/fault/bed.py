@@ -142,6 +142,11 @@ def wait_for(what, seconds):
     return False
 
 
+def expect(what, *words):
+    if not what:
+        raise AssertionError(" ".join(str(word) for word in words))
+
+
 def holds(path, text):
     try:
         return text in path.read_bytes()
