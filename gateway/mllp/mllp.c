@@ -39,6 +39,14 @@ static void take_back(struct mllp_reader *reader) {
   reader->handed_out = false;
 }
 
+struct buf mllp_keep(struct mllp_reader *reader) {
+  struct buf frame = reader->frame;
+  if (!reader->handed_out) return (struct buf){.max = frame.max};
+  buf_init(&reader->frame, frame.max);
+  reader->handed_out = false;
+  return frame;
+}
+
 /* Up to a frame's begin. */
 static size_t skip(struct mllp_reader *reader, struct str bytes) {
   size_t begin = str_find_char(bytes, MLLP_VT, 0), end = begin == SIZE_MAX ? bytes.len : begin;

@@ -11,7 +11,7 @@
  * passed over and counted; CR and LF there are not even counted. NUL, 0xFF and all other bytes are content.
  *
  * Ownership. The reader's buffer is its own; the frame that is handed out is in it, and valid until the
- * reader is called again. Memory is taken when a frame begins and wiped when it is given back, so that 10,000
+ * reader is called again, unless it is kept (mllp_keep). Memory is taken when a frame begins and wiped when it is given back, so that 10,000
  * idle connections hold none. One thread at a time. Errors: NOMEM, the frame is lost.
  *
  * Source. HL7 Version 3 Standard: Transport Specification - MLLP, Release 1 and 2; HL7 v2.x Implementation
@@ -58,6 +58,8 @@ void mllp_reader_reset(struct mllp_reader *reader);
    rest until it is MLLP_MORE. `*frame`: the message, or what there is of one that was given up. */
 enum status mllp_feed(struct mllp_reader *reader, struct str bytes, size_t *used, enum mllp_event *event,
                       struct str *frame) MUST_USE;
+/* The frame that was handed out last becomes the caller's, to be released with buf_release; the reader takes other memory. */
+struct buf mllp_keep(struct mllp_reader *reader);
 /* The stream is at its end, or nothing more is waited for: MLLP_FRAME when only the last CR was missing, MLLP_CUT when
    a frame was under way, else MLLP_MORE. */
 enum mllp_event mllp_end(struct mllp_reader *reader, struct str *frame);

@@ -247,7 +247,8 @@ struct relay {
   struct relay_listener *listeners[RELAY_MLLP_MAX];
   struct console *console;
   struct relay_webhook *webhook;
-  struct relay_mapper *mapper;
+  struct relay_mapper *mapper;   /* of posted texts */
+  struct relay_mapper *messages; /* of HL7 v2; NULL: there is no listener */
   struct arena *records; /* of the input that is taken in */
   struct arena *record;  /* of one record of it */
   /* group.c */

@@ -46,7 +46,7 @@ void relay_link_drop(struct relay_link *link) {
 }
 
 void relay_link_let_go(struct relay_link *link) {
-  if (!link->listener && !link->promised) free_link(link);
+  if (!link->listener && !link->promised && !link->mapping) free_link(link);
 }
 
 bool relay_link_is_busy(const struct relay_link *link) {
@@ -109,8 +109,14 @@ void relay_link_stop(struct relay_link *link) {
 
 /* --- in --- */
 
+/* In the store it is known at once what is owed; deliveries may take long. */
+static bool has_room(const struct relay_link *link) {
+  if (link->listener->config->delivered) return !link->owed;
+  return link->mapping + link->promised < LISTENER_UNDER_WAY && link->mapping_bytes < LISTENER_UNDER_WAY_BYTES;
+}
+
 static bool is_reading(const struct relay_link *link) {
-  return !link->closing && !link->ended && !relay_link_is_busy(link);
+  return !link->closing && !link->ended && link->sent >= link->out.len && has_room(link);
 }
 
 static void close_for(struct relay_link *link, const char *event, const char *why) {

@@ -5,8 +5,10 @@
  *   link.c      one connection: bytes in and out, deadlines
  *   message.c   a frame -> a record -> the store -> its acknowledgement
  *
- * Nothing is acknowledged before it is durable. While a connection is owed answers nothing more is read from it: so a
- * peer that only sends has no more than one reading's messages under way, and answers go in the order of the messages.
+ * Nothing is acknowledged before it is durable. Messages are mapped on a thread of their own (mapper.h), in the order in which
+ * they came, and stored and acknowledged here meanwhile. A connection that has LISTENER_UNDER_WAY of them under way, or
+ * LISTENER_UNDER_WAY_BYTES being mapped, or whose answers are not taken, or wait for deliveries, is not read from: so a peer that
+ * only sends has no more than that and one reading's messages under way. Answers go in the order of the messages.
  */
 #ifndef KETLINK_RELAY_LISTENER_H
 #define KETLINK_RELAY_LISTENER_H
@@ -27,6 +29,9 @@ enum {
   LISTENER_SHAKE_MS = 10000,
   LISTENER_LINGER_MS = 2000,
   LISTENER_HELD_BYTES = 64 << 20, /* of frames that have begun, over all connections; or four of the largest */
+  LISTENER_UNDER_WAY = 32,
+  LISTENER_UNDER_WAY_BYTES = 64 << 10,
+  LISTENER_MAPPING_BYTES = 32 << 20, /* of messages that are being mapped, over all connections; more, and the loop maps them */
   LISTENER_QUIET_MS = 1000,    /* between two lines about connections that were refused */
   LISTENER_ALERT_MS = 60000    /* between two alerts about one thing that goes on */
 };
@@ -61,6 +66,7 @@ struct relay_listener {
   struct relay_peer *peers[LISTENER_PEERS];
   struct relay_link *links;
   size_t connections, held, waiting; /* waiting: answers, for deliveries */
+  size_t mapping;                    /* bytes */
   bool full;                         /* the store was, at the last message */
   int64_t quiet_until, no_alert_until;
   uint64_t counts[RELAY_COUNTS], answers[HL7V2_CR + 1];
@@ -77,6 +83,7 @@ struct relay_link {
   struct buf out;
   size_t sent; /* of `out` */
   struct relay_answer *owed, **owed_end;
+  size_t mapping, mapping_bytes; /* messages that are being mapped */
   size_t promised; /* answers that wait for the disk */
   bool ended;      /* the other side sends no more */
   bool closing;    /* nothing more is read; it is closed when all that is owed is written */
@@ -103,7 +110,7 @@ void relay_link_go_on(struct relay_link *link);
 /* Nothing more is read from it. */
 void relay_link_stop(struct relay_link *link);
 void relay_link_drop(struct relay_link *link);
-/* Of a link that is gone: freed, when no promise is left. */
+/* Of a link that is gone: freed, when no promise is left, and nothing of it is being mapped. */
 void relay_link_let_go(struct relay_link *link);
 /* Answers or bytes are still to go out. */
 bool relay_link_is_busy(const struct relay_link *link);
@@ -114,7 +121,8 @@ bool relay_link_is_busy(const struct relay_link *link);
 void relay_message_take(struct relay_link *link, enum mllp_event event, struct str bytes);
 /* Looks whether what is waited for has been delivered, or has been waited for long enough. */
 void relay_message_look(struct relay_link *link);
-/* What is owed is not owed any more. Answers that wait for the disk are freed by their promise, unless `all`. */
+/* What is owed is not owed any more. Answers that are being mapped or wait for the disk are freed when that has ended; the latter
+   at once if `all`. */
 void relay_message_forget(struct relay_link *link, bool all);
 /* Until when deliveries are waited for; INT64_MAX: there are none. */
 int64_t relay_message_until(const struct relay_link *link);

@@ -9,7 +9,7 @@
 
 struct queue {
   struct relay_task *first, **end;
-  size_t count;
+  size_t room; /* of its tasks */
 };
 
 struct relay_mapper {
@@ -38,7 +38,7 @@ static void queue_add(struct queue *queue, struct relay_task *task) {
   task->next = NULL;
   *queue->end = task;
   queue->end = &task->next;
-  queue->count++;
+  queue->room += task->room;
 }
 
 static struct relay_task *queue_take(struct queue *queue) {
@@ -46,7 +46,7 @@ static struct relay_task *queue_take(struct queue *queue) {
   if (!task) return NULL;
   queue->first = task->next;
   if (!queue->first) queue->end = &queue->first;
-  queue->count--;
+  queue->room -= task->room;
   return task;
 }
 
@@ -96,7 +96,7 @@ static void map(struct relay_mapper *mapper, struct relay_task *task) {
 
 /* Under the lock. NULL: it is over. */
 static struct relay_task *next_task(struct relay_mapper *mapper) {
-  while (!mapper->closing && (!mapper->waiting.first || mapper->ready.count >= MAPPER_READY))
+  while (!mapper->closing && (!mapper->waiting.first || mapper->ready.room >= MAPPER_READY_BYTES))
     pthread_cond_wait(&mapper->turn, &mapper->lock);
   return mapper->closing ? NULL : queue_take(&mapper->waiting);
 }
@@ -201,7 +201,11 @@ void relay_mapper_close(struct relay_mapper *mapper) {
 }
 
 bool relay_mapper_is_busy(const struct relay_mapper *mapper) {
-  return mapper->busy != 0;
+  return mapper && mapper->busy != 0;
+}
+
+bool relay_mapper_has_thread(const struct relay_mapper *mapper) {
+  return mapper && mapper->has_thread;
 }
 
 bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes) {
@@ -209,7 +213,8 @@ bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes) {
 }
 
 enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *task) {
-  task->arena = arena_new(task->room ? task->room : MAPPER_TASK_BYTES);
+  if (!task->room) task->room = MAPPER_TASK_BYTES;
+  task->arena = arena_new(task->room);
   if (!task->arena) return STATUS_NOMEM;
   diag_list_init(&task->diags, task->arena);
   task->records_end = &task->records;

@@ -1,12 +1,12 @@
 /*
- * mapper.h - private to relay: large texts are mapped on a thread of their own, while the loop stores and delivers what came
- * before: mapping and validating are a third of the work.
+ * mapper.h - private to relay: texts are mapped on a thread of their own, while the loop stores, acknowledges and delivers what
+ * came before. There is one mapper for large posted texts, and one for messages of HL7 v2, which wait for no large text.
  *
  * Order. What is given is done in the order in which it was given, and nothing that comes later overtakes it: relay_mapper_wants
  * says whether a text must wait behind others. Ownership. A task goes from the loop to the thread and back; between them they
- * share nothing but the queue, under its lock, and ways and configuration, which do not change. Of what the thread has ready,
- * MAPPER_READY lie waiting at most, then it rests; and what becomes of a text may have MAPPER_TASK_BYTES: it is done as NOMEM
- * when it needs more, and the loop maps it, which keeps no more than one record of it.
+ * share nothing but the queue, under its lock, and ways and configuration, which do not change. What becomes of a text may have
+ * its `room`: it is done as NOMEM when it needs more, and the loop maps it, which keeps no more than one record of it. Of what
+ * the thread has ready, as much lies waiting as has MAPPER_READY_BYTES of room, then it rests.
  *
  * Threads: all calls on the loop's; `done` is called there. Without a thread (no memory, a limit of the system) everything is
  * mapped by the loop.
@@ -16,7 +16,12 @@
 
 #include "relay/map.h"
 
-enum { MAPPER_SMALL_BYTES = 8 << 10, MAPPER_READY = 2, MAPPER_TASK_BYTES = 32 << 20 };
+enum {
+  MAPPER_SMALL_BYTES = 8 << 10, /* of a text */
+  MAPPER_SMALL_ROOM = 1 << 20,  /* for what becomes of a small one, where the caller says so */
+  MAPPER_TASK_BYTES = 32 << 20,
+  MAPPER_READY_BYTES = 2 * MAPPER_TASK_BYTES
+};
 
 struct relay_kept;
 /* A text and what became of it. The caller sets the first group; `text` lives until the task is done. */
@@ -45,7 +50,10 @@ struct relay_kept {
 enum status relay_mapper_open(struct relay *relay, struct relay_mapper **out) MUST_USE;
 /* Waits for the thread; what it has not ended is done as UNAVAILABLE. NULL is allowed. */
 void relay_mapper_close(struct relay_mapper *mapper);
+/* NULL is allowed. */
 bool relay_mapper_is_busy(const struct relay_mapper *mapper);
+/* Without one the loop maps everything. */
+bool relay_mapper_has_thread(const struct relay_mapper *mapper);
 /* A text of so many bytes goes to the thread: it is large, or others wait already. */
 bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes);
 /* NOMEM: nothing was taken. Release the task when it is done. */

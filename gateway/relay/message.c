@@ -9,19 +9,23 @@
 #include <stdlib.h>
 #include <time.h>
 #include "relay/listener.h"
+#include "relay/mapper.h"
 
-enum { HEAD_BYTES = 4096, ANSWER_BYTES = 64 << 10, TAG_CHARS = 13 };
+enum { HEAD_BYTES = 4096, ANSWER_BYTES = 64 << 10, TAG_CHARS = 13, SOURCE_BYTES = 2 * HEAD_BYTES };
 
-enum answer_state { ANSWER_STORING, ANSWER_DELIVERING, ANSWER_READY };
+enum answer_state { ANSWER_MAPPING, ANSWER_STORING, ANSWER_DELIVERING, ANSWER_READY };
 
 /* What a message is owed. */
 struct relay_answer {
   struct relay_answer *next;
+  struct relay_listener *listener;
   struct relay_link *link;
+  struct relay_task task;
   struct relay_promise promise;
   enum answer_state state;
   enum hl7v2_fate fate;
   struct buf head; /* the MSH segment of the message, as it came */
+  struct buf source, frame; /* who gives it; the message, while it is being mapped */
   const char *why; /* words of the program, for people */
   int64_t first;   /* its numbers in the store: first, first + 1, … */
   size_t count;
@@ -77,6 +81,8 @@ static bool is_answer(const struct header *header, struct str bytes) {
 
 static void free_answer(struct relay_answer *answer) {
   buf_release(&answer->head);
+  buf_release(&answer->source);
+  buf_release(&answer->frame);
   free(answer);
 }
 
@@ -93,7 +99,7 @@ void relay_message_forget(struct relay_link *link, bool all) {
   for (struct relay_answer *answer = link->owed; answer; answer = next) {
     next = answer->next;
     if (answer->state == ANSWER_DELIVERING) link->listener->waiting--;
-    if (all || answer->state != ANSWER_STORING) free_answer(answer);
+    if (answer->state > ANSWER_STORING || (all && answer->state == ANSWER_STORING)) free_answer(answer);
   }
   link->owed = NULL;
   link->owed_end = &link->owed;
@@ -302,40 +308,119 @@ static const char *why_of(const struct relay_accepted *accepted) {
   return accepted->status == STATUS_LIMIT ? "the store is full" : "it cannot be taken now";
 }
 
-static void accept_message(struct relay_answer *answer, const struct header *header, struct str bytes,
-                           struct diag_list *diags) {
-  struct relay_listener *listener = answer->link->listener;
-  struct relay *relay = listener->relay;
-  struct arena *arena = relay->records;
-  struct str application = value_at(header, 3), facility = value_at(header, 4);
-  struct relay_input input = {
-      .source = arena_printf(arena, "%.*s|%.*s|%.*s", STR_ARG(listener->config->name), STR_ARG(application), STR_ARG(facility)),
-      .control = value_at(header, 10),
-      .name = STR("message.hl7"),
-      .text = bytes,
-      .charset = listener->config->charset,
-      .to = &listener->config->to};
-  struct relay_accepted accepted = {.status = STATUS_NOMEM};
-  if (input.source.ptr) accepted = relay_accept(relay, &input, diags);
-  answer->fate = fate_of(&accepted, diags);
-  answer->why = why_of(&accepted);
-  answer->first = accepted.first;
-  answer->count = accepted.first ? accepted.items : 0;
-  relay_listener_count(listener, COUNT_AGAIN, accepted.again);
-  if (accepted.different && !accepted.again) alarm_conflict(listener);
-  set_full(listener, accepted.status == STATUS_LIMIT);
-  report(listener, input.control, answer, &accepted);
-  relay_log_diags(&relay->log, "message-finding", diags);
+/* What became of it is known; it is true when the disk has it. */
+static void settle(struct relay_answer *answer, const struct relay_accepted *accepted, const struct diag_list *diags) {
+  struct relay_listener *listener = answer->listener;
+  answer->fate = fate_of(accepted, diags);
+  answer->why = why_of(accepted);
+  answer->first = accepted->first;
+  answer->count = accepted->first ? accepted->items : 0;
+  relay_listener_count(listener, COUNT_AGAIN, accepted->again);
+  if (accepted->different && !accepted->again) alarm_conflict(listener);
+  set_full(listener, accepted->status == STATUS_LIMIT);
+  report(listener, answer->task.input.control, answer, accepted);
+  relay_log_diags(&listener->relay->log, "message-finding", diags);
 }
 
-static struct relay_answer *new_answer(struct relay_link *link, struct str head) {
+static void promise(struct relay_answer *answer) {
+  answer->state = ANSWER_STORING;
+  answer->link->promised++;
+  relay_promise(answer->listener->relay, &answer->promise);
+}
+
+/* By the loop. */
+static void take_now(struct relay_answer *answer) {
+  struct relay *relay = answer->listener->relay;
+  struct diag_list diags;
+  arena_reset(relay->records);
+  diag_list_init(&diags, relay->records);
+  struct relay_accepted accepted = relay_accept(relay, &answer->task.input, &diags);
+  settle(answer, &accepted, &diags);
+}
+
+static void not_now(struct relay_answer *answer, const char *why) {
+  answer->fate = HL7V2_PASSING;
+  answer->why = why;
+}
+
+static void mapped(void *context, struct relay_task *task) {
+  struct relay_answer *answer = context;
+  struct relay_link *link = answer->link;
+  size_t bytes = answer->frame.len;
+  link->mapping--;
+  link->mapping_bytes -= bytes;
+  answer->listener->mapping -= bytes;
+  if (task->status == STATUS_UNAVAILABLE) {
+    not_now(answer, "the relay is stopping");
+  } else if (task->status == STATUS_NOMEM) {
+    take_now(answer);
+  } else {
+    struct relay_accepted accepted = relay_accept_mapped(answer->listener->relay, task);
+    settle(answer, &accepted, &task->diags);
+  }
+  relay_task_release(task);
+  buf_release(&answer->frame);
+  promise(answer);
+}
+
+/* In the order in which they came: what comes behind one that is being mapped waits for it. */
+static bool goes_to_thread(const struct relay_answer *answer) {
+  const struct relay_listener *listener = answer->listener;
+  size_t bytes = answer->task.input.text.len;
+  if (!relay_mapper_has_thread(listener->relay->messages)) return false;
+  return answer->link->mapping || !listener->mapping || listener->mapping + bytes <= LISTENER_MAPPING_BYTES;
+}
+
+/* OK: it is being mapped. */
+static enum status take_later(struct relay_answer *answer) {
+  struct relay_link *link = answer->link;
+  struct relay_task *task = &answer->task;
+  answer->frame = mllp_keep(&link->reader);
+  task->input.text = buf_str(&answer->frame);
+  task->room = task->input.text.len <= MAPPER_SMALL_BYTES ? MAPPER_SMALL_ROOM : 0;
+  enum status status = relay_mapper_give(answer->listener->relay->messages, task);
+  if (status != STATUS_OK) return status;
+  link->mapping++;
+  link->mapping_bytes += task->input.text.len;
+  answer->listener->mapping += task->input.text.len;
+  return STATUS_OK;
+}
+
+static void accept_message(struct relay_answer *answer) {
+  if (goes_to_thread(answer) && take_later(answer) == STATUS_OK) return;
+  if (answer->link->mapping)
+    not_now(answer, "no memory");
+  else
+    take_now(answer);
+  promise(answer);
+}
+
+static void name_input(struct relay_answer *answer, const struct header *header, struct str bytes) {
+  const struct relay_mllp_config *config = answer->listener->config;
+  struct str control = value_at(header, 10), application = value_at(header, 3), facility = value_at(header, 4);
+  buf_printf(&answer->source, "%.*s|%.*s|%.*s", STR_ARG(config->name), STR_ARG(application), STR_ARG(facility));
+  if (control.len) control.ptr = answer->head.ptr + (control.ptr - header->source.text.ptr);
+  answer->task = (struct relay_task){.done = mapped,
+                                     .context = answer,
+                                     .input = {.source = buf_str(&answer->source),
+                                               .control = control,
+                                               .name = STR("message.hl7"),
+                                               .text = bytes,
+                                               .charset = config->charset,
+                                               .to = &config->to}};
+}
+
+static struct relay_answer *new_answer(struct relay_link *link, const struct header *header, struct str bytes) {
   struct relay_answer *answer = calloc(1, sizeof *answer);
   if (!answer) return NULL;
+  answer->listener = link->listener;
   answer->link = link;
   answer->promise = (struct relay_promise){.kept = kept, .context = answer};
   buf_init(&answer->head, HEAD_BYTES);
-  buf_add_str(&answer->head, head);
-  if (answer->head.error == STATUS_OK) return answer;
+  buf_init(&answer->source, SOURCE_BYTES);
+  buf_add_str(&answer->head, header->source.text);
+  if (answer->head.error == STATUS_OK) name_input(answer, header, bytes);
+  if (answer->head.error == STATUS_OK && answer->source.error == STATUS_OK) return answer;
   free_answer(answer);
   return NULL;
 }
@@ -352,38 +437,33 @@ static const struct {
 } given_up[] = {[MLLP_UNENDED] = {"a message has FS within it", false},
                 [MLLP_TOO_LARGE] = {"the message is too large", true}};
 
-static void owe(struct relay_link *link, const struct header *header, enum mllp_event event, struct str bytes,
-                struct diag_list *diags) {
-  struct relay *relay = link->listener->relay;
-  struct relay_answer *answer = new_answer(link, first_segment(bytes));
+static void owe(struct relay_link *link, const struct header *header, enum mllp_event event, struct str bytes) {
+  struct relay_answer *answer = new_answer(link, header, bytes);
   if (!answer) {
     give_up(link, "no memory");
     link->closing = true;
     return;
   }
+  *link->owed_end = answer;
+  link->owed_end = &answer->next;
+  if (event == MLLP_FRAME && !link->listener->relay->stopping) {
+    accept_message(answer);
+    return;
+  }
+  not_now(answer, "the relay is stopping");
   if (event != MLLP_FRAME) {
     answer->fate = HL7V2_BAD;
     answer->why = given_up[event].why;
     link->closing = given_up[event].closes;
     give_up(link, given_up[event].why);
-  } else if (relay->stopping) {
-    answer->fate = HL7V2_PASSING;
-    answer->why = "the relay is stopping";
-  } else {
-    accept_message(answer, header, bytes, diags);
   }
-  *link->owed_end = answer;
-  link->owed_end = &answer->next;
-  link->promised++;
-  relay_promise(relay, &answer->promise);
+  promise(answer);
 }
 
 void relay_message_take(struct relay_link *link, enum mllp_event event, struct str bytes) {
   struct arena *arena = link->listener->relay->records;
-  struct diag_list diags;
   struct header header;
   arena_reset(arena);
-  diag_list_init(&diags, arena);
   relay_listener_count(link->listener, COUNT_MESSAGES, 1);
   if (event == MLLP_CUT) { /* its sender began again */
     give_up(link, "a message was cut off");
@@ -393,6 +473,6 @@ void relay_message_take(struct relay_link *link, enum mllp_event event, struct s
   } else if (is_answer(&header, bytes)) {
     give_up(link, "an acknowledgement came in");
   } else {
-    owe(link, &header, event, bytes, &diags);
+    owe(link, &header, event, bytes);
   }
 }

@@ -227,7 +227,8 @@ static bool is_answering(const struct relay *relay) {
 
 /* Nothing is under way, and nobody is owed an answer. */
 static bool is_over(const struct relay *relay) {
-  return !busy(relay) && !relay->promised && !is_answering(relay) && !relay_mapper_is_busy(relay->mapper);
+  return !busy(relay) && !relay->promised && !is_answering(relay) && !relay_mapper_is_busy(relay->mapper) &&
+         !relay_mapper_is_busy(relay->messages);
 }
 
 static void on_deadline(evutil_socket_t socket, short what, void *context) {
@@ -373,6 +374,7 @@ static enum status open_loop(struct whole *whole) {
   if (status == STATUS_OK) status = relay_fiber_pool_new(IDLE_FIBERS, &relay->fibers);
   if (status == STATUS_OK) status = delivery_loop_new(relay->base, CONNECTIONS, &relay->loop);
   if (status == STATUS_OK) status = relay_mapper_open(relay, &relay->mapper);
+  if (status == STATUS_OK && relay->config->mllp_count) status = relay_mapper_open(relay, &relay->messages);
   return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
 }
 
@@ -456,6 +458,7 @@ static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
   relay_mapper_close(relay->mapper);
+  relay_mapper_close(relay->messages);
   if (relay->base && relay->commit) relay_group_close(relay);
   if (!under_way) close_ends(relay);
   relay_signals_close(whole->signals);

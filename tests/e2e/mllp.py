@@ -244,6 +244,10 @@ def framing(work, server):
         texts = [make(f"PIPE{number}") for number in range(100)]
         sender.send(b"".join(peer.frame(text) for text in texts))
         case.check("pipelined: in order", [a.control for a in sender.answers(100)] == [f"PIPE{number}" for number in range(100)])
+        texts = [large(f"MIX{number}", (900, 9000, 70000, 250000)[number % 7 % 4]) for number in range(60)]
+        sender.send(b"".join(peer.frame(text) for text in texts))
+        case.check("large and small ones: in order", [(a.control, a.code) for a in sender.answers(60)] ==
+                   [(f"MIX{number}", "AA") for number in range(60)])
         stream = b"noise\r\n" + peer.frame(make("A")) + b"more" + peer.frame(make("B")) + b"\n\n" + peer.frame(make("C")) + b"\xff\0"
         for at in range(0, len(stream)):
             sender.send(stream[at:at + 1])
@@ -271,6 +275,16 @@ def framing(work, server):
         serial = next(SERIALS)
         sender.send(peer.frame(make("GONE", serial)))
     case.check("who does not wait for his answer is served", bed.wait_for(lambda: serial in peer.delivered(server), PATIENCE))
+    serials = [next(SERIALS) for _ in range(40)]
+    with peer.Peer(case.place("ehr")) as sender:
+        sender.send(b"".join(peer.frame(make(f"LEFT{serial}", serial)) for serial in serials))
+        case.check("the first of many is answered", sender.answer().control == f"LEFT{serials[0]}")
+    with peer.Peer(case.place("ehr")) as sender:
+        sender.send(b"".join(peer.frame(make(f"LEFT{serial}", serial)) for serial in serials))
+        sender.end()
+        case.check("half-closed with answers to come", [a.code for a in sender.answers(len(serials))] == ["AA"] * len(serials))
+    case.check("what was sent twice since it was not answered is there once", bed.wait_for(lambda: set(serials) <= set(peer.delivered(server)), PATIENCE)
+               and all(peer.delivered(server).count(serial) == 1 for serial in serials))
     with peer.Peer(case.place("ehr")) as sender:
         sender.send(b"x" * (64 << 10) + peer.frame(make("M")))
         case.check("noise up to its cap", sender.answer().control == "M")

@@ -133,6 +133,35 @@ static void at_every_split(void **state) {
   }
 }
 
+/* The frame is the caller's; what comes behind it is read as if it were not. */
+static void a_frame_that_is_kept(void **state) {
+  char bytes[TEXT_MAX];
+  struct str whole = bytes_of("VoneFRVtwoFRVthr", bytes), frame;
+  struct mllp_reader reader;
+  struct buf kept[2];
+  enum mllp_event event;
+  size_t used = 0, at = 0;
+  (void)state;
+  mllp_reader_init(&reader, CAP);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(mllp_feed(&reader, str_slice(whole, at, whole.len), &used, &event, &frame), STATUS_OK);
+    assert_int_equal(event, MLLP_FRAME);
+    kept[i] = mllp_keep(&reader);
+    assert_ptr_equal(kept[i].ptr, frame.ptr);
+    at += used;
+  }
+  assert_null(mllp_keep(&reader).ptr); /* nothing was handed out since */
+  assert_int_equal(mllp_feed(&reader, str_slice(whole, at, whole.len), &used, &event, &frame), STATUS_OK);
+  assert_int_equal(event, MLLP_MORE);
+  assert_int_equal(mllp_held(&reader), 3);
+  assert_null(mllp_keep(&reader).ptr); /* not whole */
+  assert_int_equal(mllp_end(&reader, &frame), MLLP_CUT);
+  assert_true(str_is(buf_str(&kept[0]), "one") && str_is(buf_str(&kept[1]), "two") && str_is(frame, "thr"));
+  buf_release(&kept[0]);
+  buf_release(&kept[1]);
+  mllp_reader_reset(&reader);
+}
+
 /* All streams of six out of the bytes that mean something: no message is ever longer than what stands between a VT and
    the next FS or VT, and splits change nothing. */
 static void all_short_streams(void **state) {
@@ -224,7 +253,7 @@ static void caps_hold(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(at_every_split),
+      cmocka_unit_test(at_every_split), cmocka_unit_test(a_frame_that_is_kept),
       cmocka_unit_test(all_short_streams),
       cmocka_unit_test(what_is_written_is_read),
       cmocka_unit_test(memory_is_held_only_within_a_frame),

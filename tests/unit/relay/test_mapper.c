@@ -190,6 +190,30 @@ static void what_has_no_room_is_left_to_the_loop(void **state) {
   relay_mapper_close(bed.relay.mapper);
 }
 
+/* The thread rests whenever what lies ready has all the room that there is, and goes on. */
+static void rooms_of_all_sizes_come_back_in_order(void **state) {
+  static const size_t rooms[] = {MAPPER_SMALL_ROOM, MAPPER_READY_BYTES - 1, MAPPER_READY_BYTES, MAPPER_READY_BYTES + 1, 0};
+  enum { MANY = 100 };
+  struct told told[MANY];
+  (void)state;
+  open_mapper();
+  assert_true(relay_mapper_has_thread(bed.relay.mapper));
+  for (size_t i = 0; i < MANY; i++) {
+    told[i] = (struct told){.number = i};
+    told[i].task = (struct relay_task){
+        .input = input_of(lines(1, "")), .room = rooms[i % 5], .done = note, .context = &told[i]};
+    assert_int_equal(relay_mapper_give(bed.relay.mapper, &told[i].task), STATUS_OK);
+  }
+  turn_until_done();
+  assert_int_equal(ended, MANY);
+  for (size_t i = 0; i < MANY; i++) {
+    assert_int_equal(told[i].task.status, STATUS_OK);
+    relay_task_release(&told[i].task);
+  }
+  relay_mapper_close(bed.relay.mapper);
+  assert_false(relay_mapper_has_thread(NULL) || relay_mapper_is_busy(NULL));
+}
+
 /* Nobody turns the loop. */
 static void an_end_forgets_none(void **state) {
   struct told told[TASKS];
@@ -212,6 +236,7 @@ int main(void) {
       cmocka_unit_test(bad_records_are_counted_and_said),
       cmocka_unit_test(large_texts_go_there_and_what_comes_behind_them),
       cmocka_unit_test(what_has_no_room_is_left_to_the_loop),
+      cmocka_unit_test(rooms_of_all_sizes_come_back_in_order),
       cmocka_unit_test(an_end_forgets_none),
   };
   if (!definitions) return PACK_SKIPPED;
