@@ -27,10 +27,10 @@ static enum status find_due(struct outbox *outbox, int64_t destination, int64_t 
 }
 
 /* It blocks its lane, if that is its lane at all. */
-static enum status park_damaged(struct outbox *outbox, const struct turn *turn,
-                                const struct outbox_stored *stored, int64_t now) {
+static enum status park_unclaimed(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored,
+                                  struct str reason, int64_t now) {
   struct outbox_change change = {
-      .state = OUTBOX_PARKED, .blocks = stored->lane == turn->lane, .reason = STR("damaged"), .now = now};
+      .state = OUTBOX_PARKED, .blocks = stored->lane == turn->lane, .reason = reason, .now = now};
   struct outbox_event event = {
       .at = now, .record = turn->record, .what = STR("parked"), .reason = change.reason};
   enum status status = outbox_change(outbox, stored, &change);
@@ -58,8 +58,11 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   if (status == STATUS_NOT_FOUND) return STATUS_IO; /* a head without a record */
   if (status == STATUS_OK && (!out->payload.ptr || stored.lane != turn->lane))
     status = STATUS_INVALID; /* payload gone, row moved */
-  if (status == STATUS_INVALID) {
-    enum status parked = park_damaged(outbox, turn, &stored, now);
+  /* asked for again it would not fit either, and nothing else of the destination could be claimed */
+  bool too_large = status == STATUS_NOMEM && stored.row.id && arena_is_capped(arena);
+  if (status == STATUS_INVALID || too_large) {
+    struct str reason = too_large ? STR("too-large") : STR("damaged");
+    enum status parked = park_unclaimed(outbox, turn, &stored, reason, now);
     return parked == STATUS_OK ? STATUS_INVALID : parked;
   }
   if (status != STATUS_OK) return status;

@@ -148,7 +148,7 @@ struct outbox_claim {
 };
 /* The record whose turn it is at the destination becomes `sending`, in the group: nothing may leave before
    outbox_commit. NOT_FOUND: none now. A record that does not open (bit rot, swapped rows) is parked as
-   "damaged" and passed over. */
+   "damaged" and passed over, one that does not fit in `arena` as "too-large". */
 enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t now, struct arena *arena,
                          struct outbox_claim *out) MUST_USE;
 /* The clock was set back by so many milliseconds, to `now`: what waits does not wait longer for it. In the group. */

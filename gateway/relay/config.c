@@ -77,6 +77,7 @@ static const struct key destination_keys[] = {
     {"attempts", NUMBER, AT(relay_destination_config, attempts), 0, 100000},
     {"retry-seconds", NUMBER, AT(relay_destination_config, retry_seconds), 1, 3600},
     {"retry-max-seconds", NUMBER, AT(relay_destination_config, retry_max_seconds), 1, 3600},
+    {"memory-mib", NUMBER, AT(relay_destination_config, memory_mib), 1, 1024},
     {"parked", WORD, AT(relay_destination_config, blocks), .no = "skip", .yes = "block"},
 };
 
@@ -176,6 +177,7 @@ static void *open_destination(struct reading *reading, struct str name) {
                                                    .in_flight = 4,
                                                    .retry_seconds = 5,
                                                    .retry_max_seconds = 900,
+                                                   .memory_mib = 128,
                                                    .blocks = true,
                                                    .line = reading->line};
   return destination;

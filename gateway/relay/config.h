@@ -45,6 +45,7 @@
  *                parked = block | skip              whether a parked record holds its patient's lane back
  *                attempts = 0                       passing faults after which a record is parked; 0: never
  *                retry-seconds = 5, retry-max-seconds = 900
+ *                memory-mib = 128                   that one record may need on its way, 1 to 1024
  *
  *   [post]       to = hospital                             destinations of what is posted
  *
@@ -80,7 +81,7 @@ struct relay_mllp_config {
 
 struct relay_destination_config {
   struct str name, file;
-  int64_t in_flight, attempts, retry_seconds, retry_max_seconds;
+  int64_t in_flight, attempts, retry_seconds, retry_max_seconds, memory_mib;
   bool blocks;
   uint32_t line;
 };

@@ -125,6 +125,9 @@ struct relay_verdict relay_judge(const struct exchange_job *job, enum status sta
                                  const struct delivery_answer *last, bool unknown_before);
 /* The same of one message of HL7 v2. */
 struct relay_verdict relay_judge_message(const struct delivery_answer *answer, bool unknown_before);
+/* Memory was short. Of the machine: that passes. More than a record may have: asked for again it would come to nothing,
+   for ever. */
+struct relay_verdict relay_judge_memory(const struct arena *arena, bool unknown_before);
 /* Until the next attempt: full jitter under a ceiling that doubles, not before what the server asked for. */
 int64_t relay_back_off(const struct relay_destination_config *config, unsigned attempts,
                        int64_t retry_after_ms, uint32_t random);

@@ -80,9 +80,18 @@ static struct relay_verdict parked(const struct sum *sum, enum status status) {
   return verdict;
 }
 
+struct relay_verdict relay_judge_memory(const struct arena *arena, bool unknown_before) {
+  if (arena_is_capped(arena)) return (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("too-large")};
+  return (struct relay_verdict){.state = unknown_before ? OUTBOX_UNKNOWN : OUTBOX_QUEUED,
+                                .trouble = RELAY_BUSY,
+                                .reason = STR("no-memory")};
+}
+
 struct relay_verdict relay_judge(const struct exchange_job *job, enum status status,
                                  const struct delivery_answer *last, bool unknown_before) {
   struct sum sum = add_up(job);
+  if (status == STATUS_NOMEM && job->arena && arena_is_capped(job->arena))
+    return relay_judge_memory(job->arena, unknown_before);
   if (sum.open) return passing(&sum, status, last, unknown_before);
   if (sum.bad) return parked(&sum, status);
   /* it ended before there was anything to settle: no memory, or a Bundle that makes no plan */

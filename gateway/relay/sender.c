@@ -14,7 +14,7 @@
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
-enum { JOB_ARENA_BYTES = 128 << 20, TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 16 };
+enum { TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 16 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -283,7 +283,8 @@ static void note_trouble(struct relay_sender *sender, const struct relay_verdict
 
 /* Memory that was used a moment ago is near; what comes anew from the system is not. */
 static struct arena *take_arena(struct relay_sender *sender) {
-  return sender->idle_count ? sender->idle[--sender->idle_count] : arena_new(JOB_ARENA_BYTES);
+  return sender->idle_count ? sender->idle[--sender->idle_count]
+                            : arena_new((size_t)sender->config->memory_mib << 20);
 }
 
 static void give_arena_back(struct relay_sender *sender, struct arena *arena) {
@@ -494,7 +495,7 @@ static void deliver(struct relay_fiber *fiber, void *context) {
   if (status == STATUS_OK)
     settle(job, verdict);
   else if (status == STATUS_NOMEM)
-    settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+    settle(job, relay_judge_memory(job->arena, job->claim.unknown));
   else if (status == STATUS_CONFIG)
     settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration")});
   else

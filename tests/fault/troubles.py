@@ -13,6 +13,7 @@
     restart    the server goes and comes
     pause      the relay is stopped (SIGSTOP) in the middle and goes on
     later      429 with Retry-After is kept to
+    large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
@@ -39,7 +40,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "large", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -130,6 +131,29 @@ def older(given, work):
     expect(bed.wait_for(run.delivered, 20), f"sent by its number, the server holds {bed.newest(run.server)}")
     run.relay.stop()
     return faults
+
+
+def large(given, work):
+    run = Run(given, work, destination="memory-mib = 1", folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    sizes = (1, 4)  # of half a megabyte: that cannot be read, and that cannot even be claimed
+    for serial, count in enumerate(sizes):
+        big = json.loads(bed.record(serial, serial, serial))
+        big["patient"]["given"] = ["x" * 500000] * count
+        bed.drop(work, serial, json.dumps(big))
+    run.serial = len(sizes)
+    run.drop(2)
+    bed.wait_for(run.delivered, 20)
+    bed.wait_for(lambda: len(ask(run, "queue?state=parked")["records"]) == len(sizes), 10)
+    parked = ask(run, "queue?state=parked")["records"]
+    if not run.delivered() or [row["reason"] for row in parked] != ["too-large"] * len(sizes):
+        return [f"large: delivered {bed.newest(run.server)}, parked {parked}: " + (work / "log").read_text()[-2000:]]
+    run.relay.stop()
+    ini = work / "relay.ini"
+    ini.write_text(ini.read_text().replace("memory-mib = 1", "memory-mib = 128"))
+    run.start()
+    ask(run, "queue/retry", {"where": {"reason": "too-large"}})
+    run.wanted.update({serial: serial for serial in range(len(sizes))})
+    return run.judge("large", 20)
 
 
 def latencies(run, count, chance):

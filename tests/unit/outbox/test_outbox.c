@@ -149,6 +149,39 @@ static void an_unknown_one_stays_unknown_when_retried(void **state) {
   assert_true(claim.unknown);
 }
 
+static int64_t put_sized(struct store *store, size_t size) {
+  enum outbox_answer answer;
+  int64_t id = 0;
+  struct str text = arena_printf(store->arena, "%0*zu", (int)size, size);
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = text};
+  struct outbox_message message = {.source = STR("t"), .content = text, .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, &id), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  return id;
+}
+
+/* What does not fit in the memory that a record may have is passed over, and nobody waits for it. */
+static void one_that_fits_no_memory_is_parked(void **state) {
+  enum { CAP = 64 << 10, LEAST = 32 << 10, STEP = 1 << 10 };
+  struct store *store = *state;
+  struct outbox_claim claim;
+  size_t parked = 0, claimed = 0;
+  for (size_t size = LEAST; size <= CAP; size += STEP) {
+    struct arena *arena = arena_new(CAP);
+    int64_t id = put_sized(store, size);
+    enum status status = outbox_claim(store->outbox, STR("ehr"), ++store->now, arena, &claim);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    struct outbox_row row = store_row(store, id);
+    if (status == STATUS_OK) assert_int_equal(row.state, OUTBOX_SENDING);
+    if (status != STATUS_OK) assert_true(row.state == OUTBOX_PARKED && str_is(row.reason, "too-large"));
+    assert_false(status == STATUS_OK && parked); /* the smaller ones */
+    claimed += status == STATUS_OK;
+    parked += status != STATUS_OK;
+    arena_free(arena);
+  }
+  assert_true(claimed && parked);
+}
+
 /* --- revisions --- */
 
 /* The reason with which it stands there: "" when it is queued. */
@@ -531,6 +564,7 @@ int main(void) {
       CASE(decisions_are_refused_where_they_do_not_fit),
       CASE(dropped_is_gone_but_remembered),
       CASE(an_unknown_one_stays_unknown_when_retried),
+      CASE(one_that_fits_no_memory_is_parked),
       CASE(an_older_revision_is_parked),
       CASE(the_same_message_is_taken_once),
       CASE(a_message_is_taken_whole_or_not),

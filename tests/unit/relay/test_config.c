@@ -61,6 +61,8 @@ static void faults_are_told_by_line(void **state) {
   } cases[] = {
       {"[destinaton x]\n", 1, "did you mean destination?"},
       {"[destination x]\nin_flight = 3\n", 2, "did you mean in-flight?"},
+      {"[destination x]\nmemory-mib = 0\n", 2, "from 1 to 1024"},
+      {"[destination x]\nmemory-mib = 1025\n", 2, "from 1 to 1024"},
       {"[destination x]\nin-flight = 0\n", 2, "from 1 to 64"},
       {"[destination x]\nin-flight = 65\n", 2, "from 1 to 64"},
       {"[destination x]\nin-flight = -1\n", 2, "from 1 to 64"},

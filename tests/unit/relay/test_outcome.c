@@ -73,6 +73,30 @@ static void a_conversation_that_never_began(void **state) {
   assert_int_equal(relay_judge(&job, STATUS_INVALID, &none, false).state, OUTBOX_PARKED);
 }
 
+/* At, and beyond the cap: of the machine's memory it is not. */
+static void what_needs_more_than_it_may_is_parked(void **state) {
+  enum { CAP = 64 << 10 };
+  (void)state;
+  struct arena *arena = arena_new(CAP);
+  struct exchange_item items[2] = {{.state = EXCHANGE_STORED}, {.state = EXCHANGE_UNTRIED}};
+  struct exchange_job job = {.items = items, .plan = {.entry_count = 2}, .arena = arena};
+  size_t most = CAP;
+  while (!arena_zalloc(arena, most))
+    most--;
+  for (int over = -1; over <= 1; over++) {
+    arena_free(arena);
+    job.arena = arena = arena_new(CAP);
+    assert_int_equal(arena_zalloc(arena, most + (size_t)over) != NULL, over <= 0);
+    struct relay_verdict verdict = relay_judge_memory(arena, false);
+    assert_int_equal(verdict.state, over > 0 ? OUTBOX_PARKED : OUTBOX_QUEUED);
+    assert_true(str_is(verdict.reason, over > 0 ? "too-large" : "no-memory"));
+    assert_int_equal(relay_judge_memory(arena, true).state, over > 0 ? OUTBOX_PARKED : OUTBOX_UNKNOWN);
+    verdict = relay_judge(&job, STATUS_NOMEM, &none, false);
+    assert_true(str_is(verdict.reason, over > 0 ? "too-large" : "no-memory"));
+  }
+  arena_free(arena);
+}
+
 static void back_off_doubles_under_its_ceiling(void **state) {
   static const struct {
     unsigned attempts;
@@ -107,6 +131,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(conversations_are_judged),
       cmocka_unit_test(a_conversation_that_never_began),
+      cmocka_unit_test(what_needs_more_than_it_may_is_parked),
       cmocka_unit_test(back_off_doubles_under_its_ceiling),
       cmocka_unit_test(payloads_keep_the_clinic_apart),
   };
