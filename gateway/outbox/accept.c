@@ -105,6 +105,7 @@ struct accepting {
   bool headless; /* its lane was there, and none of it may be claimed */
   struct str parked; /* why, from the start; else empty */
   bool blocks, older;
+  unsigned char subject[MARK_BYTES]; /* when it has one */
   const struct outbox_data_key *data_key;
   unsigned char salt[SALT_BYTES], key[OUTBOX_KEY_BYTES];
 };
@@ -112,15 +113,14 @@ struct accepting {
 /* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
    with the others. */
 static enum status judge_revision(struct accepting *a) {
-  unsigned char mark[MARK_BYTES];
   a->parked = a->item->parked;
   a->blocks = a->item->blocks;
   if (!a->item->subject.len) return STATUS_OK;
   struct outbox_digest digest = outbox_digest(a->outbox, a->item->subject);
-  outbox_mark(a->outbox, 'r', &digest, 1, mark);
+  outbox_mark(a->outbox, 'r', &digest, 1, a->subject);
   sqlite3_stmt *put = outbox_statement(a->outbox, STATEMENT_REVISION_RAISE);
   sqlite3_bind_int64(put, 1, a->destination);
-  outbox_bind_blob(put, 2, mark, MARK_BYTES);
+  outbox_bind_blob(put, 2, a->subject, MARK_BYTES);
   sqlite3_bind_int64(put, 3, a->item->revision);
   enum status status = outbox_row_step(a->outbox, put);
   sqlite3_reset(put);
@@ -191,6 +191,8 @@ static enum status add_record(struct accepting *a, struct str label) {
   sqlite3_bind_int64(add, 11, a->data_key->id);
   outbox_bind_blob(add, 12, a->salt, SALT_BYTES);
   sqlite3_bind_int64(add, 13, a->now);
+  if (item->subject.len) outbox_bind_blob(add, 14, a->subject, MARK_BYTES);
+  sqlite3_bind_int64(add, 15, item->revision);
   outbox_count(a->outbox, a->destination, state, 1);
   return outbox_run(a->outbox, add);
 }

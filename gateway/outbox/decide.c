@@ -16,14 +16,47 @@ static const struct order {
                      OUTBOX_DROPPED, false, false},
 };
 
+/* What a retry makes of one that a correction has passed meanwhile. */
+static const struct order overtaken = {"parked", 1u << OUTBOX_PARKED, OUTBOX_PARKED, false, false};
+
 static bool may(const struct order *order, const struct outbox_row *row) {
   if (!(order->from & 1u << row->state)) return false;
   return !order->only_blocking || row->blocks;
 }
 
-/* What may have reached the server stays unknown when it is tried again: the next attempt looks first. */
-static enum outbox_state state_after(const struct order *order, const struct outbox_row *row) {
-  return order->to == OUTBOX_QUEUED && row->state == OUTBOX_UNKNOWN ? OUTBOX_UNKNOWN : order->to;
+/* Whether the statement finds something about the record. */
+static enum status ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
+  sqlite3_stmt *find = outbox_statement(outbox, which);
+  sqlite3_bind_int64(find, 1, id);
+  enum status status = outbox_row_step(outbox, find);
+  sqlite3_reset(find);
+  *out = status == STATUS_OK;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* What may have reached the server is unknown when it is tried again, also after it was parked: the next attempt looks
+   first. */
+static enum status state_after(struct outbox *outbox, const struct order *order, const struct outbox_row *row,
+                               enum outbox_state *out) {
+  bool unknown = row->state == OUTBOX_UNKNOWN;
+  enum status status = STATUS_OK;
+  *out = order->to;
+  if (order->to != OUTBOX_QUEUED) return status;
+  if (row->state == OUTBOX_PARKED) status = ask(outbox, STATEMENT_ATTEMPT_OPEN, row->id, &unknown);
+  if (unknown) *out = OUTBOX_UNKNOWN;
+  return status;
+}
+
+/* A retry would undo a correction: it is parked for that reason, and who has read it may say so once more. */
+static enum status mind_corrections(struct outbox *outbox, const struct outbox_row *row, const struct order **order,
+                                    struct str *reason) {
+  bool older = false;
+  if ((*order)->to != OUTBOX_QUEUED || str_is(row->reason, OUTBOX_OLDER)) return STATUS_OK;
+  enum status status = ask(outbox, STATEMENT_REVISION_OVERTAKEN, row->id, &older);
+  if (!older) return status;
+  *order = &overtaken;
+  *reason = STR(OUTBOX_OLDER);
+  return status;
 }
 
 enum status outbox_payload_drop(struct outbox *outbox, int64_t id) {
@@ -43,7 +76,11 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
   if (status == STATUS_INVALID) status = STATUS_OK; /* a damaged one may be dropped */
   if (status != STATUS_OK) return outbox_end(outbox, status);
   if (!may(order, &stored.row)) return STATUS_CONFLICT;
-  struct outbox_change change = {.state = state_after(order, &stored.row),
+  enum outbox_state state = order->to;
+  status = mind_corrections(outbox, &stored.row, &order, &reason);
+  if (status == STATUS_OK) status = state_after(outbox, order, &stored.row, &state);
+  if (status != STATUS_OK) return outbox_end(outbox, status);
+  struct outbox_change change = {.state = state,
                                  .blocks = order->blocks,
                                  .reason = reason.len ? reason : stored.row.reason, /* why it was parked stays known */
                                  .due = now,

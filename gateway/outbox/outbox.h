@@ -216,7 +216,8 @@ enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *are
                             struct outbox_attempt **out, size_t *count) MUST_USE;
 
 enum outbox_order {
-  OUTBOX_RETRY, /* parked, or waiting: queued, due at once */
+  OUTBOX_RETRY, /* parked, or waiting: queued, due at once; one that a higher revision has passed is parked as OUTBOX_OLDER, and
+                   queued when it is said once more */
   OUTBOX_PARK,  /* queued or unknown: parked */
   OUTBOX_PASS,  /* parked and blocking: its lane goes on without it */
   OUTBOX_DROP   /* open: given up */

@@ -38,7 +38,26 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     " what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, chain BLOB NOT NULL) STRICT;"
     "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"
     " DELETE FROM payload WHERE record = old.id;"
-    " DELETE FROM attempt WHERE record = old.id; END;"};
+    " DELETE FROM attempt WHERE record = old.id; END;",
+    /* 2: of which it is a revision; and a lane that was one record's own goes with it: SQLite would look through all records
+       for each lane that goes if they referred to it */
+    "CREATE TABLE record_2(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL REFERENCES destination,"
+    " lane INTEGER NOT NULL, state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),"
+    " open INTEGER NOT NULL, blocks INTEGER NOT NULL, kind TEXT NOT NULL, label BLOB NOT NULL,"
+    " reason TEXT NOT NULL, attempts INTEGER NOT NULL, bytes INTEGER NOT NULL, data_key INTEGER NOT NULL,"
+    " salt BLOB NOT NULL, due INTEGER NOT NULL, accepted INTEGER NOT NULL, changed INTEGER NOT NULL,"
+    " subject BLOB, revision INTEGER NOT NULL) STRICT;"
+    "INSERT INTO record_2 SELECT *, NULL, 0 FROM record;"
+    "DROP TABLE record;"
+    "ALTER TABLE record_2 RENAME TO record;"
+    "CREATE INDEX record_lane ON record(lane, id) WHERE open = 1;"
+    "CREATE INDEX record_state ON record(state, id) WHERE state BETWEEN 1 AND 3;"
+    "CREATE INDEX record_over ON record(changed) WHERE state >= 4;"
+    "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"
+    " DELETE FROM payload WHERE record = old.id;"
+    " DELETE FROM attempt WHERE record = old.id;"
+    " DELETE FROM lane WHERE id = -old.id AND mark IS NULL; END;"
+    "DELETE FROM lane WHERE mark IS NULL AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = -lane.id);"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

@@ -129,8 +129,29 @@ def older(given, work):
     ask(run, f"queue/{parked[0]['id']}/retry", {"actor": "anna"})
     run.wanted = {7: 1, 2: 2}
     expect(bed.wait_for(run.delivered, 20), f"sent by its number, the server holds {bed.newest(run.server)}")
+    passed(run, expect)
     run.relay.stop()
     return faults
+
+
+def passed(run, expect):
+    """Parked for another reason, passed by its correction, retried: it goes when it is said once more."""
+    run.server.refuse = lambda resource: resource["resourceType"] == "Encounter" and bed.serial_of(resource) == 3
+    run.serial = 4
+    bed.drop(run.work, 3, bed.record(3, 9, 5, revision=1))
+    parked = lambda: ask(run, "queue?state=parked")["records"]
+    expect(bed.wait_for(lambda: [row["reason"] for row in parked()] == ["http-422"], 20), f"parked are {parked()}")
+    first = parked()[0]["id"]
+    ask(run, f"queue/{first}/pass", {})
+    bed.drop(run.work, 4, bed.record(4, 9, 5, revision=2))
+    expect(bed.wait_for(lambda: bed.newest(run.server).get(9) == 4, 20), "its correction does not go")
+    run.server.refuse = None
+    ask(run, "queue/retry", {"where": {"state": "parked"}})
+    expect([row["reason"] for row in parked()] == ["older-revision"], f"retried, it is {parked()}")
+    expect(ask(run, "queue/retry", {"where": {"state": "parked"}})["matched"] == 0, "it goes with the others, the second time")
+    expect(bed.newest(run.server)[9] == 4, "it has undone its correction")
+    ask(run, f"queue/{first}/retry", {})
+    expect(bed.wait_for(lambda: bed.newest(run.server)[9] == 3, 20), "said once more it does not go")
 
 
 def large(given, work):

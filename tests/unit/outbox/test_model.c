@@ -10,7 +10,7 @@ enum { RECORDS = 400, LANES = 7, STEPS = 3000, SEEDS = 6 };
 struct modelled {
   int lane;
   enum outbox_state state;
-  bool blocks;
+  bool blocks, open_end; /* open_end: of an attempt nobody knows what became */
   int64_t id;
 };
 
@@ -92,6 +92,7 @@ static void finish(struct model *model) {
   if (!record) return;
   record->state = ends[next_random(model, sizeof ends / sizeof ends[0])];
   record->blocks = record->state == OUTBOX_PARKED;
+  record->open_end |= record->state == OUTBOX_UNKNOWN;
   store_finish(model->store, record->id, record->state, 0);
 }
 
@@ -107,7 +108,7 @@ static void decide(struct model *model) {
   struct store *store = model->store;
   struct modelled *record = any_in(model, orders[which].from);
   if (!record || (orders[which].order == OUTBOX_PASS && !record->blocks)) return;
-  record->state = orders[which].to;
+  record->state = orders[which].order == OUTBOX_RETRY && record->open_end ? OUTBOX_UNKNOWN : orders[which].to;
   record->blocks = orders[which].order == OUTBOX_PARK;
   assert_int_equal(
       outbox_decide(store->outbox, record->id, orders[which].order, STR("r"), STR("ada"), store->now),
@@ -117,8 +118,11 @@ static void decide(struct model *model) {
 
 static void restart(struct model *model) {
   store_reopen(model->store);
-  for (size_t i = 0; i < model->count; i++)
-    if (model->records[i].state == OUTBOX_SENDING) model->records[i].state = OUTBOX_UNKNOWN;
+  for (size_t i = 0; i < model->count; i++) {
+    if (model->records[i].state != OUTBOX_SENDING) continue;
+    model->records[i].state = OUTBOX_UNKNOWN;
+    model->records[i].open_end = true;
+  }
   int64_t now = host_system()->now_ms(NULL); /* by which the store makes what was interrupted due */
   if (model->store->now < now) model->store->now = now;
 }

@@ -57,9 +57,38 @@ static void other_databases_are_refused(void **state) {
   store_sql(store, "PRAGMA user_version = 99");
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "a newer version of ketlink"));
-  store_sql(store, "PRAGMA user_version = 1; PRAGMA application_id = 5");
+  store_sql(store, "PRAGMA user_version = 2; PRAGMA application_id = 5");
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "no outbox of ketlink"));
+}
+
+/* As the version before made it: its records are all there, and lanes of records that have gone are not. */
+static void a_store_of_the_version_before_is_brought_up(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  struct str *names = NULL;
+  size_t count = 0;
+  store_put(store, "ehr", "p", "a1");
+  int64_t own = store_put(store, "ehr", "", "b1");
+  store_close(store);
+  store_sql(store, "DROP TRIGGER record_gone; ALTER TABLE record DROP COLUMN subject; ALTER TABLE record DROP COLUMN revision;"
+                   "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN DELETE FROM payload WHERE record = old.id; END;"
+                   "INSERT INTO lane(id, destination, mark, head, due, sending) VALUES (-99, 1, NULL, NULL, 0, 0);"
+                   "PRAGMA user_version = 1");
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 2);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_true(str_is(claim.payload, "a1"));
+  store_finish(store, claim.id, OUTBOX_DONE, 0);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(claim.id, own);
+  store_finish(store, own, OUTBOX_DONE, 0);
+  assert_int_equal(outbox_destinations(store->outbox, store->arena, &names, &count), STATUS_OK);
+  assert_int_equal(count, 1);
+  store_close(store);
+  /* fails when there are others */
+  store_sql(store, "CREATE TEMP TABLE one(n INTEGER CHECK (n = 2)); INSERT INTO one SELECT count(*) FROM lane");
+  store_reopen(store);
 }
 
 static void an_older_copy_is_refused_until_accepted(void **state) {
@@ -321,6 +350,7 @@ int main(void) {
       CASE(its_files_are_its_owners_alone),
       CASE(an_open_folder_is_refused),
       CASE(other_databases_are_refused),
+      CASE(a_store_of_the_version_before_is_brought_up),
       CASE(an_older_copy_is_refused_until_accepted),
       CASE(a_wrong_key_is_refused),
       CASE(a_rotated_key_takes_over),

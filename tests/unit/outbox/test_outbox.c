@@ -223,6 +223,93 @@ static void an_older_revision_is_parked(void **state) {
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
 }
 
+static int64_t put_revision(struct store *store, const char *lane, int64_t revision) {
+  enum outbox_answer answer;
+  int64_t id = 0;
+  struct outbox_item item = {.destination = STR("ehr"), .lane = str_of(lane),  .kind = STR("bundle"),
+                             .subject = STR("s"),       .revision = revision};
+  item.payload = arena_printf(store->arena, "%lld %lld", (long long)revision, (long long)++store->now);
+  struct outbox_message message = {.source = STR("clinic"), .content = item.payload, .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, &id), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  return id;
+}
+
+/* In which state the record is then. */
+static enum outbox_state decide(struct store *store, int64_t id, enum outbox_order order) {
+  assert_int_equal(outbox_decide(store->outbox, id, order, STR(""), STR("ada"), ++store->now), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  return store_row(store, id).state;
+}
+
+/* Parked for another reason, passed by, and then retried: it is told, and goes when it is said once more. */
+static void a_retry_does_not_undo_a_correction(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  int64_t first = put_revision(store, "p", 1);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_finish(store, first, OUTBOX_PARKED, 0);
+  int64_t second = put_revision(store, "p", 2);
+  assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_QUEUED); /* the correction waits behind it */
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(claim.id, first);
+  store_finish(store, first, OUTBOX_PARKED, 0);
+  assert_int_equal(decide(store, first, OUTBOX_PASS), OUTBOX_PARKED);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(claim.id, second);
+  store_finish(store, second, OUTBOX_DONE, 0);
+  assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_PARKED);
+  struct outbox_row row = store_row(store, first);
+  assert_true(str_is(row.reason, OUTBOX_OLDER) && !row.blocks);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_NOT_FOUND);
+  store_reopen(store);
+  assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_QUEUED);
+}
+
+/* The session was of another patient: its correction stands in another lane, where nothing holds it back. */
+static void a_correction_may_pass_in_another_lane(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  int64_t first = put_revision(store, "p", 1);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_finish(store, first, OUTBOX_PARKED, 0);
+  int64_t second = put_revision(store, "q", 2);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(claim.id, second);
+  assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_PARKED);
+  assert_true(str_is(store_row(store, first).reason, OUTBOX_OLDER));
+}
+
+/* What may have arrived before it was parked is looked for before it goes again. */
+static void a_parked_one_of_unknown_end_is_looked_for(void **state) {
+  static const struct {
+    enum outbox_state ended;
+    const char *reason;
+    bool restart, unknown;
+  } cases[] = {{OUTBOX_UNKNOWN, "no-answer", false, true},
+               {OUTBOX_QUEUED, "http-503", false, false},
+               {OUTBOX_PARKED, "http-422", false, false},
+               {OUTBOX_PARKED, "gave-up", false, true},
+               {OUTBOX_QUEUED, "http-503", true, true}};
+  struct store *store = *state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char payload[8];
+    struct outbox_claim claim;
+    snprintf(payload, sizeof payload, "%zu", i);
+    int64_t id = store_put(store, "ehr", "", payload);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    struct outbox_outcome outcome = {.state = cases[i].ended, .reason = str_of(cases[i].reason)};
+    assert_int_equal(outbox_finish(store->outbox, id, &outcome, ++store->now), STATUS_OK);
+    if (cases[i].restart) {
+      assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+      store_reopen(store);
+    }
+    if (store_row(store, id).state != OUTBOX_PARKED) decide(store, id, OUTBOX_PARK);
+    assert_int_equal(decide(store, id, OUTBOX_RETRY), cases[i].unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED);
+    decide(store, id, OUTBOX_DROP);
+  }
+}
+
 /* --- accepting --- */
 
 static enum outbox_answer accept(struct store *store, const char *control, const char *content, int64_t *id) {
@@ -566,6 +653,9 @@ int main(void) {
       CASE(an_unknown_one_stays_unknown_when_retried),
       CASE(one_that_fits_no_memory_is_parked),
       CASE(an_older_revision_is_parked),
+      CASE(a_retry_does_not_undo_a_correction),
+      CASE(a_correction_may_pass_in_another_lane),
+      CASE(a_parked_one_of_unknown_end_is_looked_for),
       CASE(the_same_message_is_taken_once),
       CASE(a_message_is_taken_whole_or_not),
       CASE(a_full_store_refuses_and_keeps_the_group),
