@@ -26,6 +26,7 @@ struct intake_route {
   struct str model;  /* canonical of the logical model */
   struct str map;    /* canonical of the map */
   struct str identities[INTAKE_IDENTITIES]; /* FHIRPath */
+  struct str split; /* FHIRPath of a list; several items: the record goes in as many parts, each with its own patient; may be empty */
   const struct def_type *type;
 };
 /* What is known of a clinic by its id. */
@@ -42,7 +43,7 @@ struct intake_routes {
 /* NULL: routes.json says nothing of it. */
 const struct intake_clinic *intake_clinic_find(const struct intake_routes *routes, struct str id);
 /* Reads and checks routes.json: { "clinics": [ { id, timeZone } ], "routes": [ { format, model, map, clinicId, patientId,
- * recordId, revision, sentAt } ] }; there may be no clinics. STATUS_CONFIG with diagnostics. */
+ * recordId, revision, sentAt, split } ] }; there may be no clinics. STATUS_CONFIG with diagnostics. */
 enum status intake_routes_read(const char *path, const struct host *host,
                                const struct definitions *definitions, struct arena *arena,
                                struct diag_list *diags, struct intake_routes *out) MUST_USE;

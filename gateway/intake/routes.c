@@ -3,7 +3,7 @@
  *   { "clinics": [ { "id": "riverside", "timeZone": "America/Chicago" } ],
  *     "routes": [ { "format": "session-record/1", "model": URL, "map": URL, "clinicId": "clinic.id",
  *       "patientId": "patient.mrn", "recordId": "session.id",
- *       "revision": "session.revision" } ] }
+ *       "revision": "session.revision", "split": "PATIENT.MRG.MRG_1" } ] }
  */
 #include "base/config.h"
 #include "intake/internal.h"
@@ -18,6 +18,7 @@ static const struct config_key route_keys[] = {
     {.name = "recordId", .type = CONFIG_STRING},
     {.name = "revision", .type = CONFIG_STRING},
     {.name = "sentAt", .type = CONFIG_STRING},
+    {.name = "split", .type = CONFIG_STRING},
 };
 static const char *const identity_keys[INTAKE_IDENTITIES] = {"clinicId", "patientId", "recordId", "revision", "sentAt"};
 static const struct config_key clinic_keys[] = {
@@ -61,7 +62,8 @@ static enum status read_route(const struct reading *reading, const json_t *objec
   route->format = arena_str(reading->arena, config_string(object, "format"));
   route->model = arena_str(reading->arena, config_string(object, "model"));
   route->map = arena_str(reading->arena, config_string(object, "map"));
-  if (!route->format.ptr || !route->model.ptr || !route->map.ptr) return STATUS_NOMEM;
+  route->split = arena_str(reading->arena, config_string(object, "split"));
+  if (!route->format.ptr || !route->model.ptr || !route->map.ptr || !route->split.ptr) return STATUS_NOMEM;
   for (size_t i = 0; i < INTAKE_IDENTITIES; i++) {
     route->identities[i] = arena_str(reading->arena, config_string(object, identity_keys[i]));
     if (!route->identities[i].ptr) return STATUS_NOMEM;

@@ -8,6 +8,7 @@
 struct pipeline_route {
   const struct mapping_map *map;
   struct fp_program *identities[INTAKE_IDENTITIES]; /* NULL: the route does not say */
+  struct fp_program *split; /* NULL: its records go as a whole */
   struct pipeline_rules rules;
   struct fp_program **applies; /* by the index of a rule; NULL: checklists are not wanted */
 };

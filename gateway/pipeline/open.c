@@ -17,25 +17,26 @@ static enum status open_definitions(struct pipeline *pipeline, const struct pipe
 /* --- routes and maps --- */
 
 /* Whose a record is, is found by expressions on it. */
-static enum status compile_identity(struct pipeline *pipeline, size_t index, enum intake_identity which,
-                                    struct diag_list *diags) {
-  const struct intake_route *route = &pipeline->routes.routes[index];
+static enum status compile_path(struct pipeline *pipeline, const struct intake_route *route, struct str path,
+                                struct diag_list *diags, struct fp_program **out) {
   struct source *source = ARENA_NEW(pipeline->arena, struct source);
   if (!source) return STATUS_NOMEM;
-  *source = source_make(STR("routes.json"), route->identities[which]);
+  *source = source_make(STR("routes.json"), path);
   if (!source->text.len) return STATUS_OK;
   struct fp_compile compile = {.definitions = pipeline->definitions,
                                .input = route->type,
                                .resource = route->type,
                                .source = source,
                                .to = source->text.len};
-  return fhirpath_compile(&compile, pipeline->arena, diags, &pipeline->ways[index].identities[which], NULL);
+  return fhirpath_compile(&compile, pipeline->arena, diags, out, NULL);
 }
 
-static enum status compile_identities(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
-  enum status status = STATUS_OK;
+static enum status compile_paths(struct pipeline *pipeline, size_t index, struct diag_list *diags) {
+  const struct intake_route *route = &pipeline->routes.routes[index];
+  struct pipeline_route *way = &pipeline->ways[index];
+  enum status status = compile_path(pipeline, route, route->split, diags, &way->split);
   for (int which = 0; status == STATUS_OK && which < INTAKE_IDENTITIES; which++)
-    status = compile_identity(pipeline, index, (enum intake_identity)which, diags);
+    status = compile_path(pipeline, route, route->identities[which], diags, &way->identities[which]);
   return status;
 }
 
@@ -58,7 +59,7 @@ static enum status open_routes(struct pipeline *pipeline, struct diag_list *diag
   pipeline->ways = ARENA_ARRAY(pipeline->arena, struct pipeline_route, pipeline->routes.count + 1);
   if (status == STATUS_OK && !pipeline->ways) status = STATUS_NOMEM;
   for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
-    status = compile_identities(pipeline, i, diags);
+    status = compile_paths(pipeline, i, diags);
   return status;
 }
 

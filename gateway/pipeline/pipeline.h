@@ -174,6 +174,31 @@ enum status pipeline_messages(const struct pipeline *pipeline, const struct inta
                               const struct pipeline_run *run, const struct pipeline_message_policy *policy,
                               struct pipeline_message **out, size_t *count) MUST_USE;
 
+/* --- records that are several --- */
+
+/* An ADT^A40 may tell of several records that go, each of which has an order of its own to keep (`split` of its route). Each part
+   is the record with one of them, without the others. */
+enum { PIPELINE_PARTS_MAX = 64 };
+struct pipeline_children {
+  struct tree_node **items;
+  size_t count;
+};
+struct pipeline_part {
+  struct tree_node *item;
+  struct pipeline_children siblings; /* of the item, and the item */
+};
+struct pipeline_parts {
+  struct tree_node *root;
+  struct pipeline_children children; /* of the root */
+  struct pipeline_part *parts;
+  size_t count; /* 0: the record goes as a whole */
+};
+/* Before anything is shown. In the arena, which must outlive its use. INVALID with a diagnostic: more than PIPELINE_PARTS_MAX. */
+enum status pipeline_parts(const struct pipeline *pipeline, const struct intake_record *record, struct arena *arena,
+                           struct diag_list *diags, struct pipeline_parts *out) MUST_USE;
+/* The record's tree becomes that of the part; the other parts can be shown after it. */
+void pipeline_show_part(const struct pipeline_parts *parts, size_t index);
+
 /* Whose a record is; empty when that is absent, or its route does not say. */
 struct str pipeline_identity(const struct pipeline *pipeline, const struct intake_record *record,
                              enum intake_identity which, struct arena *arena);

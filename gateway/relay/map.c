@@ -103,10 +103,9 @@ static enum status make_messages(struct taking *taking, const struct intake_reco
   return status;
 }
 
-static enum status make_items(struct taking *taking, const struct intake_record *record) {
+static enum status make_part(struct taking *taking, const struct intake_record *record) {
   const struct relay_names *to = taking->mapping->input->to;
   enum status status = STATUS_OK;
-  taking->item_count = 0;
   name_items(taking, record);
   for (size_t i = 0; status == STATUS_OK && i < to->count; i++) {
     const struct relay_config *config = taking->mapping->config;
@@ -115,6 +114,20 @@ static enum status make_items(struct taking *taking, const struct intake_record 
     const struct relay_way *way = &taking->mapping->ways->ways[named - config->destinations];
     status = way->destination.protocol == DELIVERY_MLLP ? make_messages(taking, record, way)
                                                         : make_item(taking, record, way);
+  }
+  return status;
+}
+
+/* What is several records in one waits in the lane of each. */
+static enum status make_items(struct taking *taking, const struct intake_record *record) {
+  const struct pipeline *pipeline = taking->mapping->ways->pipeline;
+  struct pipeline_parts parts;
+  taking->item_count = 0;
+  enum status status = pipeline_parts(pipeline, record, taking->arena, taking->mapping->diags, &parts);
+  if (status == STATUS_OK && !parts.count) return make_part(taking, record);
+  for (size_t i = 0; status == STATUS_OK && i < parts.count; i++) {
+    pipeline_show_part(&parts, i);
+    status = make_part(taking, record);
   }
   return status;
 }

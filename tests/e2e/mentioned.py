@@ -98,22 +98,26 @@ def leave_whole(bench, shape):
 
 
 def keep_order(work, certs):
-    """What was told of the record that goes waits for somebody; the merge that came after it waits too, the record that stays does not."""
+    """What was told of a record that goes waits for somebody; its merge that came after it waits too, the record that stays does not, nor does
+    another that goes by the same message."""
     bench = Bench(work / "merge", certs, "update")
     try:
         bench.hospital.refuse = lambda resource: "7 Oak St" in str(resource)
         bench.adt("A04", "OLD", "7 Oak St")
         bench.until(lambda: bed.holds(bench.work / "log", b"\nparked "), "was not refused")
-        bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR||||||Doe")
+        bench.adt("A04", "FORMER", "3 Fir St")
+        bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR~FORMER^^^RIVERSIDE^MR||||||Doe")
+        bench.until(lambda: bench.patients("FORMER") == ["3 Fir St", None], "the other did not go")
         bench.adt("A04", "NEW", "1 Ash St")
-        bench.until(lambda: bench.patients("NEW") == ["1 Ash St"], "the record that stays did not go on")
+        bench.until(lambda: bench.patients("NEW") == [None, "1 Ash St"], "the record that stays did not go on")
         expect(bench.patients("OLD") == [], "the merge went first", bench.patients("OLD"))
         bench.hospital.refuse = None
         subprocess.run([KETLINK, "queue", "retry", "--config", bench.work / "relay.ini", "1"], check=True, stdout=subprocess.DEVNULL)
         bench.until(lambda: bench.patients("OLD") == ["7 Oak St", None], "not in order", bench.patients("OLD"))
-        expect(bench.patients("NEW") == ["1 Ash St"], "the merge changed the record that stays", bench.patients("NEW"))
-        merged = [resource for kind, identity, resource in bench.hospital.commits if kind == "Patient"][-1]
-        expect(merged["active"] is False and merged["link"][0]["type"] == "replaced-by", merged)
+        expect(bench.patients("NEW") == [None, "1 Ash St"], "the merge changed the record that stays", bench.patients("NEW"))
+        for mrn in ("OLD", "FORMER"):
+            merged = [resource for kind, identity, resource in bench.hospital.commits if kind == "Patient" and identity.endswith(f"/{mrn}")][-1]
+            expect(merged["active"] is False and merged["link"][0]["type"] == "replaced-by", merged)
         expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
     finally:
         if not bench.relay.ended():
