@@ -135,7 +135,7 @@ enum status outbox_end(struct outbox *outbox, enum status status);
 void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state state, int by);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 2, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup */ };
+enum { OUTBOX_SCHEMA = 2, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */

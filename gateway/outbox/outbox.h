@@ -28,7 +28,7 @@
  * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the
  * program, never texts of a server or a patient.
  *
- * Threads. One thread at a time. Ownership: views that come out live in the caller's arena. Units:
+ * Threads. One thread at a time; a copy is checked on one of its own. Ownership: views that come out live in the caller's arena. Units:
  * milliseconds since 1970 UTC by the caller's clock; order never depends on it. Errors: CONFLICT second
  * process or older copy of the store; CONFIG wrong key, network file system, newer schema; LIMIT full
  * (nothing was taken); IO stop.
@@ -76,7 +76,7 @@ enum { OUTBOX_CHECKPOINT_PAGES = 1000 };
 
 /* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
    generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may
-   long be delivered; so is a copy that outbox_backup made, with or without a marker. */
+   long be delivered; so is a copy of outbox_backup_begin, with or without a marker. */
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
                         struct outbox **out) MUST_USE;
 /* An open group is given up. NULL is allowed. */
@@ -269,9 +269,15 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
                          size_t budget, struct outbox_swept *out) MUST_USE;
 /* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */
 enum status outbox_idle(struct outbox *outbox) MUST_USE;
-/* A checked copy at `path` (which must not exist): sealed as the store is. `alive` (or NULL) is called all the time
-   meanwhile: it takes as long as the disk needs. INVALID: the copy does not pass. */
-enum status outbox_backup(struct outbox *outbox, const char *path, void (*alive)(void),
-                          struct diag_list *diags) MUST_USE;
+/* A checked copy at `path` (which must not exist), sealed as the store is, made in pieces: between them the store is used
+   as ever, and what is changed goes into the copy too. It is checked on a thread of its own. */
+struct outbox_backup;
+enum status outbox_backup_begin(struct outbox *outbox, const char *path, struct diag_list *diags,
+                                struct outbox_backup **out) MUST_USE;
+/* Goes on for about `ms`; with a group open it waits. RETRY: call again; OK: the copy is there, durable and good; INVALID: it
+   does not pass; else it cannot be made. */
+enum status outbox_backup_step(struct outbox_backup *backup, int64_t ms, struct diag_list *diags) MUST_USE;
+/* What is not there yet is given up. Before outbox_close; NULL is allowed. */
+void outbox_backup_end(struct outbox_backup *backup);
 
 #endif

@@ -202,6 +202,15 @@ enum status relay_http_open(struct relay *relay, struct diag_list *diags) MUST_U
  * program, and tells the webhook. */
 void relay_alert(struct relay *relay, const char *state, struct str what);
 
+/* --- backup.c: once a day a copy of the store, in pieces while everything else goes on --- */
+
+struct relay_backup;
+enum status relay_backup_open(struct relay *relay, struct relay_backup **out) MUST_USE;
+/* Begins one when it is due. */
+void relay_backup_look(struct relay_backup *backup);
+/* One that is being made is given up. NULL is allowed. */
+void relay_backup_close(struct relay_backup *backup);
+
 /* --- webhook.c: alerts as posted documents, one after the other, tried again for a while --- */
 
 enum { RELAY_WEBHOOK_TRIES = 20, RELAY_WEBHOOK_WAITING = 32 };
@@ -263,6 +272,8 @@ struct relay {
   bool stopping;
   enum status fatal; /* why the loop was left */
 };
+/* Into the trail, in the group of this turn. `actor` empty: nobody asked for it. */
+void relay_note(struct relay *relay, const char *what, const char *actor, const char *reason);
 int64_t relay_now(const struct relay *relay);
 /* Milliseconds that never go back: for what is waited for and measured in this process. */
 int64_t relay_elapsed(const struct relay *relay);

@@ -26,7 +26,6 @@ enum {
   SECURE_HEAP = 1 << 16,
   ACTOR_BYTES = 24
 };
-#define DAY_MS INT64_C(86400000)
 
 /* The relay and what only this file knows of. */
 struct whole {
@@ -37,8 +36,7 @@ struct whole {
   struct event *upkeep, *watchdog, *deadline;
   size_t open_before; /* records, at the last look */
   bool growing;
-  bool backed_up;
-  int64_t backed_up_at;                /* by relay_elapsed */
+  struct relay_backup *backup;
   int64_t started_at, started_elapsed; /* by both clocks */
   int64_t ahead;                       /* of the wall clock since then, at the last look */
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
@@ -70,8 +68,7 @@ static void name_user(uint32_t user, char out[ACTOR_BYTES]) {
   (void)snprintf(out, ACTOR_BYTES, "uid=%lu", (unsigned long)user);
 }
 
-/* In the group of this turn. `actor` empty: nobody asked for it. */
-static void note(struct relay *relay, const char *what, const char *actor, const char *reason) {
+void relay_note(struct relay *relay, const char *what, const char *actor, const char *reason) {
   enum status status =
       outbox_audit(relay->outbox, str_of(what), str_of(actor), str_of(reason), relay_now(relay));
   relay_group_touch(relay);
@@ -154,32 +151,6 @@ static void sweep(struct whole *whole) {
               RELAY_NUMBER("keys", (int64_t)swept.keys));
 }
 
-/* Once a day, when nothing else is to be done: a copy that has passed its check, put in place of yesterday's.
-   By the clock that never goes back: one that was years ahead would mean no copies for years. */
-static void back_up(struct whole *whole) {
-  struct relay *relay = &whole->relay;
-  struct str path = relay->config->backup;
-  int64_t now = relay_elapsed(relay);
-  struct diag_list diags;
-  if (!path.len || (whole->backed_up && now - whole->backed_up_at < DAY_MS)) return;
-  arena_reset(relay->records);
-  struct str beside = arena_concat(relay->records, path, STR(".new"));
-  if (!beside.ptr) return;
-  whole->backed_up = true; /* also one that fails: it is told once a day */
-  whole->backed_up_at = now;
-  diag_list_init(&diags, relay->records);
-  (void)unlink(beside.ptr);
-  /* the copy of a large store takes longer than systemd waits for a process that says nothing */
-  enum status status = outbox_backup(relay->outbox, beside.ptr, relay_show_life, &diags);
-  if (status == STATUS_OK && rename(beside.ptr, path.ptr) != 0) status = STATUS_IO;
-  const char *trouble = status == STATUS_INVALID ? "store-damaged" : "backup-failed";
-  if (status == STATUS_OK)
-    RELAY_LOG(relay, RELAY_INFO, "backed-up", RELAY_NUMBER("ms", relay_elapsed(relay) - now));
-  else
-    relay_alert(relay, trouble, STR("store"));
-  note(relay, status == STATUS_OK ? "backed-up" : trouble, "", "");
-}
-
 static bool is_idle(const struct relay *relay) {
   size_t busy = relay_fiber_pool_busy(relay->fibers);
   return !busy && !relay->promised && !outbox_in_group(relay->outbox);
@@ -196,7 +167,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, relay_open_records(&stats));
-  if (is_idle(relay)) back_up(whole);
+  relay_backup_look(whole->backup);
   if (is_idle(relay) && stats.log_pages && outbox_idle(relay->outbox) == STATUS_IO) {
     relay->fatal = STATUS_IO;
     event_base_loopbreak(relay->base);
@@ -273,7 +244,7 @@ static void use(struct relay *relay, const struct fresh *fresh, const char *acto
   for (size_t i = 0; i < relay->config->mllp_count; i++)
     relay_listener_use(relay->listeners[i], fresh->tls[i]);
   RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->ways->count));
-  note(relay, "reloaded", actor, "SIGHUP");
+  relay_note(relay, "reloaded", actor, "SIGHUP");
   relay->decided = true;
   relay_kick(relay);
 }
@@ -284,7 +255,7 @@ static void give_up(struct relay *relay, const struct fresh *fresh, const struct
     relay_tls_close(fresh->tls[i]);
   relay_log_diags(&relay->log, "not-reloaded", diags);
   relay_alert(relay, "reload-refused", STR("mappings"));
-  note(relay, "reload-refused", actor, "SIGHUP");
+  relay_note(relay, "reload-refused", actor, "SIGHUP");
 }
 
 /* New maps, destinations and certificates, checked first: if anything is wrong with them the old ones stay. */
@@ -375,6 +346,7 @@ static enum status open_loop(struct whole *whole) {
   if (status == STATUS_OK) status = delivery_loop_new(relay->base, CONNECTIONS, &relay->loop);
   if (status == STATUS_OK) status = relay_mapper_open(relay, &relay->mapper);
   if (status == STATUS_OK && relay->config->mllp_count) status = relay_mapper_open(relay, &relay->messages);
+  if (status == STATUS_OK) status = relay_backup_open(relay, &whole->backup);
   return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
 }
 
@@ -457,6 +429,7 @@ static void close_ends(struct relay *relay) {
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
+  relay_backup_close(whole->backup);
   relay_mapper_close(relay->mapper);
   relay_mapper_close(relay->messages);
   if (relay->base && relay->commit) relay_group_close(relay);
@@ -482,7 +455,7 @@ static void close_all(struct whole *whole) {
 static void note_start(struct relay *relay, bool accept_restored) {
   char actor[ACTOR_BYTES];
   name_user(getuid(), actor);
-  note(relay, "started", actor, accept_restored ? "accept-restored" : "");
+  relay_note(relay, "started", actor, accept_restored ? "accept-restored" : "");
 }
 
 static enum status run(struct whole *whole, bool accept_restored) {
@@ -501,7 +474,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
     if (event_base_got_break(relay->base)) break;
   }
-  if (relay->fatal == STATUS_OK) note(relay, "stopped", whole->stopper, whole->stopped_by ? whole->stopped_by : "");
+  if (relay->fatal == STATUS_OK) relay_note(relay, "stopped", whole->stopper, whole->stopped_by ? whole->stopped_by : "");
   RELAY_LOG(relay, RELAY_INFO, "stopped", RELAY_TEXT("status", str_of(status_name(relay->fatal))));
   return relay->fatal;
 }

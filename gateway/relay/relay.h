@@ -5,7 +5,8 @@
  * each destination -> outbox -> durable, and only then answered (moved to done/, 202) -> claimed in the order
  * of its lane -> (exchange) requests to the server -> settled -> done, or tried again, or parked.
  *
- * Threads: two. Everything happens on one event loop, except that large texts are mapped beside it (mapper.h).
+ * Threads: everything happens on one event loop, except that large texts are mapped beside it (mapper.h), and a copy of the
+ * store is checked there (backup.c).
  * Errors: CONFIG what is configured cannot be; CONFLICT the store is open elsewhere or an older copy; IO the disk
  * failed: the process has stopped without answering what it could not keep. No patients' data leaves this process
  * but sealed into the store and over TLS to destinations.

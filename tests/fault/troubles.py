@@ -14,6 +14,7 @@
     pause      the relay is stopped (SIGSTOP) in the middle and goes on
     later      429 with Retry-After is kept to
     large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
+    copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
@@ -30,6 +31,7 @@ import json
 import os
 import pathlib
 import random
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -40,7 +42,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "large", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "large", "copied", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -175,6 +177,38 @@ def large(given, work):
     ask(run, "queue/retry", {"where": {"reason": "too-large"}})
     run.wanted.update({serial: serial for serial in range(len(sizes))})
     return run.judge("large", 20)
+
+
+def copied(given, work):
+    run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n[store]\nbackup = {work}/backup.db\n")
+    new, faults, slowest = work / "backup.db.new", [], 0
+    bed.wait_for(lambda: bed.holds(work / "log", b"backed-up"), 30)
+    run.relay.stop()
+    with sqlite3.connect(work / "state/outbox.db") as store:  # a table that the relay does not look at
+        store.execute("CREATE TABLE ballast(bytes)")
+        store.executemany("INSERT INTO ballast VALUES (randomblob(?))", [(1 << 20,)] * 150)
+    store.close()
+    run.start()
+    bed.wait_for(new.exists, 30)
+    while new.exists() and run.serial < 1000:
+        asked = time.monotonic()
+        ask(run, "queue")
+        slowest = max(slowest, time.monotonic() - asked)
+        run.drop(run.serial)
+        time.sleep(0.02)
+    before = len(bed.newest(run.server))
+    print(f"copied: {run.serial} records taken, {before} delivered meanwhile, the slowest answer after {slowest * 1e3:.0f} ms")
+    if not bed.wait_for(lambda: (work / "log").read_bytes().count(b"backed-up") == 2, 30):
+        faults.append("copied: no second backup")
+    if before < 5 or slowest > 1:
+        faults.append(f"copied: {before} delivered meanwhile, the slowest answer after {slowest:.1f} s")
+    faults += run.judge("copied")
+    with sqlite3.connect(work / "backup.db") as copy:
+        rows = copy.execute("SELECT count(*) FROM record").fetchone()[0]
+    copy.close()
+    if not 5 <= rows <= run.serial:
+        faults.append(f"copied: the copy holds {rows} of {run.serial} records")
+    return faults
 
 
 def latencies(run, count, chance):
