@@ -244,6 +244,12 @@ static enum status encode(const struct making *making, struct pipeline_message *
   return status;
 }
 
+static enum status too_long(const struct making *making, struct str kind) {
+  struct diag_at at = {.source = &making->record->source};
+  diag_error(making->run->diags, DIAG_INPUT_TOO_LARGE, &at, "%.*s would have more than %d bytes", STR_ARG(kind), LIMIT_RECORD_BYTES);
+  return STATUS_INVALID;
+}
+
 static enum status run_map(struct making *making, const struct pipeline_outgoing *row) {
   struct mapping_run run = {.host = making->pipeline->host,
                             .arena = making->run->arena,
@@ -264,6 +270,7 @@ static enum status run_map(struct making *making, const struct pipeline_outgoing
   status = write_message(making, root, &text, &whole, message);
   buf_release(&text);
   buf_release(&whole);
+  if (status == STATUS_LIMIT) status = too_long(making, message->kind);
   if (status == STATUS_OK) status = encode(making, message);
   making->count += status == STATUS_OK;
   return status;

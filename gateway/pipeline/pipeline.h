@@ -169,7 +169,7 @@ struct pipeline_message {
 };
 /* A read record -> its messages, in the run's arena, in the order of mappings/hl7v2/out.json. The record is checked first, as for
    a Bundle; of the run, shape, report, policy and validate mean nothing here. Values that no message carries are
-   informations, unless it is quiet. INVALID with diagnostics; the record's tree is as it was. */
+   informations, unless it is quiet. INVALID with diagnostics, also of a message above LIMIT_RECORD_BYTES; the record's tree is as it was. */
 enum status pipeline_messages(const struct pipeline *pipeline, const struct intake_record *record,
                               const struct pipeline_run *run, const struct pipeline_message_policy *policy,
                               struct pipeline_message **out, size_t *count) MUST_USE;

@@ -15,6 +15,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "tests/fault"), str(ROOT / "tests/servers")]
@@ -118,6 +119,22 @@ def pin_of(certificate):
     return "sha256//" + base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
+def check_connect_time(work, receiver, ca):
+    """Who answers TLS within connectTimeoutMs is taken, however slowly; who does not is given up then, not before."""
+    for shakes_after, connect, status in ((0.4, 20000, 0), (20, 400, 69)):
+        receiver.taken.clear()
+        receiver.shakes_after = shakes_after
+        start = time.monotonic()
+        done, _ = send(destination(work, receiver, caFile=ca, connectTimeoutMs=connect))
+        took = time.monotonic() - start
+        expect(f"connects after {shakes_after} s of {connect} ms: exit status", done.returncode, status)
+        expect(f"connects after {shakes_after} s of {connect} ms: taken", len(receiver.taken), 0 if status else MESSAGES)
+        expect(f"connects after {shakes_after} s of {connect} ms: {took:.1f} s", 0.4 <= took < 20, True)
+    for connect, status in ((99, 78), (100, 0), (120000, 0), (120001, 78)):
+        done = run("export", "--for", destination(work, receiver, caFile=ca, connectTimeoutMs=connect), RECORD)
+        expect(f"connectTimeoutMs {connect}: exit status", done.returncode, status)
+
+
 def check_tls(work, certs):
     server = lambda name, **more: mllp.Receiver(certs / f"{name}.pem", certs / f"{name}.key", **more)  # noqa: E731
     ca, mine = str(certs / "ca.pem"), {"clientCertFile": str(certs / "client.pem"), "clientKeyFile": str(certs / "client.key")}
@@ -158,6 +175,7 @@ def check_tls(work, certs):
         if status:
             expect(f"{what}: taken", receiver.taken, [])
             expect(f"{what}: the first", not lines or lines[0]["action"] in ("not-sent", "not-confirmed"), True)
+    check_connect_time(work, server("server"), ca)
     for what, more, words in (("clear to elsewhere", {"address": "192.0.2.1:2575", "tls": False}, "nothing leaves this host in clear"),
                               ("no port", {"address": "receiver"}, "address is host:port"),
                               ("a key of FHIR", {"submit": "batch"}, "protocol mllp has no submit"),

@@ -43,6 +43,7 @@ class Receiver:
                 self.context.verify_mode = ssl.CERT_REQUIRED
                 self.context.load_verify_locations(client_ca)
         self.open, self.port = True, port
+        self.shakes_after = 0.0                 # seconds before TLS is answered
         self.listen()
 
     def listen(self):
@@ -69,6 +70,7 @@ class Receiver:
         try:
             connection.settimeout(60)
             if self.context:
+                time.sleep(self.shakes_after)
                 connection = self.context.wrap_socket(connection, server_side=True)
             buffer = b""
             while True:
