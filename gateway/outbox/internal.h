@@ -76,6 +76,8 @@ struct outbox_memory {
 
 struct outbox {
   sqlite3 *db;
+  sqlite3_vfs vfs; /* of gather.c */
+  bool gathers;    /* it is registered */
   sqlite3_stmt *statements[STATEMENT_COUNT];
   const struct host *host;
   int lock;              /* descriptor of the lock file, or -1 */
@@ -133,6 +135,11 @@ enum status outbox_begin(struct outbox *outbox) MUST_USE;
 /* Ends a call that changes: on trouble beyond the call's own refusal the group is given up. */
 enum status outbox_end(struct outbox *outbox, enum status status);
 void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state state, int by);
+
+/* --- gather.c: what SQLite writes, in fewer calls --- */
+enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
+/* After the database is closed. */
+void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
 enum { OUTBOX_SCHEMA = 2, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };

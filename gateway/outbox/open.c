@@ -71,11 +71,13 @@ static int note_log(void *context, sqlite3 *db, const char *name, int pages) {
 
 static enum status open_database(struct outbox *outbox, struct diag_list *diags) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(outbox->path, &outbox->db, flags, NULL) != SQLITE_OK) {
+  enum status status = outbox_gather_open(outbox);
+  if (status != STATUS_OK) return status;
+  if (sqlite3_open_v2(outbox->path, &outbox->db, flags, outbox->vfs.zName) != SQLITE_OK) {
     outbox_refuse(diags, outbox->path, "the store cannot be opened: %s", sqlite3_errmsg(outbox->db));
     return STATUS_IO;
   }
-  enum status status = configure(outbox, diags);
+  status = configure(outbox, diags);
   /* after the settings: "wal_autocheckpoint = 0" takes every hook away */
   if (status == STATUS_OK) sqlite3_wal_hook(outbox->db, note_log, outbox);
   return status;
@@ -271,6 +273,7 @@ void outbox_close(struct outbox *outbox) {
   for (size_t i = 0; i < STATEMENT_COUNT; i++)
     sqlite3_finalize(outbox->statements[i]);
   sqlite3_close(outbox->db);
+  outbox_gather_close(outbox);
   outbox_ledger_forget(outbox);
   outbox_seal_close(outbox);
   arena_free(outbox->arena);
