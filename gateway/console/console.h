@@ -14,7 +14,9 @@
  * sent; patients' data is in the labels of records, and in payloads, which only the Unix socket gives out.
  *
  * Who may. On the Unix socket the user of this process and root; on the port, and for other users of the
- * socket, who has the token. /healthz needs neither.
+ * socket, who has the token. /healthz needs neither. A connection of whom nothing is known yet is a stranger's: it has
+ * CONSOLE_STRANGER_MS to show a head, strangers have half of the places, and when those are taken, or all are, the stranger
+ * who has been there longest gives way. So no user of this host keeps others out.
  *
  * Threads. All of it, hooks included, on the thread of the event loop. Ownership: params are copied, what they
  * point to must outlive the console. Errors of console_open: CONFIG and CONFLICT with a diagnostic, NOMEM.
@@ -55,7 +57,7 @@ struct console_params {
   uint16_t port;           /* 0: any, see console_port */
   struct str token;        /* empty: none; a port needs one */
   size_t max_body;         /* of a posted record */
-  size_t max_connections;
+  size_t max_connections;          /* of them strangers: half, rounded up */
   int64_t request_ms;              /* for a whole request to arrive, and for its answer to be taken */
   const struct str *destinations;  /* names, for the metrics */
   size_t destination_count;
@@ -68,6 +70,7 @@ enum {
   CONSOLE_ORDER_MAX = 16 << 10,  /* body of a decision */
   CONSOLE_LIST_MAX = 1000,       /* rows or events of one answer */
   CONSOLE_WORD_MAX = 40,         /* name of the person who decides */
+  CONSOLE_STRANGER_MS = 5000,    /* for the head of a stranger, if a request has not less */
   CONSOLE_BODIES = 4             /* bodies of the largest size held at a time, over all connections */
 };
 

@@ -26,7 +26,9 @@ struct console {
   struct event *rest; /* after the system had no descriptors left */
   struct base_listening made[CONSOLE_LISTENERS];
   struct console_reply *replies;
-  size_t connections, bodies; /* open ones; bytes of the bodies that were announced */
+  size_t connections, strangers; /* open ones; of them those of whom nothing is known */
+  size_t bodies;                 /* bytes of the bodies that were announced */
+  uint64_t pushed_out;           /* strangers who gave way */
   uint64_t answers[CONSOLE_CLASSES]; /* by the first digit of their status */
 };
 
@@ -55,6 +57,7 @@ struct console_reply {
   int fd;
   bool local;  /* the Unix socket */
   uid_t user;  /* of the other end of it */
+  bool stranger;
   bool cut;    /* bytes of the request may still come when the answer is out */
   enum console_state state;
   struct event *readable, *writable, *deadline;
@@ -77,6 +80,8 @@ void console_serve(struct console *console, int fd, bool local);
 void console_go_on(struct console_reply *reply);
 /* The console ends: says 503 to who is owed an answer, and closes. The reply lives on as long as an answer is owed. */
 void console_stop(struct console_reply *reply);
+/* It has shown that it may: it is no stranger any more, and has the time of a whole request. */
+void console_welcome(struct console_reply *reply);
 /* The user of this process or root, at the other end of the Unix socket. */
 bool console_trusts(const struct console_reply *reply);
 

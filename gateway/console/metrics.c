@@ -53,6 +53,8 @@ static void add_store(const struct outbox_stats *stats, struct buf *out) {
 
 static void add_console(const struct console *console, struct buf *out) {
   add_number(out, "console_connections", "gauge", "Open connections.", console->connections);
+  add_number(out, "console_pushed_out_total", "counter",
+             "Connections that gave way to others before they had shown a token.", console->pushed_out);
   add_head(out, "console_answers_total", "counter", "Answers by class of their status.");
   for (size_t i = 2; i < CONSOLE_CLASSES; i++)
     buf_printf(out, "ketlink_console_answers_total{class=\"%zuxx\"} %llu\n", i,

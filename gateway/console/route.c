@@ -60,7 +60,11 @@ static bool has_token(const struct console_reply *reply) {
 }
 
 static bool may(struct console_reply *reply) {
-  if (reply->route->open || console_trusts(reply) || has_token(reply)) return true;
+  if (reply->route->open) return true;
+  if (console_trusts(reply) || has_token(reply)) {
+    console_welcome(reply);
+    return true;
+  }
   if (reply->console->params.token.len)
     console_problem(reply, 401, "a token is needed, in Authorization: Bearer");
   else

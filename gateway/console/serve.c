@@ -25,6 +25,7 @@ static void link_reply(struct console *console, struct console_reply *reply) {
   if (console->replies) console->replies->before = reply;
   console->replies = reply;
   console->connections++;
+  console->strangers += reply->stranger;
 }
 
 static void release_body(struct console_reply *reply) {
@@ -40,6 +41,8 @@ static void unlink_reply(struct console_reply *reply) {
   if (reply->next) reply->next->before = reply->before;
   if (console->replies == reply) console->replies = reply->next;
   console->connections--;
+  console->strangers -= reply->stranger;
+  reply->stranger = false;
   console->bodies -= reply->body.max;
   reply->body.max = 0; /* the body itself is still the handler's */
   reply->console = NULL;
@@ -268,34 +271,65 @@ static void turn_away(struct console *console, int fd) {
 static bool know_peer(struct console_reply *reply) {
   struct ucred peer = {0};
   socklen_t size = sizeof peer;
-  if (!reply->local) return true;
-  if (getsockopt(reply->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  if (reply->local && getsockopt(reply->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
   reply->user = peer.uid;
+  reply->stranger = !console_trusts(reply);
   return true;
 }
 
-void console_serve(struct console *console, int fd, bool local) {
-  if (console->connections >= console->params.max_connections) {
-    turn_away(console, fd);
-    return;
-  }
+void console_welcome(struct console_reply *reply) {
+  reply->console->strangers -= reply->stranger;
+  reply->stranger = false;
+  set_deadline(reply, reply->console->params.request_ms);
+}
+
+/* The first are the youngest. */
+static struct console_reply *oldest_stranger(const struct console *console) {
+  struct console_reply *oldest = NULL;
+  for (struct console_reply *reply = console->replies; reply; reply = reply->next)
+    if (reply->stranger && reply->state != CONSOLE_OWED) oldest = reply;
+  return oldest;
+}
+
+static bool make_room(struct console *console, bool for_stranger) {
+  size_t most = console->params.max_connections;
+  bool full = console->connections >= most || (for_stranger && console->strangers >= (most + 1) / 2);
+  struct console_reply *stranger = full ? oldest_stranger(console) : NULL;
+  if (!stranger) return !full;
+  console->pushed_out++;
+  free_reply(stranger);
+  return true;
+}
+
+/* NULL: it was turned away. */
+static struct console_reply *new_reply(struct console *console, int fd, bool local) {
   struct console_reply *reply = calloc(1, sizeof *reply);
-  if (!reply) {
+  if (reply) *reply = (struct console_reply){.fd = fd, .local = local};
+  if (!reply || !know_peer(reply))
     close(fd);
-    return;
+  else if (!make_room(console, reply->stranger))
+    turn_away(console, fd);
+  else {
+    buf_init(&reply->in, CONSOLE_HEAD_MAX + READ_BYTES);
+    link_reply(console, reply);
+    return reply;
   }
+  free(reply);
+  return NULL;
+}
+
+void console_serve(struct console *console, int fd, bool local) {
+  struct console_reply *reply = new_reply(console, fd, local);
   struct event_base *base = console->params.base;
-  reply->fd = fd;
-  reply->local = local;
-  buf_init(&reply->in, CONSOLE_HEAD_MAX + READ_BYTES);
-  link_reply(console, reply);
+  int64_t ms = console->params.request_ms;
+  if (!reply) return;
   reply->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, reply);
   reply->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, reply);
   reply->deadline = event_new(base, -1, 0, on_deadline, reply);
-  if (!reply->readable || !reply->writable || !reply->deadline || !know_peer(reply) ||
+  if (!reply->readable || !reply->writable || !reply->deadline ||
       event_priority_set(reply->readable, 0) != 0 || event_add(reply->readable, NULL) != 0) {
     free_reply(reply);
     return;
   }
-  set_deadline(reply, console->params.request_ms);
+  set_deadline(reply, reply->stranger && ms > CONSOLE_STRANGER_MS ? CONSOLE_STRANGER_MS : ms);
 }

@@ -175,7 +175,7 @@ static void places_are_counted(void **state) {
   talk->params.max_connections = PLACES;
   talk_reopen(talk);
   for (size_t i = 0; i < PLACES; i++)
-    fds[i] = talk_connect(talk, i % 2);
+    fds[i] = talk_connect(talk, true);
   talk_turn(talk, 20);
   int more = talk_connect(talk, true);
   assert_int_equal(talk_read(talk, more, 1000), 503);
@@ -185,6 +185,44 @@ static void places_are_counted(void **state) {
   assert_int_equal(talk_ask(talk, "GET", "/healthz", NULL), 200);
   for (size_t i = 1; i < PLACES; i++)
     close(fds[i]);
+}
+
+static int ask_with_token(struct talk *talk) {
+  static const char text[] = "GET /queue HTTP/1.1\r\nHost: localhost:%u\r\nAuthorization: Bearer " TOKEN "\r\n\r\n";
+  struct str request = arena_printf(talk->store->arena, text, (unsigned)console_port(talk->console));
+  return talk_raw(talk, false, request.ptr, request.len);
+}
+
+/* Connections that show nothing take half of the places, and no more; then the oldest of them gives way. */
+static void strangers_keep_nobody_out(void **state) {
+  struct talk *talk = *state;
+  enum { PLACES = 7, SHARE = 4, MANY = 40 };
+  int strangers[MANY], known[PLACES];
+  talk->params.max_connections = PLACES;
+  talk_reopen(talk);
+  for (size_t i = 0; i < MANY; i++) {
+    strangers[i] = talk_connect(talk, false);
+    talk_turn(talk, 2);
+    for (size_t k = 0; k <= i; k++)
+      assert_int_equal(talk_has_bytes(strangers[k]), k + SHARE <= i); /* it was closed */
+  }
+  assert_int_equal(ask_with_token(talk), 200);
+  for (size_t i = 0; i < PLACES; i++) /* who is known pushes all of them out */
+    known[i] = talk_connect(talk, true);
+  talk_turn(talk, 20);
+  for (size_t i = 0; i < MANY; i++) {
+    assert_true(talk_has_bytes(strangers[i]));
+    close(strangers[i]);
+  }
+  int more = talk_connect(talk, false);
+  assert_int_equal(talk_read(talk, more, 1000), 503);
+  for (size_t i = 0; i < PLACES; i++) {
+    assert_false(talk_has_bytes(known[i]));
+    close(known[i]);
+  }
+  talk_turn(talk, 20);
+  assert_int_equal(talk_ask(talk, "GET", "/metrics", NULL), 200);
+  assert_true(talk_said(talk, "ketlink_console_pushed_out_total 40\n"));
 }
 
 /* Bodies that are announced and do not come must not take all memory. */
@@ -433,6 +471,7 @@ int main(void) {
       CASE(slow_requests_end),
       CASE(slow_bodies_end),
       CASE(places_are_counted),
+      CASE(strangers_keep_nobody_out),
       CASE(announced_bodies_are_counted),
       CASE(answer_may_come_later),
       CASE(client_may_be_gone),
