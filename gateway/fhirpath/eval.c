@@ -128,24 +128,44 @@ bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
   return ins->exec(e, ins, out);
 }
 
+bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop) {
+  struct fp_found found;
+  int plain = ins->plain ? fp_find(e, ins, 2, &found) : 0;
+  *out = (struct fp_list){slot, 0, 1};
+  if (plain < 0) return false;
+  if (plain && found.count < 2) {
+    slot->kind = FP_NODE;
+    slot->node = found.first;
+    out->count = found.count;
+    return true;
+  }
+  switch (ins->op) {
+  case FP_OP_CONST:
+  case FP_OP_CONSTANTS:
+  case FP_OP_THIS:
+  case FP_OP_VARIABLE:
+    return fp_collect(e, ins, out);
+  case FP_OP_PATH:
+    return fp_path(e, ins, out, stop);
+  default:
+    return ins->exec(e, ins, out);
+  }
+}
+
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {
   struct fp_list list;
-  struct fp_found found;
-  int plain = fp_find(e, ins, 2, &found);
-  if (plain < 0 || (plain && found.count == 0)) return plain < 0 ? -1 : 0;
-  if (plain && found.count == 1) {
-    out->kind = FP_NODE;
-    out->node = found.first;
+  if (ins->op == FP_OP_CONST) {
+    *out = ins->literal;
     return 1;
   }
-  if (!fp_collect_some(e, ins, &list, 2)) return -1;
+  if (!fp_collect_at(e, ins, out, &list, 2)) return -1;
   if (list.count == 0) return 0;
   if (list.count > 1) {
     fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a single item is needed here, there are %zu or more",
             list.count);
     return -1;
   }
-  *out = list.items[0];
+  if (list.items != out) *out = list.items[0];
   return 1;
 }
 
@@ -167,7 +187,8 @@ enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const str
 enum fp_truth fp_test_list(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
-  if (!fp_collect_some(e, ins, &list, 2)) return FP_FAILED;
+  FP_UNINITIALIZED struct fp_item slot;
+  if (!fp_collect_at(e, ins, &slot, &list, 2)) return FP_FAILED;
   enum fp_truth truth = fp_truth_of(e, ins, &list);
   fp_release(e, mark);
   return truth;

@@ -98,6 +98,7 @@ struct fp_compile {
   bool
       bare_variables; /* a name that begins a path is the variable of that name, if there is one: src.m < 2 */
   bool double_quotes; /* "text" is a string like 'text' */
+  bool unfused; /* only the instructions that the text names, none that stand for several: says the same, more slowly (tests) */
 };
 /* On success *used (may be NULL) is the offset after the last token. STATUS_INVALID with diagnostics, NOMEM.
  */

@@ -33,7 +33,8 @@ bool fp_form_where(struct fp_resolver *r, const struct fp_ast *call, struct fp_c
 bool fp_form_exists(struct fp_resolver *r, const struct fp_ast *call, struct fp_code *input,
                     struct fp_code *out) {
   if (call->arguments && !add_filter(r, call->arguments, input)) return false;
-  enum fp_op op = fp_is_child_of_this(input->ins) ? FP_OP_HAS_CHILD : FP_OP_EXISTS;
+  bool child = !r->compile->unfused && fp_is_child_of_this(input->ins);
+  enum fp_op op = child ? FP_OP_HAS_CHILD : FP_OP_EXISTS;
   return condition(r, fp_call_ins(r, call, op, input->ins), out);
 }
 

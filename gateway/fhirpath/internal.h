@@ -177,6 +177,7 @@ struct fp_ins {
   size_t number; /* index of a variable, a limit */
   struct str name;
   void *regex; /* compiled constant pattern */
+  const struct fp_dfa *dfa; /* of the same, when it is simple */
 };
 
 struct fp_program {
@@ -280,6 +281,11 @@ bool fp_fold_union(struct fp_resolver *r, const struct fp_ast *ast, struct fp_co
 /* x in ('a' | 'b'), ('a' | 'b') contains x: looked up by the text; input is x then. */
 void fp_fold_membership(struct fp_ins *ins);
 
+/* texts.c: the operands of one &, and of a.combine(b).combine(c) as one instruction with all their parts. */
+bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct str *out);
+bool fp_fuse_combine(struct fp_resolver *r, struct fp_ins *ins);
+bool fp_first_of_parts(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out);
+
 /* types.c */
 struct fp_static fp_static_unknown(void);
 struct fp_static fp_static_kind(struct arena *arena, enum fp_kind kind);
@@ -357,6 +363,8 @@ bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, c
 /* The value goes on without it; the record gets a warning. */
 void fp_warn(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A function that takes one item was given more. */
+bool fp_refuse_several(struct fp_eval *e, const struct fp_ins *call, size_t count);
 bool fp_nomem(struct fp_eval *e);
 bool fp_limit(struct fp_eval *e);
 static inline bool fp_count(struct fp_eval *e, size_t steps) {
@@ -369,6 +377,8 @@ static inline bool fp_count(struct fp_eval *e, size_t steps) {
 bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out);
 /* Stops at `stop` items where it can. */
 bool fp_collect_some(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
+/* The same with the first item in `slot`, as long as there is one only: no list is made for it. */
+bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop);
 /* Singleton evaluation: 1 item, 0 none, -1 failed (several). */
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out);
 static inline enum fp_truth fp_test_ins(struct fp_eval *e, const struct fp_ins *ins) {
@@ -512,7 +522,15 @@ bool fp_unit_convert(struct decimal value, const struct fp_unit *from, const str
 /* regex.c */
 void *fp_regex_compile(struct arena *arena, struct str pattern, struct str flags, bool full,
                        const char **problem);
-bool fp_regex_constant(struct arena *arena, struct fp_ins *call, const char **problem);
+/* `simple`: with an automaton beside it where that can be. */
+bool fp_regex_constant(struct arena *arena, struct fp_ins *call, bool simple, const char **problem);
+/* dfa.c: *out is NULL for a pattern that is not simple enough; false: no memory. */
+struct fp_dfa;
+bool fp_dfa_compile(struct arena *arena, struct str pattern, const struct fp_dfa **out);
+/* Whether it matches, as PCRE2 says it; -1: the text is not for this. */
+int fp_dfa_match(const struct fp_dfa *dfa, struct str text);
+/* A call of matches() whose pattern is constant as a condition. */
+void fp_fuse_matches(struct fp_ins *call);
 bool fp_change_case(struct fp_eval *e, const struct fp_ins *ins, struct str text, bool upper,
                     struct str *out);
 

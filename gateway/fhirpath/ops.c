@@ -56,6 +56,7 @@ bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *
   struct fp_found found;
   int plain = fp_find(e, ins->input, 1, &found);
   if (plain) return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
+  if (ins->input->op == FP_OP_COMBINE) return fp_first_of_parts(e, ins->input, out);
   if (!fp_collect_some(e, ins->input, &list, 1)) return false;
   return list.count == 0 || fp_push(e, out, list.items[0]);
 }
@@ -305,51 +306,27 @@ bool fp_exec_sign(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *o
   return fp_value_item(e, &value, &item) && fp_push(e, out, item);
 }
 
-/* & takes the empty collection as an empty text. */
-static bool concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand,
-                        struct str *out) {
-  struct fp_item item;
-  FP_UNINITIALIZED struct fp_value value;
-  int has = fp_single(e, operand, &item);
-  *out = (struct str){0};
-  if (has <= 0) return has == 0;
-  fp_load(&item, &value);
-  if (value.kind == FP_NODE) return true;
-  if (value.kind != FP_STRING)
-    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "& joins Strings, not a %s", fp_kind_name(value.kind));
-  *out = value.string;
-  return true;
-}
-
 bool fp_exec_concat(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   struct str a, b;
-  if (!concat_part(e, ins, ins->input, &a) || !concat_part(e, ins, ins->right, &b)) return false;
+  if (!fp_concat_part(e, ins, ins->input, &a) || !fp_concat_part(e, ins, ins->right, &b)) return false;
   struct str both = arena_concat(e->arena, a, b);
   return both.ptr ? fp_push_string(e, out, both) : fp_nomem(e);
 }
 
 /* --- calls */
 
-/* At most one node of a plain path stands in `slot`. */
-static bool collect_input(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *in) {
-  struct fp_found found;
-  int plain = fp_find(e, ins->input, 2, &found);
-  if (plain <= 0 || found.count > 1) return plain >= 0 && fp_collect(e, ins->input, in);
-  slot->kind = FP_NODE;
-  slot->node = found.first;
-  *in = (struct fp_list){slot, found.count, found.count};
-  return true;
+bool fp_refuse_several(struct fp_eval *e, const struct fp_ins *call, size_t count) {
+  return fp_fail(e, call, DIAG_FHIRPATH_EVALUATION, "%s() takes a single item, there are %zu", call->function->name, count);
 }
 
 bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   const struct fp_function *function = ins->function;
   struct fp_list in;
-  struct fp_item slot;
-  if (!collect_input(e, ins, &slot, &in)) return false;
+  FP_UNINITIALIZED struct fp_item slot;
+  if (!fp_collect_at(e, ins->input, &slot, &in, SIZE_MAX)) return false;
   if (in.count == 0 && function->empty == FP_EMPTY_EMPTY) return true;
   if (in.count > 1 && function->take == FP_TAKE_ONE)
-    return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "%s() takes a single item, there are %zu",
-                   function->name, in.count);
+    return fp_refuse_several(e, ins, in.count);
   return function->run(e, ins, &in, out);
 }
 

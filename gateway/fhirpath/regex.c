@@ -84,7 +84,7 @@ static bool is_constant(const struct fp_ins *ins) {
 }
 
 /* Compiles the pattern of a call when it stands in the text. False: it is wrong. */
-bool fp_regex_constant(struct arena *arena, struct fp_ins *call, const char **problem) {
+bool fp_regex_constant(struct arena *arena, struct fp_ins *call, bool simple, const char **problem) {
   fp_call *run = call->function->run;
   if (run != fp_fn_matches && run != fp_fn_matches_full && run != fp_fn_replace_matches) return true;
   size_t flags_at = run == fp_fn_replace_matches ? 2 : 1;
@@ -94,8 +94,10 @@ bool fp_regex_constant(struct arena *arena, struct fp_ins *call, const char **pr
     if (!is_constant(call->arguments[flags_at])) return true;
     flags = call->arguments[flags_at]->literal.string;
   }
-  call->regex = fp_regex_compile(arena, call->arguments[0]->literal.string, flags, is_full(call), problem);
-  return call->regex != NULL;
+  struct str pattern = call->arguments[0]->literal.string;
+  call->regex = fp_regex_compile(arena, pattern, flags, is_full(call), problem);
+  if (!call->regex || !simple || flags.len || is_full(call)) return call->regex != NULL;
+  return fp_dfa_compile(arena, pattern, &call->dfa);
 }
 
 /* The compiled pattern of a call: 1, 0 an argument is empty, -1 failed. */
@@ -170,17 +172,47 @@ static int match(struct fp_eval *e, const pcre2_code *code, struct str text) {
   return found;
 }
 
-static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
-                      struct fp_list *out) {
+/* 1 it matches, 0 it does not, 2 something is empty, -1 failed. */
+static int find_match(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in) {
   const pcre2_code *code;
   struct str text;
   bool has;
-  if (!fp_input_string(e, call, in, &text, &has)) return false;
+  if (!fp_input_string(e, call, in, &text, &has)) return -1;
   int given = pattern_of(e, call, 1, &code);
-  if (given <= 0 || !has) return given >= 0;
-  int found = match(e, code, text);
-  if (found < 0 && found != PCRE2_ERROR_NOMATCH) return explain(e, call, found);
-  return fp_push_boolean(e, out, found >= 0);
+  if (given <= 0 || !has) return given >= 0 ? 2 : -1;
+  int found = call->dfa ? fp_dfa_match(call->dfa, text) : -1;
+  if (found >= 0) return found;
+  found = match(e, code, text);
+  if (found < 0 && found != PCRE2_ERROR_NOMATCH) return explain(e, call, found) ? 2 : -1;
+  return found >= 0;
+}
+
+static bool run_match(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
+                      struct fp_list *out) {
+  int found = find_match(e, call, in);
+  return found == 2 || (found >= 0 && fp_push_boolean(e, out, found == 1));
+}
+
+void fp_fuse_matches(struct fp_ins *call) {
+  call->op = FP_OP_MATCHES;
+  call->exec = fp_op_exec(FP_OP_MATCHES);
+  call->test = fp_op_test(FP_OP_MATCHES);
+}
+
+enum fp_truth fp_test_matches(struct fp_eval *e, const struct fp_ins *ins) {
+  static const enum fp_truth truths[] = {FP_FALSE, FP_TRUE, FP_UNKNOWN};
+  struct fp_mark mark = fp_mark(e);
+  struct fp_list in;
+  FP_UNINITIALIZED struct fp_item slot;
+  if (!fp_collect_at(e, ins->input, &slot, &in, SIZE_MAX)) return FP_FAILED;
+  if (in.count == 0) return FP_UNKNOWN;
+  if (in.count > 1) {
+    fp_refuse_several(e, ins, in.count);
+    return FP_FAILED;
+  }
+  int found = find_match(e, ins, &in);
+  fp_release(e, mark);
+  return found < 0 ? FP_FAILED : truths[found];
 }
 
 bool fp_fn_matches(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in,
@@ -253,6 +285,7 @@ bool fp_fn_replace_matches(struct fp_eval *e, const struct fp_ins *call, const s
   given = fp_argument_string(e, call, 1, &by);
   if (given <= 0 || !has) return given >= 0;
   if (pattern.len == 0) return fp_push_string(e, out, text);
+  if (call->dfa && fp_dfa_match(call->dfa, text) == 0) return fp_push_string(e, out, text);
   if (pattern_of(e, call, 2, &code) < 0) return false;
   return substitute(e, call, code, text, by, 0, &result) && fp_push_string(e, out, result);
 }

@@ -55,7 +55,7 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
     if (!path) return false;
     path->steps = ARENA_ARRAY(r->arena, struct fp_step, FP_PATH_STEPS);
     path->input = code->ins;
-    path->plain = code->ins->op == FP_OP_THIS || code->ins->op == FP_OP_VARIABLE;
+    path->plain = !r->compile->unfused && (code->ins->op == FP_OP_THIS || code->ins->op == FP_OP_VARIABLE);
     if (!path->steps) return false;
   }
   path->plain &= step.kind == FP_STEP_CHILD;

@@ -116,6 +116,7 @@ static bool plain_call(struct fp_resolver *r, const struct fp_ast *ast, const st
                        struct fp_code *input, struct fp_code *out) {
   struct fp_ins *ins = fp_call_ins(r, ast, FP_OP_CALL, input->ins);
   struct fp_static first = fp_static_unknown();
+  bool fused = !r->compile->unfused;
   if (!ins) return false;
   const struct fp_ast *argument = ast->arguments;
   for (size_t i = 0; i < ast->argument_count; i++, argument = argument->next) {
@@ -125,9 +126,11 @@ static bool plain_call(struct fp_resolver *r, const struct fp_ast *ast, const st
     if (i == 0) first = code.type;
   }
   const char *problem = NULL;
-  if (!fp_regex_constant(r->arena, ins, &problem))
+  if (!fp_regex_constant(r->arena, ins, fused, &problem))
     return fp_refuse(r, DIAG_FHIRPATH_SYNTAX, ast->arguments->offset, "the regular expression is wrong: %s",
                      problem ? problem : "");
+  if (fused && row->run == fp_fn_combine && !fp_fuse_combine(r, ins)) return false;
+  if (fused && row->run == fp_fn_matches && ins->regex) fp_fuse_matches(ins);
   *out = (struct fp_code){ins, result_of(r, row, &input->type, &first)};
   return true;
 }

@@ -73,17 +73,28 @@ static void fuse_text(struct fp_ins *ins) {
   ins->test = fp_op_test(FP_OP_EQ_TEXT);
 }
 
+/* a & b & c: the texts between them are not made. */
+static void fuse_concat(struct fp_ins *ins) {
+  if (ins->op != FP_OP_CONCAT) return;
+  ins->op = FP_OP_CONCAT_ALL;
+  ins->exec = fp_op_exec(FP_OP_CONCAT_ALL);
+}
+
 static bool resolve_binary(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   struct fp_code left, right;
-  if (ast->op == FP_OP_UNION && fp_fold_union(r, ast, out)) return true;
+  bool fused = !r->compile->unfused;
+  if (fused && ast->op == FP_OP_UNION && fp_fold_union(r, ast, out)) return true;
   if (!fp_resolve(r, ast->left, &left) || !fp_resolve(r, ast->right, &right)) return false;
   if (!check_operands(r, ast, &left, &right)) return false;
   struct fp_ins *ins = fp_new_ins(r, ast->op, ast->offset);
   if (!ins) return false;
   ins->input = left.ins;
   ins->right = right.ins;
-  fuse_text(ins);
-  fp_fold_membership(ins);
+  if (fused) {
+    fuse_text(ins);
+    fuse_concat(ins);
+    fp_fold_membership(ins);
+  }
   *out = (struct fp_code){ins, operator_type(r, ast, &left, &right)};
   return true;
 }

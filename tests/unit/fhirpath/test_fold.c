@@ -1,6 +1,6 @@
 /* test_fold.c - what is made when an expression is compiled gives what making it while running gives, and paths that are walked without
  * lists give what others give: a union that begins with {} is never folded, and a path with a filter never walked that way, so each
- * row is asked both ways. */
+ * row is asked both ways. What one instruction does for several (texts put together, simple patterns) is the same unfused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,14 +55,19 @@ static int tear_down(void **state) {
   return 0;
 }
 
-static const struct fp_program *compile(struct fixture *f, struct str text, const struct fp_limits *limits) {
+static const struct fp_program *compile_as(struct fixture *f, struct str text, const struct fp_limits *limits, bool unfused) {
   struct source *source = ARENA_NEW(f->arena, struct source);
   struct fp_program *program;
   *source = source_make(STR("expression"), text);
   struct fp_compile options = {
-      .source = source, .to = text.len, .limits = limits, .variables = variables, .variable_count = 4};
-  assert_int_equal(fhirpath_compile(&options, f->arena, &f->diags, &program, NULL), STATUS_OK);
+      .source = source, .to = text.len, .limits = limits, .variables = variables, .variable_count = 4,
+      .unfused = unfused};
+  if (fhirpath_compile(&options, f->arena, &f->diags, &program, NULL) != STATUS_OK) fail_msg("%.*s does not compile", STR_ARG(text));
   return program;
+}
+
+static const struct fp_program *compile(struct fixture *f, struct str text, const struct fp_limits *limits) {
+  return compile_as(f, text, limits, false);
 }
 
 /* Names of what was read; the next expression begins anew. */
@@ -74,13 +79,13 @@ static void take_reads(struct tree_node *node, struct buf *out) {
 }
 
 /* The status, the items one a line with their types, and what was read. */
-static struct str outcome(struct fixture *f, struct str text) {
+static struct str outcome_of(struct fixture *f, const struct fp_program *program) {
   struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = f->variables, .mark_read = true};
   struct fp_item focus;
   struct fp_list items;
   struct buf out;
   buf_init(&out, 1 << 20);
-  enum status status = fhirpath_eval(compile(f, text, NULL), &run, fp_one_node(&focus, f->root), &items);
+  enum status status = fhirpath_eval(program, &run, fp_one_node(&focus, f->root), &items);
   buf_printf(&out, "%d", (int)status);
   for (size_t i = 0; i < items.count; i++) {
     buf_add_char(&out, '\n');
@@ -91,6 +96,10 @@ static struct str outcome(struct fixture *f, struct str text) {
   struct str result = buf_take_str(&out, f->arena);
   buf_release(&out);
   return result;
+}
+
+static struct str outcome(struct fixture *f, struct str text) {
+  return outcome_of(f, compile(f, text, NULL));
 }
 
 static void same(struct fixture *f, struct str folded, struct str made) {
@@ -217,11 +226,120 @@ static void a_folded_list_counts_its_items(void **state) {
   assert_int_equal(limited(f, "'a' | 'b' | 'c'", 2), STATUS_INVALID);
 }
 
+/* --- with and without instructions that stand for several: also the same diagnostics at the same places */
+
+static struct str told(struct fixture *f, struct str text, bool unfused) {
+  struct buf out;
+  buf_init(&out, 1 << 20);
+  diag_list_init(&f->diags, f->arena);
+  struct str result = outcome_of(f, compile_as(f, text, NULL, unfused));
+  buf_add_str(&out, result);
+  for (const struct diag *d = f->diags.first; d; d = d->next)
+    buf_printf(&out, "\n%s %u:%u %.*s", diag_code_name(d->code), d->line, d->col, STR_ARG(d->message));
+  result = buf_take_str(&out, f->arena);
+  buf_release(&out);
+  return result;
+}
+
+static void same_unfused(struct fixture *f, struct str text) {
+  struct arena_mark mark = arena_mark(f->arena);
+  struct str fused = told(f, text, false), plain = told(f, text, true);
+  if (!str_eq(fused, plain)) fail_msg("%.*s: %.*s, unfused: %.*s", STR_ARG(text), STR_ARG(fused), STR_ARG(plain));
+  arena_rewind(f->arena, mark);
+  diag_list_init(&f->diags, f->arena);
+}
+
+static void fused_paths_give_what_unfused_ones_give(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t k = 0; k < sizeof uses / sizeof *uses; k++)
+      same_unfused(f, using(f, uses[k], paths[i], ""));
+}
+
+/* Two operands of every kind, in chains. */
+static void joined_texts_are_the_same(void **state) {
+  static const char *const forms[] = {"'' & %s & '-' & %s & ''", "'x' & (%s & %s)", "(%s & 'a') & (%s & 'b')", "%s.combine(%s).first()",
+                                      "%s.combine('z').combine(%s).combine({}).first()", "%s.combine(%s.combine('y'))",
+                                      "%s.combine('y').combine(%s).count()", "%s.combine(%s).first().trim() & '/'",
+                                      "iif(%s.exists(), %s, 'none') & '!'", "{}.combine(%s).combine(%s).first() & 'a'",
+                                      "%s.combine(%s).join('+')", "%s.combine(%s).where($this = 'b').first()"};
+  static const char *const operands[] = {"text", "many", "missing", "none", "number", "object", "%text", "%two.text", "%node.rows.a",
+                                         "'lit'", "1", "{}", "@2026-01-01", "true", "''", "accent", "rows.where(a = 'b')", "text.length()"};
+  enum { COUNT = sizeof operands / sizeof *operands };
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+    for (size_t k = 0; k < COUNT * COUNT; k++) {
+      struct arena_mark mark = arena_mark(f->arena);
+      const char *first = strstr(forms[i], "%s"), *second = strstr(first + 2, "%s");
+      same_unfused(f, arena_printf(f->arena, "%.*s%s%.*s%s%s", (int)(first - forms[i]), forms[i], operands[k / COUNT],
+                                   (int)(second - first - 2), first + 2, operands[k % COUNT], second + 2));
+      arena_rewind(f->arena, mark);
+    }
+}
+
+/* Around the texts that are put together at once. */
+static void long_chains_are_the_same(void **state) {
+  struct fixture *f = *state;
+  struct str chain = STR("text");
+  for (size_t i = 2; i <= 40; i++) {
+    chain = arena_printf(f->arena, "%.*s & '%zu'", STR_ARG(chain), i);
+    struct str copy = arena_printf(f->arena, "%.*s", STR_ARG(chain)); /* behind what is given back */
+    same_unfused(f, copy);
+  }
+}
+
+/* What maps ask for, what is nearly of that kind, and what is not. */
+static const char *const patterns[] = {
+    "^HL7[0-9]{4}$", "^-?(0|[1-9][0-9]*)([.][0-9]+)?$", "^(https?|urn):[^ ]+$", "^[0-2](\\.(0|[1-9][0-9]*))+$",
+    "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", "^[1-9][0-9]{0,8}$", "^[A-Za-z]{2}(-[A-Z]{2})?$", "^93(2[4-6][0-9]|37[34])-[0-9]$",
+    "[^A-Za-z0-9._-]+", "^[+]", "^(-?)0+([0-9])", "abc", "a.c", "^a*$", "a+$", "^", "$", "^$", "", "b{2,3}", "b{2,}c", "(ab|a)c", "(ab|a)(c|bc)$",
+    "^(a|b|)c?$", "[a-]", "[-a]b", "[.*+]", "\\d{2}-\\d", "[\\d.]+$", "\\.", "a|b", "^a|b$", "(^a)", "a$b", "a{0,2}b", "a{3}", "a{,2}", "a??b",
+    "a++a", "(a*)*b", "(a+)+b", "\\w+", "\\s", "[[:alpha:]]", "[]a]", "[^]a]", "(?i)A", "(a)\\1", "^.{3}$", "\\bab", "[a\\-c]", "x*",
+    "(a?){20}b", "[^a]$", "^[^\\n]$", "caf.$", "[^a-z]", "^(a{2}|b{3}){2}$", "~|`", "[ -~]+$", "a{33}", "((((((((a))))))))", "(((((((((a)))))))))"};
+static const char *const texts[] = {
+    "", "a", "b", "ab", "abc", "abbc", "aabc", "HL70203", "HL7020", "HL702033", "0", "-0", "-12", "012", "1.50", "1.", "12\\n", "12\\n\\n", "a\\n", "\\n",
+    "http://x.org/a", "https://x y", "urn:oid:1", "2.16.840.1", "3.1", "0123ABCD-0123-4567-89ab-0123456789ab", "123456789", "1234567890", "en", "en-US",
+    "9325-1", "93245-1", "9373-4", "a b/c", "+5", "-007", "aaa", "aaaa", "aab", "bbbc", "acb", "ac", "abcc", "-", "a-", "*", "12-3", "1.2", ".",
+    "A", "aa", "a\\u00e9", "caf\\u00e9", "\\u00e9", "x", "a\\tb", "aabb", "aabbb", "bbbbbb", "~", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "[", "]", "a]", "ab ab"};
+
+static void patterns_match_as_pcre_says(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+      struct arena_mark mark = arena_mark(f->arena);
+      same_unfused(f, arena_printf(f->arena, "'%s'.matches('%s')", texts[k], patterns[i]));
+      same_unfused(f, arena_printf(f->arena, "'%s'.replaceMatches('%s', '<$0>')", texts[k], patterns[i]));
+      same_unfused(f, arena_printf(f->arena, "'%s'.matchesFull('%s')", texts[k], patterns[i]));
+      arena_rewind(f->arena, mark);
+    }
+}
+
+/* Texts are short for an automaton up to 128 bytes; longer ones are PCRE2's. */
+static void texts_of_every_length_match_alike(void **state) {
+  struct fixture *f = *state;
+  struct str text = STR("");
+  for (size_t len = 1; len <= 140; len++) {
+    text = arena_printf(f->arena, "%.*s%s", STR_ARG(text), len % 7 ? "a" : "b");
+    struct str copy = arena_printf(f->arena, "'%.*s'.matches('^[ab]+$') and '%.*s'.matches('bab?')", STR_ARG(text), STR_ARG(text));
+    same_unfused(f, copy);
+  }
+}
+
+static void fused_instructions_stand_where_they_can(void **state) {
+  struct fixture *f = *state;
+  assert_true(shows(f, STR("text & 'a' & 'b'"), "CONCAT_ALL"));
+  assert_true(shows(f, STR("text.combine('a').combine('b')"), "COMBINE"));
+  assert_true(shows(f, STR("text.matches('a')"), "MATCHES"));
+  assert_false(shows(f, STR("text.matches(text)"), "MATCHES"));
+}
+
 int main(void) {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
   const struct CMUnitTest tests[] = {WITH(a_folded_union_is_the_same_list), WITH(membership_is_the_same),
                                      WITH(lists_of_every_length_are_the_same), WITH(only_what_is_constant_is_folded),
                                      WITH(a_folded_list_counts_its_items), WITH(a_plain_path_gives_what_others_give),
-                                     WITH(plain_paths_keep_the_limit_of_items)};
+                                     WITH(plain_paths_keep_the_limit_of_items), WITH(fused_paths_give_what_unfused_ones_give),
+                                     WITH(joined_texts_are_the_same), WITH(long_chains_are_the_same), WITH(patterns_match_as_pcre_says),
+                                     WITH(texts_of_every_length_match_alike), WITH(fused_instructions_stand_where_they_can)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static void load_input(struct bench *b, struct str input, struct arena *arena, s
 }
 
 static void evaluate(struct bench *b, struct str expression, struct str input, struct arena *arena,
-                     struct buf *out) {
+                     bool unfused, struct buf *out) {
   struct host host = *host_system();
   struct diag_list diags;
   struct tree_node *root = NULL;
@@ -78,7 +78,8 @@ static void evaluate(struct bench *b, struct str expression, struct str input, s
                                .input = type,
                                .resource = type,
                                .source = &source,
-                               .to = expression.len};
+                               .to = expression.len,
+                               .unfused = unfused};
   struct fp_run run = {.host = &host, .arena = arena, .diags = &diags};
   enum status status = fhirpath_compile(&compile, arena, &diags, &program, NULL);
   if (status == STATUS_OK) status = fhirpath_eval(program, &run, fp_one_node(&focus, root), &items);
@@ -90,11 +91,11 @@ static void evaluate(struct bench *b, struct str expression, struct str input, s
 }
 
 static void run_case(struct bench *b, struct str file, struct str expression, struct str input,
-                     struct str want) {
+                     struct str want, bool unfused) {
   struct arena *arena = arena_new(64 << 20);
   struct buf got;
   buf_init(&got, 1 << 20);
-  evaluate(b, expression, input, arena, &got);
+  evaluate(b, expression, input, arena, unfused, &got);
   b->cases++;
   if (!str_eq(buf_str(&got), want)) {
     b->failed++;
@@ -111,7 +112,8 @@ static void run_file(struct bench *b, struct str name, struct arena *arena) {
     struct str expression = next_line(&text);
     if (expression.len == 0 || str_starts(expression, STR("# "))) continue;
     struct str input = next_line(&text), want = next_line(&text);
-    run_case(b, name, expression, input, want);
+    run_case(b, name, expression, input, want, false);
+    run_case(b, name, expression, input, want, true);
   }
 }
 
