@@ -300,16 +300,22 @@ int64_t fp_now_ms(struct fp_eval *e) {
   return e->now_ms;
 }
 
+/* Member by member: there are as many evaluations as rules, and most are short. */
 static void start(struct fp_eval *e, const struct fp_program *program, const struct fp_run *run,
-                  const struct fp_scope *scope) {
-  *e = (struct fp_eval){.program = program,
-                        .run = run,
-                        .arena = run->arena,
-                        .scope = scope,
-                        .outermost = scope,
-                        .max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS,
-                        .max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS,
-                        .mark_read = run->mark_read};
+                  const struct fp_scope *scope, struct fp_item *top, struct fp_item *limit) {
+  e->program = program;
+  e->run = run;
+  e->arena = run->arena;
+  e->top = top;
+  e->limit = limit;
+  e->scope = e->outermost = scope;
+  e->steps = 0;
+  e->max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS;
+  e->max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS;
+  e->status = STATUS_OK;
+  e->have_now = false;
+  e->mark_read = run->mark_read;
+  e->now_ms = 0;
   if (run->steps && *run->steps < e->max_steps) e->max_steps = *run->steps;
 }
 
@@ -326,11 +332,9 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
                           struct fp_list *out) {
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
   struct fp_scope scope = {.items = focus.items, .count = focus.count};
-  struct fp_eval e;
+  FP_UNINITIALIZED struct fp_eval e;
   struct fp_list list = {0};
-  start(&e, program, run, &scope);
-  e.top = scratch;
-  e.limit = scratch + FIRST_SEGMENT;
+  start(&e, program, run, &scope, scratch, scratch + FIRST_SEGMENT);
   *out = list;
   bool good = program->root->exec(&e, program->root, &list);
   take_steps(&e);
@@ -347,6 +351,21 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
   return STATUS_OK;
 }
 
+enum status fhirpath_one(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
+                         struct fp_item *out, size_t *count) {
+  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  FP_UNINITIALIZED struct fp_eval e;
+  struct fp_scope scope = {.items = focus.items, .count = focus.count};
+  struct fp_list list;
+  start(&e, program, run, &scope, scratch + 1, scratch + FIRST_SEGMENT); /* behind the first item */
+  bool good = fp_collect_at(&e, program->root, scratch, &list, SIZE_MAX);
+  take_steps(&e);
+  *count = good ? list.count : 0;
+  if (!good) return failure(&e);
+  if (list.count) *out = list.items[0];
+  return STATUS_OK;
+}
+
 bool fhirpath_is_condition(const struct fp_program *program) {
   return program->root->exec == fp_exec_truth;
 }
@@ -356,10 +375,8 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
   struct fp_item item = {.kind = FP_NODE, .node = focus};
   struct fp_scope scope = {.items = &item, .count = focus ? 1 : 0};
-  struct fp_eval e;
-  start(&e, program, run, &scope);
-  e.top = scratch;
-  e.limit = scratch + FIRST_SEGMENT;
+  FP_UNINITIALIZED struct fp_eval e;
+  start(&e, program, run, &scope, scratch, scratch + FIRST_SEGMENT);
   enum fp_truth truth = program->root->test(&e, program->root);
   take_steps(&e);
   *out = truth == FP_TRUE;

@@ -141,6 +141,9 @@ struct fp_run {
    fails on the data (FHIRPATH_EVALUATION) or exceeds a limit (FHIRPATH_LIMIT); NOMEM. */
 enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                           struct fp_list *out) MUST_USE;
+/* The same where one item is wanted: *out is the first, *count tells how many there are. */
+enum status fhirpath_one(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
+                         struct fp_item *out, size_t *count) MUST_USE;
 static inline struct fp_list fp_one_node(struct fp_item *slot, struct tree_node *node) {
   *slot = (struct fp_item){.kind = FP_NODE, .node = node};
   return (struct fp_list){slot, node ? 1u : 0u, 1};

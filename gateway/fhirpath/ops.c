@@ -171,7 +171,9 @@ static bool is_equality(enum fp_op op) {
 static enum fp_truth lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list left, right;
-  if (!fp_collect(e, ins->input, &left) || !fp_collect(e, ins->right, &right)) return FP_FAILED;
+  FP_UNINITIALIZED struct fp_item a, b;
+  if (!fp_collect_at(e, ins->input, &a, &left, SIZE_MAX) || !fp_collect_at(e, ins->right, &b, &right, SIZE_MAX))
+    return FP_FAILED;
   enum fp_truth value =
       is_equality(ins->op) ? fp_lists_equal(e, &left, &right) : fp_lists_equivalent(e, &left, &right);
   fp_release(e, mark);

@@ -287,6 +287,16 @@ static void narrow(struct fml_compiler *c, const struct ast_source *ast, struct 
   *type = fml_type_of(out->type);
 }
 
+/* Of one item it is enough to ask its condition. */
+static bool is_simple(const struct prog_source *source) {
+  enum ast_source_mode mode = source->ast->mode;
+  bool one = mode == AST_ALL || mode == AST_FIRST || mode == AST_LAST || mode == AST_ONLY_ONE;
+  if (source->step_count > 1 || (source->step_count && !source->steps)) return false;
+  if (source->step_count && (source->steps->is_value || source->steps->only || !source->steps->symbol)) return false;
+  if (source->type || source->fallback || source->check || source->log || source->ast->has_cardinality) return false;
+  return one && (!source->where || fhirpath_is_condition(source->where->program));
+}
+
 /* With a fault the variable is bound all the same, its type unknown: no faults that follow from the first. */
 static void compile_source(struct fml_compiler *c, const struct ast_source *ast, struct prog_source *out) {
   struct fml_type type = {0}, outer = {0};
@@ -305,6 +315,7 @@ static void compile_source(struct fml_compiler *c, const struct ast_source *ast,
   out->log = fml_expr(c, ast->log, &type);
   out->plain = !out->type && !out->fallback && !out->where && !out->check && !out->log &&
                !ast->has_cardinality && ast->mode == AST_ALL;
+  out->simple = is_simple(out);
 }
 
 /* --- calls -----------------------------------------------------------------------------------------------

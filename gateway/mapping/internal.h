@@ -331,6 +331,7 @@ struct prog_source {
   struct prog_expr *fallback, *where, *check, *log;
   int context, out; /* slots; out -1: not named */
   bool plain;       /* every item of the path counts: no type, condition, default, list mode … */
+  bool simple;      /* nothing but a condition, on the context or a child of it: see only_item */
 };
 
 enum prog_op {
@@ -606,6 +607,12 @@ static inline void fml_set_node(struct fml_frame *frame, int slot, struct tree_n
   frame->items[slot].kind = FP_NODE;
   frame->items[slot].node = node;
 }
+static inline void fml_put_slot(struct fml_frame *frame, int slot, const struct fp_item *item) {
+  if (item->kind == FP_NODE)
+    fml_set_node(frame, slot, item->node);
+  else
+    fml_set_slot(frame, slot, item);
+}
 /* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
                           const struct prog_arg *args, const struct fp_item *direct);
@@ -632,6 +639,9 @@ struct tree_node *fml_set_text(struct fml_run *run, struct tree_node *parent,
                                const struct tree_node *origin);
 enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                      const struct fp_item *focus, struct fp_list *out);
+/* The same where one item is wanted; *count tells how many there are. */
+enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
+                         const struct fp_item *focus, struct fp_item *out, size_t *count);
 void fml_mark_below(struct tree_node *node);
 
 /* --- what no rule read (unread.c, unread_message.c) --- */

@@ -175,12 +175,11 @@ static bool push_node(struct fml_run *run, struct tree_node *node) {
 /* Where its diagnostics point, and what its variables are. */
 static void before_expression(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
                               const struct fp_item *focus) {
-  run->at = (struct diag_at){.expression = expr->text};
   const struct tree_node *node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
-  if (node && node->offset) {
-    run->at.source = run->params->source;
-    run->at.offset = tree_offset(node);
-  }
+  bool known = node && node->offset;
+  run->at.expression = expr->text;
+  run->at.source = known ? run->params->source : NULL;
+  run->at.offset = known ? tree_offset(node) : 0;
   run->fp.variables = frame ? frame->lists : NULL;
 }
 
@@ -198,6 +197,20 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
   run->failed = true;
   *out = (struct fp_list){0};
   return STATUS_INVALID;
+}
+
+enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
+                         const struct fp_item *focus, struct fp_item *out, size_t *count) {
+  struct fp_item slot;
+  struct fp_list input = {0};
+  if (focus) {
+    slot = *focus;
+    input = (struct fp_list){&slot, 1, 1};
+  }
+  before_expression(run, frame, expr, focus);
+  enum status status = fhirpath_one(expr->program, &run->fp, input, out, count);
+  if (status == STATUS_INVALID) run->failed = true;
+  return status;
 }
 
 /* An expression that gives one Boolean or nothing: no list is made. */
@@ -449,19 +462,30 @@ static void mark_item(const struct fp_item *item) {
   if (item->kind == FP_NODE && item->node->kind != TREE_OBJECT) item->node->flags |= TREE_READ;
 }
 
-static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule,
-                               size_t index) {
-  const struct prog_source *source = &rule->sources[index];
-  struct tree_node *outer = run->focus;
-  size_t base = run->stack_count;
-  if (frame->lists[source->context].count == 0) {
-    if (run->params->trace)
-      skipped(
-          run, rule, NULL,
+static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index);
+
+static void skipped_unset(struct fml_run *run, const struct prog_rule *rule, const struct prog_source *source) {
+  skipped(run, rule, NULL,
           arena_printf(run->arena, "the variable '%.*s' has no value", STR_ARG(source->ast->context.text)));
-    return STATUS_OK;
-  }
-  if (index == 0) fml_hit(run, rule->ast->mark + FML_REACHED);
+}
+
+/* One item of a source: the next source, or the rule itself. */
+static enum status run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                            const struct fp_item *item) {
+  struct tree_node *outer = run->focus;
+  run->rule = rule;
+  if (item->kind == FP_NODE) run->focus = item->node;
+  mark_item(item);
+  fml_put_slot(frame, rule->sources[index].out, item);
+  enum status status = index + 1 < rule->source_count ? run_sources(run, frame, rule, index + 1) : fire(run, frame, rule);
+  run->focus = outer;
+  return status;
+}
+
+/* The items that a source stands for, one after the other; its context has a value. */
+static enum status run_items(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
+  const struct prog_source *source = &rule->sources[index];
+  size_t base = run->stack_count;
   struct selection left;
   enum status status = select_items(run, frame, source, base, &left);
   size_t end = run->stack_count;
@@ -469,19 +493,54 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
     skipped(run, rule, &frame->items[source->context], why_none(run, source, &left));
   for (size_t k = base; k < end && status == STATUS_OK; k++) {
     struct fp_item item = run->stack[k];
-    run->rule = rule;
-    if (item.kind == FP_NODE) run->focus = item.node;
-    mark_item(&item);
-    if (item.kind == FP_NODE)
-      fml_set_node(frame, source->out, item.node);
-    else
-      fml_set_slot(frame, source->out, &item);
-    status =
-        index + 1 < rule->source_count ? run_sources(run, frame, rule, index + 1) : fire(run, frame, rule);
+    status = run_item(run, frame, rule, index, &item);
   }
   run->stack_count = base;
-  run->focus = outer;
   return status;
+}
+
+/* The one item that a source stands for but for its condition, when that can be told at a glance: 1; 0: there is none; -1: it cannot. */
+static int only_item(const struct prog_source *source, const struct fp_item *context, struct fp_item *item) {
+  if (!source->simple) return -1;
+  if (source->step_count == 0) {
+    *item = *context;
+    return 1;
+  }
+  if (context->kind != FP_NODE || context->node->kind != TREE_OBJECT) return -1;
+  uint32_t symbol = source->steps->symbol;
+  struct tree_node *child = context->node->child;
+  while (child && child->symbol != symbol)
+    child = child->next;
+  if (!child) return 0;
+  if (child->next && child->next->symbol == symbol) return -1;
+  if (child->kind == TREE_NULL || tree_is_meta(child)) return -1;
+  item->kind = FP_NODE;
+  item->node = child;
+  return 1;
+}
+
+static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule,
+                               size_t index) {
+  const struct prog_source *source = &rule->sources[index];
+  struct fp_item item;
+  bool yes = true;
+  enum status status = STATUS_OK;
+  if (frame->lists[source->context].count == 0) {
+    if (run->params->trace) skipped_unset(run, rule, source);
+    return STATUS_OK;
+  }
+  if (index == 0) fml_hit(run, rule->ast->mark + FML_REACHED);
+  int only = run->params->trace ? -1 : only_item(source, &frame->items[source->context], &item);
+  if (only < 0) return run_items(run, frame, rule, index);
+  if (only == 0) return STATUS_OK;
+  if (source->where) {
+    fml_put_slot(frame, source->out, &item);
+    status = item.kind == FP_NODE ? plain_truth(run, frame, source->where, &item, &yes)
+                                  : truth(run, frame, source->where, &item, &yes);
+    if (status != STATUS_OK) return status;
+    fml_hit(run, source->ast->mark + (yes ? FML_WHERE_TRUE : FML_WHERE_FALSE));
+  }
+  return yes ? run_item(run, frame, rule, index, &item) : STATUS_OK;
 }
 
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {

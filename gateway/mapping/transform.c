@@ -397,22 +397,21 @@ static enum status literal(struct fml_run *run, struct fml_frame *frame, const s
 
 static enum status evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                             struct fml_value *out) {
-  struct fp_list list = {0};
   const struct fp_item *focus = NULL;
+  size_t count = 0;
   if (target->focus >= 0) {
     if (frame->lists[target->focus].count == 0) return STATUS_OK;
     focus = &frame->items[target->focus];
   }
-  enum status status = fml_eval(run, frame, target->expr, focus, &list);
+  enum status status = fml_eval_one(run, frame, target->expr, focus, &out->item, &count);
   if (status == STATUS_INVALID) return STATUS_OK;
-  if (status != STATUS_OK || list.count == 0) return status;
-  if (list.count > 1) {
+  if (status != STATUS_OK || count == 0) return status;
+  if (count > 1) {
     fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the expression gives %zu values where one is wanted: %.*s",
-               list.count, STR_ARG(target->expr->text));
+               count, STR_ARG(target->expr->text));
     return STATUS_OK;
   }
   out->present = true;
-  out->item = list.items[0];
   return STATUS_OK;
 }
 
