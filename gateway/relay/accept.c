@@ -62,7 +62,7 @@ struct relay_accepted relay_accept(struct relay *relay, const struct relay_input
 
 struct relay_accepted relay_accept_mapped(struct relay *relay, struct relay_task *task) {
   struct relay_accepted result = {0};
-  struct accepting accepting = {.relay = relay, .input = &task->input, .diags = &task->diags, .result = &result};
+  struct accepting accepting = {.relay = relay, .input = &task->input, .diags = task->findings, .result = &result};
   enum status status = STATUS_OK;
   for (const struct relay_kept *kept = task->records; kept && status == STATUS_OK; kept = kept->next) {
     arena_reset(relay->record);

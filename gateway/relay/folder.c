@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "relay/internal.h"
+#include "relay/mapper.h"
 
 /* A longer name leaves no room for what is put beside it, or behind it, when it is moved away. */
 enum {
@@ -36,7 +36,8 @@ enum {
   TAG_CHARS = 13,
   NAMES_KEPT = 1024,
   NUMBERS = 100, /* of files of one name: 1 to 99, and then the time in milliseconds, or the next that is free */
-  NUMBERS_TRIED = 10000
+  NUMBERS_TRIED = 10000,
+  PIECE_BYTES = 1 << 20 /* of what becomes of a large file, put into the store at a time */
 };
 
 /* The last so many names, as hashes. */
@@ -45,8 +46,11 @@ struct names {
   size_t at;
 };
 
+struct filing;
+
 struct relay_folder {
   struct relay *relay;
+  struct filing *filing; /* the file that is mapped beside the loop: none is looked at meanwhile, so all keep their order */
   const struct relay_folder_config *config;
   int folder, done, rejected, notify; /* descriptors, or -1 */
   struct event *changed, *scan;
@@ -71,6 +75,17 @@ struct taken {
   bool rejected;
   int tried; /* how often another name was looked for */
   int64_t number; /* of its diagnostics, and so its own */
+};
+
+/* A large file: mapped beside the loop, piece by piece, each durable before the next one is made. */
+struct filing {
+  struct relay_task task;
+  struct relay_promise promise; /* of a piece */
+  struct relay_folder *folder;
+  struct taken *taken;
+  struct arena *arena; /* of its text and the findings */
+  struct diag_list diags;
+  struct relay_accepted all;
 };
 
 /* --- names --- */
@@ -300,30 +315,146 @@ static void leave(struct relay_folder *folder, enum status status) {
   folder->full = true;
 }
 
-static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
+/* All that it holds is in the group, or cannot be taken: it is moved when that is durable. False: it stays. */
+static bool conclude(struct relay_folder *folder, struct taken *taken, const struct relay_accepted *accepted,
+                     struct diag_list *diags) {
+  taken->rejected = accepted->status == STATUS_INVALID;
+  if ((accepted->status != STATUS_OK && !taken->rejected) ||
+      (taken->rejected && !write_diagnostics(folder, taken, diags))) {
+    leave(folder, accepted->status);
+    free(taken);
+    return false;
+  }
+  set_state(folder, &folder->told, false, "store-full", "store-takes");
+  report(folder, taken, accepted);
+  relay_log_diags(&folder->relay->log, "file-finding", diags);
+  relay_promise(folder->relay, &taken->promise);
+  return true;
+}
+
+static struct relay_input input_of(const struct relay_folder *folder, const struct taken *taken) {
+  return (struct relay_input){
+      .source = folder->config->name, .name = str_of(taken->name), .to = &folder->config->to};
+}
+
+static void take_now(struct relay_folder *folder, struct taken *taken, int file, size_t size) {
   struct relay *relay = folder->relay;
+  struct relay_input input = input_of(folder, taken);
   struct diag_list diags;
-  struct relay_input input = {
-      .source = folder->config->name, .name = str_of(name), .to = &folder->config->to};
-  struct taken *taken = new_taken(folder, name, info);
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
-  if (!taken || !read_file(file, (size_t)info->st_size, relay->records, &input.text)) {
+  if (!read_file(file, size, relay->records, &input.text)) {
     free(taken);
     return;
   }
   struct relay_accepted accepted = relay_accept(relay, &input, &diags);
-  taken->rejected = accepted.status == STATUS_INVALID;
-  if ((accepted.status != STATUS_OK && !taken->rejected) ||
-      (taken->rejected && !write_diagnostics(folder, taken, &diags))) {
-    leave(folder, accepted.status);
-    free(taken);
+  (void)conclude(folder, taken, &accepted, &diags);
+}
+
+/* --- a large one --- */
+
+static void schedule(struct relay_folder *folder, long ms);
+
+static void end_filing(struct filing *filing, bool taken) {
+  struct relay_folder *folder = filing->folder;
+  relay_task_release(&filing->task);
+  arena_free(filing->arena);
+  free(filing);
+  folder->filing = NULL;
+  schedule(folder, taken && !folder->stuck ? 0 : SCAN_MS);
+}
+
+/* It stays in place and is taken again: what was put of it is known then. */
+static void give_up(struct filing *filing) {
+  free(filing->taken);
+  end_filing(filing, false);
+}
+
+static void mapped(void *context, struct relay_task *task);
+
+static bool give(struct filing *filing) {
+  struct relay_folder *folder = filing->folder;
+  struct relay_input input = filing->task.input;
+  filing->task = (struct relay_task){.input = input,
+                                     .piece = PIECE_BYTES,
+                                     .from = filing->task.from,
+                                     .findings = &filing->diags,
+                                     .done = mapped,
+                                     .context = filing};
+  return relay_mapper_give(folder->relay->mapper, &filing->task) == STATUS_OK;
+}
+
+static void piece_kept(void *context, enum status status) {
+  struct filing *filing = context;
+  if (status != STATUS_OK || filing->folder->relay->stopping || !give(filing)) give_up(filing);
+}
+
+static void add_up(struct relay_accepted *all, const struct relay_accepted *piece) {
+  all->records += piece->records;
+  all->again += piece->again;
+  all->different += piece->different;
+  all->bad += piece->bad;
+  all->parked += piece->parked;
+}
+
+/* More than may wait in memory: the loop maps it, keeping no more than one record of it. */
+static void map_here(struct filing *filing) {
+  struct relay *relay = filing->folder->relay;
+  diag_list_init(&filing->diags, filing->arena);
+  filing->all = relay_accept(relay, &filing->task.input, &filing->diags);
+}
+
+static void put_piece(struct filing *filing) {
+  struct relay_accepted piece = relay_accept_mapped(filing->folder->relay, &filing->task);
+  add_up(&filing->all, &piece);
+  bool taken = piece.status == STATUS_OK || piece.status == STATUS_INVALID;
+  filing->all.status = !taken ? piece.status : filing->all.bad || !filing->all.records ? STATUS_INVALID : STATUS_OK;
+}
+
+static void mapped(void *context, struct relay_task *task) {
+  struct filing *filing = context;
+  if (task->status == STATUS_UNAVAILABLE) {
+    give_up(filing);
     return;
   }
-  set_state(folder, &folder->told, false, "store-full", "store-takes");
-  report(folder, taken, &accepted);
-  relay_log_diags(&relay->log, "file-finding", &diags);
-  relay_promise(relay, &taken->promise);
+  bool more = task->more && task->status == STATUS_OK;
+  if (task->status == STATUS_NOMEM)
+    map_here(filing);
+  else
+    put_piece(filing);
+  relay_task_release(task);
+  if (more && (filing->all.status == STATUS_OK || filing->all.status == STATUS_INVALID)) {
+    filing->promise = (struct relay_promise){.kept = piece_kept, .context = filing};
+    relay_promise(filing->folder->relay, &filing->promise);
+    return;
+  }
+  end_filing(filing, conclude(filing->folder, filing->taken, &filing->all, &filing->diags));
+}
+
+static void take_later(struct relay_folder *folder, struct taken *taken, int file, size_t size) {
+  struct filing *filing = calloc(1, sizeof *filing);
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  if (filing && arena) {
+    *filing = (struct filing){.folder = folder, .taken = taken, .arena = arena};
+    diag_list_init(&filing->diags, arena);
+    filing->task.input = input_of(folder, taken);
+    if (read_file(file, size, arena, &filing->task.input.text) && give(filing)) {
+      folder->filing = filing;
+      return;
+    }
+  }
+  free(filing);
+  arena_free(arena);
+  free(taken);
+}
+
+static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
+  struct taken *taken = new_taken(folder, name, info);
+  if (!taken) return;
+  if (relay_mapper_wants(folder->relay->mapper, (size_t)info->st_size))
+    take_later(folder, taken, file, (size_t)info->st_size);
+  else
+    take_now(folder, taken, file, (size_t)info->st_size);
 }
 
 static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {
@@ -412,7 +543,7 @@ static void wait_for(struct relay_folder *folder, const char *name) {
 static size_t take_in_order(struct relay_folder *folder, const struct found *found, size_t count) {
   size_t taken = 0, most = folder->stuck ? 1 : FILES_A_TURN;
   const char *awaited = NULL;
-  for (size_t i = 0; i < count && taken < most && !folder->full && !awaited; i++) {
+  for (size_t i = 0; i < count && taken < most && !folder->full && !awaited && !folder->filing; i++) {
     enum look look = look_for(folder, found[i].name, has_name(&folder->renamed, found[i].name));
     if (look == LOOK_WAIT) awaited = found[i].name;
     taken += look == LOOK_TAKE;
@@ -442,13 +573,14 @@ static bool is_present(struct relay_folder *folder) {
 
 static void scan(struct relay_folder *folder) {
   size_t count = 0;
+  if (folder->filing) return; /* its end looks again */
   struct found *found = folder->relay->stopping || !is_present(folder) ? NULL : list_files(folder, &count);
   folder->full = false;
   size_t taken = take_in_order(folder, found, count);
   for (size_t i = 0; i < count; i++)
     free(found[i].name);
   free(found);
-  schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
+  if (!folder->filing) schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
 }
 
 static void on_scan(evutil_socket_t socket, short what, void *context) {
@@ -529,6 +661,11 @@ enum status relay_folder_open(struct relay *relay, const struct relay_folder_con
 
 void relay_folder_close(struct relay_folder *folder) {
   if (!folder) return;
+  if (folder->filing) { /* the disk failed before a piece was durable */
+    free(folder->filing->taken);
+    arena_free(folder->filing->arena);
+    free(folder->filing);
+  }
   if (folder->scan) event_free(folder->scan);
   close_descriptors(folder);
   free(folder);

@@ -174,10 +174,16 @@ enum status relay_map(struct relay_mapping *mapping) {
   struct intake_input records = intake_open(mapping->input->name, mapping->input->text);
   records.charset = mapping->input->charset;
   enum status status = STATUS_OK;
+  if (records.lines && mapping->from.line) {
+    records.at = mapping->from.at;
+    records.line = mapping->from.line;
+  }
   for (size_t taken = 1; status == STATUS_OK; taken++) {
     status = take_next(mapping, &records);
+    if (status == STATUS_RETRY && !records.lines) status = STATUS_OK;
     if (mapping->in_loop) show_life(taken);
   }
   arena_reset(mapping->scratch);
+  mapping->from = (struct relay_point){records.at, records.line};
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

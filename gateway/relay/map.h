@@ -16,6 +16,11 @@ struct relay_mapped {
   const struct outbox_item *items;
   size_t item_count;
 };
+/* How far an input of one record a line has been read. */
+struct relay_point {
+  size_t at;
+  uint32_t line; /* 0: its beginning */
+};
 struct relay_mapping {
   const struct relay_config *config;
   const struct relay_ways *ways;
@@ -23,11 +28,14 @@ struct relay_mapping {
   struct arena *scratch;
   bool in_loop; /* the watchdog is told that it goes on */
   struct diag_list *diags;
+  /* RETRY: taken, and no more now; it is heeded where each line is a record. */
   enum status (*take)(void *context, const struct relay_mapped *mapped);
   void *context;
+  struct relay_point from; /* where to begin; afterwards how far it came */
   /* counted */
   size_t bad, parked; /* parked: items, since they do not conform */
 };
+/* RETRY: `take` wanted no more; there may be more from `from`. */
 enum status relay_map(struct relay_mapping *mapping) MUST_USE;
 
 #endif

@@ -78,7 +78,7 @@ static enum status keep(void *context, const struct relay_mapped *mapped) {
   }
   *task->records_end = kept;
   task->records_end = &kept->next;
-  return STATUS_OK;
+  return task->piece && arena_used(task->arena) >= task->piece ? STATUS_RETRY : STATUS_OK;
 }
 
 static void map(struct relay_mapper *mapper, struct relay_task *task) {
@@ -86,10 +86,14 @@ static void map(struct relay_mapper *mapper, struct relay_task *task) {
                                   .ways = task->ways,
                                   .input = &task->input,
                                   .scratch = mapper->scratch,
-                                  .diags = &task->diags,
+                                  .diags = task->findings,
                                   .take = keep,
-                                  .context = task};
+                                  .context = task,
+                                  .from = task->from};
   task->status = relay_map(&mapping);
+  task->more = task->status == STATUS_RETRY;
+  if (task->more) task->status = STATUS_OK;
+  task->from = mapping.from;
   task->bad = mapping.bad;
   task->parked = mapping.parked;
 }
@@ -217,6 +221,7 @@ enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *ta
   task->arena = arena_new(task->room);
   if (!task->arena) return STATUS_NOMEM;
   diag_list_init(&task->diags, task->arena);
+  if (!task->findings) task->findings = &task->diags;
   task->records_end = &task->records;
   task->ways = mapper->relay->ways;
   task->ways->users++;

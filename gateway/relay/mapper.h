@@ -28,6 +28,9 @@ struct relay_kept;
 struct relay_task {
   struct relay_input input;
   size_t room; /* for what becomes of it; 0: MAPPER_TASK_BYTES */
+  size_t piece; /* of a text with a record a line: what becomes of it fills so much at a time; 0: the whole is done at once */
+  struct relay_point from; /* where to begin; when it is done, how far it came */
+  struct diag_list *findings; /* NULL: `diags` */
   void (*done)(void *context, struct relay_task *task); /* the task may be freed there */
   void *context;
   /* what was made */
@@ -35,6 +38,7 @@ struct relay_task {
   struct diag_list diags;
   struct relay_kept *records;
   size_t bad, parked;
+  bool more; /* of a text in pieces: give it again, with `from` */
   enum status status; /* UNAVAILABLE: the relay ended before; NOMEM: to be mapped by the loop */
   /* private */
   struct relay_task *next;

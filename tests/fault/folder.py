@@ -32,7 +32,7 @@ class Case:
         self.drop, self.done, self.rejected = (self.work / "drop" / name for name in ("", "done", "rejected"))
         self.signs = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.signs.bind(str(self.work / "signs"))
-        self.relay, self.serial, self.faults = bed.Relay(given.relay, self.work, environment={"NOTIFY_SOCKET": str(self.work / "signs")}), 0, []
+        self.relay, self.serial, self.faults = bed.Relay(given.relay, self.work, environment={"NOTIFY_SOCKET": str(self.work / "signs"), "WATCHDOG_USEC": "200000"}), 0, []
         self.relay.start()
         self.check("it starts", self.said("started"))
 
@@ -166,6 +166,7 @@ def good_and_bad(case):
 def many_lines(case):
     """Records of one file are many: together they need more memory than one may have, and each of them little."""
     lines = [case.text(100 + number % 50) for number in range(4000)]
+    case.watchdog()  # of the time before
     case.put("lines.ndjson", "".join(text + "\n" for text, _ in lines))
     case.check("many lines: not taken", bed.wait_for(lambda: (case.done / "lines.ndjson").exists(), 60))
     case.arrives("many lines, the first", lines[0][1])

@@ -15,6 +15,7 @@
     later      429 with Retry-After is kept to
     large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
     copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
+    lines      a large file of records, one a line, is mapped: meanwhile questions are answered, other records delivered, and its order is kept
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
@@ -42,7 +43,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "large", "copied", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -209,6 +210,36 @@ def copied(given, work):
     if not 5 <= rows <= run.serial:
         faults.append(f"copied: the copy holds {rows} of {run.serial} records")
     return faults
+
+
+def lines(given, work):
+    run = Run(given, work, in_flight=32, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n[folder other]\npath = {work}/other\nto = hospital\n",
+              before=["sh", "-c", f'mkdir -p {work}/other; exec "$0" "$@"'])
+    faults, slowest, asked, count = [], 0, 0, 1500
+    texts = [bed.record(serial, serial, serial % 40) for serial in range(count)]  # the last lines correct the first
+    texts += [bed.record(count + serial, serial, serial % 40, revision=2) for serial in range(100)]
+    texts.insert(700, "{")
+    beside = work / "beside"
+    beside.write_text("\n".join(texts))
+    beside.rename(work / "drop/all.ndjson")
+    (work / "beside").write_text(bed.record(9000, 9000, 41))
+    (work / "beside").rename(work / "other/one.json")
+    dropped = time.monotonic()
+    run.wanted = {serial: serial + (count if serial < 100 else 0) for serial in range(count)} | {9000: 9000}
+    while not (work / "drop/rejected/all.ndjson").exists() and asked < 5000:
+        begun = time.monotonic()
+        ask(run, "queue?limit=1")
+        slowest = max(slowest, time.monotonic() - begun)
+        asked += 1
+    took = time.monotonic() - dropped
+    print(f"lines: taken in {took:.1f} s, {asked} questions meanwhile, the slowest answer after {slowest * 1e3:.0f} ms")
+    if asked < 4 or slowest > max(0.5, took / 3):
+        faults.append(f"lines: {asked} answers in {took:.1f} s, the slowest after {slowest:.1f} s")
+    findings = json.loads((work / "drop/rejected/all.ndjson.diagnostics.json").read_text())
+    if [finding["line"] for finding in findings if finding["severity"] in ("error", "fatal")] != [701]:
+        faults.append(f"lines: {findings[:2]}")
+    run.serial = 0
+    return faults + run.judge("lines", 90)
 
 
 def latencies(run, count, chance):

@@ -229,9 +229,47 @@ static void an_end_forgets_none(void **state) {
   relay_mapper_close(NULL);
 }
 
+/* One record a piece, and more: none is left out or twice, findings stand at their line in the whole. */
+static void a_text_comes_in_pieces(void **state) {
+  enum { RECORDS = 20 };
+  static const size_t pieces[] = {1, 40000, 100000, SIZE_MAX};
+  size_t before = SIZE_MAX;
+  (void)state;
+  open_mapper();
+  for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+    struct told told = {.number = done};
+    struct diag_list findings;
+    size_t records = 0, rounds = 0, bad = 0;
+    diag_list_init(&findings, bed.arena);
+    told.task.from = (struct relay_point){0};
+    do {
+      told.task = (struct relay_task){.input = input_of(lines(RECORDS, "{\n")), .piece = pieces[p], .from = told.task.from,
+                                      .findings = &findings, .done = note, .context = &told};
+      told.number = done;
+      assert_int_equal(relay_mapper_give(bed.relay.mapper, &told.task), STATUS_OK);
+      turn_until_done();
+      assert_int_equal(told.task.status, STATUS_OK);
+      for (struct relay_kept *kept = told.task.records; kept; kept = kept->next)
+        records++;
+      bad += told.task.bad;
+      relay_task_release(&told.task);
+      rounds++;
+    } while (told.task.more);
+    assert_int_equal(records, RECORDS);
+    assert_int_equal(bad, 1);
+    assert_int_equal(findings.last->line, RECORDS + 1);
+    assert_true(rounds < before);
+    if (p == 0) assert_int_equal(rounds, RECORDS + 1);
+    before = rounds;
+  }
+  assert_int_equal(before, 1);
+  relay_mapper_close(bed.relay.mapper);
+}
+
 int main(void) {
   struct definitions *definitions = pack_open();
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_text_comes_in_pieces),
       cmocka_unit_test(texts_come_back_in_their_order_as_the_loop_maps_them),
       cmocka_unit_test(bad_records_are_counted_and_said),
       cmocka_unit_test(large_texts_go_there_and_what_comes_behind_them),
