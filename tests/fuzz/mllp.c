@@ -2,7 +2,7 @@
  * mllp.c - fuzz target: framing. The first byte of an input is the cap, the second how the rest is split.
  *
  * What must hold: frames and what was passed over do not depend on the splits; no frame has a VT or an FS in it or is
- * larger than the cap; the frames, one after the other, are pieces of the input in its order; what has been read and is
+ * larger than the cap; who keeps a frame changes nothing of this; the frames, one after the other, are pieces of the input in its order; what has been read and is
  * written is read again.
  */
 #include "mllp/mllp.h"
@@ -26,7 +26,14 @@ static void tell(struct run *run, struct str input, size_t *at, enum mllp_event 
   buf_add_str(&run->told, frame);
 }
 
-static void run_split(struct str input, size_t max, size_t step, struct run *run) {
+/* Who keeps a frame has what was handed out, and the reader goes on as if nobody had; there is nothing to keep where none was. */
+static void keep(struct mllp_reader *reader, enum mllp_event event, struct str frame) {
+  struct buf kept = mllp_keep(reader);
+  FUZZ_REQUIRE(event != MLLP_MORE ? kept.ptr == frame.ptr && kept.len == frame.len : !kept.ptr && !kept.len);
+  buf_release(&kept);
+}
+
+static void run_split(struct str input, size_t max, size_t step, bool keeps, struct run *run) {
   struct mllp_reader reader;
   struct str frame;
   enum mllp_event event = MLLP_MORE;
@@ -40,6 +47,7 @@ static void run_split(struct str input, size_t max, size_t step, struct run *run
     FUZZ_REQUIRE(used <= part.len && (used == part.len || event != MLLP_MORE));
     at += used;
     if (event != MLLP_MORE) tell(run, input, &place, event, frame);
+    if (keeps) keep(&reader, event, frame);
     FUZZ_REQUIRE(event == MLLP_TOO_LARGE ? frame.len == max : frame.len <= max);
     FUZZ_REQUIRE(mllp_held(&reader) <= max);
     FUZZ_REQUIRE(event == MLLP_MORE || !mllp_within(&reader));
@@ -74,8 +82,8 @@ void fuzz_one(struct str input) {
   if (input.len < 2 || input.len > TOLD_MAX / 8) return;
   size_t max = (unsigned char)input.ptr[0], step = (unsigned char)input.ptr[1] % 7 + 1;
   struct str bytes = str_slice(input, 2, input.len);
-  run_split(bytes, max, SIZE_MAX / 2, &whole);
-  run_split(bytes, max, step, &split);
+  run_split(bytes, max, SIZE_MAX / 2, false, &whole);
+  run_split(bytes, max, step, true, &split);
   FUZZ_REQUIRE(str_eq(buf_str(&whole.told), buf_str(&split.told)) && whole.skipped == split.skipped);
   buf_release(&whole.told);
   buf_release(&split.told);
