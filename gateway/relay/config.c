@@ -20,6 +20,7 @@ struct key {
   size_t at;            /* in its section's struct */
   int64_t min, max;     /* NUMBER */
   const char *no, *yes; /* WORD: bool false, true */
+  const char *why;      /* no other word; may be NULL */
 };
 
 #define AT(type, member) offsetof(struct type, member)
@@ -62,7 +63,8 @@ static const struct key mllp_keys[] = {
     {"client-ca", PATH, AT(relay_mllp_config, client_ca)},
     {"crl", PATH, AT(relay_mllp_config, crl)},
     {"to", NAMES, AT(relay_mllp_config, to)},
-    {"acknowledge", WORD, AT(relay_mllp_config, delivered), .no = "stored", .yes = "delivered"},
+    {"acknowledge", WORD, AT(relay_mllp_config, delivered), .no = "stored", .yes = "delivered",
+     .why = "nothing is acknowledged before it is on the disk"},
     {"delivered-seconds", NUMBER, AT(relay_mllp_config, delivered_seconds), 1, 3600},
     {"charset", TEXT, AT(relay_mllp_config, charset)},
     {"max-bytes", NUMBER, AT(relay_mllp_config, max_bytes), 1024, MLLP_LARGEST_BYTES},
@@ -272,7 +274,8 @@ static void take_number(struct reading *reading, const struct key *key, int64_t 
 
 static void take_word(struct reading *reading, const struct key *key, bool *out, struct str value) {
   *out = str_is(value, key->yes);
-  if (!*out && !str_is(value, key->no)) complain(reading, "%s is %s or %s", key->name, key->no, key->yes);
+  if (*out || str_is(value, key->no)) return;
+  complain(reading, "%s is %s or %s%s%s", key->name, key->no, key->yes, key->why ? ": " : "", key->why ? key->why : "");
 }
 
 static void take_names(struct reading *reading, const struct key *key, struct relay_names *out,

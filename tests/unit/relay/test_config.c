@@ -105,7 +105,7 @@ static void faults_are_told_by_line(void **state) {
       {"[mllp x]\nlisten = /run/x\nto = hospital\ncertificate = c\nkey = k\n", 0, "has no TLS"},
       {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 0,
        "[mllp x] listens there already"},
-      {"[mllp x]\nacknowledge = fast\n", 2, "stored or delivered"},
+      {"[mllp x]\nacknowledge = fast\n", 2, "stored or delivered: nothing is acknowledged before it is on the disk"},
       {"[mllp x]\nmax-bytes = 1023\n", 2, "from 1024 to 67108864"},
       {"[mllp x]\nmax-bytes = 67108865\n", 2, "from 1024 to 67108864"},
       {"[mllp x]\nframe-seconds = 0\n", 2, "from 1 to 3600"},
