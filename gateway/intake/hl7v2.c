@@ -46,8 +46,8 @@ enum status intake_hl7v2_next(struct intake_input *input, const struct definitio
   if (!bytes) return STATUS_NOMEM;
   *bytes = (struct source){.name = input->name, .text = message, .first_line = line};
   out->source = *bytes;
-  struct hl7v2_text text;
-  status = hl7v2_decode(bytes, input->charset.len ? input->charset : STR("UNICODE UTF-8"), arena, diags, &text);
+  struct hl7v2_text text = {.text = message};
+  if (!input->decoded) status = hl7v2_decode(bytes, input->charset.len ? input->charset : STR("UNICODE UTF-8"), arena, diags, &text);
   if (status != STATUS_OK) return status;
   out->source.text = text.text;
   return intake_hl7v2_read(&out->source, definitions, arena, diags, &out->root, format);

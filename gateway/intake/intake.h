@@ -73,6 +73,7 @@ struct intake_input {
   bool hl7v2; /* messages: `batch` says how far, one record each; format is "hl7v2/" and the message structure */
   struct hl7v2_batch batch;
   struct str charset; /* of messages that name none and have bytes above 127; empty: UTF-8. The caller sets it */
+  bool decoded;       /* messages are UTF-8 whatever MSH-18 says: the text of a record that was read before. The caller sets it */
   /* a CSV set: at is the sum of all places */
   const struct intake_set *set;
   size_t loose; /* rows of no record that were reported */

@@ -1,4 +1,5 @@
 /* map.c - a text that was given to the relay -> records -> Bundles and messages, as each destination wants them. */
+#include "hl7v2/hl7v2.h"
 #include "relay/map.h"
 
 struct taking {
@@ -8,6 +9,7 @@ struct taking {
   struct outbox_item named; /* what all its items have in common */
   struct outbox_item *items;
   size_t item_count, room;
+  bool is_part; /* of a record that is several */
 };
 
 /* "LENGTH:CLINICTEXT" */
@@ -58,6 +60,29 @@ static struct outbox_item *next_item(struct taking *taking, const struct relay_w
   return item;
 }
 
+/* What is to be mapped again: the record as it was read, or a message with the part alone. */
+static struct str text_of(const struct taking *taking, const struct intake_record *record) {
+  struct buf text;
+  if (!taking->is_part) return record->source.text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  hl7v2_write(record->root, NULL, &text);
+  struct str copy = buf_take_str(&text, taking->arena);
+  buf_release(&text);
+  return copy;
+}
+
+static enum status park_item(struct taking *taking, const struct intake_record *record, const struct relay_way *way,
+                             struct outbox_item *item) {
+  struct str text = text_of(taking, record);
+  if (!text.ptr) return STATUS_NOMEM;
+  item->kind = STR("record");
+  item->payload = relay_payload_write(taking->clinic, text, taking->arena);
+  item->parked = STR("does-not-conform");
+  item->blocks = way->config->blocks;
+  taking->mapping->parked++;
+  return item->payload.ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
 /* One record for one destination: a Bundle, or, where its policy parks what does not conform, the record
    itself, to be mapped again when the map is mended. */
 static enum status make_item(struct taking *taking, const struct intake_record *record,
@@ -73,14 +98,7 @@ static enum status make_item(struct taking *taking, const struct intake_record *
                              .validate = true};
   if (!item) return STATUS_NOMEM;
   enum status status = pipeline_export(taking->mapping->ways->pipeline, record, &run, &bundle);
-  if (parked) {
-    item->kind = STR("record");
-    item->payload = relay_payload_write(taking->clinic, record->source.text, taking->arena);
-    item->parked = STR("does-not-conform");
-    item->blocks = way->config->blocks;
-    taking->mapping->parked++;
-    return item->payload.ptr ? STATUS_OK : STATUS_NOMEM;
-  }
+  if (parked) return park_item(taking, record, way, item);
   struct str text = {0};
   if (status == STATUS_OK) status = tree_write_text(bundle, taking->arena, &text);
   if (status == STATUS_OK) item->payload = relay_payload_write(taking->clinic, text, taking->arena);
@@ -127,6 +145,7 @@ static enum status make_items(struct taking *taking, const struct intake_record 
   if (status == STATUS_OK && !parts.count) return make_part(taking, record);
   for (size_t i = 0; status == STATUS_OK && i < parts.count; i++) {
     pipeline_show_part(&parts, i);
+    taking->is_part = true;
     status = make_part(taking, record);
   }
   return status;

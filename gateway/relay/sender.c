@@ -240,6 +240,7 @@ static enum status map_again(struct job *job, struct tree_node **out) {
   const struct pipeline *pipeline = job->ways->pipeline;
   const struct relay_way *way = way_of(job);
   struct intake_input input = intake_open(STR("store.json"), job->text);
+  input.decoded = true;
   struct intake_record *record = ARENA_NEW(job->arena, struct intake_record);
   struct pipeline_run run = {.arena = job->arena,
                              .diags = &job->diags,

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows; and a merge keeps its place
-among the messages of the record that goes.
+among the messages of each record that goes, also when it was parked and is mapped again.
 
     mentioned.py                KETLINK names the program; ketlink-relay stands beside it
 """
+import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,12 +38,12 @@ class Bench:
         self.relay.start()
         self.until((self.work / "socket").exists, "no socket")
 
-    def post(self, event, pid, *segments):
+    def post(self, event, pid, *segments, charset=""):
         self.number += 1
-        text = "\r".join([f"MSH|^~\\&|EHR|RIVERSIDE|||20260311100500-0500||{event}|M{self.number}|P|2.5.1", pid, *segments, ""])
+        text = "\r".join([f"MSH|^~\\&|EHR|RIVERSIDE|||20260311100500-0500||{event}|M{self.number}|P|2.5.1{charset and '||||||' + charset}", pid, *segments, ""])
         subprocess.run(["curl", "-sS", "--fail", "--unix-socket", self.work / "socket", "-H", "Content-Type: application/hl7-v2", "--data-binary",
                         "@-", "http://localhost/records"],
-                       input=text.encode(), stdout=subprocess.DEVNULL, check=True)
+                       input=text.encode("latin-1" if charset else "utf-8"), stdout=subprocess.DEVNULL, check=True)
 
     def adt(self, event, mrn, street):
         self.post(f"ADT^{event}", FULL.format(mrn, street), "PV1|1|O")
@@ -125,6 +127,38 @@ def keep_order(work, certs):
     bench.hospital.stop()
 
 
+def park_and_mend(work, certs):
+    """A message of two merges, in another charset, that the destination's profile does not take: each part waits, and is mapped alone when the
+    file is mended."""
+    bench = Bench(work / "mend", certs, "update")
+    path = bench.work / "mappings/destinations/hospital.json"
+    good = json.loads(path.read_text())
+    package, profile = bench.work / "package", "http://hospital.example/StructureDefinition/with-photo"
+    package.mkdir()
+    (package / "with-photo.json").write_text(json.dumps({
+        "resourceType": "StructureDefinition", "url": profile, "name": "WithPhoto", "status": "active", "fhirVersion": "4.0.1", "kind": "resource",
+        "abstract": False, "type": "Patient", "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "derivation": "constraint",
+        "differential": {"element": [{"id": "Patient", "path": "Patient"}, {"id": "Patient.photo", "path": "Patient.photo", "min": 1}]}}))
+    wanted = {"validation": "park", "profiles": [profile], "packages": [str(package)]}
+    try:
+        for given, reloaded in ((good | wanted, 1), (good, 2)):
+            if reloaded == 2:
+                bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR~FORMER^^^RIVERSIDE^MR||||||J\u00fcrgens", charset="8859/1")
+            path.write_text(json.dumps(given))
+            bench.relay.process.send_signal(signal.SIGHUP)
+            bench.until(lambda: (bench.work / "log").read_text().count("\nreloaded") == reloaded, "not reloaded")
+        for number, mrn in (("1", "OLD"), ("2", "FORMER")):
+            expect(bench.patients(mrn) == [], "it was not parked", mrn, (bench.work / "log").read_text()[-2000:])
+            subprocess.run([KETLINK, "queue", "retry", "--config", bench.work / "relay.ini", number], check=True, stdout=subprocess.DEVNULL)
+            bench.until(lambda: bench.patients(mrn) == [None], "was not mapped again", mrn)
+            expect("J\u00fcrgens" in str(bench.hospital.commits), "its letters")
+        expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
+    finally:
+        if not bench.relay.ended():
+            bench.relay.kill()
+    bench.hospital.stop()
+
+
 def main():
     if not RELAY.exists() or not PACK.exists():
         print(f"skipped: {RELAY} or {PACK} is not there")
@@ -136,6 +170,7 @@ def main():
         for shape in shapes:
             try_shape(pathlib.Path(folder), certs, shape)
         keep_order(pathlib.Path(folder), certs)
+        park_and_mend(pathlib.Path(folder), certs)
     print(f"mentioned: in {len(shapes)} shapes, results left the patient as ADT told it; a merge kept its place")
     return 0
 
