@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/pem.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -90,4 +91,23 @@ enum status base_crypto_begin(void) {
   }
   ERR_clear_error();
   return STATUS_OK;
+}
+
+enum status base_crypto_refuse(struct diag_list *diags, struct str file, const char *why) {
+  struct source source = source_make(file, (struct str){0});
+  enum status status = base_crypto_fault(STATUS_CONFIG);
+  if (status == STATUS_CONFIG) diag_error(diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source}, "%s", why);
+  return status;
+}
+
+static int no_password(char *buffer, int size, int write, void *context) {
+  (void)buffer, (void)size, (void)write, (void)context;
+  return 0;
+}
+
+EVP_PKEY *base_crypto_read_key(struct str pem) {
+  BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+  EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+  BIO_free(bio);
+  return key;
 }

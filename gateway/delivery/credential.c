@@ -20,12 +20,6 @@ static enum status refuse(struct diag_list *diags, struct str file, const char *
   return STATUS_CONFIG;
 }
 
-/* What OpenSSL could not do, twice: it may be for want of memory, of which it does not always tell. */
-static enum status refuse_content(struct diag_list *diags, struct str file, const char *why) {
-  enum status status = base_crypto_fault(STATUS_CONFIG);
-  return status == STATUS_CONFIG ? refuse(diags, file, why) : status;
-}
-
 static enum status read_public(const struct host *host, struct str path, size_t max, const char *missing, struct arena *arena,
                                struct diag_list *diags, struct str *out) {
   enum status status = host->read_file(host->context, path.ptr, max, arena, out);
@@ -164,7 +158,7 @@ static X509 *read_certificate(struct str pem) {
 
 static const char *fault_of_pair(struct str public, struct str secret, bool *content) {
   X509 *certificate = read_certificate(public);
-  EVP_PKEY *key = delivery_jwt_read_pem(secret);
+  EVP_PKEY *key = base_crypto_read_key(secret);
   const char *fault = fault_of_content(certificate, key);
   *content = fault;
   if (!fault) fault = fault_of_dates(certificate);
@@ -188,7 +182,7 @@ static enum status check_pair(const struct delivery_client *client, struct arena
   const char *fault = fault_of_pair(public, secret, &content);
   if (content) fault = fault_of_pair(public, secret, &content);
   base_secret_wipe(secret);
-  if (content) return refuse_content(diags, destination->cert_file, fault);
+  if (content) return base_crypto_refuse(diags, destination->cert_file, fault);
   return fault ? refuse(diags, destination->cert_file, fault) : STATUS_OK;
 }
 
@@ -215,7 +209,7 @@ static enum status check_lists(const struct delivery_client *client, struct aren
   enum status status = read_public(host, path, LISTS_MAX, "crlFile is missing or cannot be read: without it no certificate is trusted",
                                    arena, diags, &text);
   if (status != STATUS_OK) return status;
-  return count_lists(text) || count_lists(text) ? STATUS_OK : refuse_content(diags, path, "crlFile holds no revocation list in PEM");
+  return count_lists(text) || count_lists(text) ? STATUS_OK : base_crypto_refuse(diags, path, "crlFile holds no revocation list in PEM");
 }
 
 static enum status check_authority(const struct delivery_client *client, struct arena *arena,
@@ -229,7 +223,7 @@ static enum status check_authority(const struct delivery_client *client, struct 
   X509 *certificate = read_certificate(text);
   if (!certificate) certificate = read_certificate(text);
   X509_free(certificate);
-  return certificate ? STATUS_OK : refuse_content(diags, path, "caFile holds no certificate in PEM");
+  return certificate ? STATUS_OK : base_crypto_refuse(diags, path, "caFile holds no certificate in PEM");
 }
 
 enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) {

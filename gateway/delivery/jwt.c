@@ -36,19 +36,6 @@ EVP_PKEY *delivery_jwt_make_key(enum delivery_smart_algorithm algorithm) {
                                   : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
 }
 
-/* A key that asks for a password is refused, not asked about. */
-static int no_password(char *buffer, int size, int write, void *context) {
-  (void)buffer, (void)size, (void)write, (void)context;
-  return 0;
-}
-
-EVP_PKEY *delivery_jwt_read_pem(struct str pem) {
-  BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-  EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-  BIO_free(bio);
-  return key;
-}
-
 bool delivery_jwt_write_pem(EVP_PKEY *key, struct buf *out) {
   BIO *bio = BIO_new(BIO_s_secmem());
   char *text = NULL;

@@ -9,8 +9,7 @@
 void delivery_jwt_base64url(struct buf *out, const unsigned char *bytes, size_t count);
 /* New private key. */
 EVP_PKEY *delivery_jwt_make_key(enum delivery_smart_algorithm algorithm);
-/* PKCS #8 PEM, both ways; NULL or false when it is not one. */
-EVP_PKEY *delivery_jwt_read_pem(struct str pem);
+/* PKCS #8 PEM, as base_crypto_read_key reads it. */
 bool delivery_jwt_write_pem(EVP_PKEY *key, struct buf *out);
 /* Of a key: what it can sign with; false for any other key. */
 bool delivery_jwt_algorithm_of(EVP_PKEY *key, enum delivery_smart_algorithm *out);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <strings.h>
+#include "base/crypto.h"
 #include "base/secret.h"
 #include "delivery/jwt.h"
 
@@ -47,7 +48,7 @@ static bool take_key(struct delivery_smart_keys *keys, const json_t *row) {
   struct key *key = &keys->keys[keys->count];
   struct buf kid;
   if (!pem || !json_is_integer(made) || !json_is_integer(from)) return false;
-  key->pkey = delivery_jwt_read_pem(str_of(pem));
+  key->pkey = base_crypto_read_key(str_of(pem));
   if (!key->pkey || !delivery_jwt_algorithm_of(key->pkey, &key->algorithm)) {
     EVP_PKEY_free(key->pkey);
     key->pkey = NULL;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,32 +26,18 @@ static enum status fail(struct diag_list *diags, struct str file, const char *wh
   return STATUS_CONFIG;
 }
 
-/* What OpenSSL could not do, twice: it may be for want of memory, of which it does not always tell. */
-static enum status fail_content(struct diag_list *diags, struct str file, const char *why) {
-  enum status status = base_crypto_fault(STATUS_CONFIG);
-  return status == STATUS_CONFIG ? fail(diags, file, why) : status;
-}
-
 /* --- what we are --- */
-
-static EVP_PKEY *read_key(struct str pem) {
-  BIO *memory = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-  /* a password in its place: nobody is asked for one */
-  EVP_PKEY *key = memory ? PEM_read_bio_PrivateKey(memory, NULL, NULL, (void *)(uintptr_t) "") : NULL;
-  BIO_free(memory);
-  return key;
-}
 
 static enum status use_key(SSL_CTX *context, struct str path, struct diag_list *diags) {
   struct str text = {0};
   struct arena *arena = arena_new(2 * KEY_BYTES);
   if (!arena) return STATUS_NOMEM;
   enum status status = base_secret_read(path.ptr, "the key of [mllp]", KEY_BYTES, arena, diags, &text);
-  EVP_PKEY *key = status == STATUS_OK ? read_key(text) : NULL;
-  if (status == STATUS_OK && !key) key = read_key(text);
-  if (status == STATUS_OK && !key) status = fail_content(diags, path, "the key of [mllp] is no private key in PEM without a password");
+  EVP_PKEY *key = status == STATUS_OK ? base_crypto_read_key(text) : NULL;
+  if (status == STATUS_OK && !key) key = base_crypto_read_key(text);
+  if (status == STATUS_OK && !key) status = base_crypto_refuse(diags, path, "the key of [mllp] is no private key in PEM without a password");
   if (status == STATUS_OK && (SSL_CTX_use_PrivateKey(context, key) != 1 || SSL_CTX_check_private_key(context) != 1))
-    status = fail_content(diags, path, "the key of [mllp] is not that of its certificate, or too weak");
+    status = base_crypto_refuse(diags, path, "the key of [mllp] is not that of its certificate, or too weak");
   EVP_PKEY_free(key);
   base_secret_wipe(text);
   arena_free(arena);
@@ -65,7 +50,7 @@ static bool take_certificate(SSL_CTX *context, struct str path) {
 
 static enum status use_certificate(SSL_CTX *context, struct str path, const struct host *host, struct diag_list *diags) {
   if (!take_certificate(context, path) && !take_certificate(context, path))
-    return fail_content(diags, path, "the certificate of [mllp] is missing, no certificate in PEM, or too weak");
+    return base_crypto_refuse(diags, path, "the certificate of [mllp] is missing, no certificate in PEM, or too weak");
   time_t now = (time_t)(host->now_ms(host->context) / 1000);
   const X509 *certificate = SSL_CTX_get0_certificate(context);
   if (X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0)
@@ -89,7 +74,7 @@ static bool take_authority(SSL_CTX *context, struct str path) {
 
 static enum status use_authority(SSL_CTX *context, struct str path, struct diag_list *diags) {
   if (!take_authority(context, path) && !take_authority(context, path))
-    return fail_content(diags, path, "the client-ca of [mllp] is missing, or has no certificate in PEM");
+    return base_crypto_refuse(diags, path, "the client-ca of [mllp] is missing, or has no certificate in PEM");
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   return STATUS_OK;
 }
@@ -102,7 +87,7 @@ static bool take_list(SSL_CTX *context, struct str path) {
 
 static enum status use_list(SSL_CTX *context, struct str path, struct diag_list *diags) {
   if (!take_list(context, path) && !take_list(context, path))
-    return fail_content(diags, path, "the crl of [mllp] is missing, or no list of revoked certificates in PEM");
+    return base_crypto_refuse(diags, path, "the crl of [mllp] is missing, or no list of revoked certificates in PEM");
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return STATUS_OK;
 }

@@ -34,7 +34,34 @@ static void test_fault(void **state) {
   assert_int_equal(STATUS_NOMEM, base_crypto_fault(STATUS_INVALID));
 }
 
+/* A key; the same behind a password, of which nobody is asked; and what is none: told, unless it was for want of memory. */
+static void test_read_key(void **state) {
+  struct arena *arena = arena_new(1 << 16);
+  EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+  struct diag_list diags;
+  (void)state;
+  diag_list_init(&diags, arena);
+  for (int closed = 0; closed <= 1; closed++) {
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key, closed ? EVP_aes_128_cbc() : NULL, "secret", closed ? 6 : 0, NULL, NULL), 1);
+    struct str pem = str_make(text, (size_t)BIO_get_mem_data(bio, &text));
+    pem.ptr = text;
+    EVP_PKEY *read = base_crypto_read_key(pem);
+    assert_int_equal(read != NULL, !closed);
+    EVP_PKEY_free(read);
+    BIO_free(bio);
+  }
+  EVP_PKEY_free(key);
+  assert_null(base_crypto_read_key(STR("no key")));
+  assert_int_equal(STATUS_CONFIG, base_crypto_refuse(&diags, STR("a.key"), "it is none"));
+  assert_int_equal(1, diag_errors(&diags));
+  assert_int_equal(STATUS_NOMEM, base_crypto_refuse(&diags, STR("a.key"), "it is none")); /* the queue says nothing */
+  assert_int_equal(1, diag_errors(&diags));
+  arena_free(arena);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_begin), cmocka_unit_test(test_fault)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_begin), cmocka_unit_test(test_fault), cmocka_unit_test(test_read_key)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
