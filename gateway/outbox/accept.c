@@ -107,7 +107,7 @@ struct accepting {
   bool blocks, older;
   unsigned char subject[MARK_BYTES]; /* when it has one */
   const struct outbox_data_key *data_key;
-  unsigned char salt[SALT_BYTES], key[OUTBOX_KEY_BYTES];
+  unsigned char salts[SALT_BYTES + PAYLOAD_SALT_BYTES];
 };
 
 /* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
@@ -160,17 +160,23 @@ static enum status find_lane(struct accepting *a) {
   return status == STATUS_NOT_FOUND ? add_lane(a, mark) : status;
 }
 
-static enum status seal(struct accepting *a, enum seal_use use, struct str text, struct str *out) {
+static enum status seal(struct accepting *a, enum seal_use use, const unsigned char key[OUTBOX_KEY_BYTES], struct str text,
+                        struct str *out) {
   struct seal_place place = {
       .use = use, .destination = a->destination, .record = a->id, .lane = a->lane, .key = a->data_key->id};
-  return outbox_seal(a->outbox, a->key, &place, text, a->outbox->scratch, out);
+  return outbox_seal(a->outbox, key, &place, text, a->outbox->scratch, out);
 }
 
-static enum status make_key(struct accepting *a) {
+/* Of the record, which seals its label, and of its payload. */
+static enum status make_keys(struct accepting *a, unsigned char record[OUTBOX_KEY_BYTES],
+                             unsigned char payload[OUTBOX_KEY_BYTES]) {
   const struct host *host = a->outbox->host;
   a->data_key = &a->outbox->data_keys[a->outbox->data_key_count - 1];
-  enum status status = host->random(host->context, a->salt, SALT_BYTES);
-  return status == STATUS_OK ? outbox_record_key(a->outbox, a->data_key->id, a->salt, a->key) : status;
+  enum status status = host->random(host->context, a->salts, sizeof a->salts);
+  if (status == STATUS_OK) status = outbox_record_key(a->outbox, a->data_key->id, a->salts, record);
+  if (status != STATUS_OK) return status;
+  outbox_payload_key(a->outbox, record, a->salts + SALT_BYTES, payload);
+  return a->outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
 static enum status add_record(struct accepting *a, struct str label) {
@@ -189,10 +195,11 @@ static enum status add_record(struct accepting *a, struct str label) {
   outbox_bind_str(add, 9, a->parked);
   sqlite3_bind_int64(add, 10, (int64_t)item->payload.len);
   sqlite3_bind_int64(add, 11, a->data_key->id);
-  outbox_bind_blob(add, 12, a->salt, SALT_BYTES);
+  outbox_bind_blob(add, 12, a->salts, SALT_BYTES);
   sqlite3_bind_int64(add, 13, a->now);
   if (item->subject.len) outbox_bind_blob(add, 14, a->subject, MARK_BYTES);
   sqlite3_bind_int64(add, 15, item->revision);
+  outbox_bind_blob(add, 16, a->salts + SALT_BYTES, PAYLOAD_SALT_BYTES);
   outbox_count(a->outbox, a->destination, state, 1);
   return outbox_run(a->outbox, add);
 }
@@ -205,11 +212,13 @@ static enum status add_payload(struct accepting *a, struct str sealed) {
 }
 
 static enum status add_sealed(struct accepting *a) {
+  unsigned char record[OUTBOX_KEY_BYTES] = {0}, key[OUTBOX_KEY_BYTES] = {0};
   struct str label, payload;
-  enum status status = make_key(a);
-  if (status == STATUS_OK) status = seal(a, SEAL_LABEL, a->item->label, &label);
-  if (status == STATUS_OK) status = seal(a, SEAL_PAYLOAD, a->item->payload, &payload);
-  OPENSSL_cleanse(a->key, sizeof a->key);
+  enum status status = make_keys(a, record, key);
+  if (status == STATUS_OK) status = seal(a, SEAL_LABEL, record, a->item->label, &label);
+  if (status == STATUS_OK) status = seal(a, SEAL_PAYLOAD, key, a->item->payload, &payload);
+  OPENSSL_cleanse(record, sizeof record);
+  OPENSSL_cleanse(key, sizeof key);
   if (status == STATUS_OK) status = add_record(a, label);
   return status == STATUS_OK ? add_payload(a, payload) : status;
 }

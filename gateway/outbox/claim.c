@@ -179,7 +179,7 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
       .at = now, .record = id, .what = str_of(endings[outcome->state]), .reason = outcome->reason};
   status = outbox_change(outbox, &stored, &change);
   if (status == STATUS_OK) status = note_attempt(outbox, &stored, outcome, now);
-  if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = outbox_payload_drop(outbox, id);
+  if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = outbox_payload_drop(outbox, &stored);
   if (status == STATUS_OK) status = outbox_lane_over(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);

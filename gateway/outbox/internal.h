@@ -24,6 +24,7 @@ enum {
   MARK_PARTS_MAX = 2,
   CHAIN_BYTES = 32,
   SALT_BYTES = 32,
+  PAYLOAD_SALT_BYTES = 16,
   DIGEST_BYTES = 32,
   STORE_ID_BYTES = 16,
   NONCE_BYTES = 12,
@@ -142,7 +143,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 2, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 3, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -176,6 +177,9 @@ void outbox_mark(struct outbox *outbox, char domain, const struct outbox_digest 
 void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]);
 /* HKDF-SHA256 (RFC 5869), one block. */
 void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
+                   unsigned char out[OUTBOX_KEY_BYTES]);
+/* Its second half: from a key that is as good as random. `use` has at most 62 bytes. */
+void outbox_expand(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str use,
                    unsigned char out[OUTBOX_KEY_BYTES]);
 /* What a sealed thing belongs to. */
 struct seal_place {
@@ -215,6 +219,8 @@ struct outbox_stored {
   bool open;
   uint32_t data_key;
   unsigned char salt[SALT_BYTES];
+  bool has_payload_salt; /* else its payload is sealed under the record's key: an older version accepted it, or it is over */
+  unsigned char payload_salt[PAYLOAD_SALT_BYTES];
 };
 /* NOT_FOUND; INVALID: the label does not open (the rest is set). */
 enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
@@ -222,7 +228,7 @@ enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
 /* With its payload, which NOT_FOUND leaves empty. */
 enum status outbox_fetch_all(struct outbox *outbox, int64_t id, struct arena *arena,
                              struct outbox_stored *out, struct str *payload) MUST_USE;
-/* Only destination, lane, state and attempts. */
+/* Only destination, lane, state, attempts and whether its payload has a salt. */
 enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_stored *out) MUST_USE;
 /* Its payload. NOT_FOUND: it is gone; INVALID: it does not open. */
 enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
@@ -231,7 +237,10 @@ enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored 
 enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES],
                               unsigned char out[OUTBOX_KEY_BYTES]) MUST_USE;
-/* Changes the state with all that hangs on it but the lane's head. */
+/* The key of its payload, from the record's; wipe it after use. */
+void outbox_payload_key(struct outbox *outbox, const unsigned char record_key[OUTBOX_KEY_BYTES],
+                        const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]);
+/* Changes the state with all that hangs on it but the lane's head; when it is over the salt of its payload is gone. */
 struct outbox_change {
   enum outbox_state state;
   bool blocks;
@@ -247,7 +256,8 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
 void outbox_ledger_forget(struct outbox *outbox);
 
 /* --- decide.c --- */
-enum status outbox_payload_drop(struct outbox *outbox, int64_t id) MUST_USE;
+/* Of a record that is over. */
+enum status outbox_payload_drop(struct outbox *outbox, const struct outbox_stored *stored) MUST_USE;
 
 /* --- audit.c --- */
 enum status outbox_audit_load(struct outbox *outbox) MUST_USE;

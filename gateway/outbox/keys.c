@@ -234,3 +234,13 @@ enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
   }
   return STATUS_INVALID;
 }
+
+void outbox_payload_key(struct outbox *outbox, const unsigned char record_key[OUTBOX_KEY_BYTES],
+                        const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
+  static const char use[] = "ketlink outbox payload";
+  char info[sizeof use - 1 + PAYLOAD_SALT_BYTES];
+  memcpy(info, use, sizeof use - 1);
+  memcpy(info + sizeof use - 1, salt, PAYLOAD_SALT_BYTES);
+  outbox_expand(outbox, record_key, str_make(info, sizeof info), out);
+  OPENSSL_cleanse(info, sizeof info);
+}

@@ -51,6 +51,9 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
                                  .accepted_at = sqlite3_column_int64(row, 14),
                                  .changed_at = sqlite3_column_int64(row, 15)};
   if (salt.len == SALT_BYTES) memcpy(out->salt, salt.ptr, SALT_BYTES);
+  salt = outbox_column_str(row, 17);
+  out->has_payload_salt = salt.len == PAYLOAD_SALT_BYTES;
+  if (out->has_payload_salt) memcpy(out->payload_salt, salt.ptr, PAYLOAD_SALT_BYTES);
   enum status status = copy_texts(row, arena, &out->row);
   if (status != STATUS_OK) return status;
   status = outbox_record_key(outbox, out->data_key, out->salt, key);
@@ -60,13 +63,17 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
 }
 
 static enum status read_payload(struct outbox *outbox, const struct outbox_stored *stored,
-                                const unsigned char key[OUTBOX_KEY_BYTES], struct arena *arena, struct str *out) {
+                                const unsigned char record_key[OUTBOX_KEY_BYTES], struct arena *arena, struct str *out) {
+  unsigned char key[OUTBOX_KEY_BYTES];
   struct seal_place place = place_of(stored, SEAL_PAYLOAD);
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
   sqlite3_bind_int64(get, 1, stored->row.id);
-  enum status status = outbox_row_step(outbox, get);
+  memcpy(key, record_key, sizeof key);
+  if (stored->has_payload_salt) outbox_payload_key(outbox, record_key, stored->payload_salt, key);
+  enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
   if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
   sqlite3_reset(get);
+  OPENSSL_cleanse(key, sizeof key);
   return status;
 }
 
@@ -105,6 +112,7 @@ enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_s
     out->row = (struct outbox_row){.id = id,
                                    .state = (enum outbox_state)sqlite3_column_int(get, 2),
                                    .attempts = (unsigned)sqlite3_column_int64(get, 3)};
+    out->has_payload_salt = sqlite3_column_int(get, 4);
   }
   sqlite3_reset(get);
   return status;

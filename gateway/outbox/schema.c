@@ -57,7 +57,10 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     " DELETE FROM payload WHERE record = old.id;"
     " DELETE FROM attempt WHERE record = old.id;"
     " DELETE FROM lane WHERE id = -old.id AND mark IS NULL; END;"
-    "DELETE FROM lane WHERE mark IS NULL AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = -lane.id);"};
+    "DELETE FROM lane WHERE mark IS NULL AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = -lane.id);",
+    /* 3: without it nobody reads the payload any more, wherever its bytes still lie; NULL also for what an older version
+       accepted */
+    "ALTER TABLE record ADD COLUMN payload_salt BLOB;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

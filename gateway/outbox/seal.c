@@ -68,16 +68,20 @@ void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHA
   hmac(outbox, outbox->mac_audit, (struct str){0}, bytes, out);
 }
 
+void outbox_expand(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str use,
+                   unsigned char out[OUTBOX_KEY_BYTES]) {
+  char info[64];
+  size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
+  memcpy(info, use.ptr, len);
+  info[len] = 1;
+  hmac(outbox, outbox->mac_context, str_make((const char *)key, OUTBOX_KEY_BYTES), str_make(info, len + 1), out);
+}
+
 void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
                    unsigned char out[OUTBOX_KEY_BYTES]) {
   unsigned char pseudo[32] = {0};
-  char info[64];
-  size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
-  EVP_MAC_CTX *context = outbox->mac_context;
-  hmac(outbox, context, salt, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
-  memcpy(info, use.ptr, len);
-  info[len] = 1;
-  hmac(outbox, context, str_make((const char *)pseudo, sizeof pseudo), str_make(info, len + 1), out);
+  hmac(outbox, outbox->mac_context, salt, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
+  outbox_expand(outbox, pseudo, use, out);
   OPENSSL_cleanse(pseudo, sizeof pseudo);
 }
 

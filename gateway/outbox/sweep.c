@@ -81,17 +81,25 @@ static enum status delete_old_keys(struct outbox *outbox, int64_t before, int64_
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* What goes now is to be read by nobody: pages that are not needed any more are written too, with zeros. */
+static enum status delete_whole(struct outbox *outbox, bool whole) {
+  const char *set = whole ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST";
+  return outbox_status_of(outbox, sqlite3_exec(outbox->db, set, NULL, NULL, NULL));
+}
+
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) {
   int64_t dedupe_ms =
       retention->dedupe_ms > LIMIT_OUTBOX_DEDUPE_MS ? retention->dedupe_ms : LIMIT_OUTBOX_DEDUPE_MS;
   *out = (struct outbox_swept){0};
   enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK) status = delete_whole(outbox, true);
   if (status == STATUS_OK)
     status = delete_old_records(outbox, now - retention->done_ms, budget, &out->records);
   if (status == STATUS_OK)
     status = delete_old_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
-  return outbox_end(outbox, status);
+  enum status back = delete_whole(outbox, false);
+  return outbox_end(outbox, status == STATUS_OK ? back : status);
 }
 
 /* --- numbers --- */

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -58,37 +59,102 @@ static void other_databases_are_refused(void **state) {
   store_sql(store, "PRAGMA user_version = 99");
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "a newer version of ketlink"));
-  store_sql(store, "PRAGMA user_version = 2; PRAGMA application_id = 5");
+  store_sql(store, "PRAGMA user_version = 3; PRAGMA application_id = 5");
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "no outbox of ketlink"));
 }
 
-/* As the version before made it: its records are all there, and lanes of records that have gone are not. */
-static void a_store_of_the_version_before_is_brought_up(void **state) {
+/* --- from an older version --- */
+
+/* The bytes that the statement selects. */
+static struct str select_bytes(struct store *store, const char *sql) {
+  sqlite3 *db = NULL;
+  sqlite3_stmt *select = NULL;
+  assert_null(store->outbox);
+  assert_int_equal(sqlite3_open(store_path(store, "outbox.db"), &db), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &select, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(select), SQLITE_ROW);
+  const char *bytes = sqlite3_column_blob(select, 0);
+  struct str copy = arena_str(store->arena, str_make(bytes, (size_t)sqlite3_column_bytes(select, 0)));
+  sqlite3_finalize(select);
+  sqlite3_close(db);
+  return copy;
+}
+
+static bool store_has(struct store *store, struct str bytes) {
+  struct str content;
+  assert_int_equal(file_map(store_path(store, "outbox.db"), &content), STATUS_OK);
+  bool found = str_find(content, bytes, 0) != SIZE_MAX;
+  file_unmap(content);
+  return found;
+}
+
+static void put_old_store(struct store *store, const char *path) {
+  struct str sql;
+  store_close(store);
+  assert_int_equal(unlink(store_path(store, "outbox.db")), 0);
+  assert_int_equal(file_map(path, &sql), STATUS_OK);
+  store_sql(store, arena_str(store->arena, sql).ptr);
+  file_unmap(sql);
+  store->now = 1900000000000;
+}
+
+/* Its records are all there, and what they hold is not any more when they are over; lanes of records that have gone are
+   not. */
+static void a_store_of_an_older_version_is_brought_up(void **state) {
+  static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-1.sql",
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-2.sql"};
   struct store *store = *state;
-  struct outbox_claim claim;
-  struct str *names = NULL;
-  size_t count = 0;
-  store_put(store, "ehr", "p", "a1");
-  int64_t own = store_put(store, "ehr", "", "b1");
-  store_close(store);
-  store_sql(store, "DROP TRIGGER record_gone; ALTER TABLE record DROP COLUMN subject; ALTER TABLE record DROP COLUMN revision;"
-                   "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN DELETE FROM payload WHERE record = old.id; END;"
-                   "INSERT INTO lane(id, destination, mark, head, due, sending) VALUES (-99, 1, NULL, NULL, 0, 0);"
-                   "PRAGMA user_version = 1");
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    struct outbox_claim claim;
+    struct outbox_event *events;
+    size_t count = 0;
+    put_old_store(store, paths[i]);
+    struct str sealed = select_bytes(store, "SELECT substr(sealed, -1000, 1000) FROM payload WHERE record = 4");
+    assert_true(store_has(store, sealed));
+    store_reopen(store);
+    assert_int_equal(store_count(store, OUTBOX_QUEUED), 3);
+    assert_int_equal(store_count(store, OUTBOX_DONE), 1);
+    assert_int_equal(outbox_audit_read(store->outbox, 0, 99, store->arena, &store->diags, &events, &count), STATUS_OK);
+    for (int n = 0; n < 3; n++) {
+      assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+      assert_int_equal(claim.payload.len, claim.id == 4 ? 5000 : 20);
+      store_finish(store, claim.id, OUTBOX_DONE, 0);
+    }
+    store_close(store);
+    assert_false(store_has(store, sealed));
+    /* fails when there are others */
+    store_sql(store, "CREATE TEMP TABLE one(n INTEGER CHECK (n = 3)); INSERT INTO one SELECT count(*) FROM lane");
+  }
   store_reopen(store);
-  assert_int_equal(store_count(store, OUTBOX_QUEUED), 2);
-  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
-  assert_true(str_is(claim.payload, "a1"));
-  store_finish(store, claim.id, OUTBOX_DONE, 0);
-  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
-  assert_int_equal(claim.id, own);
-  store_finish(store, own, OUTBOX_DONE, 0);
-  assert_int_equal(outbox_destinations(store->outbox, store->arena, &names, &count), STATUS_OK);
-  assert_int_equal(count, 1);
+}
+
+/* Its bytes may lie in a page that is not needed any more; the salt of its key is nowhere. */
+static void a_payload_that_is_over_is_read_by_nobody(void **state) {
+  static const char *const salt_of[] = {"SELECT payload_salt FROM record WHERE id = 1",
+                                        "SELECT payload_salt FROM record WHERE id = 2"};
+  struct store *store = *state;
+  int64_t ids[] = {store_put(store, "ehr", "p", "delivered"), store_put(store, "ehr", "q", "dropped")};
+  struct outbox_claim claim;
+  struct str salts[2];
   store_close(store);
-  /* fails when there are others */
-  store_sql(store, "CREATE TEMP TABLE one(n INTEGER CHECK (n = 2)); INSERT INTO one SELECT count(*) FROM lane");
+  for (size_t i = 0; i < 2; i++) {
+    salts[i] = select_bytes(store, salt_of[i]);
+    assert_int_equal(salts[i].len, 16);
+    assert_true(store_has(store, salts[i]));
+  }
+  assert_false(str_eq(salts[0], salts[1]));
+  store_reopen(store);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(claim.id, ids[0]);
+  store_finish(store, ids[0], OUTBOX_DONE, 0);
+  assert_int_equal(outbox_decide(store->outbox, ids[1], OUTBOX_DROP, STR("test"), STR("somebody"), store->now), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_close(store);
+  for (size_t i = 0; i < 2; i++) {
+    assert_false(store_has(store, salts[i]));
+    assert_int_equal(select_bytes(store, salt_of[i]).len, 0);
+  }
   store_reopen(store);
 }
 
@@ -415,7 +481,8 @@ int main(void) {
       CASE(its_files_are_its_owners_alone),
       CASE(an_open_folder_is_refused),
       CASE(other_databases_are_refused),
-      CASE(a_store_of_the_version_before_is_brought_up),
+      CASE(a_store_of_an_older_version_is_brought_up),
+      CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
       CASE(a_wrong_key_is_refused),
       CASE(a_rotated_key_takes_over),
