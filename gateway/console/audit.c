@@ -24,6 +24,7 @@ static const struct {
     {"started", NULL, NULL, "E", NULL},
     {"stopped", NULL, NULL, "E", NULL},
     {"key-rotated", NULL, NULL, "U", NULL},
+    {"trail-exported", NULL, NULL, "D", NULL},
     {"reloaded", NULL, NULL, "E", NULL},
     {"reload-refused", NULL, NULL, "E", "4"},
     {"backed-up", NULL, NULL, "E", NULL},

@@ -45,6 +45,7 @@ struct console_route;
 /* Decisions that wait for the disk. */
 struct console_decided {
   enum status status; /* what the outbox said to them */
+  int64_t through;    /* the trail was exported so far; 0: it is about records */
   int64_t id;         /* one record; 0: many */
   size_t matched, changed;
   int64_t after; /* many: the last one looked at; 0: there are no more */
@@ -129,6 +130,7 @@ void console_get_audit(struct console_reply *reply);
 void console_post_record(struct console_reply *reply);
 void console_post_order(struct console_reply *reply);
 void console_post_retry(struct console_reply *reply);
+void console_post_exported(struct console_reply *reply);
 
 /* One record as a member-less JSON object, without its last brace. */
 void console_add_row(struct buf *out, const struct outbox_row *row);

@@ -48,6 +48,12 @@ static void add_store(const struct outbox_stats *stats, struct buf *out) {
              stats->duplicates);
   add_number(out, "outbox_log_pages", "gauge", "Pages of the write-ahead log.", stats->log_pages);
   add_number(out, "outbox_free_bytes", "gauge", "Free bytes of the store's file system.", stats->free_bytes);
+  add_number(out, "outbox_bytes", "gauge", "Bytes of the store's file.", stats->bytes);
+  add_number(out, "outbox_events", "gauge", "Events of the trail that were not exported yet.", stats->events);
+  add_number(out, "outbox_ledger_places", "gauge", "Resources whose place at a server is known; counted now and then.",
+             stats->ledger);
+  add_number(out, "outbox_revision_subjects", "gauge", "Sessions whose last revision is known; counted now and then.",
+             stats->subjects);
   add_number(out, "outbox_generation", "gauge", "Generation of the store.", (uint64_t)stats->generation);
 }
 

@@ -16,7 +16,7 @@ enum { PAGE = 100 };
 struct order {
   struct str reason, actor, confirm;
   struct str state, destination, where_reason; /* of "where" */
-  int64_t after;
+  int64_t after, through;
   bool dry_run;
 };
 
@@ -66,15 +66,28 @@ static bool take_many(const char *key, const json_t *value, struct order *out) {
   return strcmp(key, "after") == 0 && json_is_integer(value) && out->after >= 0;
 }
 
+static bool take_exported(const char *key, const json_t *value, struct order *out) {
+  if (strcmp(key, "actor") == 0) return take_text(value, &out->actor);
+  out->through = json_integer_value(value);
+  return strcmp(key, "through") == 0 && json_is_integer(value) && out->through > 0;
+}
+
+/* What each body may have. */
+enum kind { ONE, MANY, EXPORTED };
+static const struct {
+  bool (*take)(const char *key, const json_t *value, struct order *out);
+  const char *members;
+} kinds[] = {[ONE] = {take_one, "the body has the texts reason, actor and confirm"},
+             [MANY] = {take_many, "the body has where (state, destination, reason), after, dryRun and actor"},
+             [EXPORTED] = {take_exported, "the body has through, the number of an event, and actor"}};
+
 /* NULL, or what is wrong. The texts are the object's. */
-static const char *read_order(const json_t *object, bool many, struct order *out) {
+static const char *read_order(const json_t *object, enum kind kind, struct order *out) {
   const char *key;
   json_t *value;
   if (!json_is_object(object)) return "the body is no JSON object";
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-    if (!(many ? take_many : take_one)(key, value, out))
-      return many ? "the body has where (state, destination, reason), after, dryRun and actor"
-                  : "the body has the texts reason, actor and confirm";
+    if (!kinds[kind].take(key, value, out)) return kinds[kind].members;
   }
   if (!is_word(out->reason, OUTBOX_REASON_MAX)) return "reason is one word of letters, digits, - _ . and @";
   if (!is_word(out->actor, CONSOLE_WORD_MAX)) return "actor is one word of letters, digits, - _ . and @";
@@ -127,6 +140,35 @@ static void answer_many(struct console_reply *reply, bool dry_run) {
   console_answer_json(reply, &body);
 }
 
+static void answer_exported(struct console_reply *reply) {
+  struct outbox_stats stats;
+  struct buf body;
+  enum status status = outbox_stats(reply->console->params.outbox, (struct str){0}, &stats);
+  if (status != STATUS_OK) {
+    console_answer_status(reply, status);
+    return;
+  }
+  buf_init(&body, 4096);
+  buf_add_char(&body, '{');
+  console_json_int(&body, "through", reply->decided.through);
+  console_json_int(&body, "events", (int64_t)stats.events);
+  buf_add_char(&body, '}');
+  console_answer_json(reply, &body);
+}
+
+static void answer_refused(struct console_reply *reply) {
+  console_answer_status(reply, reply->decided.status);
+}
+
+static void refuse_exported(struct console_reply *reply) {
+  if (reply->decided.status == STATUS_NOT_FOUND)
+    console_problem(reply, 404, "there is no such event");
+  else if (reply->decided.status == STATUS_CONFLICT)
+    console_problem(reply, 409, "as much of the trail was exported before");
+  else
+    console_answer_status(reply, reply->decided.status);
+}
+
 static void on_durable(void *context, enum status status) {
   struct console_reply *reply = context;
   struct console *console = reply->console;
@@ -136,10 +178,12 @@ static void on_durable(void *context, enum status status) {
   }
   const struct console_hooks *hooks = &console->params.hooks;
   if (reply->decided.status != STATUS_OK) {
-    console_answer_status(reply, reply->decided.status);
+    (reply->decided.through ? refuse_exported : answer_refused)(reply);
     return;
   }
-  if (reply->decided.id)
+  if (reply->decided.through)
+    answer_exported(reply);
+  else if (reply->decided.id)
     answer_one(reply);
   else
     answer_many(reply, false);
@@ -175,7 +219,7 @@ static enum status decide(struct console_reply *reply, int64_t id, const struct 
 void console_post_order(struct console_reply *reply) {
   struct order order = {0};
   json_t *body = parse_body(buf_str(&reply->body));
-  const char *fault = read_order(body, false, &order);
+  const char *fault = read_order(body, ONE, &order);
   if (!fault) fault = refusal(reply, &order);
   reply->decided.id = reply->id;
   if (!fault) reply->decided.status = decide(reply, reply->id, &order);
@@ -227,7 +271,7 @@ void console_post_retry(struct console_reply *reply) {
   struct order order = {.state = STR("parked")};
   struct outbox_filter filter = {0};
   json_t *body = parse_body(buf_str(&reply->body));
-  const char *fault = read_order(body, true, &order);
+  const char *fault = read_order(body, MANY, &order);
   if (fault)
     console_problem(reply, 400, "%s", fault);
   else if (console_filter(reply, order.state, order.destination, order.where_reason, &filter)) {
@@ -238,4 +282,25 @@ void console_post_retry(struct console_reply *reply) {
       wait_for_disk(reply);
   }
   json_decref(body);
+}
+
+/* --- the trail --- */
+
+void console_post_exported(struct console_reply *reply) {
+  const struct console_params *params = &reply->console->params;
+  struct order order = {0};
+  json_t *body = parse_body(buf_str(&reply->body));
+  const char *fault = read_order(body, EXPORTED, &order);
+  if (!fault && !order.through) fault = kinds[EXPORTED].members;
+  struct str actor = fault ? (struct str){0} : actor_of(reply, order.actor);
+  reply->decided.through = order.through;
+  reply->decided.status = STATUS_NOMEM;
+  if (actor.ptr)
+    reply->decided.status =
+        outbox_audit_exported(params->outbox, order.through, actor, params->host->now_ms(params->host->context));
+  json_decref(body);
+  if (fault)
+    console_problem(reply, 400, "%s", fault);
+  else
+    wait_for_disk(reply);
 }

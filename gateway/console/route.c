@@ -18,6 +18,7 @@ static const struct console_route routes[] = {
     {"POST", "/queue/#/pass", "", false, TAKE_ORDER, console_post_order, OUTBOX_PASS},
     {"POST", "/queue/#/drop", "", false, TAKE_ORDER, console_post_order, OUTBOX_DROP},
     {"GET", "/audit", "after limit format", false, TAKE_NOTHING, console_get_audit},
+    {"POST", "/audit/exported", "", false, TAKE_ORDER, console_post_exported},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 

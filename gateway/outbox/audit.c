@@ -29,6 +29,83 @@ static enum status chain_of(struct outbox *outbox, const unsigned char before[CH
   return outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
+/* --- the anchor --- */
+
+/* No event's text goes on with a letter after the chain. */
+static enum status seal_anchor(struct outbox *outbox, int64_t number, int64_t record, const unsigned char chain[CHAIN_BYTES],
+                               unsigned char out[CHAIN_BYTES]) {
+  char text[CHAIN_BYTES + 64];
+  memcpy(text, chain, CHAIN_BYTES);
+  int len = snprintf(text + CHAIN_BYTES, sizeof text - CHAIN_BYTES, "anchor %lld %lld", (long long)number, (long long)record);
+  outbox_chain(outbox, str_make(text, CHAIN_BYTES + (size_t)len), out);
+  return outbox->failed ? STATUS_IO : STATUS_OK;
+}
+
+/* One that other hands have made is none: then the events before it are missing. */
+static enum status load_anchor(struct outbox *outbox) {
+  unsigned char seal[CHAIN_BYTES];
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_ANCHOR_GET);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) {
+    struct str chain = outbox_column_str(get, 1), stored = outbox_column_str(get, 3);
+    int64_t number = sqlite3_column_int64(get, 0), record = sqlite3_column_int64(get, 2);
+    bool whole = chain.len == CHAIN_BYTES && stored.len == CHAIN_BYTES;
+    if (whole) status = seal_anchor(outbox, number, record, (const unsigned char *)chain.ptr, seal);
+    if (whole && status == STATUS_OK && memcmp(seal, stored.ptr, CHAIN_BYTES) == 0) {
+      outbox->now.anchor_number = number;
+      memcpy(outbox->now.anchor_chain, chain.ptr, CHAIN_BYTES);
+    }
+  }
+  sqlite3_reset(get);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status put_anchor(struct outbox *outbox, int64_t number, const unsigned char chain[CHAIN_BYTES]) {
+  unsigned char seal[CHAIN_BYTES];
+  int64_t record = outbox->next_id - 1; /* numbers of records are not given twice, also when nothing tells of them any more */
+  enum status status = seal_anchor(outbox, number, record, chain, seal);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_ANCHOR_PUT);
+  sqlite3_bind_int64(put, 1, number);
+  outbox_bind_blob(put, 2, chain, CHAIN_BYTES);
+  sqlite3_bind_int64(put, 3, record);
+  outbox_bind_blob(put, 4, seal, CHAIN_BYTES);
+  status = outbox_run(outbox, put);
+  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_ANCHOR_DROP);
+  sqlite3_bind_int64(drop, 1, number);
+  if (status == STATUS_OK) status = outbox_run(outbox, drop);
+  if (status != STATUS_OK) return status;
+  outbox->now.anchor_number = number;
+  memcpy(outbox->now.anchor_chain, chain, CHAIN_BYTES);
+  return status;
+}
+
+static enum status find_chain(struct outbox *outbox, int64_t number, unsigned char out[CHAIN_BYTES]) {
+  sqlite3_stmt *at = outbox_statement(outbox, STATEMENT_AUDIT_AT);
+  sqlite3_bind_int64(at, 1, number);
+  enum status status = outbox_row_step(outbox, at);
+  struct str chain = status == STATUS_OK ? outbox_column_str(at, 0) : (struct str){0};
+  if (chain.len == CHAIN_BYTES) memcpy(out, chain.ptr, CHAIN_BYTES);
+  sqlite3_reset(at);
+  return status;
+}
+
+enum status outbox_audit_exported(struct outbox *outbox, int64_t number, struct str actor, int64_t now) {
+  unsigned char chain[CHAIN_BYTES] = {0};
+  char reason[OUTBOX_REASON_MAX];
+  (void)snprintf(reason, sizeof reason, "through-%lld", (long long)number);
+  struct outbox_event event = {.at = now, .what = STR("trail-exported"), .actor = actor, .reason = str_of(reason)};
+  if (!fits(&event)) return STATUS_INVALID;
+  enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK && number <= outbox->now.anchor_number) return STATUS_CONFLICT;
+  if (status == STATUS_OK) status = find_chain(outbox, number, chain);
+  if (status == STATUS_OK) status = put_anchor(outbox, number, chain);
+  if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
+  return outbox_end(outbox, status);
+}
+
+/* --- the end of the trail --- */
+
 enum status outbox_audit_load(struct outbox *outbox) {
   sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_AUDIT_LAST);
   enum status status = outbox_row_step(outbox, last);
@@ -38,7 +115,7 @@ enum status outbox_audit_load(struct outbox *outbox) {
     if (chain.len == CHAIN_BYTES) memcpy(outbox->now.audit_chain, chain.ptr, CHAIN_BYTES);
   }
   sqlite3_reset(last);
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  return status == STATUS_NOT_FOUND || status == STATUS_OK ? load_anchor(outbox) : status;
 }
 
 enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *given) {
@@ -82,16 +159,14 @@ struct reading {
   int64_t number;
 };
 
+/* Before the anchor there is nothing to be read. */
 static enum status start(struct reading *reading, int64_t after) {
-  reading->number = after;
-  if (after == 0) return STATUS_OK;
-  sqlite3_stmt *at = outbox_statement(reading->outbox, STATEMENT_AUDIT_AT);
-  sqlite3_bind_int64(at, 1, after);
-  enum status status = outbox_row_step(reading->outbox, at);
-  struct str chain = status == STATUS_OK ? outbox_column_str(at, 0) : (struct str){0};
-  if (chain.len == CHAIN_BYTES) memcpy(reading->chain, chain.ptr, CHAIN_BYTES);
-  sqlite3_reset(at);
-  return status;
+  const struct outbox_memory *now = &reading->outbox->now;
+  reading->number = after > now->anchor_number ? after : now->anchor_number;
+  if (reading->number == 0) return STATUS_OK;
+  if (reading->number > now->anchor_number) return find_chain(reading->outbox, after, reading->chain);
+  memcpy(reading->chain, now->anchor_chain, CHAIN_BYTES);
+  return STATUS_OK;
 }
 
 static enum status broken(struct reading *reading, int64_t number) {
@@ -129,7 +204,7 @@ enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit
   enum status status = outbox->failed ? STATUS_IO : start(&reading, after);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_AUDIT_READ);
-  sqlite3_bind_int64(rows, 1, after);
+  sqlite3_bind_int64(rows, 1, reading.number);
   sqlite3_bind_int64(rows, 2, (int64_t)limit);
   while (status == STATUS_OK && *count < limit && (status = outbox_row_step(outbox, rows)) == STATUS_OK) {
     status = read_event(&reading, rows, &(*out)[*count]);

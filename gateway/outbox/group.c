@@ -83,6 +83,8 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   to->known = from->known;
   to->audit_number = from->audit_number;
   memcpy(to->audit_chain, from->audit_chain, CHAIN_BYTES);
+  to->anchor_number = from->anchor_number;
+  memcpy(to->anchor_chain, from->anchor_chain, CHAIN_BYTES);
 }
 
 static void give_up(struct outbox *outbox) {

@@ -73,6 +73,15 @@ struct outbox_memory {
   size_t known; /* destinations */
   int64_t audit_number;
   unsigned char audit_chain[CHAIN_BYTES];
+  int64_t anchor_number; /* the last event that was exported and need not be here any more; 0: none */
+  unsigned char anchor_chain[CHAIN_BYTES];
+};
+
+/* A table whose rows are counted some at a time: by destination and mark. */
+struct outbox_walk {
+  int64_t destination;
+  unsigned char mark[MARK_BYTES];
+  size_t seen, counted; /* on this way; on the one before */
 };
 
 struct outbox {
@@ -115,6 +124,7 @@ struct outbox {
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages;
+  struct outbox_walk ledger, revisions;
 };
 
 /* --- group.c: statements and groups --- */
@@ -143,7 +153,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 3, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 4, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */

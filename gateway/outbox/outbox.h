@@ -234,6 +234,9 @@ struct outbox_stats {
   uint64_t log_pages;            /* of the write-ahead log */
   uint64_t free_bytes;           /* of the file system */
   int64_t generation;
+  uint64_t events;              /* of the trail that are here */
+  size_t ledger, subjects;      /* places, and subjects of revisions, as outbox_sweep has counted them: of a while ago */
+  uint64_t bytes;               /* of the store's file */
 };
 /* Names of all destinations that anything was ever accepted for. */
 enum status outbox_destinations(struct outbox *outbox, struct arena *arena, struct str **names,
@@ -251,10 +254,15 @@ struct outbox_event {
 /* A further event of the relay: start, stop, reload, backup. In the group. */
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
                          int64_t now) MUST_USE;
-/* Events above `after`, in order; each is checked against the chain: INVALID names the first that was
+/* Events above `after`, in order, and above those that were exported; each is checked against the chain: INVALID names the first that was
    changed, taken out or put in. */
 enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit, struct arena *arena,
                               struct diag_list *diags, struct outbox_event **out, size_t *count) MUST_USE;
+
+/* Somebody has the trail elsewhere up to and with the event `number`: until there it is not read any more, and goes with
+   outbox_sweep. What is left is an anchor that the later events are chained to, under the store's key. In the group, and in
+   the trail. NOT_FOUND: no such event; CONFLICT: as much has been exported before. */
+enum status outbox_audit_exported(struct outbox *outbox, int64_t number, struct str actor, int64_t now) MUST_USE;
 
 /* --- upkeep --- */
 
@@ -263,9 +271,11 @@ struct outbox_retention {
   int64_t dedupe_ms; /* control ids are known this long: at least 30 days, LIMIT_OUTBOX_DEDUPE_MS */
 };
 struct outbox_swept {
-  size_t records, keys;
+  size_t records, keys, events;
 };
-/* Deletes what is older, at most `budget` rows of each kind, in the group. */
+/* Deletes what is older, at most `budget` rows of each kind, in the group. A lane that was one record's own goes with it. The
+   ledger stays: what it forgets would be sent again when a record of the same resource comes, after years too; so do the
+   revisions, since an older one could undo a correction. Both grow with the number of resources, not of deliveries. */
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) MUST_USE;
 /* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */

@@ -60,7 +60,9 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "DELETE FROM lane WHERE mark IS NULL AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = -lane.id);",
     /* 3: without it nobody reads the payload any more, wherever its bytes still lie; NULL also for what an older version
        accepted */
-    "ALTER TABLE record ADD COLUMN payload_salt BLOB;"};
+    "ALTER TABLE record ADD COLUMN payload_salt BLOB;",
+    /* 4: what is left of the events that were exported; `record`: the highest number of a record then */
+    "CREATE TABLE anchor(number INTEGER PRIMARY KEY, chain BLOB NOT NULL, record INTEGER NOT NULL, seal BLOB NOT NULL) STRICT;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

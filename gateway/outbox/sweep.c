@@ -1,4 +1,5 @@
 /* sweep.c - upkeep: the log, old rows, numbers. */
+#include <sys/stat.h>
 #include "outbox/internal.h"
 
 /* --- the write-ahead log --- */
@@ -87,6 +88,51 @@ static enum status delete_whole(struct outbox *outbox, bool whole) {
   return outbox_status_of(outbox, sqlite3_exec(outbox->db, set, NULL, NULL, NULL));
 }
 
+static enum status delete_exported(struct outbox *outbox, size_t budget, size_t *deleted) {
+  if (!outbox->now.anchor_number) return STATUS_OK;
+  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_AUDIT_DROP);
+  sqlite3_bind_int64(drop, 1, outbox->now.anchor_number);
+  sqlite3_bind_int64(drop, 2, (int64_t)budget);
+  enum status status = outbox_run(outbox, drop);
+  if (status == STATUS_OK) *deleted = (size_t)sqlite3_changes(outbox->db);
+  return status;
+}
+
+/* --- what stays is counted: some rows at a time, since all of them would take too long --- */
+
+static enum status count_rest(struct outbox *outbox, struct outbox_walk *walk, enum outbox_statement which) {
+  sqlite3_stmt *rest = outbox_statement(outbox, which);
+  sqlite3_bind_int64(rest, 1, walk->destination);
+  outbox_bind_blob(rest, 2, walk->mark, MARK_BYTES);
+  enum status status = outbox_row_step(outbox, rest);
+  if (status == STATUS_OK) *walk = (struct outbox_walk){.counted = walk->seen + (size_t)sqlite3_column_int64(rest, 0)};
+  sqlite3_reset(rest);
+  return status;
+}
+
+static enum status count_some(struct outbox *outbox, struct outbox_walk *walk, enum outbox_statement step,
+                              enum outbox_statement rest, size_t rows) {
+  sqlite3_stmt *find = outbox_statement(outbox, step);
+  sqlite3_bind_int64(find, 1, walk->destination);
+  outbox_bind_blob(find, 2, walk->mark, MARK_BYTES);
+  sqlite3_bind_int64(find, 3, (int64_t)rows - 1);
+  enum status status = outbox_row_step(outbox, find);
+  struct str mark = status == STATUS_OK ? outbox_column_str(find, 1) : (struct str){0};
+  if (mark.len == MARK_BYTES) {
+    walk->destination = sqlite3_column_int64(find, 0);
+    memcpy(walk->mark, mark.ptr, MARK_BYTES);
+    walk->seen += rows;
+  }
+  sqlite3_reset(find);
+  return status == STATUS_NOT_FOUND ? count_rest(outbox, walk, rest) : status;
+}
+
+static enum status count_what_stays(struct outbox *outbox, size_t rows) {
+  enum status status = count_some(outbox, &outbox->ledger, STATEMENT_LEDGER_STEP, STATEMENT_LEDGER_REST, rows);
+  if (status != STATUS_OK) return status;
+  return count_some(outbox, &outbox->revisions, STATEMENT_REVISION_STEP, STATEMENT_REVISION_REST, rows);
+}
+
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) {
   int64_t dedupe_ms =
@@ -98,8 +144,11 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
     status = delete_old_records(outbox, now - retention->done_ms, budget, &out->records);
   if (status == STATUS_OK)
     status = delete_old_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
+  if (status == STATUS_OK) status = delete_exported(outbox, budget, &out->events);
   enum status back = delete_whole(outbox, false);
-  return outbox_end(outbox, status == STATUS_OK ? back : status);
+  if (status == STATUS_OK) status = back;
+  if (status == STATUS_OK && budget) status = count_what_stays(outbox, budget);
+  return outbox_end(outbox, status);
 }
 
 /* --- numbers --- */
@@ -115,6 +164,11 @@ enum status outbox_tally_load(struct outbox *outbox) {
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+static uint64_t bytes_of(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
   const struct outbox_tally *tally = &outbox->now.tally;
   int64_t where = 0;
@@ -122,7 +176,11 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .duplicates = outbox->duplicates,
                                .log_pages = outbox->log_pages,
                                .free_bytes = outbox_place_free(outbox->folder),
-                               .generation = outbox->generation};
+                               .generation = outbox->generation,
+                               .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
+                               .ledger = outbox->ledger.counted,
+                               .subjects = outbox->revisions.counted,
+                               .bytes = bytes_of(outbox->path)};
   enum status status = STATUS_OK;
   if (destination.len) status = outbox_destination_id(outbox, destination, false, &where);
   if (status == STATUS_NOT_FOUND) return STATUS_OK; /* nothing was ever put there */

@@ -146,9 +146,9 @@ static void sweep(struct whole *whole) {
                                        .dedupe_ms = config->dedupe_days * 86400000};
   enum status status = outbox_sweep(whole->relay.outbox, &retention, sober_now(whole), SWEEP_ROWS, &swept);
   commit_or_stop(whole, status);
-  if (swept.records || swept.keys)
+  if (swept.records || swept.keys || swept.events)
     RELAY_LOG(&whole->relay, RELAY_INFO, "swept", RELAY_NUMBER("records", (int64_t)swept.records),
-              RELAY_NUMBER("keys", (int64_t)swept.keys));
+              RELAY_NUMBER("keys", (int64_t)swept.keys), RELAY_NUMBER("events", (int64_t)swept.events));
 }
 
 static bool is_idle(const struct relay *relay) {

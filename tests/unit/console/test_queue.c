@@ -341,6 +341,25 @@ static void trail_is_paged(void **state) {
   json_decref(ask_json(talk, 404, "GET", "/audit?after=999", NULL));
 }
 
+static void trail_is_shortened(void **state) {
+  static const struct {
+    const char *body;
+    int status;
+  } cases[] = {{"{\"through\":2,\"actor\":\"ada\"}", 200}, {"{\"through\":2}", 409}, {"{\"through\":1}", 409}, {"{\"through\":999}", 404},
+               {"{\"through\":0}", 400},  {"{\"through\":\"3\"}", 400}, {"{}", 400}, {"[3]", 400}, {"{\"through\":3,\"reason\":\"x\"}", 400},
+               {"{\"through\":3}", 200}};
+  struct talk *talk = *state;
+  fill(talk);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    json_t *answer = ask_json(talk, cases[i].status, "POST", "/audit/exported", cases[i].body);
+    if (i == 0) assert_number(answer, "through", 2);
+    json_decref(answer);
+  }
+  json_t *trail = ask_json(talk, 200, "GET", "/audit?limit=1", NULL);
+  assert_number(json_array_get(json_object_get(trail, "events"), 0), "number", 4);
+  json_decref(trail);
+}
+
 static void trail_is_given_as_fhir(void **state) {
   struct talk *talk = *state;
   fill(talk);
@@ -439,6 +458,7 @@ int main(void) {
       CASE(many_go_in_portions),
       CASE(records_on_their_way_stay_there),
       CASE(trail_is_paged),
+      CASE(trail_is_shortened),
       CASE(trail_is_given_as_fhir),
       CASE(broken_trail_is_told),
       CASE(metrics_count_records),

@@ -529,6 +529,111 @@ static void a_changed_trail_is_found(void **state) {
                    STATUS_OK);
 }
 
+static int64_t first_event(struct store *store, int64_t after, size_t *count) {
+  struct outbox_event *events = NULL;
+  assert_int_equal(outbox_audit_read(store->outbox, after, 100, store->arena, &store->diags, &events, count), STATUS_OK);
+  return *count ? events[0].number : 0;
+}
+
+static void sweep_events(struct store *store, size_t budget, size_t gone) {
+  struct outbox_retention retention = {.done_ms = 1000};
+  struct outbox_swept swept;
+  assert_int_equal(outbox_sweep(store->outbox, &retention, store->now, budget, &swept), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(swept.events, gone);
+}
+
+/* What was exported goes, some at a time; the rest is sound by its anchor, and nobody can move that. */
+static void an_exported_trail_goes_and_the_rest_is_sound(void **state) {
+  static const char *const changes[] = {"DELETE FROM anchor", "UPDATE anchor SET number = 2", "UPDATE anchor SET record = 1",
+                                        "UPDATE anchor SET chain = zeroblob(32)", "DELETE FROM audit WHERE number = 4",
+                                        "UPDATE anchor SET seal = zeroblob(32)", "UPDATE audit SET at = 7 WHERE number = 4"};
+  struct store *store = *state;
+  struct outbox_event *events;
+  struct outbox_stats stats;
+  size_t count;
+  for (int i = 0; i < 4; i++)
+    store_put(store, "ehr", "", arena_printf(store->arena, "r%d", i).ptr);
+  sweep_events(store, 10, 0); /* 5 events */
+  assert_int_equal(outbox_audit_exported(store->outbox, 6, STR("ada"), store->now), STATUS_NOT_FOUND);
+  assert_int_equal(outbox_audit_exported(store->outbox, 3, STR("ada"), store->now), STATUS_OK);
+  outbox_abandon(store->outbox);
+  assert_int_equal(first_event(store, 0, &count), 1);
+  assert_int_equal(outbox_audit_exported(store->outbox, 3, STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_audit_exported(store->outbox, 3, STR("ada"), store->now), STATUS_CONFLICT);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(first_event(store, 0, &count), 4);
+  assert_int_equal(count, 3);
+  sweep_events(store, 2, 2);
+  assert_int_equal(first_event(store, 1, &count), 4);
+  store_reopen(store);
+  sweep_events(store, 2, 1);
+  sweep_events(store, 2, 0);
+  assert_int_equal(first_event(store, 0, &count), 4);
+  assert_int_equal(first_event(store, 4, &count), 5);
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_true(str_is(events[2].what, "trail-exported") && str_is(events[2].reason, "through-3") && str_is(events[2].actor, "ada"));
+  assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+  assert_int_equal(stats.events, 4); /* one more: it was opened again */
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    store_close(store);
+    store_sql(store, "CREATE TABLE a AS SELECT * FROM audit; CREATE TABLE b AS SELECT * FROM anchor");
+    store_sql(store, changes[i]);
+    store_reopen(store);
+    assert_int_equal(outbox_audit_read(store->outbox, 0, 100, store->arena, &store->diags, &events, &count), STATUS_INVALID);
+    store_close(store);
+    store_sql(store, "DELETE FROM audit; INSERT INTO audit SELECT * FROM a; DROP TABLE a;"
+                     "DELETE FROM anchor; INSERT INTO anchor SELECT * FROM b; DROP TABLE b");
+    store_reopen(store);
+  }
+  assert_int_equal(first_event(store, 0, &count), 4);
+}
+
+/* Also when nothing tells any more of those that were given. */
+static void numbers_of_records_are_not_given_twice(void **state) {
+  struct store *store = *state;
+  struct outbox_retention retention = {0};
+  struct outbox_swept swept;
+  struct outbox_claim claim;
+  size_t count;
+  int64_t id = store_put(store, "ehr", "", "r");
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_finish(store, id, OUTBOX_DONE, 0);
+  assert_int_equal(first_event(store, 0, &count), 1);
+  assert_int_equal(outbox_audit_exported(store->outbox, (int64_t)count, STR("ada"), store->now), STATUS_OK);
+  assert_int_equal(outbox_sweep(store->outbox, &retention, store->now + 10, 100, &swept), STATUS_OK);
+  assert_true(swept.records == 1 && swept.events == count);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_reopen(store);
+  assert_int_equal(store_put(store, "ehr", "", "s"), id + 1);
+}
+
+/* One row a step, some, as many as there are, and one more. */
+static void what_stays_is_counted(void **state) {
+  enum { PLACES = 12 };
+  static const size_t budgets[] = {1, 5, PLACES - 1, PLACES, PLACES + 1};
+  struct store *store = *state;
+  struct outbox_retention retention = {0};
+  struct outbox_swept swept;
+  struct outbox_stats stats;
+  for (int i = 0; i < PLACES; i++) {
+    struct outbox_place place = {.location = STR("Patient/1")};
+    struct str name = arena_printf(store->arena, "%d", i);
+    assert_int_equal(outbox_ledger_put(store->outbox, i % 2 ? STR("ehr") : STR("archive"), name, &place, 1), STATUS_OK);
+  }
+  put_revision(store, "p", 1);
+  for (size_t b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
+    store_reopen(store);
+    for (size_t steps = 0; steps <= PLACES / budgets[b]; steps++)
+      assert_int_equal(outbox_sweep(store->outbox, &retention, 0, budgets[b], &swept), STATUS_OK);
+    assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+    assert_int_equal(stats.ledger, PLACES);
+    assert_true(stats.bytes > 0);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  }
+  assert_int_equal(stats.subjects, 1);
+}
+
 static void old_rows_go_when_their_time_is_over(void **state) {
   struct store *store = *state;
   struct outbox_retention retention = {.done_ms = 1000};
@@ -665,6 +770,9 @@ int main(void) {
       CASE(records_are_listed_by_state_and_page),
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
+      CASE(an_exported_trail_goes_and_the_rest_is_sound),
+      CASE(numbers_of_records_are_not_given_twice),
+      CASE(what_stays_is_counted),
       CASE(old_rows_go_when_their_time_is_over),
       CASE(keys_of_a_clock_that_was_ahead_hold_no_others_back),
       CASE(so_many_destinations_and_no_more),
