@@ -107,7 +107,9 @@ struct accepting {
   bool blocks, older;
   unsigned char subject[MARK_BYTES]; /* when it has one */
   const struct outbox_data_key *data_key;
-  unsigned char salts[SALT_BYTES + PAYLOAD_SALT_BYTES];
+  struct {
+    unsigned char salt[SALT_BYTES], payload_salt[PAYLOAD_SALT_BYTES], label_nonce[NONCE_BYTES], payload_nonce[NONCE_BYTES];
+  } drawn; /* at random, in one call */
 };
 
 /* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
@@ -162,8 +164,13 @@ static enum status find_lane(struct accepting *a) {
 
 static enum status seal(struct accepting *a, enum seal_use use, const unsigned char key[OUTBOX_KEY_BYTES], struct str text,
                         struct str *out) {
-  struct seal_place place = {
-      .use = use, .destination = a->destination, .record = a->id, .lane = a->lane, .key = a->data_key->id};
+  const unsigned char *nonce = use == SEAL_LABEL ? a->drawn.label_nonce : a->drawn.payload_nonce;
+  struct seal_place place = {.use = use,
+                             .destination = a->destination,
+                             .record = a->id,
+                             .lane = a->lane,
+                             .key = a->data_key->id,
+                             .nonce = nonce};
   return outbox_seal(a->outbox, key, &place, text, a->outbox->scratch, out);
 }
 
@@ -172,10 +179,10 @@ static enum status make_keys(struct accepting *a, unsigned char record[OUTBOX_KE
                              unsigned char payload[OUTBOX_KEY_BYTES]) {
   const struct host *host = a->outbox->host;
   a->data_key = &a->outbox->data_keys[a->outbox->data_key_count - 1];
-  enum status status = host->random(host->context, a->salts, sizeof a->salts);
-  if (status == STATUS_OK) status = outbox_record_key(a->outbox, a->data_key->id, a->salts, record);
+  enum status status = host->random(host->context, &a->drawn, sizeof a->drawn);
+  if (status == STATUS_OK) status = outbox_record_key(a->outbox, a->data_key->id, a->drawn.salt, record);
   if (status != STATUS_OK) return status;
-  outbox_payload_key(a->outbox, record, a->salts + SALT_BYTES, payload);
+  outbox_payload_key(a->outbox, record, a->drawn.payload_salt, payload);
   return a->outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
@@ -195,11 +202,11 @@ static enum status add_record(struct accepting *a, struct str label) {
   outbox_bind_str(add, 9, a->parked);
   sqlite3_bind_int64(add, 10, (int64_t)item->payload.len);
   sqlite3_bind_int64(add, 11, a->data_key->id);
-  outbox_bind_blob(add, 12, a->salts, SALT_BYTES);
+  outbox_bind_blob(add, 12, a->drawn.salt, SALT_BYTES);
   sqlite3_bind_int64(add, 13, a->now);
   if (item->subject.len) outbox_bind_blob(add, 14, a->subject, MARK_BYTES);
   sqlite3_bind_int64(add, 15, item->revision);
-  outbox_bind_blob(add, 16, a->salts + SALT_BYTES, PAYLOAD_SALT_BYTES);
+  outbox_bind_blob(add, 16, a->drawn.payload_salt, PAYLOAD_SALT_BYTES);
   outbox_count(a->outbox, a->destination, state, 1);
   return outbox_run(a->outbox, add);
 }

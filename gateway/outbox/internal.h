@@ -196,6 +196,7 @@ struct seal_place {
   enum seal_use use;
   int64_t destination, record, lane;
   uint32_t key; /* data key */
+  const unsigned char *nonce; /* NONCE_BYTES, drawn for it alone; NULL: it is drawn when it is sealed */
 };
 /* AES-256-GCM; *out is nonce, text, tag in the arena. */
 enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],

@@ -144,7 +144,11 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
   if (text.len > INT32_MAX - SEAL_OVERHEAD) return STATUS_LIMIT;
   unsigned char *bytes = arena_alloc(arena, text.len + SEAL_OVERHEAD);
   if (!bytes) return STATUS_NOMEM;
-  enum status status = outbox->host->random(outbox->host->context, bytes, NONCE_BYTES);
+  enum status status = STATUS_OK;
+  if (place->nonce)
+    memcpy(bytes, place->nonce, NONCE_BYTES);
+  else
+    status = outbox->host->random(outbox->host->context, bytes, NONCE_BYTES);
   if (status != STATUS_OK) return status;
   unsigned char *body = bytes + NONCE_BYTES;
   write_place(outbox, place, aad);
