@@ -128,16 +128,24 @@ static void wait_for(void *context, int64_t ms) {
 
 /* --- locks --- */
 
-static bool is_locked(const struct job *asking, const struct lock *lock) {
-  for (const struct job *job = asking->sender->jobs; job; job = job->next)
-    for (size_t i = 0; job != asking && !job->wants_locks && i < job->lock_count; i++)
-      if (strcmp(job->locks[i].name, lock->name) == 0) return true;
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct lock *)a)->name, ((const struct lock *)b)->name);
+}
+
+/* Both are in order: Bundles may have thousands of entries. */
+static bool have_one_in_common(const struct job *one, const struct job *other) {
+  for (size_t i = 0, k = 0; i < one->lock_count && k < other->lock_count;) {
+    int order = by_name(&one->locks[i], &other->locks[k]);
+    if (order == 0) return true;
+    i += order < 0;
+    k += order > 0;
+  }
   return false;
 }
 
-static bool are_free(const struct job *job) {
-  for (size_t i = 0; i < job->lock_count; i++)
-    if (is_locked(job, &job->locks[i])) return false;
+static bool are_free(const struct job *asking) {
+  for (const struct job *job = asking->sender->jobs; job; job = job->next)
+    if (job != asking && !job->wants_locks && have_one_in_common(asking, job)) return false;
   return true;
 }
 
@@ -202,6 +210,7 @@ static enum status planned(void *context, struct exchange_job *exchange) {
     if (!exchange->look_first) status = look_up(job, exchange, i, &known);
     if (status == STATUS_OK && !known) want_lock(job, exchange->plan.entries[i].full_url);
   }
+  if (job->lock_count > 1) qsort(job->locks, job->lock_count, sizeof *job->locks, by_name);
   if (status != STATUS_OK || are_free(job)) return status;
   job->wants_locks = true;
   relay_fiber_suspend(job->fiber);

@@ -16,6 +16,7 @@
     large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
     copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
     lines      a large file of records, one a line, is mapped: meanwhile questions are answered, other records delivered, and its order is kept
+    storm      the destination file and the token turn to garbage and back, with SIGHUP after SIGHUP: the relay lives, and all arrive
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
@@ -43,7 +44,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -240,6 +241,39 @@ def lines(given, work):
         faults.append(f"lines: {findings[:2]}")
     run.serial = 0
     return faults + run.judge("lines", 90)
+
+
+def storm(given, work):
+    run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    file, faults, slowest = work / "mappings/destinations/hospital.json", [], 0
+    good = file.read_text()
+    token = work / "token"
+    token.touch(0o600)
+    token.write_text("a-good-token\n")
+    bearer = json.dumps({**json.loads(good), "auth": {"type": "bearer", "tokenFile": str(token)}})
+    texts = (good, "{", bearer, "", good.replace("transaction", "tranaction"), bearer)
+    for number in range(30):
+        file.write_text(texts[number % len(texts)])
+        beside = work / "token.new"
+        beside.touch(0o600)
+        beside.write_text("" if number % 4 == 1 else "two\nlines\n" if number % 4 == 2 else "a-good-token\n")
+        beside.rename(token)
+        for _ in range(3):
+            run.relay.process.send_signal(1)
+        run.drop(number % 7)
+        begun = time.monotonic()
+        ask(run, "queue?limit=1")
+        slowest = max(slowest, time.monotonic() - begun)
+    file.write_text(good)
+    token.write_text("a-good-token\n")
+    run.relay.process.send_signal(1)
+    log = (work / "log").read_bytes()
+    print(f"storm: {log.count(b'reloaded ')} reloads, {log.count(b'reload-refused')} refused, the slowest answer after {slowest * 1e3:.0f} ms")
+    if not log.count(b"reload-refused") or slowest > 3:
+        faults.append(f"storm: the slowest answer after {slowest:.1f} s")
+    faults += run.judge("storm", 40)
+    parked = (work / "log").read_bytes().count(b"parked destination")
+    return faults + ([f"storm: {parked} were parked"] if parked else [])
 
 
 def latencies(run, count, chance):
