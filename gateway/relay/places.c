@@ -46,6 +46,49 @@ static void look_at_program(struct looking *looking, struct str path) {
     complain(looking, path, "alert", "it is a program that the relay's user may run");
 }
 
+/* --- one in the place of another --- */
+
+static void refuse(struct looking *looking, struct str path, const char *why) {
+  struct source source = source_make(path, (struct str){0});
+  diag_error(looking->diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source}, "%s", why);
+  looking->worst = STATUS_CONFIG;
+}
+
+static struct str folder_of(struct looking *looking, struct str file) {
+  size_t slash = file.len;
+  while (slash > 0 && file.ptr[slash - 1] != '/')
+    slash--;
+  return slash ? arena_str(looking->relay->arena, str_slice(file, 0, slash)) : STR(".");
+}
+
+/* By whatever name. */
+static bool are_the_same(struct str a, struct str b) {
+  struct stat one, other;
+  return a.ptr && b.ptr && stat(a.ptr, &one) == 0 && stat(b.ptr, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
+/* They are written beside their place and renamed into it: over the store, if it is there. */
+static void keep_off_the_store(struct looking *looking) {
+  const struct relay_config *config = looking->relay->config;
+  if (config->backup.len && are_the_same(folder_of(looking, config->backup), config->state))
+    refuse(looking, config->backup, "backup is in the store's own folder: it belongs to another disk, and never over the store");
+  size_t slash = folder_of(looking, config->marker).len;
+  if (config->marker.len && are_the_same(folder_of(looking, config->marker), config->state) &&
+      str_starts(str_slice(config->marker, slash, config->marker.len), STR("outbox.db")))
+    refuse(looking, config->marker, "marker is a file of the store: it would be written over it");
+  if (config->marker.len && str_eq(config->marker, config->backup))
+    refuse(looking, config->marker, "marker and backup are one file: each would be written over the other");
+}
+
+static void keep_apart(struct looking *looking) {
+  const struct relay_config *config = looking->relay->config;
+  for (size_t i = 0; i < config->folder_count; i++)
+    for (size_t k = 0; k < i; k++) /* of equal names the configuration itself has told */
+      if (!str_eq(config->folders[i].path, config->folders[k].path) && are_the_same(config->folders[i].path, config->folders[k].path))
+        refuse(looking, config->folders[i].path, "it is the drop folder of another [folder] by another name: each file would be taken twice");
+}
+
 enum status relay_places_check(struct relay *relay, struct diag_list *diags) {
   const struct relay_config *config = relay->config;
   struct looking looking = {.relay = relay, .diags = diags, .worst = STATUS_OK};
@@ -58,5 +101,7 @@ enum status relay_places_check(struct relay *relay, struct diag_list *diags) {
   for (size_t i = 0; i < config->mllp_count; i++)
     if (config->mllps[i].is_path) look_at_folder_of(&looking, config->mllps[i].listen, "the folder of the socket");
   look_at_program(&looking, config->alert);
+  keep_off_the_store(&looking);
+  keep_apart(&looking);
   return looking.worst;
 }

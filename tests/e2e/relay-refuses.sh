@@ -40,6 +40,10 @@ marker_is_a_folder      74 marker of the store
 no_destination_file     78 destinations/hospital.json
 destination_twice       78 would get each record twice
 path_twice              78 taken twice
+path_by_another_name    78 by another name
+backup_over_the_store   78 own folder
+marker_over_the_store   78 file of the store
+marker_is_the_backup    78 one file
 '
 
 # --- a relay that starts, in $here ---
@@ -122,6 +126,10 @@ marker_is_a_folder() { mkdir "$here/marker"; }
 no_destination_file() { rm "$here/mappings/destinations/hospital.json"; }
 destination_twice() { sed -i 's/^to = .*/to = hospital, hospital/' "$here/relay.ini"; }
 path_twice() { printf '[folder other]\npath = drop\nto = hospital\n' >> "$here/relay.ini"; }
+path_by_another_name() { ln -s drop "$here/link"; printf '[folder other]\npath = link\nto = hospital\n' >> "$here/relay.ini"; }
+backup_over_the_store() { ln -s state "$here/link"; printf '[store]\nbackup = link/outbox.db\n' >> "$here/relay.ini"; }
+marker_over_the_store() { sed -i "s|^marker.*|marker = $here/state/outbox.db|" "$here/relay.ini"; }
+marker_is_the_backup() { printf '[store]\nbackup = marker\n' >> "$here/relay.ini"; }
 # the store is not opened by --check; all else that keeps the relay from starting it knows
 of_the_store=" folder_open_to_others store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
 
