@@ -39,9 +39,18 @@ struct pattern {
 
 struct fp_dfa {
   uint8_t classes[BYTES];
-  uint8_t next[STATES][POSITIONS + 2]; /* by state and class; state 0 leads nowhere */
-  bool accepts[STATES];
+  uint8_t class_count;
   bool to_end; /* $ */
+  bool accepts[STATES];
+  uint8_t next[]; /* by state and class; state 0 leads nowhere */
+};
+
+/* The automaton while it is made: states are known by their sets. */
+struct making {
+  uint64_t states[STATES], members[POSITIONS + 2]; /* positions of a state; those that take a class */
+  uint8_t next[STATES][POSITIONS + 2];
+  uint8_t classes[BYTES];
+  unsigned state_count, class_count;
 };
 
 /* --- pieces */
@@ -259,21 +268,20 @@ static bool alternatives(struct pattern *p, struct piece *out) {
 /* --- the automaton */
 
 /* Characters that no position tells apart share a class. */
-static unsigned classify(const struct pattern *p, struct fp_dfa *dfa, uint64_t members[POSITIONS + 2]) {
-  unsigned count = 0;
+static bool classify(const struct pattern *p, struct making *m) {
   for (unsigned c = 0; c < BYTES; c++) {
     uint64_t takes = 0;
     for (unsigned i = 0; i < p->count; i++)
       takes |= (uint64_t)has(&p->sets[i], (unsigned char)c) << i;
     unsigned k = 0;
-    while (k < count && members[k] != takes)
+    while (k < m->class_count && m->members[k] != takes)
       k++;
-    if (k == POSITIONS + 2) return 0;
-    members[k] = takes;
-    if (k == count) count++;
-    dfa->classes[c] = (uint8_t)k;
+    if (k == POSITIONS + 2) return false;
+    m->members[k] = takes;
+    if (k == m->class_count) m->class_count++;
+    m->classes[c] = (uint8_t)k;
   }
-  return count;
+  return true;
 }
 
 static uint64_t follow_of(const struct pattern *p, uint64_t set) {
@@ -284,39 +292,50 @@ static uint64_t follow_of(const struct pattern *p, uint64_t set) {
 }
 
 /* Sets of positions to states, as they are met. */
-static bool determine(const struct pattern *p, struct fp_dfa *dfa, uint64_t accepting, bool anywhere) {
-  uint64_t members[POSITIONS + 2], states[STATES] = {0, BEFORE};
-  unsigned classes = classify(p, dfa, members), count = 2;
-  for (unsigned s = 1; s < count; s++) {
-    uint64_t follow = follow_of(p, states[s]);
-    dfa->accepts[s] = states[s] & accepting;
-    for (unsigned c = 0; c < classes; c++) {
-      uint64_t to = (follow & members[c]) | (anywhere ? BEFORE : 0);
+static bool determine(const struct pattern *p, struct making *m, bool anywhere) {
+  m->states[1] = BEFORE;
+  m->state_count = 2;
+  for (unsigned s = 1; s < m->state_count; s++) {
+    uint64_t follow = follow_of(p, m->states[s]);
+    for (unsigned c = 0; c < m->class_count; c++) {
+      uint64_t to = (follow & m->members[c]) | (anywhere ? BEFORE : 0);
       unsigned k = 0;
-      while (k < count && states[k] != to)
+      while (k < m->state_count && m->states[k] != to)
         k++;
       if (k == STATES) return false;
-      if (k == count) states[count++] = to;
-      dfa->next[s][c] = (uint8_t)k;
+      if (k == m->state_count) m->states[m->state_count++] = to;
+      m->next[s][c] = (uint8_t)k;
     }
   }
-  return classes > 0;
+  return true;
+}
+
+static struct fp_dfa *made(struct arena *arena, const struct making *m, uint64_t accepting, bool to_end) {
+  struct fp_dfa *dfa = arena_alloc(arena, sizeof *dfa + (size_t)m->state_count * m->class_count);
+  if (!dfa) return NULL;
+  dfa->class_count = (uint8_t)m->class_count;
+  dfa->to_end = to_end;
+  memcpy(dfa->classes, m->classes, sizeof dfa->classes);
+  for (unsigned s = 0; s < m->state_count; s++) {
+    dfa->accepts[s] = m->states[s] & accepting;
+    memcpy(dfa->next + s * m->class_count, m->next[s], m->class_count);
+  }
+  return dfa;
 }
 
 bool fp_dfa_compile(struct arena *arena, struct str text, const struct fp_dfa **out) {
   struct pattern p = {.text = text};
+  struct making m = {0};
   struct piece all;
   *out = NULL;
   bool anywhere = !take(&p, '^');
   if (!sequence(&p, &all) || all.ways * (anywhere ? TEXT_MAX : 1) > WAYS_MAX) return true;
   bool to_end = take(&p, '$');
   if (p.at != text.len) return true;
-  struct fp_dfa *dfa = ARENA_NEW(arena, struct fp_dfa);
-  if (!dfa) return false;
-  dfa->to_end = to_end;
   p.follow[POSITIONS] = all.first;
-  if (determine(&p, dfa, all.last | (all.empty ? BEFORE : 0), anywhere)) *out = dfa;
-  return true;
+  if (!classify(&p, &m) || !determine(&p, &m, anywhere)) return true;
+  *out = made(arena, &m, all.last | (all.empty ? BEFORE : 0), to_end);
+  return *out != NULL;
 }
 
 /* $ stands before a line feed at the end of the text as well. */
@@ -327,7 +346,7 @@ int fp_dfa_match(const struct fp_dfa *dfa, struct str text) {
     unsigned char c = (unsigned char)text.ptr[i];
     if (dfa->accepts[state] && (!dfa->to_end || (c == '\n' && i + 1 == text.len))) return 1;
     if (c >= BYTES) return -1;
-    state = dfa->next[state][dfa->classes[c]];
+    state = dfa->next[state * dfa->class_count + dfa->classes[c]];
     if (state == 0) return 0;
   }
   return dfa->accepts[state];

@@ -89,6 +89,7 @@ struct fp_compile {
   const struct fp_variable *variables;
   size_t variable_count;
   const struct fp_limits *limits; /* NULL: defaults */
+  struct arena *scratch; /* for what nobody needs after compiling; NULL: the program's, which then lies less close together */
   const struct source *source;    /* where the text stands, for positions; outlives the program */
   size_t from, to;                /* the expression's bytes in source->text */
   bool prefix;                    /* stop, without complaint, at the first token that cannot go on (FML);

@@ -17,9 +17,9 @@ static bool add(struct fp_eval *e, const struct fp_ast *ast, struct fp_set *set)
 }
 
 static struct fp_static type_of(struct fp_resolver *r, const struct fp_ast *ast) {
-  if (ast->kind == FP_AST_LITERAL) return fp_static_kind(r->arena, ast->literal.kind);
+  if (ast->kind == FP_AST_LITERAL) return fp_static_kind(r->scratch, ast->literal.kind);
   struct fp_static left = type_of(r, ast->left), right = type_of(r, ast->right);
-  return fp_static_both(r->arena, &left, &right);
+  return fp_static_both(r->scratch, &left, &right);
 }
 
 /* Hashed when all are texts; false: no memory. */

@@ -8,7 +8,7 @@ static bool give(struct fp_code *out, struct fp_ins *ins, struct fp_static type)
 }
 
 static bool condition(struct fp_resolver *r, struct fp_ins *ins, struct fp_code *out) {
-  return give(out, ins, fp_static_kind(r->arena, FP_BOOLEAN));
+  return give(out, ins, fp_static_kind(r->scratch, FP_BOOLEAN));
 }
 
 static struct fp_static item_of(struct fp_static type) {
@@ -50,7 +50,7 @@ bool fp_form_not(struct fp_resolver *r, const struct fp_ast *call, struct fp_cod
 
 bool fp_form_count(struct fp_resolver *r, const struct fp_ast *call, struct fp_code *input,
                    struct fp_code *out) {
-  return give(out, fp_call_ins(r, call, FP_OP_COUNT, input->ins), fp_static_kind(r->arena, FP_INTEGER));
+  return give(out, fp_call_ins(r, call, FP_OP_COUNT, input->ins), fp_static_kind(r->scratch, FP_INTEGER));
 }
 
 bool fp_form_first(struct fp_resolver *r, const struct fp_ast *call, struct fp_code *input,
@@ -87,10 +87,10 @@ bool fp_form_repeat(struct fp_resolver *r, const struct fp_ast *call, struct fp_
   struct fp_code argument = {0}, again = {0};
   struct fp_ins *ins = per_item(r, call, FP_OP_CALL, input, &argument);
   if (!ins) return false;
-  struct fp_static type = fp_static_both(r->arena, &input->type, &argument.type);
+  struct fp_static type = fp_static_both(r->scratch, &input->type, &argument.type);
   if (!fp_resolve_with(r, call->arguments, item_of(type), &again)) return false;
   ins->arguments[0] = again.ins;
-  type = fp_static_both(r->arena, &type, &again.type);
+  type = fp_static_both(r->scratch, &type, &again.type);
   bool closed = argument.type.known && type.known && type.count == argument.type.count;
   return give(out, ins, closed ? argument.type : fp_static_unknown());
 }
@@ -108,7 +108,7 @@ bool fp_form_iif(struct fp_resolver *r, const struct fp_ast *call, struct fp_cod
     ins->arguments[i] = code[i].ins;
   }
   struct fp_static type =
-      call->argument_count == 3 ? fp_static_both(r->arena, &code[1].type, &code[2].type) : code[1].type;
+      call->argument_count == 3 ? fp_static_both(r->scratch, &code[1].type, &code[2].type) : code[1].type;
   type.single = false;
   return give(out, ins, type);
 }
@@ -189,7 +189,7 @@ bool fp_form_of_type(struct fp_resolver *r, const struct fp_ast *call, struct fp
   *out = *input;
   if (!fp_append_step(r, out, (struct fp_step){.kind = FP_STEP_TYPE, .spec = spec}, call->offset))
     return false;
-  out->type = fp_static_spec(r->arena, spec);
+  out->type = fp_static_spec(r->scratch, spec);
   out->type.single = single;
   return true;
 }

@@ -248,7 +248,7 @@ struct fp_code {
 };
 struct fp_resolver {
   const struct fp_compile *compile;
-  struct arena *arena;
+  struct arena *arena, *scratch; /* of the program; of what is known of types */
   struct diag_list *diags;
   struct fp_program *program;
   struct fp_static self;  /* $this */
@@ -427,6 +427,16 @@ struct fp_value {
 };
 enum fp_kind fp_kind_of(const struct fp_item *item);
 void fp_load(const struct fp_item *item, struct fp_value *out);
+/* Whether its value is a String, and which; what nearly all values are. */
+static inline bool fp_string_of(const struct fp_item *item, struct str *out) {
+  if (item->kind == FP_STRING) {
+    *out = item->string;
+    return true;
+  }
+  if (item->kind != FP_NODE || item->node->kind != TREE_STRING || fp_kind_of(item) != FP_STRING) return false;
+  *out = item->node->text;
+  return true;
+}
 bool fp_value_decimal(const struct fp_value *value, struct decimal *out);
 bool fp_value_datetime(const struct fp_value *value, struct datetime *out);
 static inline bool fp_is_date_kind(enum fp_kind kind) {

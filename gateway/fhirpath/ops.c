@@ -168,12 +168,24 @@ static bool is_equality(enum fp_op op) {
   return op == FP_OP_EQ || op == FP_OP_NE || op == FP_OP_EQ_TEXT;
 }
 
+/* As fp_lists_equal has it. */
+static enum fp_truth singles_equal(struct fp_eval *e, struct fp_mark mark, const struct fp_item *a,
+                                   const struct fp_item *b) {
+  struct str left, right;
+  if (!fp_count(e, 1)) return FP_FAILED;
+  bool texts = fp_string_of(a, &left) && fp_string_of(b, &right);
+  enum fp_truth value = texts ? truth(str_eq(left, right)) : fp_equal(e, a, b);
+  fp_release(e, mark);
+  return value;
+}
+
 static enum fp_truth lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list left, right;
   FP_UNINITIALIZED struct fp_item a, b;
   if (!fp_collect_at(e, ins->input, &a, &left, SIZE_MAX) || !fp_collect_at(e, ins->right, &b, &right, SIZE_MAX))
     return FP_FAILED;
+  if (is_equality(ins->op) && left.count == 1 && right.count == 1) return singles_equal(e, mark, left.items, right.items);
   enum fp_truth value =
       is_equality(ins->op) ? fp_lists_equal(e, &left, &right) : fp_lists_equivalent(e, &left, &right);
   fp_release(e, mark);
@@ -187,7 +199,11 @@ static enum fp_truth equals_literal(struct fp_eval *e, const struct fp_ins *ins)
   if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
   struct fp_item item = {.kind = FP_NODE, .node = found.first};
-  return fp_count(e, 1) ? fp_equal(e, &item, &ins->right->literal) : FP_FAILED;
+  struct str text;
+  if (!fp_count(e, 1)) return FP_FAILED;
+  if (ins->right->literal.kind == FP_STRING && fp_string_of(&item, &text))
+    return truth(str_eq(text, ins->right->literal.string));
+  return fp_equal(e, &item, &ins->right->literal);
 }
 
 enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
@@ -230,13 +246,12 @@ enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {
 enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_item needle;
-  FP_UNINITIALIZED struct fp_value value;
+  struct str text;
   int has = fp_single(e, ins->input, &needle);
   if (has < 0 || !fp_count(e, 1)) return FP_FAILED;
   fp_release(e, mark);
   if (has == 0) return FP_UNKNOWN;
-  fp_load(&needle, &value);
-  return truth(value.kind == FP_STRING && map_get(&ins->right->constants->texts, value.string));
+  return truth(fp_string_of(&needle, &text) && map_get(&ins->right->constants->texts, text));
 }
 
 enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {

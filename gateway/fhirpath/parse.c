@@ -7,6 +7,7 @@ enum { HEIGHT_PER_DEPTH = 10 };
 struct parser {
   const struct fp_compile *compile;
   struct fp_lexer lexer;
+  struct arena *scratch; /* of the syntax tree */
   struct fp_token token;
   struct diag_list *diags;
   size_t used; /* end of the last token taken */
@@ -85,7 +86,7 @@ static bool take_symbol(struct parser *p, const char *text) {
 }
 
 static struct fp_ast *node(struct parser *p, enum fp_ast_kind kind, size_t offset) {
-  struct fp_ast *ast = ARENA_NEW(p->lexer.arena, struct fp_ast);
+  struct fp_ast *ast = ARENA_NEW(p->scratch, struct fp_ast);
   if (ast) {
     ast->kind = kind;
     ast->offset = (uint32_t)offset;
@@ -354,6 +355,7 @@ struct fp_ast *fp_parse(const struct fp_compile *compile, struct arena *arena, s
                                .text = str_slice(compile->source->text, 0, compile->to),
                                .at = compile->from,
                                .double_quotes = compile->double_quotes},
+                     .scratch = compile->scratch ? compile->scratch : arena,
                      .diags = diags,
                      .max_depth = limits.depth};
   if (!compile->prefix && compile->to - compile->from > limits.text_bytes)

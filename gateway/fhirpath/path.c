@@ -157,6 +157,35 @@ static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth
   return fp_count(e, children.visited);
 }
 
+static inline struct tree_node *first_named(const struct fp_step *step, struct tree_node *child) {
+  uint32_t symbol = step->symbol;
+  if (!symbol) {
+    while (child && !str_eq(child->name, step->name))
+      child = child->next;
+    return child;
+  }
+  while (child && child->symbol != symbol && (child->symbol || !str_eq(child->name, step->name)))
+    child = child->next;
+  return child;
+}
+
+/* As long as each step leads to one child at most, which is the rule, without recursion. */
+static bool find_chain(struct fp_eval *e, const struct fp_ins *ins, struct tree_node *node, size_t stop,
+                       struct fp_found *out) {
+  const struct fp_step *step = ins->steps;
+  for (size_t depth = 0; depth < ins->step_count; depth++, step++) {
+    struct tree_node *child = first_named(step, node->child);
+    if (!child) return fp_count(e, depth + 1);
+    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
+      return find_below(e, ins, depth, node, stop, out);
+    if (is_nothing(child)) return fp_count(e, depth + 1);
+    if (e->mark_read) child->flags |= TREE_READ;
+    node = child;
+  }
+  *out = (struct fp_found){node, 1};
+  return fp_count(e, ins->step_count);
+}
+
 int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
   if (!ins->plain) return 0;
   const struct fp_item *items = e->scope->items;
@@ -169,7 +198,7 @@ int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_
   *out = (struct fp_found){0};
   if (count == 0) return 1;
   if (count > 1 || items->kind != FP_NODE) return 0;
-  bool good = find_below(e, ins, 0, items->node, stop, out) && (out->count <= e->max_items || fp_limit(e));
+  bool good = find_chain(e, ins, items->node, stop, out) && (out->count <= e->max_items || fp_limit(e));
   return good ? 1 : -1;
 }
 

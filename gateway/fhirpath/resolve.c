@@ -33,7 +33,7 @@ static bool constant_string(struct fp_resolver *r, const struct fp_ast *ast, str
                             struct fp_code *out) {
   struct fp_ins *ins = fp_new_ins(r, FP_OP_CONST, ast->offset);
   if (ins) ins->literal = (struct fp_item){.kind = FP_STRING, .string = text};
-  return text.ptr && give(out, ins, fp_static_kind(r->arena, FP_STRING));
+  return text.ptr && give(out, ins, fp_static_kind(r->scratch, FP_STRING));
 }
 
 bool fp_resolve_with(struct fp_resolver *r, const struct fp_ast *ast, struct fp_static self,
@@ -47,17 +47,27 @@ bool fp_resolve_with(struct fp_resolver *r, const struct fp_ast *ast, struct fp_
 
 /* --- paths */
 
+/* Most paths are short: what runs lies close together. */
+static bool room_for_step(struct fp_resolver *r, struct fp_ins *path) {
+  size_t count = path->step_count;
+  if (count & (count - 1)) return true; /* room grows at 0, 1, 2, 4, 8 */
+  struct fp_step *steps = ARENA_ARRAY(r->arena, struct fp_step, count ? count * 2 : 1);
+  if (!steps) return false;
+  if (count) memcpy(steps, path->steps, count * sizeof *steps);
+  path->steps = steps;
+  return true;
+}
+
 /* Adds a step to the path that `code` is, or begins one. */
 bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step step, size_t offset) {
   struct fp_ins *path = code->ins;
   if (path->op != FP_OP_PATH || path->step_count == FP_PATH_STEPS) {
     path = fp_new_ins(r, FP_OP_PATH, offset);
     if (!path) return false;
-    path->steps = ARENA_ARRAY(r->arena, struct fp_step, FP_PATH_STEPS);
     path->input = code->ins;
     path->plain = !r->compile->unfused && (code->ins->op == FP_OP_THIS || code->ins->op == FP_OP_VARIABLE);
-    if (!path->steps) return false;
   }
+  if (!room_for_step(r, path)) return false;
   path->plain &= step.kind == FP_STEP_CHILD;
   path->steps[path->step_count++] = step;
   path->offset = (uint32_t)offset;
@@ -132,7 +142,7 @@ static bool resolve_root(struct fp_resolver *r, const struct fp_ast *ast, const 
   step.spec = spec;
   bool known = r->self.known && type;
   if (!fp_append_step(r, code, step, ast->offset)) return false;
-  code->type = known ? fp_static_type(r->arena, type) : fp_static_unknown();
+  code->type = known ? fp_static_type(r->scratch, type) : fp_static_unknown();
   return true;
 }
 
@@ -152,7 +162,7 @@ static bool variable(struct fp_resolver *r, const struct fp_ast *ast, size_t ind
     ins->number = index;
     ins->name = ast->name;
   }
-  struct fp_static type = fp_static_type(r->arena, r->compile->variables[index].type);
+  struct fp_static type = fp_static_type(r->scratch, r->compile->variables[index].type);
   type.single = false;
   return give(out, ins, type);
 }
@@ -177,7 +187,7 @@ static bool resolve_map_name(struct fp_resolver *r, const struct fp_ast *ast, co
   if (!fp_append_step(r, out, child_step(r, def_element_name(choice)), ast->offset) ||
       !fp_append_step(r, out, only, ast->offset))
     return false;
-  out->type = fp_static_type(r->arena, chosen);
+  out->type = fp_static_type(r->scratch, chosen);
   return true;
 }
 
@@ -195,7 +205,7 @@ static bool resolve_name(struct fp_resolver *r, const struct fp_ast *ast, struct
     if (may_name_self(r, ast->name, &type)) return resolve_root(r, ast, type, out);
   }
   of = out->type;
-  if (!fp_static_child(r->arena, &of, ast->name, &out->type))
+  if (!fp_static_child(r->scratch, &of, ast->name, &out->type))
     return r->compile->bare_variables ? resolve_map_name(r, ast, &of, out) : refuse_name(r, ast, &of);
   return fp_append_step(r, out, child_step(r, ast->name), ast->offset);
 }
@@ -230,9 +240,9 @@ static bool resolve_external(struct fp_resolver *r, const struct fp_ast *ast, st
   size_t index;
   if (find_variable(r, ast->name, &index)) return variable(r, ast, index, out);
   if (str_is(ast->name, "context"))
-    return give(out, fp_new_ins(r, FP_OP_CONTEXT, ast->offset), fp_static_type(r->arena, r->compile->input));
+    return give(out, fp_new_ins(r, FP_OP_CONTEXT, ast->offset), fp_static_type(r->scratch, r->compile->input));
   if (str_is(ast->name, "resource"))
-    return give(out, fp_new_ins(r, FP_OP_RESOURCE, ast->offset), fp_static_type(r->arena, resource));
+    return give(out, fp_new_ins(r, FP_OP_RESOURCE, ast->offset), fp_static_type(r->scratch, resource));
   if (str_is(ast->name, "rootResource"))
     return give(out, fp_new_ins(r, FP_OP_ROOT_RESOURCE, ast->offset), fp_static_unknown());
   return resolve_environment(r, ast, out);
@@ -265,7 +275,7 @@ bool fp_resolve_type(struct fp_resolver *r, const struct fp_ast *ast, struct fp_
   ins->input = input->ins;
   ins->spec = spec;
   struct fp_static type =
-      op == FP_OP_IS ? fp_static_kind(r->arena, FP_BOOLEAN) : fp_static_spec(r->arena, spec);
+      op == FP_OP_IS ? fp_static_kind(r->scratch, FP_BOOLEAN) : fp_static_spec(r->scratch, spec);
   return give(out, ins, fp_static_one(type));
 }
 
@@ -295,7 +305,7 @@ static bool resolve_indexer(struct fp_resolver *r, const struct fp_ast *ast, str
 static bool resolve_literal(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   struct fp_ins *ins = fp_new_ins(r, FP_OP_CONST, ast->offset);
   if (ins) ins->literal = ast->literal;
-  return give(out, ins, fp_static_kind(r->arena, ast->literal.kind));
+  return give(out, ins, fp_static_kind(r->scratch, ast->literal.kind));
 }
 
 static bool resolve_empty(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
@@ -306,7 +316,7 @@ static bool resolve_empty(struct fp_resolver *r, const struct fp_ast *ast, struc
 static bool resolve_dollar(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   if (ast->kind == FP_AST_THIS) return resolve_this(r, ast->offset, out);
   if (ast->kind == FP_AST_TOTAL) return give(out, fp_new_ins(r, FP_OP_TOTAL, ast->offset), r->total);
-  return give(out, fp_new_ins(r, FP_OP_INDEX, ast->offset), fp_static_kind(r->arena, FP_INTEGER));
+  return give(out, fp_new_ins(r, FP_OP_INDEX, ast->offset), fp_static_kind(r->scratch, FP_INTEGER));
 }
 
 bool fp_resolve(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
@@ -355,6 +365,7 @@ enum status fhirpath_compile(const struct fp_compile *compile, struct arena *are
   size_t end = compile->from, errors = diag_errors(diags);
   struct fp_program *program = ARENA_NEW(arena, struct fp_program);
   if (!program) return STATUS_NOMEM;
+  struct arena *scratch = compile->scratch ? compile->scratch : arena;
   struct fp_ast *ast = fp_parse(compile, arena, diags, &end);
   if (!ast) return diag_errors(diags) > errors ? STATUS_INVALID : STATUS_NOMEM;
   program->definitions = compile->definitions;
@@ -364,9 +375,10 @@ enum status fhirpath_compile(const struct fp_compile *compile, struct arena *are
   program->variable_count = compile->variable_count;
   struct fp_resolver r = {.compile = compile,
                           .arena = arena,
+                          .scratch = scratch,
                           .diags = diags,
                           .program = program,
-                          .self = fp_static_type(arena, compile->input)};
+                          .self = fp_static_type(scratch, compile->input)};
   struct fp_code code;
   if (!fp_resolve(&r, ast, &code)) return diag_errors(diags) > errors ? STATUS_INVALID : STATUS_NOMEM;
   program->root = code.ins;

@@ -82,10 +82,10 @@ static struct fp_static result_of(struct fp_resolver *r, const struct fp_functio
   const char *result = row->result;
   if (strcmp(result, "input") == 0) return *input;
   if (strcmp(result, "input1") == 0) return fp_static_one(*input);
-  if (strcmp(result, "union") == 0) return fp_static_both(r->arena, input, argument);
+  if (strcmp(result, "union") == 0) return fp_static_both(r->scratch, input, argument);
   if (strcmp(result, "Extension") == 0) {
     struct fp_static type = fp_static_type(
-        r->arena,
+        r->scratch,
         r->compile->definitions ? definitions_type(r->compile->definitions, STR("Extension")) : NULL);
     type.single = false;
     return type;
@@ -93,7 +93,7 @@ static struct fp_static result_of(struct fp_resolver *r, const struct fp_functio
   size_t len = strlen(result);
   bool many = len > 0 && result[len - 1] == '*';
   if (!fp_kind_named(str_make(result, many ? len - 1 : len), &kind)) return fp_static_unknown();
-  struct fp_static type = fp_static_kind(r->arena, kind);
+  struct fp_static type = fp_static_kind(r->scratch, kind);
   type.single = !many;
   return type;
 }

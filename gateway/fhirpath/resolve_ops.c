@@ -43,19 +43,19 @@ static struct fp_static arithmetic_type(struct fp_resolver *r, enum fp_op op, en
                                         enum fp_kind b) {
   if (is_number(a) && is_number(b)) {
     bool decimal = op == FP_OP_DIV || (op != FP_OP_INTDIV && (a == FP_DECIMAL || b == FP_DECIMAL));
-    return fp_static_kind(r->arena, decimal ? FP_DECIMAL : FP_INTEGER);
+    return fp_static_kind(r->scratch, decimal ? FP_DECIMAL : FP_INTEGER);
   }
-  if (fp_is_date_kind(a) || (a == FP_STRING && b == FP_STRING)) return fp_static_kind(r->arena, a);
+  if (fp_is_date_kind(a) || (a == FP_STRING && b == FP_STRING)) return fp_static_kind(r->scratch, a);
   return fp_static_unknown();
 }
 
 static struct fp_static operator_type(struct fp_resolver *r, const struct fp_ast *ast,
                                       const struct fp_code *left, const struct fp_code *right) {
-  if (ast->op == FP_OP_UNION) return fp_static_both(r->arena, &left->type, &right->type);
-  if (ast->op == FP_OP_CONCAT) return fp_static_kind(r->arena, FP_STRING);
+  if (ast->op == FP_OP_UNION) return fp_static_both(r->scratch, &left->type, &right->type);
+  if (ast->op == FP_OP_CONCAT) return fp_static_kind(r->scratch, FP_STRING);
   if (is_arithmetic(ast->op))
     return arithmetic_type(r, ast->op, fp_static_value_kind(&left->type), fp_static_value_kind(&right->type));
-  return fp_static_kind(r->arena, FP_BOOLEAN);
+  return fp_static_kind(r->scratch, FP_BOOLEAN);
 }
 
 bool fp_is_child_of_this(const struct fp_ins *ins) {

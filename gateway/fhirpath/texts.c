@@ -39,10 +39,7 @@ bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp
   int has = fp_single(e, operand, &item);
   *out = (struct str){0};
   if (has <= 0) return has == 0;
-  if (item.kind == FP_STRING) {
-    *out = item.string;
-    return true;
-  }
+  if (fp_string_of(&item, out)) return true;
   fp_load(&item, &value);
   if (value.kind == FP_NODE) return true;
   if (value.kind != FP_STRING)

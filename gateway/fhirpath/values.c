@@ -34,12 +34,14 @@ bool fp_is_quantity_node(const struct tree_node *node) {
  */
 static enum fp_kind node_kind(const struct tree_node *node) {
   if (node->kind == TREE_NULL) return FP_NODE;
+  if (node->kind == TREE_STRING && node->type) {
+    enum fp_kind kind = fp_kind_of_type(node_type(node));
+    return kind == FP_BOOLEAN || kind == FP_INTEGER || kind == FP_DECIMAL ? FP_STRING : kind;
+  }
   if (node->kind == TREE_OBJECT) return fp_is_quantity_node(node) ? FP_QUANTITY : FP_NODE;
   if (!node->type) return json_kind(node);
-  enum fp_kind kind = fp_kind_of_type(node_type(node));
-  if (node->kind == TREE_STRING)
-    return kind == FP_BOOLEAN || kind == FP_INTEGER || kind == FP_DECIMAL ? FP_STRING : kind;
   if (node->kind == TREE_BOOLEAN) return FP_BOOLEAN;
+  enum fp_kind kind = fp_kind_of_type(node_type(node));
   return kind == FP_DECIMAL ? kind : json_kind(node);
 }
 
@@ -269,6 +271,8 @@ bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct 
                      bool *has) {
   FP_UNINITIALIZED struct fp_value value;
   const struct fp_item *item = &in->items[0];
+  *has = fp_string_of(item, out);
+  if (*has) return true;
   fp_load(item, &value);
   *has = value.kind == FP_STRING;
   *out = *has ? value.string : (struct str){0};

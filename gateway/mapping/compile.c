@@ -117,6 +117,7 @@ struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const
   struct fp_compile compile = {.definitions = c->set->definitions,
                                .input = focus ? focus->type : c->set->kit.boolean,
                                .resource = root_type(c->map),
+                               .scratch = c->scratch,
                                .variables = c->variables,
                                .variable_count = c->binding_count,
                                .source = &c->map->source,
@@ -124,7 +125,9 @@ struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const
                                .to = range.to,
                                .bare_variables = true,
                                .double_quotes = true};
+  struct arena_mark mark = arena_mark(c->scratch);
   enum status status = fhirpath_compile(&compile, c->set->arena, c->diags, &expr->program, NULL);
+  arena_rewind(c->scratch, mark);
   if (status == STATUS_OK) return expr;
   if (status == STATUS_NOMEM)
     c->nomem = true;
@@ -471,7 +474,8 @@ struct prog_group *fml_instance(struct fml_compiler *c, struct ast_group *group,
   struct mapping_set *set = c->set;
   struct fml_type *types = ARENA_ARRAY(set->arena, struct fml_type, group->param_count);
   struct prog_group *instance = ARENA_NEW(set->arena, struct prog_group);
-  if (!types || !instance) {
+  bool *is_target = ARENA_ARRAY(set->arena, bool, group->param_count + 1);
+  if (!types || !instance || !is_target) {
     c->nomem = true;
     return NULL;
   }
@@ -484,7 +488,10 @@ struct prog_group *fml_instance(struct fml_compiler *c, struct ast_group *group,
     fml_fault(c, DIAG_MAP_CYCLE, group->name.at, "calls give this group ever new types of arguments");
     return NULL;
   }
-  *instance = (struct prog_group){.ast = group, .map = group->map, .params = types};
+  *instance = (struct prog_group){
+      .ast = group, .map = group->map, .params = types, .is_target = is_target, .param_count = group->param_count};
+  for (const struct ast_param *param = group->params; param; param = param->next)
+    *is_target++ = param->is_target;
   instance->next_of_group = group->instances;
   group->instances = instance;
   if (set->last_instance)

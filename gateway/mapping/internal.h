@@ -296,7 +296,7 @@ enum status fml_read_resource(struct mapping_set *set, struct mapping_map *map, 
 /* Without a name of its own a rule is called after its first source. */
 struct ast_name fml_default_name(const struct ast_rule *rule);
 /* Resolves imports and names of maps; then compiles every group. */
-enum status fml_link(struct mapping_set *set, struct diag_list *diags);
+enum status fml_link(struct mapping_set *set, struct arena *scratch, struct diag_list *diags);
 
 /* --- compiled program ------------------------------------------------------------------------------------
  */
@@ -423,6 +423,8 @@ struct prog_group {
   const struct ast_group *ast;
   const struct mapping_map *map;
   struct fml_type *params;
+  bool *is_target; /* by parameter */
+  size_t param_count;
   struct prog_group *parent;
   struct prog_rules rules;
   size_t slot_count;
@@ -449,6 +451,7 @@ struct fml_bad_expr {
 
 struct fml_compiler {
   struct mapping_set *set;
+  struct arena *scratch; /* of expressions that are being compiled */
   struct diag_list *diags;
   struct map reported;           /* "file:offset:code" */
   struct fml_bad_expr *bad;      /* expressions that failed to compile */

@@ -229,8 +229,8 @@ static void compile_rest(struct fml_compiler *c) {
     }
 }
 
-enum status fml_link(struct mapping_set *set, struct diag_list *diags) {
-  struct fml_compiler c = {.set = set, .diags = diags};
+enum status fml_link(struct mapping_set *set, struct arena *scratch, struct diag_list *diags) {
+  struct fml_compiler c = {.set = set, .scratch = scratch, .diags = diags};
   map_init(&c.reported, set->arena);
   for (size_t i = 0; i < set->map_count; i++) {
     c.map = set->maps[i];

@@ -6,7 +6,7 @@ enum { SET_BYTES = 256 << 20, FOLDER_DEPTH = 8 };
 
 struct loader {
   struct mapping_set *set;
-  struct arena *scratch; /* JSON trees */
+  struct arena *scratch; /* JSON trees; syntax trees of expressions */
   struct diag_list *diags;
 };
 
@@ -260,7 +260,7 @@ enum status fml_load(struct arena *arena, const struct mapping_load *load, struc
   if (status == STATUS_OK) status = load_all(&l, load);
   if (status == STATUS_OK) status = fml_concept_supplement(set, diags);
   if (status == STATUS_OK) fml_concept_check(set, diags);
-  if (status == STATUS_OK) status = fml_link(set, diags);
+  if (status == STATUS_OK) status = fml_link(set, l.scratch, diags);
   if (status == STATUS_OK) fml_number(set);
   if (status == STATUS_OK && diag_errors(diags) > errors) status = STATUS_INVALID;
   if (status == STATUS_OK) *out = set;

@@ -581,19 +581,20 @@ static struct fp_item literal_item(const struct prog_arg *arg) {
 static bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
                            const struct fml_frame *caller, const struct prog_arg *args,
                            const struct fp_item *direct) {
-  size_t i = 0;
-  for (const struct ast_param *param = group->ast->params; param; param = param->next, i++) {
-    struct fp_item item;
+  for (size_t i = 0; i < group->param_count; i++) {
     int slot = args ? args[i].slot : (int)i;
-    bool set = direct || slot < 0 || caller->lists[slot].count;
-    if (!set && param->is_target) return false;
-    if (direct)
-      item = direct[i];
-    else if (slot < 0)
-      item = literal_item(&args[i]);
-    else if (set)
-      item = caller->items[slot];
-    fml_set_slot(frame, (int)i, set ? &item : NULL);
+    if (direct) {
+      fml_put_slot(frame, (int)i, &direct[i]);
+    } else if (slot < 0) {
+      struct fp_item item = literal_item(&args[i]);
+      fml_set_slot(frame, (int)i, &item);
+    } else if (caller->lists[slot].count) {
+      fml_put_slot(frame, (int)i, &caller->items[slot]);
+    } else if (group->is_target[i]) {
+      return false;
+    } else {
+      fml_set_slot(frame, (int)i, NULL);
+    }
   }
   return true;
 }
