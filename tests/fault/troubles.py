@@ -17,6 +17,7 @@
     copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
     lines      a large file of records, one a line, is mapped: meanwhile questions are answered, other records delivered, and its order is kept
     storm      the destination file and the token turn to garbage and back, with SIGHUP after SIGHUP: the relay lives, and all arrive
+    halfway    the relay is stopped, and killed, while it maps such a file: it is taken again, each record is there once
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
@@ -44,7 +45,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -241,6 +242,25 @@ def lines(given, work):
         faults.append(f"lines: {findings[:2]}")
     run.serial = 0
     return faults + run.judge("lines", 90)
+
+
+def halfway(given, work):
+    run = Run(given, work, in_flight=32)
+    for end in (run.relay.stop, run.relay.kill, None):
+        count, first, before = 1500, run.serial, run.server.requests
+        texts = [bed.record(serial, serial, serial % 40) for serial in range(first, first + count)]
+        run.serial += count
+        run.wanted.update({serial: serial for serial in range(first, first + count)})
+        (work / "beside").write_text("\n".join(texts))
+        (work / "beside").rename(work / f"drop/{first}.ndjson")
+        while run.server.requests == before and not run.relay.ended():  # its first records are sent, and the last not yet mapped
+            time.sleep(0.001)
+        if end:
+            print(f"halfway: taken already: {(work / f'drop/done/{first}.ndjson').exists()}")
+            end()
+            run.start()
+    run.serial = 0
+    return run.judge("halfway", 60)
 
 
 def storm(given, work):
