@@ -185,8 +185,7 @@ def large(given, work):
 def copied(given, work):
     run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n[store]\nbackup = {work}/backup.db\n")
     new, faults, slowest = work / "backup.db.new", [], 0
-    bed.wait_for(lambda: bed.holds(work / "log", b"backed-up"), 30)
-    run.relay.stop()
+    run.relay.stop()  # before it looks whether a backup is due
     with sqlite3.connect(work / "state/outbox.db") as store:  # a table that the relay does not look at
         store.execute("CREATE TABLE ballast(bytes)")
         store.executemany("INSERT INTO ballast VALUES (randomblob(?))", [(1 << 20,)] * 150)
@@ -201,8 +200,8 @@ def copied(given, work):
         time.sleep(0.02)
     before = len(bed.newest(run.server))
     print(f"copied: {run.serial} records taken, {before} delivered meanwhile, the slowest answer after {slowest * 1e3:.0f} ms")
-    if not bed.wait_for(lambda: (work / "log").read_bytes().count(b"backed-up") == 2, 30):
-        faults.append("copied: no second backup")
+    if not bed.wait_for(lambda: bed.holds(work / "log", b"backed-up"), 30):
+        faults.append("copied: no backup")
     if before < 5 or slowest > 1:
         faults.append(f"copied: {before} delivered meanwhile, the slowest answer after {slowest:.1f} s")
     faults += run.judge("copied")
@@ -246,8 +245,8 @@ def lines(given, work):
 
 def halfway(given, work):
     run = Run(given, work, in_flight=32)
-    for end in (run.relay.stop, run.relay.kill, None):
-        count, first, before = 1500, run.serial, run.server.requests
+    for end in (run.relay.stop, run.relay.kill):
+        count, first, before = 800, run.serial, run.server.requests
         texts = [bed.record(serial, serial, serial % 40) for serial in range(first, first + count)]
         run.serial += count
         run.wanted.update({serial: serial for serial in range(first, first + count)})
@@ -255,10 +254,9 @@ def halfway(given, work):
         (work / "beside").rename(work / f"drop/{first}.ndjson")
         while run.server.requests == before and not run.relay.ended():  # its first records are sent, and the last not yet mapped
             time.sleep(0.001)
-        if end:
-            print(f"halfway: taken already: {(work / f'drop/done/{first}.ndjson').exists()}")
-            end()
-            run.start()
+        print(f"halfway: taken already: {(work / f'drop/done/{first}.ndjson').exists()}")
+        end()
+        run.start()
     run.serial = 0
     return run.judge("halfway", 60)
 
