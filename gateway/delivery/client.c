@@ -10,6 +10,8 @@
 #include "delivery/client.h"
 #include "delivery/token.h"
 
+enum { TLS_RECORD_BYTES = 16 << 10 };
+
 /* TLS 1.3 has good ones only. */
 const char *delivery_tls_suites(void) {
   return "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
@@ -79,6 +81,8 @@ static bool set_limits(const struct delivery_client *client, CURL *curl) {
   fine = fine && curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, (long)DELIVERY_LIFETIME_S) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)DELIVERY_IDLE_S) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_USERAGENT, "ketlink/" KETLINK_VERSION) == CURLE_OK;
+  /* of each request under way; what TLS takes at once is no more */
+  fine = fine && curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)TLS_RECORD_BYTES) == CURLE_OK;
   return fine;
 }
 

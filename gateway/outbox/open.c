@@ -32,7 +32,7 @@ static const struct setting {
     /* zeros over what is deleted, but not in pages that are not needed any more, which are not written for it: half of what a
        delivery wrote. There lie payloads, whose salts are gone (outbox_payload_drop) */
     {"PRAGMA secure_delete = FAST", "2"},
-    {"PRAGMA cache_size = -8192", NULL},
+    {"PRAGMA cache_size = -4096", NULL},
 };
 
 static enum status apply(struct outbox *outbox, const struct setting *setting) {

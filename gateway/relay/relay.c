@@ -3,6 +3,7 @@
 #include "relay/relay.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -162,6 +163,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   struct outbox_stats stats = {0};
   (void)socket;
   (void)what;
+  (void)malloc_trim(0); /* 64 handshakes at a time leave holes that are as large as all that is needed afterwards */
   if (relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
   watch_clock(whole);
   sweep(whole);

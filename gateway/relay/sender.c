@@ -14,7 +14,7 @@
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
-enum { TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 16 };
+enum { TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -298,7 +298,7 @@ static struct arena *take_arena(struct relay_sender *sender) {
 }
 
 static void give_arena_back(struct relay_sender *sender, struct arena *arena) {
-  if (!arena || sender->idle_count == IDLE_ARENAS) {
+  if (sender->idle_count == IDLE_ARENAS) {
     arena_free(arena);
     return;
   }
@@ -317,7 +317,7 @@ static void end_job(struct job *job) {
   sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
-  give_arena_back(sender, job->arena);
+  if (job->arena) give_arena_back(sender, job->arena);
   free(job);
 }
 
@@ -406,6 +406,8 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   job->lock_count = 0;
   job->ended = true;
   job->sender->ending++;
+  give_arena_back(sender, job->arena); /* the end has only words of the program, and may wait long for its commit */
+  job->arena = NULL;
   settle_again(job);
 }
 
