@@ -1,6 +1,7 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
-   records came in and were settled meanwhile. Who was promised something hears of it afterwards, and only
-   then. */
+   records came in and were settled meanwhile. While each turn brings more, up to GROUP_MS, it is one group: what
+   is ready already shares the fsync and the pages that are written. Who was promised something hears of it
+   afterwards, and only then. */
 #include <event2/event.h>
 #include "relay/internal.h"
 
@@ -40,13 +41,28 @@ static void commit(struct relay *relay) {
     relay_listener_look(relay->listeners[i]);
 }
 
+/* The group has grown in this turn, and is young: one more, without waiting for anything that is not ready. */
+static bool goes_on(struct relay *relay) {
+  enum { GROUP_MS = 2 };
+  static const struct timeval at_once = {0};
+  bool grew = relay->group.touched;
+  int64_t now = relay->host->monotonic_ns(relay->host->context);
+  relay->group.touched = false;
+  if (!relay->group.since) relay->group.since = now;
+  if (grew && now - relay->group.since < GROUP_MS * INT64_C(1000000) && event_add(relay->commit, &at_once) == 0)
+    return true;
+  relay->group.since = 0;
+  return false;
+}
+
 static void on_commit(evutil_socket_t socket, short what, void *context) {
   (void)socket;
   (void)what;
-  commit(context);
+  if (!goes_on(context)) commit(context);
 }
 
 void relay_group_touch(struct relay *relay) {
+  relay->group.touched = true;
   event_active(relay->commit, EV_TIMEOUT, 0);
 }
 
@@ -64,6 +80,10 @@ enum status relay_group_open(struct relay *relay) {
   /* after all that is ready in this turn */
   return event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) == 0 ? STATUS_OK
                                                                                              : STATUS_IO;
+}
+
+void relay_group_end(struct relay *relay) {
+  if (relay->promised || outbox_in_group(relay->outbox)) commit(relay);
 }
 
 void relay_group_close(struct relay *relay) {

@@ -60,6 +60,8 @@ void relay_promise(struct relay *relay, struct relay_promise *promise);
    nobody was promised anything. A group that was given up refuses every call until then. */
 void relay_group_touch(struct relay *relay);
 enum status relay_group_open(struct relay *relay) MUST_USE;
+/* Commits what waits, now: what follows wants a store without a group. There may be one again: of who was promised. */
+void relay_group_end(struct relay *relay);
 /* Commits what waits, now; for the end of the process. */
 void relay_group_close(struct relay *relay);
 
@@ -266,6 +268,10 @@ struct relay {
   /* group.c */
   struct event *commit;
   struct relay_promise *promised, **promised_end;
+  struct {
+    int64_t since; /* its first look, in nanoseconds; 0: none yet */
+    bool touched;  /* since the last look */
+  } group;
   bool accepted; /* something came in this turn: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
   bool settled;  /* records were, in this turn: who waits for them is to look */

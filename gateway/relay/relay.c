@@ -164,7 +164,8 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   (void)socket;
   (void)what;
   (void)malloc_trim(0); /* 64 handshakes at a time leave holes that are as large as all that is needed afterwards */
-  if (relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
+  relay_group_end(relay);
+  if (relay->fatal != STATUS_OK || relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
   watch_clock(whole);
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
