@@ -75,12 +75,18 @@ static enum diag_severity severity_of(const struct validation_walk *walk, const 
   return binding->strength <= DEF_EXTENSIBLE ? DIAG_WARNING : DIAG_INFORMATION;
 }
 
+/* What may have been meant: another code, or the same of another system. */
+static struct str hint_for(struct arena *arena, const struct def_binding *binding, struct str code) {
+  struct str near = code.len ? def_value_set_nearest(binding->members, code) : (struct str){0};
+  if (!near.len) return near;
+  if (str_eq(near, code)) return STR("; it has this code of another code system");
+  return arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(diag_value(arena, near)));
+}
+
 static void report_code(const struct validation_visit *visit, const struct def_binding *binding) {
   struct arena *arena = visit->walk->run->arena;
   struct str code = code_of(visit->node), shown = diag_value(arena, code);
-  struct str near = code.len ? def_value_set_nearest(binding->members, code) : (struct str){0};
-  struct str hint =
-      near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(diag_value(arena, near))) : (struct str){0};
+  struct str hint = hint_for(arena, binding, code);
   enum diag_severity severity = severity_of(visit->walk, binding);
   if (code.len)
     validation_report(visit->walk, severity, DIAG_CODE_NOT_IN_VALUE_SET, visit->node,

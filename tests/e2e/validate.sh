@@ -101,4 +101,13 @@ for format in text json junit github html; do
     cmp "$work/one" "$work/out" || fail "$format: $jobs threads report otherwise than one"
   done
 done
+# --- a wrong code: another is meant, or the same one of another code system
+concept() {
+  echo "{\"resourceType\":\"AllergyIntolerance\",\"patient\":{\"display\":\"p\"},\"clinicalStatus\":{\"coding\":[{\"system\":\"$1\",\"code\":\"$2\"}]}}"
+}
+concept http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical actve > "$work/slip.json"
+concept http://clinic.example/status active > "$work/elsewhere.json"
+expect 1 "$ketlink" validate "$work/slip.json" "$work/elsewhere.json"
+expect_text "$work/out" 'the code "actve" is not in the value set .*; did you mean "active"\?'
+expect_text "$work/out" 'the code "active" is not in the value set .*; it has this code of another code system'
 echo "validate: folders, lines, five formats, any number of threads"
