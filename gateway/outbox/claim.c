@@ -61,8 +61,11 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   /* asked for again it would not fit either, and nothing else of the destination could be claimed */
   bool too_large = status == STATUS_NOMEM && stored.row.id && arena_is_capped(arena);
   if (status == STATUS_INVALID || too_large) {
-    struct str reason = too_large ? STR("too-large") : STR("damaged");
-    enum status parked = park_unclaimed(outbox, turn, &stored, reason, now);
+    const char *why = too_large ? "too-large" : "damaged";
+    enum status parked = park_unclaimed(outbox, turn, &stored, str_of(why), now);
+    out->set_aside++;
+    out->set_aside_id = turn->record;
+    out->set_aside_why = why;
     return parked == STATUS_OK ? STATUS_INVALID : parked;
   }
   if (status != STATUS_OK) return status;

@@ -146,6 +146,9 @@ struct outbox_claim {
   unsigned attempts; /* before this one */
   bool unknown;      /* look on the server first */
   int64_t accepted_at;
+  size_t set_aside;  /* whatever is returned: so many before it were parked instead, the last of them this one */
+  int64_t set_aside_id;
+  const char *set_aside_why;
 };
 /* The record whose turn it is at the destination becomes `sending`, in the group: nothing may leave before
    outbox_commit. NOT_FOUND: none now. A record that does not open (bit rot, swapped rows) is parked as

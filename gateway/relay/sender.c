@@ -552,11 +552,21 @@ static struct job *new_job(struct relay_sender *sender) {
   return NULL;
 }
 
+/* What was parked at its turn has no attempt that tells of it. */
+static void note_set_aside(struct relay_sender *sender, const struct outbox_claim *claim) {
+  if (!claim->set_aside) return;
+  sender->parked += claim->set_aside;
+  RELAY_LOG(sender->relay, RELAY_ERROR, outbox_state_name(OUTBOX_PARKED), RELAY_TEXT("destination", sender->config->name),
+            RELAY_NUMBER("record", claim->set_aside_id), RELAY_TEXT("reason", str_of(claim->set_aside_why)),
+            RELAY_NUMBER("more", (int64_t)claim->set_aside - 1));
+}
+
 static enum status claim_one(struct relay_sender *sender) {
   struct job *job = new_job(sender);
   if (!job) return STATUS_NOMEM;
   enum status status = outbox_claim(sender->relay->outbox, sender->config->name, relay_now(sender->relay),
                                     job->arena, &job->claim);
+  note_set_aside(sender, &job->claim);
   if (status != STATUS_OK) {
     relay_group_touch(sender->relay);
     end_job(job);

@@ -173,6 +173,8 @@ def large(given, work):
     parked = ask(run, "queue?state=parked")["records"]
     if not run.delivered() or [row["reason"] for row in parked] != ["too-large"] * len(sizes):
         return [f"large: delivered {bed.newest(run.server)}, parked {parked}: " + (work / "log").read_text()[-2000:]]
+    if (work / "log").read_text().count("reason=too-large") != len(sizes):
+        return ["large: the log does not tell of both: " + (work / "log").read_text()[-2000:]]
     run.relay.stop()
     ini = work / "relay.ini"
     ini.write_text(ini.read_text().replace("memory-mib = 1", "memory-mib = 128"))

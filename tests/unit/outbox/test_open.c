@@ -327,6 +327,7 @@ static void damaged_and_swapped_records_are_parked(void **state) {
     store_reopen(store);
     assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
     assert_true(str_is(claim.payload, "b1")); /* the others flow */
+    assert_true(claim.set_aside == 1 && claim.set_aside_id == 1 && strcmp(claim.set_aside_why, "damaged") == 0);
     struct outbox_row row = store_row(store, 1);
     assert_int_equal(row.state, OUTBOX_PARKED);
     assert_true(str_is(row.reason, "damaged"));
