@@ -123,7 +123,8 @@ struct outbox {
   int64_t swept; /* how far the sweep of duplicate keys has come; 0: to begin anew */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
-  size_t log_pages;
+  size_t log_pages; /* that are not in the store yet */
+  bool log_empty;   /* its file; what was moved into the store leaves old pages there */
   struct outbox_walk ledger, revisions;
 };
 

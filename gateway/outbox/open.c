@@ -68,6 +68,7 @@ static int note_log(void *context, sqlite3 *db, const char *name, int pages) {
   (void)db;
   (void)name;
   outbox->log_pages = (size_t)pages;
+  outbox->log_empty = false;
   return SQLITE_OK;
 }
 

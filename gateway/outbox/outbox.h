@@ -281,7 +281,7 @@ struct outbox_swept {
    revisions, since an older one could undo a correction. Both grow with the number of resources, not of deliveries. */
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) MUST_USE;
-/* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. */
+/* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. Costs nothing when it is empty. */
 enum status outbox_idle(struct outbox *outbox) MUST_USE;
 /* A checked copy at `path` (which must not exist), sealed as the store is, made in pieces: between them the store is used
    as ever, and what is changed goes into the copy too. It is checked on a thread of its own. */

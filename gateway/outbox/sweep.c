@@ -14,13 +14,14 @@ enum status outbox_checkpoint(struct outbox *outbox, bool empty) {
     return STATUS_IO;
   }
   outbox->log_pages = 0;
+  outbox->log_empty = empty;
   return STATUS_OK;
 }
 
 enum status outbox_idle(struct outbox *outbox) {
   if (outbox->failed) return STATUS_IO;
   if (outbox->in_group) return STATUS_CONFLICT;
-  return outbox_checkpoint(outbox, true);
+  return outbox->log_empty ? STATUS_OK : outbox_checkpoint(outbox, true);
 }
 
 /* --- old rows --- */

@@ -171,7 +171,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, relay_open_records(&stats));
   relay_backup_look(whole->backup);
-  if (is_idle(relay) && stats.log_pages && outbox_idle(relay->outbox) == STATUS_IO) {
+  if (is_idle(relay) && outbox_idle(relay->outbox) == STATUS_IO) {
     relay->fatal = STATUS_IO;
     event_base_loopbreak(relay->base);
   }
