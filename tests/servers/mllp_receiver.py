@@ -31,7 +31,8 @@ class Receiver:
         self.chance, self.rate, self.lock = random.Random(seed), rate, threading.Lock()
         self.plans = collections.deque()
         self.taken, self.came = [], []          # (control, bytes): acknowledged well; all that came whole
-        self.active, self.collisions = {}, []   # patient -> control ids
+        self.active, self.collisions = {}, []   # patient -> messages under way, each as a list of its control id
+        self.mine = threading.local()           # of each connection's thread: the one that it answers, and its patient
         self.overtaken, self.connections = [], 0  # came while this receiver was at work ("works") on one of its patient
         self.working, self.works = set(), 1.0   # patients; seconds
         self.injected, self.enhanced, self.delay = collections.Counter(), enhanced, 0.0
@@ -104,17 +105,23 @@ class Receiver:
         with self.lock:
             self.came.append((control, message))
             # the same message again, while an earlier try still waits here for its answer, is one message
-            others = [active for active in self.active.get(patient, []) if active != control]
+            others = [active for active, in self.active.get(patient, []) if active != control]
             self.collisions += [(active, control) for active in others]
             self.overtaken += [control] * (patient in self.working)
-            self.active.setdefault(patient, []).append(control)
+            self.mine.patient, self.mine.message = patient, [control]
+            self.active.setdefault(patient, []).append(self.mine.message)
         try:
             if self.delay:
                 time.sleep(self.delay)
             return self.answer(connection, message, control, self.plan())
         finally:
-            with self.lock:
-                self.active[patient].remove(control)
+            self.over()
+
+    def over(self):
+        """It is under way no more; known before its answer is on the wire, after which the next one may come at once."""
+        with self.lock:
+            active = self.active[self.mine.patient]
+            active[:] = [message for message in active if message is not self.mine.message]
 
     def wait(self, connection, seconds):
         """False: the other side has given up meanwhile, and nothing is under way here any more."""
@@ -126,6 +133,8 @@ class Receiver:
 
     def say(self, connection, code, control, raw=False):
         text = b"MSH|^~\\&|EHR|HOSPITAL|ketlink||20260101000000||ACK|" + b"A" + control[:19] + b"|P|2.5.1\rMSA|" + code + b"|" + control + b"\r"
+        if [control] == self.mine.message and (code != b"CA" or not self.enhanced):
+            self.over()
         connection.sendall(text if raw else VT + text + FS + CR)
 
     def well(self, connection, message, control):
