@@ -107,25 +107,29 @@ static struct fp_list view(const struct fp_item *items, size_t count) {
   return list;
 }
 
-bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
-  *out = (struct fp_list){0};
-  if (ins->op == FP_OP_CONST) {
+/* What is there already, and is not copied. False: it has to be evaluated. */
+static bool is_there(const struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  switch (ins->op) {
+  case FP_OP_CONST:
     *out = view(&ins->literal, 1);
     return true;
-  }
-  if (ins->op == FP_OP_CONSTANTS) {
+  case FP_OP_CONSTANTS:
     *out = ins->constants->list;
     return true;
-  }
-  if (ins->op == FP_OP_THIS) {
+  case FP_OP_THIS:
     *out = view(e->scope->items, e->scope->count);
     return true;
-  }
-  if (ins->op == FP_OP_VARIABLE) {
-    if (e->run->variables) *out = e->run->variables[ins->number];
+  case FP_OP_VARIABLE:
+    *out = e->run->variables ? e->run->variables[ins->number] : (struct fp_list){0};
     return true;
+  default:
+    return false;
   }
-  return ins->exec(e, ins, out);
+}
+
+bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  *out = (struct fp_list){0};
+  return is_there(e, ins, out) || ins->exec(e, ins, out);
 }
 
 bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop) {
@@ -139,17 +143,8 @@ bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *
     out->count = found.count;
     return true;
   }
-  switch (ins->op) {
-  case FP_OP_CONST:
-  case FP_OP_CONSTANTS:
-  case FP_OP_THIS:
-  case FP_OP_VARIABLE:
-    return fp_collect(e, ins, out);
-  case FP_OP_PATH:
-    return fp_path(e, ins, out, stop);
-  default:
-    return ins->exec(e, ins, out);
-  }
+  if (is_there(e, ins, out)) return true;
+  return ins->op == FP_OP_PATH ? fp_path(e, ins, out, stop) : ins->exec(e, ins, out);
 }
 
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {

@@ -205,12 +205,11 @@ enum fp_truth fp_test_matches(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_list in;
   FP_UNINITIALIZED struct fp_item slot;
   if (!fp_collect_at(e, ins->input, &slot, &in, SIZE_MAX)) return FP_FAILED;
-  if (in.count == 0) return FP_UNKNOWN;
   if (in.count > 1) {
     fp_refuse_several(e, ins, in.count);
     return FP_FAILED;
   }
-  int found = find_match(e, ins, &in);
+  int found = in.count ? find_match(e, ins, &in) : 2;
   fp_release(e, mark);
   return found < 0 ? FP_FAILED : truths[found];
 }

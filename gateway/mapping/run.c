@@ -183,14 +183,17 @@ static void before_expression(struct fml_run *run, const struct fml_frame *frame
   run->fp.variables = frame ? frame->lists : NULL;
 }
 
+/* What an expression is evaluated on: a copy, in the caller's slot, or nothing. */
+static struct fp_list input_of(struct fp_item *slot, const struct fp_item *focus) {
+  if (!focus) return (struct fp_list){0};
+  *slot = *focus;
+  return (struct fp_list){slot, 1, 1};
+}
+
 enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                      const struct fp_item *focus, struct fp_list *out) {
   struct fp_item slot;
-  struct fp_list input = {0};
-  if (focus) {
-    slot = *focus;
-    input = (struct fp_list){&slot, 1, 1};
-  }
+  struct fp_list input = input_of(&slot, focus);
   before_expression(run, frame, expr, focus);
   enum status status = fhirpath_eval(expr->program, &run->fp, input, out);
   if (status != STATUS_INVALID) return status;
@@ -202,11 +205,7 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
 enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                          const struct fp_item *focus, struct fp_item *out, size_t *count) {
   struct fp_item slot;
-  struct fp_list input = {0};
-  if (focus) {
-    slot = *focus;
-    input = (struct fp_list){&slot, 1, 1};
-  }
+  struct fp_list input = input_of(&slot, focus);
   before_expression(run, frame, expr, focus);
   enum status status = fhirpath_one(expr->program, &run->fp, input, out, count);
   if (status == STATUS_INVALID) run->failed = true;
