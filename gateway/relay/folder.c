@@ -355,11 +355,15 @@ static void take_now(struct relay_folder *folder, struct taken *taken, int file,
 
 static void schedule(struct relay_folder *folder, long ms);
 
-static void end_filing(struct filing *filing, bool taken) {
-  struct relay_folder *folder = filing->folder;
+static void free_filing(struct filing *filing) {
   relay_task_release(&filing->task);
   arena_free(filing->arena);
   free(filing);
+}
+
+static void end_filing(struct filing *filing, bool taken) {
+  struct relay_folder *folder = filing->folder;
+  free_filing(filing);
   folder->filing = NULL;
   schedule(folder, taken && !folder->stuck ? 0 : SCAN_MS);
 }
@@ -663,8 +667,7 @@ void relay_folder_close(struct relay_folder *folder) {
   if (!folder) return;
   if (folder->filing) { /* the disk failed before a piece was durable */
     free(folder->filing->taken);
-    arena_free(folder->filing->arena);
-    free(folder->filing);
+    free_filing(folder->filing);
   }
   if (folder->scan) event_free(folder->scan);
   close_descriptors(folder);
