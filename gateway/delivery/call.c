@@ -185,7 +185,7 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
   }
   out->reason = delivery_reason_of(call, code, out->status);
   enum delivery_body shape =
-      out->complete ? delivery_body_shape(out->content_type, out->body) : DELIVERY_BODY_TRUNCATED;
+      out->complete ? delivery_body_shape(out->content_type, out->body, arena, &out->root) : DELIVERY_BODY_TRUNCATED;
   out->verdict = delivery_classify(out->phase, out->complete ? out->status : 0, shape, safe);
   out->as_status = delivery_status_of(out->phase, out->status, out->verdict);
   explain_refusal(call, out);

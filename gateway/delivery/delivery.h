@@ -12,6 +12,7 @@
 #define KETLINK_DELIVERY_DELIVERY_H
 
 #include "base/base.h"
+#include "tree/tree.h"
 
 /* Which phase a failure happened in: before the request could leave nothing was sent. */
 enum delivery_phase {
@@ -119,6 +120,7 @@ struct delivery_answer {
   bool complete;             /* a whole HTTP answer was read */
   long status;               /* HTTP status, 0 if none */
   struct str body, content_type, location, etag;
+  struct tree_node *root; /* the body as it was read; NULL: it does not say that it is JSON, or is none */
   int64_t retry_after_ms; /* -1: not given; clamped to 1 s … 1 h */
   int64_t server_ms;      /* Date header; 0: none */
   enum delivery_ack ack;  /* MLLP */
@@ -151,10 +153,10 @@ struct delivery_entry {
   struct str outcome;  /* short text of an OperationOutcome's issue codes, no diagnostics; empty if none */
   enum delivery_verdict verdict;
 };
-/* Exactly `expected` entries in the order of the request, resourceType Bundle, type transaction-response or
-   batch-response. NULL, or what is wrong with it: the outcome is then unknown. */
-const char *delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
-                                   struct delivery_entry *entries) MUST_USE;
+/* Of the answer's root: exactly `expected` entries in the order of the request, resourceType Bundle, type
+ * transaction-response or batch-response. NULL, or what is wrong with it: the outcome is then unknown. */
+const char *delivery_read_response(const struct tree_node *root, struct str base, size_t expected,
+                                   struct arena *arena, struct delivery_entry *entries) MUST_USE;
 /* Characters of a FHIR id only: it becomes part of later requests. */
 bool delivery_is_id(struct str text);
 /* The same for a request of one resource: its place by Location or Content-Location, else by the resource

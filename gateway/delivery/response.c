@@ -1,16 +1,19 @@
 /* response.c - a server's answer: its shape, a transaction response entry by entry, an outcome in a few
  * words. */
 #include <ctype.h>
-#include <jansson.h>
 #include "delivery/internal.h"
 
 enum { ISSUES_SHOWN = 5 };
 
-static json_t *parse(struct str body) {
-  /* jansson takes a NUL after a number: refuse NUL ourselves. Server answers carry no numbers that we pass
-   * on. */
-  if (body.len == 0 || memchr(body.ptr, 0, body.len)) return NULL;
-  return json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
+struct tree_node *delivery_body_read(struct str body, struct arena *arena) {
+  struct arena_mark mark = arena_mark(arena);
+  struct diag_list ignored;
+  struct source source = source_make(STR("answer"), body);
+  struct tree_node *root = NULL;
+  diag_list_init(&ignored, arena);
+  if (tree_read_json(&source, NULL, arena, &ignored, &root) == STATUS_OK) return root;
+  arena_rewind(arena, mark);
+  return NULL;
 }
 
 static bool is_json_type(struct str type) {
@@ -20,32 +23,50 @@ static bool is_json_type(struct str type) {
          str_is(media, "application/json+fhir");
 }
 
-enum delivery_body delivery_body_shape(struct str content_type, struct str body) {
-  if (str_trim(body).len == 0) return DELIVERY_BODY_EMPTY;
-  if (!is_json_type(content_type)) return DELIVERY_BODY_OTHER;
-  json_t *root = parse(body);
-  if (!root) return DELIVERY_BODY_TRUNCATED;
-  bool fhir = json_is_string(json_object_get(root, "resourceType"));
-  json_decref(root);
-  return fhir ? DELIVERY_BODY_FHIR : DELIVERY_BODY_OTHER;
+/* --- members of what was read: an array where none belongs is as good as nothing --- */
+
+static const struct tree_node *member(const struct tree_node *object, const char *name) {
+  const struct tree_node *found = object ? tree_find(object, name) : NULL;
+  return found && !(found->flags & TREE_IN_ARRAY) ? found : NULL;
 }
 
-static struct str json_str(const json_t *value) {
-  return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)}
-                               : (struct str){0};
+static struct str text_of(const struct tree_node *object, const char *name) {
+  const struct tree_node *found = member(object, name);
+  return found && found->kind == TREE_STRING ? found->text : (struct str){0};
+}
+
+static const struct tree_node *first_item(const struct tree_node *object, const char *name) {
+  const struct tree_node *found = object ? tree_find(object, name) : NULL;
+  return found && found->flags & TREE_IN_ARRAY ? found : NULL;
+}
+
+static size_t count_items(const struct tree_node *item) {
+  size_t count = 0;
+  for (; item; item = tree_next_same(item))
+    count++;
+  return count;
+}
+
+enum delivery_body delivery_body_shape(struct str content_type, struct str body, struct arena *arena,
+                                       struct tree_node **root) {
+  *root = NULL;
+  if (str_trim(body).len == 0) return DELIVERY_BODY_EMPTY;
+  if (!is_json_type(content_type)) return DELIVERY_BODY_OTHER;
+  *root = delivery_body_read(body, arena);
+  if (!*root) return DELIVERY_BODY_TRUNCATED;
+  const struct tree_node *type = member(*root, "resourceType");
+  return type && type->kind == TREE_STRING ? DELIVERY_BODY_FHIR : DELIVERY_BODY_OTHER;
 }
 
 /* Codes only: diagnostics may repeat a patient's data. */
-static void add_issues(const json_t *outcome, struct buf *out) {
-  const json_t *issues = json_object_get(outcome, "issue");
-  size_t count = json_array_size(issues);
-  for (size_t i = 0; i < count && i < ISSUES_SHOWN; i++) {
-    const json_t *issue = json_array_get(issues, i);
-    const json_t *expression = json_array_get(json_object_get(issue, "expression"), 0);
-    buf_printf(out, "%s%.*s %.*s", i ? "; " : "", STR_ARG(json_str(json_object_get(issue, "severity"))),
-               STR_ARG(json_str(json_object_get(issue, "code"))));
-    if (json_is_string(expression) && json_str(expression).len <= 200)
-      buf_printf(out, " at %.*s", STR_ARG(json_str(expression)));
+static void add_issues(const struct tree_node *outcome, struct buf *out) {
+  const struct tree_node *issue = first_item(outcome, "issue");
+  size_t count = count_items(issue);
+  for (size_t i = 0; i < count && i < ISSUES_SHOWN; i++, issue = tree_next_same(issue)) {
+    const struct tree_node *expression = first_item(issue, "expression");
+    buf_printf(out, "%s%.*s %.*s", i ? "; " : "", STR_ARG(text_of(issue, "severity")), STR_ARG(text_of(issue, "code")));
+    if (expression && expression->kind == TREE_STRING && expression->text.len <= 200)
+      buf_printf(out, " at %.*s", STR_ARG(expression->text));
   }
   if (count > ISSUES_SHOWN) buf_printf(out, "; and %zu more", count - ISSUES_SHOWN);
 }
@@ -59,10 +80,10 @@ static struct str printable(const struct buf *text, struct arena *arena) {
   return copy;
 }
 
-static struct str outcome_text(const json_t *outcome, struct arena *arena) {
+static struct str outcome_text(const struct tree_node *outcome, struct arena *arena) {
   struct buf text;
   struct str result = {0};
-  if (!str_is(json_str(json_object_get(outcome, "resourceType")), "OperationOutcome")) return result;
+  if (!str_is(text_of(outcome, "resourceType"), "OperationOutcome")) return result;
   buf_init(&text, 4096);
   add_issues(outcome, &text);
   if (text.error == STATUS_OK && text.len) result = printable(&text, arena);
@@ -71,10 +92,8 @@ static struct str outcome_text(const json_t *outcome, struct arena *arena) {
 }
 
 struct str delivery_outcome_text(struct str body, struct arena *arena) {
-  json_t *root = parse(body);
-  struct str text = root ? outcome_text(root, arena) : (struct str){0};
-  json_decref(root);
-  return text;
+  const struct tree_node *root = delivery_body_read(body, arena);
+  return root ? outcome_text(root, arena) : (struct str){0};
 }
 
 /* "201" and "201 Created" alike: the first three digits. */
@@ -112,8 +131,7 @@ static void split_location(struct str location, struct str base, struct arena *a
     id = last_segment(&location);
     before = last_segment(&location);
   }
-  if (delivery_is_id(id) && delivery_is_id(before))
-    entry->location = arena_printf(arena, "%.*s/%.*s", STR_ARG(before), STR_ARG(id));
+  if (delivery_is_id(id) && delivery_is_id(before)) entry->location = arena_join(arena, before, '/', id);
 }
 
 /* W/"3" -> 3 */
@@ -123,60 +141,53 @@ static struct str etag_version(struct str etag) {
   return close == SIZE_MAX ? (struct str){0} : str_slice(etag, open + 1, close);
 }
 
-static void read_entry(const json_t *item, struct str base, struct arena *arena,
+static void read_entry(const struct tree_node *item, struct str base, struct arena *arena,
                        struct delivery_entry *entry) {
-  const json_t *response = json_object_get(item, "response");
-  const json_t *outcome = json_object_get(response, "outcome");
-  *entry = (struct delivery_entry){.status = entry_status(json_str(json_object_get(response, "status")))};
-  split_location(json_str(json_object_get(response, "location")), base, arena, entry);
+  const struct tree_node *response = member(item, "response");
+  const struct tree_node *outcome = member(response, "outcome");
+  *entry = (struct delivery_entry){.status = entry_status(text_of(response, "status"))};
+  split_location(text_of(response, "location"), base, arena, entry);
   if (!entry->version.len) {
-    struct str version = etag_version(json_str(json_object_get(response, "etag")));
+    struct str version = etag_version(text_of(response, "etag"));
     if (delivery_is_id(version)) entry->version = arena_str(arena, version);
   }
   if (outcome) entry->outcome = outcome_text(outcome, arena);
   entry->verdict = delivery_classify(DELIVERY_ANSWER, entry->status, DELIVERY_BODY_FHIR, true);
 }
 
-static const char *fault_of(const json_t *root, size_t expected) {
-  struct str type = json_str(json_object_get(root, "type"));
+static const char *fault_of(const struct tree_node *root, size_t expected) {
+  struct str type = text_of(root, "type");
   if (!root) return "the answer is not JSON";
-  if (!str_is(json_str(json_object_get(root, "resourceType")), "Bundle")) return "the answer is not a Bundle";
+  if (!str_is(text_of(root, "resourceType"), "Bundle")) return "the answer is not a Bundle";
   if (!str_is(type, "transaction-response") && !str_is(type, "batch-response"))
     return "the answer is not a transaction-response or batch-response";
-  if (json_array_size(json_object_get(root, "entry")) != expected)
+  if (count_items(first_item(root, "entry")) != expected)
     return "the answer does not have one entry for each that was sent";
   return NULL;
 }
 
-const char *delivery_read_response(struct str body, struct str base, size_t expected, struct arena *arena,
-                                   struct delivery_entry *entries) {
-  json_t *root = parse(body);
-  const json_t *items = json_object_get(root, "entry");
+const char *delivery_read_response(const struct tree_node *root, struct str base, size_t expected,
+                                   struct arena *arena, struct delivery_entry *entries) {
   const char *fault = fault_of(root, expected);
-  for (size_t i = 0; !fault && i < expected; i++) {
-    read_entry(json_array_get(items, i), base, arena, &entries[i]);
+  const struct tree_node *item = fault ? NULL : first_item(root, "entry");
+  for (size_t i = 0; !fault && i < expected; i++, item = tree_next_same(item)) {
+    read_entry(item, base, arena, &entries[i]);
     if (entries[i].status == 0) fault = "an entry of the answer has no status";
   }
-  json_decref(root);
   return fault;
 }
 
 /* Type/id of the resource that the server sent back, although it was asked not to. */
-static struct str body_location(struct str body, struct arena *arena) {
-  json_t *root = parse(body);
-  struct str type = json_str(json_object_get(root, "resourceType"));
-  struct str id = json_str(json_object_get(root, "id"));
-  struct str location = {0};
-  if (delivery_is_id(type) && delivery_is_id(id)) location = arena_printf(arena, "%.*s/%.*s", STR_ARG(type), STR_ARG(id));
-  json_decref(root);
-  return location;
+static struct str body_location(const struct tree_node *root, struct arena *arena) {
+  struct str type = text_of(root, "resourceType"), id = text_of(root, "id");
+  return delivery_is_id(type) && delivery_is_id(id) ? arena_join(arena, type, '/', id) : (struct str){0};
 }
 
 void delivery_read_single(const struct delivery_answer *answer, struct str base, struct str path,
                           struct arena *arena, struct delivery_entry *out) {
   *out = (struct delivery_entry){.status = answer->status, .verdict = answer->verdict};
   split_location(answer->location, base, arena, out);
-  if (!out->location.len) out->location = body_location(answer->body, arena);
+  if (!out->location.len) out->location = body_location(answer->root, arena);
   if (!out->location.len) split_location(path, base, arena, out);
   if (!out->version.len) {
     struct str version = etag_version(answer->etag);

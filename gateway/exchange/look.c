@@ -26,17 +26,13 @@ enum status exchange_get(struct exchange_job *job, struct str path, struct deliv
 }
 
 /* A server's resource, bound. NULL: it cannot be read. */
-static struct tree_node *read_body(struct exchange_job *job, struct str body) {
+static struct tree_node *bind(struct exchange_job *job, const struct delivery_answer *answer) {
   struct diag_list ignored;
-  struct source *source = ARENA_ARRAY(job->arena, struct source, 1);
-  struct tree_node *root = NULL;
-  if (!source || !body.len) return NULL;
-  *source = source_make(job->destination->name, body);
+  struct source source = source_make(job->destination->name, answer->body);
   diag_list_init(&ignored, job->arena);
-  if (tree_read_json(source, NULL, job->arena, &ignored, &root) != STATUS_OK) return NULL;
-  if (definitions_bind(job->bundle->definitions, NULL, root, source, job->arena, &ignored) != STATUS_OK)
+  if (!answer->root || definitions_bind(job->bundle->definitions, NULL, answer->root, &source, job->arena, &ignored) != STATUS_OK)
     return NULL;
-  return root;
+  return answer->root;
 }
 
 static bool has_pair(const struct tree_node *first, struct str system, const char *name, struct str value) {
@@ -97,7 +93,7 @@ static enum status search_once(struct exchange_job *job, size_t index, const str
   enum status status = exchange_get(job, search->url, &answer);
   if (status != STATUS_OK) return status;
   if (answer.verdict != DELIVERY_DONE) return exchange_failure(job, &answer);
-  const struct tree_node *bundle = read_body(job, answer.body);
+  const struct tree_node *bundle = bind(job, &answer);
   if (!bundle || !str_is(tree_text(bundle, "resourceType"), "Bundle"))
     return complain(job, index, DIAG_DELIVERY_RESPONSE, "the answer to a search is not a Bundle");
   sort_out(search, job->plan.entries[index].type, bundle, &found);
@@ -116,7 +112,7 @@ static enum status read_known(struct exchange_job *job, size_t index) {
   if (status != STATUS_OK) return status;
   if (answer.status == 404 || answer.status == 410) return STATUS_OK;
   if (answer.verdict != DELIVERY_DONE) return exchange_failure(job, &answer);
-  const struct tree_node *resource = read_body(job, answer.body);
+  const struct tree_node *resource = bind(job, &answer);
   if (!resource || !str_eq(tree_text(resource, "resourceType"), job->plan.entries[index].type))
     return complain(job, index, DIAG_DELIVERY_RESPONSE, "the server's answer to a read is another resource");
   return take(job, index, resource, true);

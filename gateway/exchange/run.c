@@ -52,7 +52,7 @@ static enum status read_answer(struct exchange_job *job, const size_t *sent, siz
   struct delivery_entry *entries = ARENA_ARRAY(job->arena, struct delivery_entry, count + 1);
   if (!entries) return STATUS_NOMEM;
   trial->fault =
-      delivery_read_response(trial->answer.body, job->destination->base, count, job->arena, entries);
+      delivery_read_response(trial->answer.root, job->destination->base, count, job->arena, entries);
   for (size_t i = 0; i < count && !trial->fault; i++)
     if (!fits(&job->plan.entries[sent[i]], &entries[i]))
       trial->fault = "an entry of the answer names another resource type than was sent";

@@ -27,8 +27,14 @@ static int teardown(void **state) {
   return 0;
 }
 
+static struct tree_node *read_tree(const char *body) {
+  struct source source = source_make(STR("answer"), str_of(body));
+  struct tree_node *root = NULL;
+  return tree_read_json(&source, NULL, arena, &diags, &root) == STATUS_OK ? root : NULL;
+}
+
 static enum status read_body(const char *body, size_t expected, struct delivery_entry *entries) {
-  return delivery_read_response(str_of(body), BASE, expected, arena, entries) ? STATUS_INVALID : STATUS_OK;
+  return delivery_read_response(read_tree(body), BASE, expected, arena, entries) ? STATUS_INVALID : STATUS_OK;
 }
 
 #define assert_str(expected, got) assert_true(str_is((got), (expected)))
@@ -80,9 +86,21 @@ static void test_not_an_answer(void **state) {
       HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":{\"status\":\"201\"}},{\"response\":{"
            "\"status\":\"201\"}}" TAIL,
       HEAD "{\"response\":{\"status\":\"201\"}},{}" TAIL,
+      HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":[{\"status\":\"201\"}]}" TAIL,
+      HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":{\"status\":201}}" TAIL,
+      HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":{\"status\":\"201\",\"status\":\"201\"}}" TAIL,
       HEAD "{\"response\":{\"status\":\"201\"}},{\"response\":{\"status\":\"2x1\"}}" TAIL};
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
     assert_int_equal(STATUS_INVALID, read_body(bodies[i], 2, e));
+}
+
+/* One entry that stands where a list belongs is no list of one. */
+static void test_no_list(void **state) {
+  (void)state;
+  struct delivery_entry e[1];
+  assert_int_equal(STATUS_INVALID, read_body("{\"resourceType\":\"Bundle\",\"type\":\"batch-response\",\"entry\":"
+                                             "{\"response\":{\"status\":\"201\"}}}",
+                                             1, e));
 }
 
 static void test_outcome_text_is_printable(void **state) {
@@ -102,7 +120,7 @@ static void test_single(void **state) {
   assert_str("Observation/9", e.location);
   assert_str("4", e.version);
   answer = (struct delivery_answer){.status = 200, .verdict = DELIVERY_DONE, .etag = STR("W/\"3\"")};
-  answer.body = STR("{\"resourceType\":\"Observation\",\"id\":\"8\"}");
+  answer.root = read_tree("{\"resourceType\":\"Observation\",\"id\":\"8\"}");
   delivery_read_single(&answer, BASE, STR("Observation?identifier=x"), arena, &e);
   assert_str("Observation/8", e.location);
   assert_str("3", e.version);
@@ -120,6 +138,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_locations, setup, teardown),
       cmocka_unit_test_setup_teardown(test_entry_refused_inside_success, setup, teardown),
       cmocka_unit_test_setup_teardown(test_not_an_answer, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_no_list, setup, teardown),
       cmocka_unit_test_setup_teardown(test_outcome_text_is_printable, setup, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
