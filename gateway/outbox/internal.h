@@ -57,14 +57,21 @@ struct outbox_tally {
   size_t used;
 };
 
-/* A place of the ledger that was asked for lately: a clinic's organization, staff and devices are asked for with every
-   record. By the first byte of the mark; len 0: none. */
-enum { LEDGER_KEPT = 256, LEDGER_TEXT_BYTES = 232 };
+/* A place of the ledger that was asked for lately, by a hash of its identifier; len 0: none. */
+enum { LEDGER_KEPT = 256, LEDGER_TEXT_BYTES = 232, LEDGER_NAME_BYTES = 64 };
 struct outbox_kept {
   int64_t destination;
-  unsigned char mark[MARK_BYTES];
+  size_t identifier_len, len;
+  char identifier[LEDGER_NAME_BYTES], text[LEDGER_TEXT_BYTES];
+};
+
+/* The family of places that was asked for last. */
+struct outbox_family {
+  bool known; /* its text is kept */
   size_t len;
-  char text[LEDGER_TEXT_BYTES];
+  char text[LEDGER_NAME_BYTES];
+  unsigned char mark[MARK_BYTES]; /* of which the beginning counts */
+  int64_t empty_at; /* a destination that has none of it; 0: not asked */
 };
 
 /* What a group changes in memory: copied back when it is given up. */
@@ -120,12 +127,14 @@ struct outbox {
   struct outbox_memory now, committed;
   struct outbox_known known[DESTINATIONS_MAX];
   struct outbox_kept kept[LEDGER_KEPT];
+  struct outbox_family family;
+  bool old_places; /* the ledger has some as schema 4 had them */
   int64_t swept; /* how far the sweep of duplicate keys has come; 0: to begin anew */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
   bool log_empty;   /* its file; what was moved into the store leaves old pages there */
-  struct outbox_walk ledger, revisions;
+  struct outbox_walk ledger, old_ledger, revisions;
 };
 
 /* --- group.c: statements and groups --- */
@@ -154,7 +163,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 4, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 5, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -264,6 +273,8 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
                           const struct outbox_change *change) MUST_USE;
 
 /* --- ledger.c --- */
+/* Whether there are places that schema 4 wrote. */
+enum status outbox_ledger_load(struct outbox *outbox) MUST_USE;
 /* A group was given up, or the store is closed. */
 void outbox_ledger_forget(struct outbox *outbox);
 

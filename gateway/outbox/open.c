@@ -219,6 +219,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_data_keys_load(outbox, params->keys, diags);
   if (status == STATUS_OK) status = outbox_audit_load(outbox);
   if (status == STATUS_OK) status = outbox_keys_audit(outbox);
+  if (status == STATUS_OK) status = outbox_ledger_load(outbox);
   if (status == STATUS_OK) status = outbox_tally_load(outbox);
   if (status == STATUS_OK) status = recover(outbox);
   if (status == STATUS_OK) status = next_generation(outbox);

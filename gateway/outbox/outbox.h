@@ -172,17 +172,21 @@ struct outbox_outcome {
 enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
                           int64_t now) MUST_USE;
 
-/* --- ledger: identifier -> what the server calls it --- */
+/* --- ledger: identifier -> what the server calls it ---
+ *
+ * With an identifier goes the record key of which it is made ("S-000412/doses/A1"): places whose keys are alike up to and with
+ * the first part that has a digit stand side by side, so that those of a record are read and written together. The same
+ * identifier always goes with the same key. */
 
 struct outbox_place {
   struct str location; /* "Type/id" */
   struct str etag;     /* or version */
   struct str digest;   /* of what was sent, as the caller makes it: the same need not be sent again */
 };
-enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str identifier,
+enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
                               const struct outbox_place *place, int64_t now) MUST_USE;
 /* NOT_FOUND. */
-enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str identifier,
+enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
                               struct arena *arena, struct outbox_place *out) MUST_USE;
 
 /* --- looking and deciding --- */

@@ -62,7 +62,11 @@ static const char *const steps[OUTBOX_SCHEMA] = {
        accepted */
     "ALTER TABLE record ADD COLUMN payload_salt BLOB;",
     /* 4: what is left of the events that were exported; `record`: the highest number of a record then */
-    "CREATE TABLE anchor(number INTEGER PRIMARY KEY, chain BLOB NOT NULL, record INTEGER NOT NULL, seal BLOB NOT NULL) STRICT;"};
+    "CREATE TABLE anchor(number INTEGER PRIMARY KEY, chain BLOB NOT NULL, record INTEGER NOT NULL, seal BLOB NOT NULL) STRICT;",
+    /* 5: places stand by family (ledger.c). Of what there is nobody knows the family: it moves when it is written again */
+    "ALTER TABLE ledger RENAME TO ledger_old;"
+    "CREATE TABLE ledger(destination INTEGER NOT NULL, mark BLOB NOT NULL, sealed BLOB NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

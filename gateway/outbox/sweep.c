@@ -130,6 +130,8 @@ static enum status count_some(struct outbox *outbox, struct outbox_walk *walk, e
 
 static enum status count_what_stays(struct outbox *outbox, size_t rows) {
   enum status status = count_some(outbox, &outbox->ledger, STATEMENT_LEDGER_STEP, STATEMENT_LEDGER_REST, rows);
+  if (status == STATUS_OK && outbox->old_places)
+    status = count_some(outbox, &outbox->old_ledger, STATEMENT_LEDGER_OLD_STEP, STATEMENT_LEDGER_OLD_REST, rows);
   if (status != STATUS_OK) return status;
   return count_some(outbox, &outbox->revisions, STATEMENT_REVISION_STEP, STATEMENT_REVISION_REST, rows);
 }
@@ -179,7 +181,7 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .free_bytes = outbox_place_free(outbox->folder),
                                .generation = outbox->generation,
                                .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
-                               .ledger = outbox->ledger.counted,
+                               .ledger = outbox->ledger.counted + outbox->old_ledger.counted,
                                .subjects = outbox->revisions.counted,
                                .bytes = bytes_of(outbox->path)};
   enum status status = STATUS_OK;

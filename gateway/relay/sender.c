@@ -184,7 +184,7 @@ static enum status look_up(struct job *job, struct exchange_job *exchange, size_
   struct outbox_place place = {0};
   struct str digest = {0};
   *known = false;
-  enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name,
+  enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
   if (!entry->mentioned) status = digest_of(entry->entry, job->arena, &digest);
@@ -226,8 +226,8 @@ static enum status remember(struct job *job, const struct exchange_job *exchange
     if (item->state != EXCHANGE_STORED || !place.location.len || item->kept == EXCHANGE_DISCARDED) continue;
     status = digest_of(exchange->plan.entries[i].entry, job->arena, &place.digest);
     if (status == STATUS_OK)
-      status = outbox_ledger_put(outbox, job->sender->config->name, exchange->plan.entries[i].full_url,
-                                 &place, relay_now(job->sender->relay));
+      status = outbox_ledger_put(outbox, job->sender->config->name, exchange->plan.entries[i].key,
+                                 exchange->plan.entries[i].full_url, &place, relay_now(job->sender->relay));
   }
   return status;
 }

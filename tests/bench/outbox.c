@@ -155,8 +155,10 @@ static struct rate accept_many(struct bench *bench, int count, int group) {
   return end(from, count);
 }
 
+static void send_places(struct bench *bench, int record);
+
 /* Groups of claims, committed before anything would be sent, then of outcomes. */
-static struct rate pass_on(struct bench *bench, int count) {
+static struct rate pass_on(struct bench *bench, int count, bool with_places) {
   struct outbox_claim claims[GROUP];
   struct outbox_outcome done = {.state = OUTBOX_DONE, .reason = STR("http-200"), .http_status = 200};
   int passed = 0;
@@ -168,12 +170,50 @@ static struct rate pass_on(struct bench *bench, int count) {
            outbox_claim(bench->outbox, STR("ehr"), 2, bench->arena, &claims[taken]) == STATUS_OK)
       taken++;
     if (!taken || outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_claim");
+    for (int i = 0; with_places && i < taken; i++)
+      send_places(bench, (int)claims[i].id);
     for (int i = 0; i < taken; i++)
       if (outbox_finish(bench->outbox, claims[i].id, &done, 2) != STATUS_OK) give_up("outbox_finish");
     passed += taken;
   }
   if (outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
   return end(from, passed);
+}
+
+/* --- with the ledger, as the relay delivers --- */
+
+enum { PLACES = 7 };
+
+/* Of the resources of a record: two that all have in common, its patient, and what is of the session alone. */
+static void name_place(int record, int at, char key[64], char identifier[64]) {
+  static const char *const parts[PLACES] = {"clinic/riverside", "staff/1987654328", "", "session", "diagnoses/D1", "doses/A1", "vitals/V1/hr"};
+  uint64_t number = (uint64_t)(at < 2 ? at : record * PLACES + at) * 0x9E3779B97F4A7C15u;
+  if (at < 2)
+    snprintf(key, 64, "%s", parts[at]);
+  else if (at == 2)
+    snprintf(key, 64, "patient/MRN-%d", record);
+  else
+    snprintf(key, 64, "S-%09d/%s", record, parts[at]);
+  snprintf(identifier, 64, "urn:uuid:%016llx-%019llu", (unsigned long long)number, (unsigned long long)number >> 1);
+}
+
+/* What is not known to be there is sent, and then known. */
+static void send_places(struct bench *bench, int record) {
+  static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  struct outbox_place known[PLACES] = {{{0}}};
+  char key[64], identifier[64], location[96];
+  for (int i = 0; i < PLACES; i++) {
+    name_place(record, i, key, identifier);
+    enum status status = outbox_ledger_get(bench->outbox, STR("ehr"), str_of(key), str_of(identifier), bench->arena, &known[i]);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) give_up("outbox_ledger_get");
+  }
+  for (int i = 0; i < PLACES; i++) {
+    if (known[i].location.len) continue;
+    name_place(record, i, key, identifier);
+    snprintf(location, sizeof location, "Observation/%s", identifier + 9);
+    struct outbox_place place = {.location = str_of(location), .etag = STR("1"), .digest = str_of(digest)};
+    if (outbox_ledger_put(bench->outbox, STR("ehr"), str_of(key), str_of(identifier), &place, 2) != STATUS_OK) give_up("outbox_ledger_put");
+  }
 }
 
 static double reopen_ms(struct bench *bench) {
@@ -209,8 +249,12 @@ int main(int count, char **arguments) {
   show("ours", accept_many(&bench, records, GROUP));
   show("sqlite", alone_grouped);
   printf(" group=%d\nbench outbox-pass-on", GROUP);
-  show("ours", pass_on(&bench, records * 2));
+  show("ours", pass_on(&bench, records * 2, false));
   printf(" group=%d\n", GROUP);
+  accept_many(&bench, records, GROUP);
+  printf("bench outbox-deliver");
+  show("ours", pass_on(&bench, records, true));
+  printf(" places=%d group=%d\n", PLACES, GROUP);
   if (queued) {
     double filled = accept_many(&bench, queued, GROUP).per_second, reopened = reopen_ms(&bench);
     printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled,

@@ -399,9 +399,18 @@ static void a_group_given_up_leaves_nothing(void **state) {
 
 /* --- ledger, entries, listing --- */
 
+/* Some are alone in their family, some are not. */
+static struct str key_of(const char *identifier) {
+  return identifier[strlen(identifier) - 1] % 2 ? STR("S-1/doses") : str_of(identifier);
+}
+
+static enum status put_place(struct store *store, const char *identifier, const struct outbox_place *place) {
+  return outbox_ledger_put(store->outbox, STR("ehr"), key_of(identifier), str_of(identifier), place, 1);
+}
+
 static void expect_place(struct store *store, const char *identifier, const char *location) {
   struct outbox_place got;
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), str_of(identifier), store->arena, &got),
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), key_of(identifier), str_of(identifier), store->arena, &got),
                    location ? STATUS_OK : STATUS_NOT_FOUND);
   if (location) assert_true(str_is(got.location, location));
 }
@@ -416,7 +425,7 @@ static void the_ledger_tells_what_the_store_holds(void **state) {
       snprintf(name, sizeof name, "id-%d", i);
       snprintf(location, sizeof location, "Patient/%0*d", i % 300, i + round);
       struct outbox_place place = {.location = str_of(location), .digest = STR("d")};
-      assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), str_of(name), &place, 1), STATUS_OK);
+      assert_int_equal(put_place(store, name, &place), STATUS_OK);
     }
     for (int i = 0; i < 2 * PLACES; i++) {
       snprintf(name, sizeof name, "id-%d", i % PLACES);
@@ -427,8 +436,8 @@ static void the_ledger_tells_what_the_store_holds(void **state) {
   }
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   struct outbox_place other = {.location = STR("Patient/other"), .digest = STR("d")};
-  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-7"), &other, 1), STATUS_OK);
-  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-new"), &other, 1), STATUS_OK);
+  assert_int_equal(put_place(store, "id-7", &other), STATUS_OK);
+  assert_int_equal(put_place(store, "id-new", &other), STATUS_OK);
   expect_place(store, "id-7", "Patient/other");
   expect_place(store, "id-new", "Patient/other");
   outbox_abandon(store->outbox);
@@ -437,19 +446,62 @@ static void the_ledger_tells_what_the_store_holds(void **state) {
 }
 
 static void the_ledger_remembers_places(void **state) {
+  static const char hex[] = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
+  static const char *const digests[] = {"abc", "", hex, hex + 1, "00112233445566778899AABBCCDDEEFF0123456789abcdef0123456789abcdef",
+                                        "32 bytes that are not of a digest"};
   struct store *store = *state;
-  struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("2"), .digest = STR("abc")}, got;
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got),
-                   STATUS_NOT_FOUND);
-  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 1), STATUS_OK);
-  place.etag = STR("3");
-  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("id-1"), &place, 2), STATUS_OK);
-  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
-  store_reopen(store);
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-1"), store->arena, &got), STATUS_OK);
-  assert_true(str_is(got.location, "Patient/17") && str_is(got.etag, "3") && str_is(got.digest, "abc"));
-  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("id-2"), store->arena, &got),
-                   STATUS_NOT_FOUND);
+  struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("2")}, got;
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("k"), STR("id-1"), store->arena, &got), STATUS_NOT_FOUND);
+  for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++) {
+    assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("k"), STR("id-1"), &place, 1), STATUS_OK);
+    place.etag = STR("3");
+    place.digest = str_of(digests[i]);
+    assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("k"), STR("id-1"), &place, 2), STATUS_OK);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    store_reopen(store);
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("k"), STR("id-1"), store->arena, &got), STATUS_OK);
+    assert_true(str_is(got.location, "Patient/17") && str_is(got.etag, "3") && str_is(got.digest, digests[i]));
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("k"), STR("id-2"), store->arena, &got), STATUS_NOT_FOUND);
+  }
+}
+
+/* What was said of none of a family holds until something of it is put, at that destination, and again when it was given up. */
+static void a_family_of_places_is_asked_for_once(void **state) {
+  static const struct {
+    const char *put, *ask;
+    bool alike; /* else the second is asked for elsewhere, and not there */
+  } cases[] = {{"S-1/doses/A1", "S-1", true},
+               {"S-1/doses/A1", "S-10", false},
+               {"S-1", "S-1/vitals/V1/hr", true},
+               {"patient/MRN-1", "patient/MRN-2", false},
+               {"patient/X/7/coverage", "patient/X/7", true},
+               {"clinic/riverside", "clinic/lakeside", false},
+               {"/", "", false},
+               {"", "", true}};
+  struct outbox_place place = {.location = STR("Patient/17")}, got;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    void *fresh = NULL;
+    assert_int_equal(store_setup(&fresh), 0);
+    struct store *store = fresh;
+    store_put(store, "ehr", "p", "a1");
+    store_put(store, "other", "p", "a1");
+    struct str put = str_of(cases[i].put), ask = str_of(cases[i].ask);
+    for (int again = 0; again < 2; again++) {
+      assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), put, STR("id"), store->arena, &got), STATUS_NOT_FOUND);
+      assert_int_equal(outbox_ledger_put(store->outbox, STR("other"), put, STR("id"), &place, 1), STATUS_OK);
+      assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), put, STR("id"), store->arena, &got), STATUS_NOT_FOUND);
+      assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), put, STR("id"), &place, 1), STATUS_OK);
+      if (!again) outbox_abandon(store->outbox);
+    }
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    store_reopen(store);
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), ask, STR("id"), store->arena, &got),
+                     cases[i].alike ? STATUS_OK : STATUS_NOT_FOUND);
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), ask, STR("ie"), store->arena, &got), STATUS_NOT_FOUND);
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), put, STR("id"), store->arena, &got), STATUS_OK);
+    assert_int_equal(store_teardown(&fresh), 0);
+  }
+  (void)state;
 }
 
 static void records_are_listed_by_state_and_page(void **state) {
@@ -619,7 +671,7 @@ static void what_stays_is_counted(void **state) {
   for (int i = 0; i < PLACES; i++) {
     struct outbox_place place = {.location = STR("Patient/1")};
     struct str name = arena_printf(store->arena, "%d", i);
-    assert_int_equal(outbox_ledger_put(store->outbox, i % 2 ? STR("ehr") : STR("archive"), name, &place, 1), STATUS_OK);
+    assert_int_equal(outbox_ledger_put(store->outbox, i % 2 ? STR("ehr") : STR("archive"), name, name, &place, 1), STATUS_OK);
   }
   put_revision(store, "p", 1);
   for (size_t b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
@@ -773,6 +825,7 @@ int main(void) {
       CASE(a_group_given_up_leaves_nothing),
       CASE(the_ledger_remembers_places),
       CASE(the_ledger_tells_what_the_store_holds),
+      CASE(a_family_of_places_is_asked_for_once),
       CASE(records_are_listed_by_state_and_page),
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
