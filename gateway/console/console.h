@@ -61,6 +61,7 @@ struct console_params {
   int64_t request_ms;              /* for a whole request to arrive, and for its answer to be taken */
   const struct str *destinations;  /* names, for the metrics */
   size_t destination_count;
+  size_t missing_count; /* of them, at the end: in the store, and not in the configuration; what is for them cannot go */
   struct console_hooks hooks;
 };
 enum {

@@ -5,7 +5,7 @@
  *   serve.c   connections: bytes in and out    route.c   who may do what: from head to handler
  *   answer.c  answers, problems, JSON          queue.c   list and show
  *   order.c   a person's decisions             audit.c   the trail, as JSON and as FHIR
- *   metrics.c metrics and health
+ *   metrics.c metrics and health              store.c   what stays in the store
  */
 #ifndef KETLINK_CONSOLE_INTERNAL_H
 #define KETLINK_CONSOLE_INTERNAL_H
@@ -47,7 +47,7 @@ struct console_decided {
   enum status status; /* what the outbox said to them */
   int64_t through;    /* the trail was exported so far; 0: it is about records */
   int64_t id;         /* one record; 0: many */
-  size_t matched, changed;
+  size_t matched, changed, missing; /* many: missing were not changed, they have no destination */
   int64_t after; /* many: the last one looked at; 0: there are no more */
 };
 
@@ -124,6 +124,7 @@ const char *console_reason(int status);
 
 void console_get_health(struct console_reply *reply);
 void console_get_metrics(struct console_reply *reply);
+void console_get_store(struct console_reply *reply);
 void console_get_queue(struct console_reply *reply);
 void console_get_record(struct console_reply *reply);
 void console_get_audit(struct console_reply *reply);

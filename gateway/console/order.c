@@ -132,6 +132,7 @@ static void answer_many(struct console_reply *reply, bool dry_run) {
   console_json_bool(&body, "dryRun", dry_run);
   console_json_int(&body, "matched", (int64_t)decided->matched);
   console_json_int(&body, "changed", (int64_t)decided->changed);
+  console_json_int(&body, "missing", (int64_t)decided->missing);
   console_json_key(&body, "after");
   if (decided->after)
     buf_printf(&body, "%lld}", (long long)decided->after);
@@ -216,18 +217,39 @@ static enum status decide(struct console_reply *reply, int64_t id, const struct 
                        params->host->now_ms(params->host->context));
 }
 
+/* Queued, it would wait for ever, and nobody would look at it any more. */
+static bool is_missing(const struct console_reply *reply, struct str destination) {
+  const struct console_params *params = &reply->console->params;
+  for (size_t i = params->destination_count - params->missing_count; i < params->destination_count; i++)
+    if (str_eq(params->destinations[i], destination)) return true;
+  return false;
+}
+
+/* True: it cannot go, and that has been answered. */
+static bool refuse_missing(struct console_reply *reply) {
+  struct outbox_row row;
+  if (reply->route->order != OUTBOX_RETRY ||
+      outbox_get(reply->console->params.outbox, reply->id, reply->arena, &row) != STATUS_OK ||
+      !is_missing(reply, row.destination))
+    return false;
+  console_problem(reply, 409, "the configuration has no [destination %.*s]: give it back under that name, or drop the record",
+                  STR_ARG(row.destination));
+  return true;
+}
+
 void console_post_order(struct console_reply *reply) {
   struct order order = {0};
   json_t *body = parse_body(buf_str(&reply->body));
   const char *fault = read_order(body, ONE, &order);
   if (!fault) fault = refusal(reply, &order);
-  reply->decided.id = reply->id;
-  if (!fault) reply->decided.status = decide(reply, reply->id, &order);
-  json_decref(body);
-  if (fault)
+  if (fault) {
     console_problem(reply, 400, "%s", fault);
-  else
+  } else if (!refuse_missing(reply)) {
+    reply->decided.id = reply->id;
+    reply->decided.status = decide(reply, reply->id, &order);
     wait_for_disk(reply);
+  }
+  json_decref(body);
 }
 
 /* --- many --- */
@@ -242,7 +264,9 @@ static enum status decide_rows(struct console_reply *reply, const struct order *
   for (size_t i = 0; i < count; i++) {
     if (is_passed_over(order, &rows[i])) continue;
     reply->decided.matched++;
-    if (order->dry_run) continue;
+    bool missing = is_missing(reply, rows[i].destination);
+    reply->decided.missing += missing;
+    if (order->dry_run || missing) continue;
     enum status status = decide(reply, rows[i].id, order);
     if (status == STATUS_OK) reply->decided.changed++;
     if (status != STATUS_OK && status != STATUS_CONFLICT) return status;

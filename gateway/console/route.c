@@ -9,6 +9,7 @@
 static const struct console_route routes[] = {
     {"GET", "/healthz", "", true, TAKE_NOTHING, console_get_health},
     {"GET", "/metrics", "", false, TAKE_NOTHING, console_get_metrics},
+    {"GET", "/store", "", false, TAKE_NOTHING, console_get_store},
     {"POST", "/records", "", false, TAKE_RECORD, console_post_record},
     {"GET", "/queue", FILTER " after limit", false, TAKE_NOTHING, console_get_queue},
     {"POST", "/queue/retry", "", false, TAKE_ORDER, console_post_retry, OUTBOX_RETRY},

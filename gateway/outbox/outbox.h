@@ -250,6 +250,8 @@ enum status outbox_destinations(struct outbox *outbox, struct arena *arena, stru
                                 size_t *count) MUST_USE;
 /* Of one destination, or of all when empty. Includes the open group. */
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) MUST_USE;
+/* The open record that was accepted first: its number and when. NOT_FOUND: all are over. */
+enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) MUST_USE;
 
 /* --- audit --- */
 

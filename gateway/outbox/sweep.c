@@ -194,3 +194,12 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
         out->by_state[state] += tally->counts[i][state];
   return STATUS_OK;
 }
+
+enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) {
+  sqlite3_stmt *oldest = outbox_statement(outbox, STATEMENT_RECORD_OLDEST);
+  enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, oldest);
+  *id = status == STATUS_OK ? sqlite3_column_int64(oldest, 0) : 0;
+  *accepted_at = status == STATUS_OK ? sqlite3_column_int64(oldest, 1) : 0;
+  sqlite3_reset(oldest);
+  return status;
+}

@@ -237,6 +237,7 @@ static enum status list_destinations(struct relay *relay, struct console_params 
     names[params->destination_count++] = config->destinations[i].name;
   for (size_t i = 0; i < count; i++)
     names[params->destination_count++] = left[i];
+  params->missing_count = count;
   params->destinations = names;
   return STATUS_OK;
 }

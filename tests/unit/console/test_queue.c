@@ -316,6 +316,27 @@ static void many_go_in_portions(void **state) {
   assert_int_equal(store_count(talk->store, OUTBOX_PARKED), 0);
 }
 
+/* Queued they would wait for ever; parked they are seen. */
+static void what_has_no_destination_stays_parked(void **state) {
+  static const struct str destinations[] = {{"ehr", 3}, {"gone", 4}};
+  struct talk *talk = *state;
+  talk->params.destinations = destinations;
+  talk->params.missing_count = 1;
+  talk_reopen(talk);
+  park_many(talk, 3, "gone");
+  park_many(talk, 2, "ehr");
+  assert_int_equal(talk_ask(talk, "POST", "/queue/1/retry", "{}"), 409);
+  assert_true(talk_said(talk, "no [destination gone]"));
+  json_t *answer = ask_json(talk, 200, "POST", "/queue/retry", "{}");
+  assert_number(answer, "matched", 5);
+  assert_number(answer, "changed", 2);
+  assert_number(answer, "missing", 3);
+  json_decref(answer);
+  assert_int_equal(store_count(talk->store, OUTBOX_PARKED), 3);
+  assert_int_equal(talk_ask(talk, "POST", "/queue/1/pass", "{}"), 200);
+  assert_int_equal(talk_ask(talk, "POST", "/queue/1/drop", "{\"reason\":\"r\",\"confirm\":\"1\"}"), 200);
+}
+
 static void records_on_their_way_stay_there(void **state) {
   struct talk *talk = *state;
   struct outbox_claim claim;
@@ -456,6 +477,7 @@ int main(void) {
       CASE(words_have_a_cap),
       CASE(many_are_retried_where),
       CASE(many_go_in_portions),
+      CASE(what_has_no_destination_stays_parked),
       CASE(records_on_their_way_stay_there),
       CASE(trail_is_paged),
       CASE(trail_is_shortened),

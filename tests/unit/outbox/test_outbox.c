@@ -595,6 +595,33 @@ static void sweep_events(struct store *store, size_t budget, size_t gone) {
   assert_int_equal(swept.events, gone);
 }
 
+static int64_t oldest_of(struct store *store, enum status wanted) {
+  int64_t id = -1, accepted_at = -1;
+  assert_int_equal(outbox_oldest(store->outbox, &id, &accepted_at), wanted);
+  if (wanted == STATUS_OK) assert_int_equal(accepted_at, store_row(store, id).accepted_at);
+  return id;
+}
+
+/* Of whatever state it is, and whether or not it holds its lane. */
+static void the_oldest_open_one_is_known(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  assert_int_equal(oldest_of(store, STATUS_NOT_FOUND), 0);
+  for (int i = 0; i < 4; i++)
+    store_put(store, "ehr", i % 2 ? "a" : "b", arena_printf(store->arena, "r%d", i).ptr);
+  assert_int_equal(oldest_of(store, STATUS_OK), 1);
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_int_equal(oldest_of(store, STATUS_OK), 1);
+  store_finish(store, 1, OUTBOX_DONE, 0);
+  assert_int_equal(oldest_of(store, STATUS_OK), 2);
+  assert_int_equal(outbox_decide(store->outbox, 2, OUTBOX_PARK, STR("r"), STR("t"), 5), STATUS_OK);
+  assert_int_equal(outbox_decide(store->outbox, 2, OUTBOX_PASS, STR("r"), STR("t"), 5), STATUS_OK);
+  assert_int_equal(oldest_of(store, STATUS_OK), 2);
+  for (int64_t id = 2; id <= 4; id++)
+    assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_DROP, STR("r"), STR("t"), 5), STATUS_OK);
+  assert_int_equal(oldest_of(store, STATUS_NOT_FOUND), 0);
+}
+
 /* What was exported goes, some at a time; the rest is sound by its anchor, and nobody can move that. */
 static void an_exported_trail_goes_and_the_rest_is_sound(void **state) {
   static const char *const changes[] = {"DELETE FROM anchor", "UPDATE anchor SET number = 2", "UPDATE anchor SET record = 1",
@@ -832,6 +859,7 @@ int main(void) {
       CASE(an_exported_trail_goes_and_the_rest_is_sound),
       CASE(numbers_of_records_are_not_given_twice),
       CASE(what_stays_is_counted),
+      CASE(the_oldest_open_one_is_known),
       CASE(old_rows_go_when_their_time_is_over),
       CASE(keys_of_a_clock_that_was_ahead_hold_no_others_back),
       CASE(so_many_destinations_and_no_more),

@@ -1,0 +1,75 @@
+/* store.c - what stays in the store and how much of it there is, and what has waited longest: for who has to see that
+ * nothing grows unnoticed. */
+#include "console/internal.h"
+
+static void add_records(const struct outbox_stats *stats, struct buf *out) {
+  console_json_key(out, "records");
+  buf_add_char(out, '{');
+  for (size_t state = 0; state < OUTBOX_STATES; state++)
+    console_json_int(out, outbox_state_name((enum outbox_state)state), (int64_t)stats->by_state[state]);
+  buf_add_char(out, '}');
+}
+
+static enum status add_oldest(const struct console_params *params, struct buf *out) {
+  int64_t id = 0, accepted_at = 0;
+  enum status status = outbox_oldest(params->outbox, &id, &accepted_at);
+  if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+  int64_t age = params->host->now_ms(params->host->context) - accepted_at;
+  console_json_key(out, "oldest");
+  buf_add_char(out, '{');
+  console_json_int(out, "id", id);
+  console_json_time(out, "acceptedAt", accepted_at);
+  console_json_int(out, "ageSeconds", id && age > 0 ? age / 1000 : 0);
+  buf_add_char(out, '}');
+  return STATUS_OK;
+}
+
+/* Destinations that the configuration has not any more, as far as something waits for them. */
+static enum status add_missing(const struct console_params *params, struct buf *out) {
+  bool any = false;
+  console_json_key(out, "missing");
+  buf_add_char(out, '[');
+  for (size_t i = params->destination_count - params->missing_count; i < params->destination_count; i++) {
+    struct outbox_stats stats;
+    size_t open = 0;
+    enum status status = outbox_stats(params->outbox, params->destinations[i], &stats);
+    if (status != STATUS_OK) return status;
+    for (size_t state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+      open += stats.by_state[state];
+    if (!open) continue;
+    if (any) buf_add_char(out, ',');
+    buf_add_json(out, params->destinations[i]);
+    any = true;
+  }
+  buf_add_char(out, ']');
+  return STATUS_OK;
+}
+
+static void add_sizes(const struct outbox_stats *stats, struct buf *out) {
+  console_json_int(out, "bytes", (int64_t)stats->bytes);
+  console_json_int(out, "freeBytes", (int64_t)stats->free_bytes);
+  console_json_int(out, "events", (int64_t)stats->events);
+  console_json_int(out, "ledgerPlaces", (int64_t)stats->ledger);
+  console_json_int(out, "revisionSubjects", (int64_t)stats->subjects);
+}
+
+void console_get_store(struct console_reply *reply) {
+  const struct console_params *params = &reply->console->params;
+  struct outbox_stats stats;
+  struct buf body;
+  buf_init(&body, 64 << 10);
+  buf_add_char(&body, '{');
+  enum status status = outbox_stats(params->outbox, (struct str){0}, &stats);
+  if (status == STATUS_OK) {
+    add_sizes(&stats, &body);
+    add_records(&stats, &body);
+    status = add_oldest(params, &body);
+  }
+  if (status == STATUS_OK) status = add_missing(params, &body);
+  buf_add_char(&body, '}');
+  if (status == STATUS_OK)
+    console_answer_json(reply, &body);
+  else
+    console_answer_status(reply, status);
+  if (status != STATUS_OK) buf_release(&body);
+}
