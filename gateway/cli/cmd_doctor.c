@@ -117,13 +117,27 @@ static enum status run_match(struct cli_doctor *doctor) {
   return STATUS_OK;
 }
 
+/* Whatever is wrong with the maps: what it holds is worth knowing all the more. */
+static void run_relay(struct cli_doctor *doctor) {
+  struct cli_doctor_line line = {0}, lines[DOCTOR_STORE_LINES];
+  json_t *store = cli_doctor_ask_relay(doctor, &line);
+  count_line(doctor, &line);
+  if (store) cli_doctor_store(store, doctor->cli->arena, lines);
+  for (size_t i = 0; store && i < DOCTOR_STORE_LINES; i++)
+    count_line(doctor, &lines[i]);
+  json_decref(store);
+}
+
 static int run(struct cli *cli) {
   struct cli_doctor doctor = {.cli = cli, .name = cli->argument_count ? cli->arguments[0] : NULL};
+  if (doctor.name && (cli_value(cli, "config") || cli_value(cli, "socket")))
+    return cli_usage(cli, "--config and --socket are of the relay: they go without a destination");
   bool going = run_table(&doctor, cli_doctor_local, cli_doctor_local_count, true);
   if (doctor.destination.protocol == DELIVERY_MLLP)
     (void)run_table(&doctor, cli_doctor_receiver, cli_doctor_receiver_count, going);
   else
     (void)run_table(&doctor, cli_doctor_server, cli_doctor_server_count, going);
+  if (!doctor.name) run_relay(&doctor);
   enum status status = doctor.described ? run_match(&doctor) : STATUS_OK;
   if (status == STATUS_OK) status = doctor.worst;
   cli_note(cli, "%zu failed, %zu warnings, %zu skipped", doctor.failures, doctor.warnings, doctor.skipped);

@@ -1,44 +1,11 @@
 /* cmd_queue.c - ketlink queue: what the relay holds, and what a person decides about it. */
-#include <ctype.h>
-#include <pwd.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include "cli/queue_call.h"
 #include "cli/queue_print.h"
 #include "cli/queue_row.h"
 
-/* --- parts --- */
-
-/* A record's number as it was typed; false: said. */
-static bool check_id(struct cli *cli, const char *word) {
-  int64_t id = 0;
-  if (str_to_int64(str_of(word), &id)) return true;
-  cli_usage(cli, "'%s' is no number of a record", word);
-  return false;
-}
-
-/* Every byte but letters and digits as %XX. */
-static void add_parameter(struct buf *out, const char *name, const char *value) {
-  if (!value) return;
-  buf_printf(out, "%c%s=", memchr(out->ptr, '?', out->len) ? '&' : '?', name);
-  for (; *value; value++)
-    buf_printf(out, isalnum((unsigned char)*value) ? "%c" : "%%%02X", (unsigned char)*value);
-}
-
 static int show_json(struct cli *cli, const struct cli_queue *queue) {
   cli_print(cli, buf_str(&queue->answer));
   return CLI_DONE;
-}
-
-/* Who decides, as the system knows him; the relay adds the user that the kernel names. */
-static void add_actor(json_t *body) {
-  const char *name = getenv("SUDO_USER");
-  const struct passwd *user = name ? NULL : getpwuid(getuid());
-  if (user) name = user->pw_name;
-  size_t len = name ? strlen(name) : 0;
-  if (len && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") == len &&
-      isalnum((unsigned char)name[0]))
-    json_object_set_new(body, "actor", json_string(name));
 }
 
 /* --- looking --- */
@@ -51,7 +18,7 @@ static int run_list(struct cli *cli) {
   buf_init(&target, 16 << 10);
   buf_add_text(&target, "/queue");
   for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
-    add_parameter(&target, parameters[i], cli_value(cli, parameters[i]));
+    cli_queue_add_parameter(&target, parameters[i], cli_value(cli, parameters[i]));
   int exit = cli_queue_open(cli, &queue);
   if (exit == CLI_DONE) exit = cli_queue_ask(&queue, "queue list", buf_str(&target), NULL, &answer);
   if (exit == CLI_DONE && cli->json)
@@ -68,7 +35,7 @@ static int run_show(struct cli *cli) {
   struct cli_queue queue;
   json_t *answer = NULL;
   const char *id = cli->arguments[0];
-  if (!check_id(cli, id)) return CLI_USAGE;
+  if (!cli_queue_number(cli, id, "record")) return CLI_USAGE;
   struct str target =
       arena_printf(cli->arena, "/queue/%s%s", id, cli_flag(cli, "payload") ? "?payload=true" : "");
   int exit = cli_queue_open(cli, &queue);
@@ -91,7 +58,7 @@ static int order_one(struct cli_queue *queue, const char *verb, const char *id, 
   struct str target = arena_printf(cli->arena, "/queue/%s/%s", id, verb);
   if (reason) json_object_set_new(body, "reason", json_string(reason));
   if (confirm) json_object_set_new(body, "confirm", json_string(confirm));
-  add_actor(body);
+  cli_queue_add_actor(body);
   int exit = cli_queue_ask(queue, id, target, body, &answer);
   if (exit == CLI_DONE && cli->json)
     show_json(cli, queue);
@@ -106,7 +73,7 @@ static int order_one(struct cli_queue *queue, const char *verb, const char *id, 
 static int order_all(struct cli *cli, const char *verb) {
   struct cli_queue queue;
   for (size_t i = 0; i < cli->argument_count; i++)
-    if (!check_id(cli, cli->arguments[i])) return CLI_USAGE;
+    if (!cli_queue_number(cli, cli->arguments[i], "record")) return CLI_USAGE;
   int exit = cli_queue_open(cli, &queue), worst = exit;
   for (size_t i = 0; i < cli->argument_count && (exit == CLI_DONE || exit == CLI_FINDINGS); i++) {
     exit = order_one(&queue, verb, cli->arguments[i], NULL);
@@ -126,34 +93,29 @@ static int run_pass(struct cli *cli) {
 
 /* --- dropping --- */
 
-/* Shows which record it is, and takes its number from stdin. */
-static int ask_number(struct cli_queue *queue, const char *id, char typed[32]) {
-  struct cli *cli = queue->cli;
+/* Shows which record it is, and asks for its number. */
+static int ask_number(struct cli_queue *queue, const char *id) {
   json_t *answer = NULL;
-  int exit = cli_queue_ask(queue, id, arena_printf(cli->arena, "/queue/%s", id), NULL, &answer);
+  int exit = cli_queue_ask(queue, id, arena_printf(queue->cli->arena, "/queue/%s", id), NULL, &answer);
   if (exit != CLI_DONE) return exit;
   fprintf(stderr, "Record %s (%s, for %s) will never be delivered.\nType its number to drop it: ", id,
           json_string_value(json_object_get(answer, "state")),
           json_string_value(json_object_get(answer, "destination")));
-  fflush(stderr);
   json_decref(answer);
-  if (!fgets(typed, 32, stdin)) typed[0] = 0;
-  typed[strcspn(typed, "\n")] = 0;
-  if (strcmp(typed, id) == 0) return CLI_DONE;
+  if (cli_queue_confirmed(id)) return CLI_DONE;
   fprintf(stderr, "ketlink: not dropped\n");
   return CLI_FINDINGS;
 }
 
 static int run_drop(struct cli *cli) {
   struct cli_queue queue;
-  char typed[32] = "";
   const char *id = cli->arguments[0], *confirm = cli_value(cli, "confirm");
-  if (!check_id(cli, id)) return CLI_USAGE;
+  if (!cli_queue_number(cli, id, "record")) return CLI_USAGE;
   if (!cli_value(cli, "reason")) return cli_usage(cli, "--reason WORD is missing");
   if (confirm && strcmp(confirm, id) != 0) return cli_usage(cli, "--confirm is not the number of the record");
   int exit = cli_queue_open(cli, &queue);
-  if (exit == CLI_DONE && !confirm) exit = ask_number(&queue, id, typed);
-  if (exit == CLI_DONE) exit = order_one(&queue, "drop", id, confirm ? confirm : typed);
+  if (exit == CLI_DONE && !confirm) exit = ask_number(&queue, id);
+  if (exit == CLI_DONE) exit = order_one(&queue, "drop", id, id);
   cli_queue_close(&queue);
   return exit;
 }
@@ -184,7 +146,7 @@ static json_t *read_where(struct cli *cli, const char *text) {
 }
 
 struct many {
-  json_int_t matched, changed, after;
+  json_int_t matched, changed, missing, after;
 };
 
 /* The relay takes a thousand at a time. */
@@ -195,11 +157,26 @@ static int retry_portions(struct cli_queue *queue, json_t *body, struct many *ma
     exit = cli_queue_ask(queue, "queue retry", STR("/queue/retry"), body, &answer);
     many->matched += json_integer_value(json_object_get(answer, "matched"));
     many->changed += json_integer_value(json_object_get(answer, "changed"));
+    many->missing += json_integer_value(json_object_get(answer, "missing"));
     many->after = json_integer_value(json_object_get(answer, "after"));
     json_object_set_new(body, "after", json_integer(many->after));
     json_decref(answer);
   } while (exit == CLI_DONE && many->after);
   return exit;
+}
+
+static int say_many(struct cli *cli, const struct many *many, bool dry) {
+  if (cli->json)
+    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld}\n", dry ? "true" : "false",
+               (long long)many->matched, (long long)many->changed, (long long)many->missing);
+  else
+    cli_note(cli, "%lld records match; %lld are tried again%s", (long long)many->matched, (long long)many->changed,
+             dry ? " (--dry-run)" : "");
+  if (!many->missing) return CLI_DONE;
+  fprintf(stderr,
+          "ketlink: %lld of them cannot go: the configuration has no [destination] for them any more; give it back under\n"
+          "the name that ketlink queue list shows, or drop them\n", (long long)many->missing);
+  return CLI_FINDINGS;
 }
 
 static int retry_where(struct cli *cli) {
@@ -210,14 +187,9 @@ static int retry_where(struct cli *cli) {
   if (!where) return CLI_USAGE;
   json_t *body = json_pack("{s:o,s:b}", "where", where, "dryRun", dry);
   int exit = cli_queue_open(cli, &queue);
-  if (body) add_actor(body);
+  if (body) cli_queue_add_actor(body);
   if (exit == CLI_DONE) exit = body ? retry_portions(&queue, body, &many) : CLI_TRY_LATER;
-  if (exit == CLI_DONE && cli->json)
-    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld}\n", dry ? "true" : "false",
-               (long long)many.matched, (long long)many.changed);
-  else if (exit == CLI_DONE)
-    cli_note(cli, "%lld records match; %lld are tried again%s", (long long)many.matched, (long long)many.changed,
-             dry ? " (--dry-run)" : "");
+  if (exit == CLI_DONE) exit = say_many(cli, &many, dry);
   json_decref(body);
   cli_queue_close(&queue);
   return exit;

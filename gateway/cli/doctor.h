@@ -2,7 +2,7 @@
  * doctor.h - private to cli: what `ketlink doctor` looks at, one line a check.
  *
  * A check is a row of a table (doctor_local.c, doctor_server.c, doctor_match.c) and a function that fills one
- * line. Lines that fail say what to do about it. Only a failed line makes the exit status; a warning does
+ * line; the relay of this machine is asked once (doctor_relay.c). Lines that fail say what to do about it. Only a failed line makes the exit status; a warning does
  * not.
  */
 #ifndef KETLINK_CLI_DOCTOR_H
@@ -36,6 +36,19 @@ enum { DOCTOR_MATCH_LINES = 10 };
 /* Pure; fills all the lines. */
 void cli_doctor_match(const struct cli_doctor_match *match, struct cli_doctor_line lines[DOCTOR_MATCH_LINES]);
 
+/* --- what the relay says of its store (doctor_relay.c) --------------------------------------------------- */
+
+enum {
+  DOCTOR_STORE_LINES = 6,
+  /* Above these a line is a warning. */
+  DOCTOR_EVENTS_MAX = 1000000,
+  DOCTOR_PLACES_MAX = 50000000,
+  DOCTOR_FINISHED_MAX = 1000000,
+  DOCTOR_OPEN_SECONDS_MAX = 3 * 24 * 3600 /* a weekend */
+};
+/* Pure; fills all the lines of the answer of GET /store. */
+void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_doctor_line lines[DOCTOR_STORE_LINES]);
+
 /* --- the whole -------------------------------------------------------------------------------------------
  */
 
@@ -66,6 +79,9 @@ struct cli_doctor_check {
 };
 extern const struct cli_doctor_check cli_doctor_local[], cli_doctor_server[], cli_doctor_receiver[];
 extern const size_t cli_doctor_local_count, cli_doctor_server_count, cli_doctor_receiver_count;
+
+/* Whether there is a relay and it runs; what it says of its store, which the caller frees, or NULL. */
+json_t *cli_doctor_ask_relay(struct cli_doctor *doctor, struct cli_doctor_line *line);
 
 /* Sets the line; the functions return what a check returns: whether to go on. */
 bool cli_doctor_ok(struct cli_doctor *doctor, struct cli_doctor_line *line, const char *format, ...)

@@ -1,8 +1,12 @@
 /* queue_call.c - requests to the relay: libcurl over a Unix socket, and what its answers mean for the shell. */
 #include "cli/queue_call.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "relay/config.h"
 
 enum { ANSWER_MAX = 256 << 20, SECONDS = 120 };
@@ -127,20 +131,76 @@ static CURLcode perform(struct cli_queue *queue, struct str target, const char *
   return code;
 }
 
-int cli_queue_ask(struct cli_queue *queue, const char *what, struct str target, const json_t *body, json_t **out) {
-  long status = 0;
+/* The status of the answer in *status; a failed call was said, and is the exit status. */
+static int call(struct cli_queue *queue, struct str target, const json_t *body, long *status) {
   char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-  *out = NULL;
   if (body && !text) return CLI_TRY_LATER;
   CURLcode code = perform(queue, target, text);
   free(text);
   if (code != CURLE_OK) return say_unreachable(queue, code);
-  curl_easy_getinfo(queue->curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(queue->curl, CURLINFO_RESPONSE_CODE, status);
+  return CLI_DONE;
+}
+
+static json_t *answer_of(const struct cli_queue *queue) {
   struct str answer = buf_str(&queue->answer);
-  *out = json_loadb(answer.ptr ? answer.ptr : "", answer.len, JSON_REJECT_DUPLICATES, NULL);
+  return json_loadb(answer.ptr ? answer.ptr : "", answer.len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+int cli_queue_ask(struct cli_queue *queue, const char *what, struct str target, const json_t *body, json_t **out) {
+  long status = 0;
+  *out = NULL;
+  int exit = call(queue, target, body, &status);
+  if (exit != CLI_DONE) return exit;
+  *out = answer_of(queue);
   if (status == 200 && *out) return CLI_DONE;
-  int exit = say_refusal(queue, what, status, *out);
+  exit = say_refusal(queue, what, status, *out);
   json_decref(*out);
   *out = NULL;
   return exit;
+}
+
+int cli_queue_get(struct cli_queue *queue, const char *what, struct str target) {
+  long status = 0;
+  int exit = call(queue, target, NULL, &status);
+  if (exit != CLI_DONE || status == 200) return exit;
+  json_t *answer = answer_of(queue);
+  exit = say_refusal(queue, what, status, answer);
+  json_decref(answer);
+  return exit;
+}
+
+/* --- what people type --- */
+
+bool cli_queue_number(struct cli *cli, const char *word, const char *what) {
+  int64_t number = 0;
+  if (str_to_int64(str_of(word), &number) && number > 0) return true;
+  cli_usage(cli, "'%s' is no number of %s %s", word, what[0] == 'e' ? "an" : "a", what);
+  return false;
+}
+
+void cli_queue_add_actor(json_t *body) {
+  const char *name = getenv("SUDO_USER");
+  const struct passwd *user = name ? NULL : getpwuid(getuid());
+  if (user) name = user->pw_name;
+  size_t len = name ? strlen(name) : 0;
+  if (len && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") == len &&
+      isalnum((unsigned char)name[0]))
+    json_object_set_new(body, "actor", json_string(name));
+}
+
+bool cli_queue_confirmed(const char *number) {
+  char typed[32];
+  fflush(stderr);
+  if (!fgets(typed, sizeof typed, stdin)) typed[0] = 0;
+  typed[strcspn(typed, "\n")] = 0;
+  return strcmp(typed, number) == 0;
+}
+
+/* Every byte but letters and digits as %XX. */
+void cli_queue_add_parameter(struct buf *target, const char *name, const char *value) {
+  if (!value) return;
+  buf_printf(target, "%c%s=", memchr(target->ptr, '?', target->len) ? '&' : '?', name);
+  for (; *value; value++)
+    buf_printf(target, isalnum((unsigned char)*value) ? "%c" : "%%%02X", (unsigned char)*value);
 }

@@ -4,13 +4,9 @@
 #define KETLINK_CLI_QUEUE_ROW_H
 
 #include "cli/cli.h"
+#include "cli/ways_row.h"
 
-/* clang-format off */
-#define QUEUE_WAYS                                                                                           \
-  {"config", 'c', "FILE", "the relay's configuration, which names its socket (default: /etc/ketlink/relay.ini)"}, \
-  {"socket", 0, "PATH", "the relay's socket, instead of --config"}
 #define QUEUE_REASON {"reason", 'r', "WORD", "why, as one word: it stands in the trail in the clear"}
-/* clang-format on */
 
 static const struct cli_option queue_list_options[] = {
     {"state", 's', "STATE", "only these: queued, sending, unknown, parked, done or dropped"},
@@ -18,23 +14,23 @@ static const struct cli_option queue_list_options[] = {
     {"reason", 'r', "WORD", "only with this reason"},
     {"after", 0, "ID", "only what was accepted after this record"},
     {"limit", 'n', "N", "at most so many, 1 to 1000 (default: 100)"},
-    QUEUE_WAYS,
+    RELAY_WAYS,
 };
 static const struct cli_option queue_show_options[] = {
     {"payload", 'p', NULL, "and what is sent: patients' data"},
-    QUEUE_WAYS,
+    RELAY_WAYS,
 };
 static const struct cli_option queue_retry_options[] = {
     {"where", 'w', "WHICH", "all with state=, destination= and reason=, separated by commas (default: state=parked)"},
     {"dry-run", 0, NULL, "with --where: only say how many there are"},
     QUEUE_REASON,
-    QUEUE_WAYS,
+    RELAY_WAYS,
 };
-static const struct cli_option queue_order_options[] = {QUEUE_REASON, QUEUE_WAYS};
+static const struct cli_option queue_order_options[] = {QUEUE_REASON, RELAY_WAYS};
 static const struct cli_option queue_drop_options[] = {
     QUEUE_REASON,
     {"confirm", 0, "ID", "the record's number, for scripts; else it is asked for"},
-    QUEUE_WAYS,
+    RELAY_WAYS,
 };
 
 #define QUEUE_OPTIONS(list) .options = list, .option_count = sizeof list / sizeof list[0]

@@ -37,7 +37,8 @@ INI
 cat > "$work/bin/ketlink" << SH
 #!/bin/bash
 case \$1 in
-relay | queue) exec "$(realpath "$ketlink")" "\$@" --config "$work/relay.ini" ;;
+relay | queue | audit) exec "$(realpath "$ketlink")" "\$@" --config "$work/relay.ini" ;;
+doctor) [ \$# -gt 1 ] || set -- "\$@" --config "$work/relay.ini" ;&
 *) exec "$(realpath "$ketlink")" "\$@" --mappings "$work/mappings" ;;
 esac
 SH

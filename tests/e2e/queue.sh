@@ -91,7 +91,7 @@ expect_same "$(jq -sc 'map([.id, .state])' "$work/out")" '[[2,"parked"],[5,"park
 queue 0 retry --where state=parked,reason=look-first --dry-run
 expect_text "$work/err" "^2 records match; 0 are tried again \(--dry-run\)$"
 queue 0 retry --where state=parked,destination=hospital,reason=look-first --json
-expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2}'
+expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2,"missing":0}'
 expect_same "$(state 5)" queued
 
 # --- dropping asks
@@ -117,6 +117,47 @@ if command -v curl > /dev/null; then
   get_audit ndjson > "$work/audit.ndjson"
   expect 0 "$ketlink" validate "$work/audit.ndjson"
 fi
+
+# --- the trail: looked at, exported, and shortened when somebody has it
+audit() { # STATUS VERB ARGUMENTS…
+  local status=$1 verb=$2
+  shift 2
+  expect "$status" "$ketlink" audit "$verb" --socket "$work/relay.sock" "$@"
+}
+audit 0 list --limit 1
+expect_text "$work/out" "^ +NUMBER  AT +EVENT +RECORD  WHO +REASON$"
+expect_text "$work/out" "^ +1  2026-03-02T10:00:00Z  opened +- +-$"
+expect_text "$work/err" "there are more: --after 1"
+audit 0 list --people
+expect_text "$work/out" " dropped +5  [^ ]* ?uid=$(id -u) +test-record$"
+expect_no_text "$work/out" " accepted "
+audit 0 list --people --json
+jq -e '.events | length > 0 and all(.actor != "")' "$work/out" > /dev/null || fail "--people shows what nobody did"
+audit 0 export -o "$work/trail.ndjson"
+last=$(wc -l < "$work/trail.ndjson")
+expect_text "$work/err" "^$last events, 1 to $last; once they are kept: ketlink audit shorten $last$"
+expect 0 "$ketlink" validate "$work/trail.ndjson"
+audit 1 shorten 3 < /dev/null
+expect_text "$work/err" "The events up to 3 go out of the store for good"
+expect_text "$work/err" "nothing was taken out"
+audit 1 shorten 3 <<< "4"
+audit 2 shorten 3 --confirm=4
+audit 2 shorten 3x
+audit 2 shorten 0
+audit 0 shorten 3 <<< "3"
+expect_text "$work/err" "taken out through 3; $((last - 2)) events are left$"
+audit 1 shorten 3 --confirm=3
+expect_text "$work/err" "as much of the trail was exported before"
+audit 1 shorten 999 --confirm=999
+expect_text "$work/err" "there is no such event"
+audit 0 export -q -o "$work/rest.ndjson"
+expect_same "$(head -n -1 "$work/rest.ndjson" | md5sum)" "$(tail -n +4 "$work/trail.ndjson" | md5sum)" "the rest is not what was left"
+audit 0 shorten $((last + 1)) --confirm=$((last + 1)) --json
+expect_same "$(jq -c . "$work/out")" "{\"through\":$((last + 1)),\"events\":1}"
+audit 2 export --after x
+audit 0 export --after $((last + 2))
+expect_text "$work/err" "^no events$"
+
 if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
   chmod 755 "$work"
   expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" queue list --socket "$work/relay.sock"
@@ -145,12 +186,16 @@ cp -p "$work/store.key" "$work/real/store.key"
 echo '{"preset": "hapi", "base": "https://127.0.0.1:1/fhir", "auth": {"type": "none"}}' > "$work/real/mappings/destinations/hospital.json"
 printf '[relay]\nstate = state\nkey = store.key\nmappings = mappings\ndefinitions = %s\n[http]\nsocket = relay.sock\n[post]\nto = hospital\n[destination hospital]\n' \
   "${KETLINK_DEFINITIONS:-$PWD/build/definitions.pack}" > "$work/real/relay.ini"
-"$ketlink" relay --config "$work/real/relay.ini" 2> "$work/real/log" &
-relay=$!
-for _ in $(seq 400); do
-  ! grep -q "^started" "$work/real/log" || break
-  sleep 0.05
-done
+start_real() {
+  "$ketlink" relay --config "$work/real/relay.ini" 2> "$work/real/log" &
+  relay=$!
+  for _ in $(seq 400); do
+    ! grep -q "^started" "$work/real/log" || return 0
+    sleep 0.05
+  done
+  fail "the relay does not start"
+}
+start_real
 real() { # STATUS VERB ARGUMENTS…
   local status=$1 verb=$2
   shift 2
@@ -178,7 +223,49 @@ expect_same "$(jq -r '.records[0].state' "$work/out")" parked
 real 0 drop 1 --reason test-record --confirm=1
 real 0 show 1 --json
 expect_same "$(jq -r .state "$work/out")" dropped
+
+# --- a destination that the configuration has not any more: what is parked for it stays where it is seen
+post() { jq -c "$1" fixtures/clinic/minimal/record.json | curl -sS --unix-socket "$work/real/relay.sock" --json @- http://localhost/records > "$work/out"; }
+for n in 2 3; do
+  post ".session.id = \"S-$n\""
+  for _ in $(seq 200); do
+    ! "$ketlink" queue park --config "$work/real/relay.ini" $n --reason look-first > "$work/out" 2> "$work/err" || break
+    sleep 0.05
+  done
+done
 stop_relay
 real 69 list
+expect 0 "$ketlink" doctor --config "$work/real/relay.ini"
+expect_text "$work/out" "^warn  relay          it does not run -> systemctl start ketlink"
+expect 78 "$ketlink" doctor --config "$work/real/none.ini"
+expect_text "$work/out" "^FAIL  relay "
+expect 2 "$ketlink" doctor hapi --config "$work/real/relay.ini"
+sed -i 's/hospital/clinic/' "$work/real/relay.ini"
+cp "$work/real/mappings/destinations/hospital.json" "$work/real/mappings/destinations/clinic.json"
+start_real
+real 1 retry 2
+expect_text "$work/err" "^ketlink: 2: the configuration has no \[destination hospital\]: give it back"
+real 1 retry --where state=parked --dry-run
+expect_text "$work/err" "^2 records match; 0 are tried again"
+real 1 retry --where state=parked --json
+expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":0,"missing":2}'
+expect_text "$work/err" "2 of them cannot go: the configuration has no .destination. for them any more"
+real 0 list --state parked
+expect_text "$work/err" "^2 records"
+expect 0 "$ketlink" doctor --config "$work/real/relay.ini"
+expect_text "$work/out" "^ok    relay          it runs, at "
+expect_text "$work/out" "^ok    open           2 records, 2 of them parked; the oldest is 2 of 20..-"
+expect_text "$work/out" "^warn  missing        records wait for hospital -> the configuration has no .destination. of that name"
+real 0 drop 2 --reason test-record --confirm=2
 
-echo "queue: list, show, retry, park, pass, drop"
+# --- a trail of more than one page
+seq 1100 | jq -c --slurpfile record fixtures/clinic/minimal/record.json '. as $n | $record[0] | .session.id = "S-m-\($n)"' > "$work/many.ndjson"
+expect_same "$(curl -sS --unix-socket "$work/real/relay.sock" -H 'Content-Type: application/x-ndjson' --data-binary "@$work/many.ndjson" \
+  http://localhost/records | jq .records)" 1100
+expect 0 "$ketlink" audit export --config "$work/real/relay.ini" -o "$work/long.ndjson"
+expect_text "$work/err" "^$(wc -l < "$work/long.ndjson") events, 1 to $(wc -l < "$work/long.ndjson"); once they are kept"
+[ "$(wc -l < "$work/long.ndjson")" -gt 1100 ] || fail "the trail is too short"
+expect_same "$(jq -r .id "$work/long.ndjson" | sort -u | wc -l)" "$(wc -l < "$work/long.ndjson")"
+stop_relay
+
+echo "queue: list, show, retry, park, pass, drop; audit: list, export, shorten"

@@ -89,7 +89,58 @@ static void test_caps(void **state) {
   arena_free(arena);
 }
 
+/* Each line at its bound, and one above: only there is a hint. */
+static void test_store_bounds(void **state) {
+  static const struct {
+    size_t line;
+    const char *inside, *key; /* the object that has it, or NULL */
+    json_int_t bound;
+  } cases[] = {
+      {0, NULL, "bytes", 4096},
+      {1, NULL, "events", DOCTOR_EVENTS_MAX},
+      {2, NULL, "ledgerPlaces", DOCTOR_PLACES_MAX},
+      {3, "records", "done", DOCTOR_FINISHED_MAX},
+      {4, "oldest", "ageSeconds", DOCTOR_OPEN_SECONDS_MAX},
+  };
+  struct arena *arena = arena_new(1 << 20);
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (json_int_t more = -1; more <= 1; more++) {
+      struct cli_doctor_line lines[DOCTOR_STORE_LINES];
+      json_t *store = json_pack("{s:i,s:{},s:{s:i}}", "freeBytes", 4096, "records", "oldest", "id", 7);
+      json_t *holder = cases[i].inside ? json_object_get(store, cases[i].inside) : store;
+      assert_int_equal(json_object_set_new(holder, cases[i].key, json_integer(cases[i].bound + more)), 0);
+      cli_doctor_store(store, arena, lines);
+      for (size_t line = 0; line < DOCTOR_STORE_LINES; line++) {
+        bool grown = line == cases[i].line && more == 1;
+        assert_int_equal(lines[line].mark, grown ? DOCTOR_WARNING : DOCTOR_OK);
+        assert_int_equal(lines[line].fix.len > 0, grown);
+        assert_true(lines[line].detail.len > 0);
+      }
+      json_decref(store);
+    }
+  }
+  arena_free(arena);
+}
+
+static void test_store_names_what_is_missing(void **state) {
+  struct arena *arena = arena_new(1 << 20);
+  struct cli_doctor_line lines[DOCTOR_STORE_LINES];
+  json_t *store = json_loads("{\"bytes\":3145728,\"freeBytes\":5368709120,\"missing\":[\"old\",\"older\"],"
+                             "\"records\":{\"queued\":3,\"parked\":2},\"oldest\":{\"id\":4,\"acceptedAt\":\"2026-03-02T10:00:00.000Z\"}}",
+                             0, NULL);
+  (void)state;
+  cli_doctor_store(store, arena, lines);
+  assert_true(str_is(lines[0].detail, "3.0 MiB, 5.0 GiB of the disk are free"));
+  assert_true(str_is(lines[4].detail, "5 records, 2 of them parked; the oldest is 4 of 2026-03-02T10:00:00Z"));
+  assert_int_equal(lines[5].mark, DOCTOR_WARNING);
+  assert_true(str_is(lines[5].detail, "records wait for old, older"));
+  json_decref(store);
+  arena_free(arena);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_caps)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_caps), cmocka_unit_test(test_store_bounds),
+                                     cmocka_unit_test(test_store_names_what_is_missing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

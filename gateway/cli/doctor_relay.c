@@ -1,0 +1,130 @@
+/* doctor_relay.c - the relay of this machine, when it has one: does it run, what stays in its store, what waits. */
+#include <unistd.h>
+#include "cli/doctor.h"
+#include "cli/queue_call.h"
+
+static const char default_config[] = "/etc/ketlink/relay.ini";
+
+/* --- what it says, line by line --- */
+
+static int64_t number_in(const json_t *object, const char *key) {
+  return json_integer_value(json_object_get(object, key));
+}
+
+static struct str size_text(struct arena *arena, int64_t bytes) {
+  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  double value = (double)bytes;
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+    value /= 1024;
+  struct str text = arena_printf(arena, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+  return text.ptr ? text : STR("?");
+}
+
+/* The hint comes with what has grown beyond its bound. */
+static struct cli_doctor_line bounded(const char *check, struct str detail, bool grown, const char *fix) {
+  return (struct cli_doctor_line){.check = check,
+                                  .mark = grown ? DOCTOR_WARNING : DOCTOR_OK,
+                                  .detail = detail,
+                                  .fix = grown ? str_of(fix) : (struct str){0}};
+}
+
+static struct cli_doctor_line store_line(const json_t *store, struct arena *arena) {
+  int64_t bytes = number_in(store, "bytes"), left = number_in(store, "freeBytes");
+  struct str size = size_text(arena, bytes), room = size_text(arena, left);
+  return bounded("store", arena_printf(arena, "%.*s, %.*s of the disk are free", STR_ARG(size), STR_ARG(room)), left < bytes,
+                 "make room: a copy of it needs as much again");
+}
+
+static struct cli_doctor_line trail_line(const json_t *store, struct arena *arena) {
+  int64_t events = number_in(store, "events");
+  return bounded("trail", arena_printf(arena, "%lld events that were not exported", (long long)events),
+                 events > DOCTOR_EVENTS_MAX, "ketlink audit export -o FILE; once it is kept: ketlink audit shorten NUMBER");
+}
+
+static struct cli_doctor_line ledger_line(const json_t *store, struct arena *arena) {
+  int64_t places = number_in(store, "ledgerPlaces");
+  return bounded("ledger",
+                 arena_printf(arena, "%lld places at servers, last revisions of %lld sessions", (long long)places,
+                              (long long)number_in(store, "revisionSubjects")),
+                 places > DOCTOR_PLACES_MAX,
+                 "they stay for good, some hundred bytes each: does what comes in have new identifiers each time?");
+}
+
+static struct cli_doctor_line finished_line(const json_t *records, struct arena *arena) {
+  int64_t done = number_in(records, "done"), dropped = number_in(records, "dropped");
+  return bounded("finished",
+                 arena_printf(arena, "%lld delivered, %lld dropped are kept, without their payload", (long long)done,
+                              (long long)dropped),
+                 done + dropped > DOCTOR_FINISHED_MAX, "lower keep-days in [store]");
+}
+
+static struct cli_doctor_line open_line(const json_t *store, const json_t *records, struct arena *arena) {
+  const json_t *oldest = json_object_get(store, "oldest");
+  int64_t id = number_in(oldest, "id");
+  const char *since = json_string_value(json_object_get(oldest, "acceptedAt"));
+  int64_t open = number_in(records, "queued") + number_in(records, "sending") + number_in(records, "unknown") +
+                 number_in(records, "parked");
+  struct str detail = id ? arena_printf(arena, "%lld records, %lld of them parked; the oldest is %lld of %.19sZ", (long long)open,
+                                        (long long)number_in(records, "parked"), (long long)id, since ? since : "?")
+                         : STR("no record waits");
+  return bounded("open", detail, number_in(oldest, "ageSeconds") > DOCTOR_OPEN_SECONDS_MAX,
+                 "ketlink queue show NUMBER says why it waits; ketlink queue list --state parked");
+}
+
+static struct cli_doctor_line missing_line(const json_t *store, struct arena *arena) {
+  const json_t *missing = json_object_get(store, "missing");
+  struct str names = {0};
+  size_t index;
+  json_t *name;
+  json_array_foreach(missing, index, name) {
+    names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), index ? ", " : "", json_string_value(name));
+  }
+  return bounded("missing", names.len ? arena_printf(arena, "records wait for %.*s", STR_ARG(names)) : STR("no destination"),
+                 names.len > 0, "the configuration has no [destination] of that name: give it back, or drop them");
+}
+
+void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_doctor_line lines[DOCTOR_STORE_LINES]) {
+  const json_t *records = json_object_get(store, "records");
+  lines[0] = store_line(store, arena);
+  lines[1] = trail_line(store, arena);
+  lines[2] = ledger_line(store, arena);
+  lines[3] = finished_line(records, arena);
+  lines[4] = open_line(store, records, arena);
+  lines[5] = missing_line(store, arena);
+}
+
+/* --- asking it --- */
+
+static bool is_here(const struct cli *cli) {
+  return cli_value(cli, "config") || cli_value(cli, "socket") || access(default_config, F_OK) == 0;
+}
+
+/* What went wrong was said on stderr; the line says what it means for this check. */
+static bool no_answer(struct cli_doctor *doctor, struct cli_doctor_line *line, int exit) {
+  if (exit == CLI_CONFIG)
+    return cli_doctor_fail(doctor, line, STATUS_CONFIG, "ketlink relay --check", "its configuration cannot be used");
+  if (exit == CLI_UNAVAILABLE)
+    return cli_doctor_warn(doctor, line, "systemctl start ketlink", "it does not run") && false;
+  if (exit == CLI_PERMISSION)
+    return cli_doctor_warn(doctor, line, "ask as the relay's user or as root", "it answers others nothing") && false;
+  return cli_doctor_fail(doctor, line, STATUS_UNAVAILABLE, "journalctl -u ketlink -n 20", "it gives no answer");
+}
+
+json_t *cli_doctor_ask_relay(struct cli_doctor *doctor, struct cli_doctor_line *line) {
+  struct cli_queue queue;
+  json_t *store = NULL;
+  line->check = "relay";
+  if (!is_here(doctor->cli)) {
+    cli_doctor_ok(doctor, line, "none on this machine: no %s", default_config);
+    return NULL;
+  }
+  int exit = cli_queue_open(doctor->cli, &queue);
+  if (exit == CLI_DONE) exit = cli_queue_ask(&queue, "doctor", STR("/store"), NULL, &store);
+  if (exit == CLI_DONE)
+    cli_doctor_ok(doctor, line, "it runs, at %s", queue.socket);
+  else
+    (void)no_answer(doctor, line, exit);
+  cli_queue_close(&queue);
+  return store;
+}
