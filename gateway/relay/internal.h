@@ -36,12 +36,16 @@ struct relay_field {
 struct relay_log {
   const struct host *host;
   bool json;
+  size_t *lost; /* lines that nobody took; NULL: they are not counted */
 };
 void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
                const struct relay_field *fields, size_t count);
 #define RELAY_LOG(relay, level, event, ...)                                                                  \
   relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                \
             sizeof((struct relay_field[]){__VA_ARGS__}) / sizeof(struct relay_field))
+/* A line waits a second for a reader that does not read (a pipe, the journal), then none until he reads again; what was lost
+   is told then. A file is not waited for. */
+enum { RELAY_LOG_WAIT_MS = 1000 };
 /* Findings, by code, place and rule: messages quote words of a record. */
 /* Those that are only worth knowing: one line a code; of the others the first fifty, and how many more. */
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);

@@ -1,5 +1,6 @@
 /* log.c - one event, one line: key=value or JSON. Values are words of the program, names of the
    configuration, numbers and digests; nothing of a record. */
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "relay/internal.h"
@@ -49,7 +50,20 @@ static void write_text(struct buf *line, const char *priority, const char *event
   buf_add_char(line, '\n');
 }
 
-void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
+/* Room for a line: a reader that hangs must not stop the relay, and one that is only slow loses nothing. */
+static bool has_room(const struct relay_log *log) {
+  struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+  int wait = log->lost && *log->lost ? 0 : RELAY_LOG_WAIT_MS;
+  return poll(&out, 1, wait) != 0;
+}
+
+/* In one call, so that lines do not mix; a log that cannot be written stops nobody. */
+static void put_line(const struct relay_log *log, const struct buf *line) {
+  bool fine = line->error == STATUS_OK && has_room(log) && write(STDERR_FILENO, line->ptr, line->len) >= 0;
+  if (!fine && log->lost) ++*log->lost;
+}
+
+static void write_line(const struct relay_log *log, enum relay_level level, const char *event,
                const struct relay_field *fields, size_t count) {
   struct buf line;
   buf_init(&line, LINE_MAX_BYTES);
@@ -57,9 +71,20 @@ void relay_log(const struct relay_log *log, enum relay_level level, const char *
     write_json(&line, levels[level], event, log->host->now_ms(log->host->context), fields, count);
   else
     write_text(&line, getenv("JOURNAL_STREAM") ? priorities[level] : "", event, fields, count);
-  /* in one call, so that lines do not mix; a log that cannot be written stops nobody */
-  if (line.error == STATUS_OK && write(STDERR_FILENO, line.ptr, line.len) < 0) line.error = STATUS_IO;
+  put_line(log, &line);
   buf_release(&line);
+}
+
+void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
+               const struct relay_field *fields, size_t count) {
+  size_t lost = log->lost ? *log->lost : 0;
+  if (lost && has_room(log)) {
+    struct relay_field field = RELAY_NUMBER("lines", (int64_t)lost);
+    *log->lost = 0;
+    write_line(log, RELAY_WARNING, "log-lost", &field, 1);
+    if (*log->lost) *log->lost += lost; /* this one too */
+  }
+  write_line(log, level, event, fields, count);
 }
 
 /* Of those that say that something was not read a message may have hundreds: a line for all of one code. */

@@ -3,6 +3,7 @@
 #include "relay/relay.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -42,6 +43,7 @@ struct whole {
   int64_t ahead;                       /* of the wall clock since then, at the last look */
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
+  size_t lines_lost; /* of the log */
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -96,6 +98,14 @@ static void raise_descriptors(void) {
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   files.rlim_cur = files.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* What is written goes to the end of a file, also of one that somebody has made empty: else it would begin with a hole. */
+static void append_log(void) {
+  struct stat info;
+  int flags = fcntl(STDERR_FILENO, F_GETFL);
+  if (flags >= 0 && fstat(STDERR_FILENO, &info) == 0 && S_ISREG(info.st_mode))
+    (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_APPEND);
 }
 
 /* --- upkeep --- */
@@ -394,7 +404,7 @@ static enum status check(struct whole *whole) {
   enum status worst =
       relay_config_read(relay->config_path, relay->host, relay->arena, whole->diags, relay->config);
   if (worst != STATUS_OK) return worst;
-  relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log};
+  relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log, .lost = &whole->lines_lost};
   enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
   enum status webhook = relay_webhook_open(relay, whole->diags, &relay->webhook);
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
@@ -482,6 +492,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
   return relay->fatal;
 }
 
+  append_log();
 enum status relay_run(const struct relay_params *params, struct diag_list *diags) {
   struct whole *whole = calloc(1, sizeof *whole);
   if (!whole) return STATUS_NOMEM;

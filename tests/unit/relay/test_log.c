@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "relay/internal.h"
@@ -99,12 +100,38 @@ static void many_findings_are_few_lines(void **state) {
   arena_free(arena);
 }
 
+/* A reader that hangs is waited for once; what he missed is told when he reads again. */
+static void a_reader_that_hangs_is_left(void **state) {
+  static char room[1 << 17];
+  size_t lost = 0;
+  struct relay_log log = {.host = host_system(), .lost = &lost};
+  struct caught caught;
+  (void)state;
+  catch (&caught);
+  assert_int_equal(fcntl(caught.ends[1], F_SETFL, O_NONBLOCK), 0);
+  while (write(caught.ends[1], room, 4096) > 0)
+    continue;
+  assert_int_equal(fcntl(caught.ends[1], F_SETFL, 0), 0);
+  int64_t begun = host_system()->monotonic_ns(NULL);
+  for (int i = 0; i < 100; i++)
+    relay_log(&log, RELAY_INFO, "event", NULL, 0);
+  int64_t took_ms = (host_system()->monotonic_ns(NULL) - begun) / 1000000;
+  assert_int_equal(lost, 100);
+  assert_true(took_ms >= RELAY_LOG_WAIT_MS && took_ms < 10 * RELAY_LOG_WAIT_MS);
+  assert_true(read(caught.ends[0], room, sizeof room) > 0);
+  relay_log(&log, RELAY_INFO, "again", NULL, 0);
+  assert_int_equal(lost, 0);
+  struct str text = let_go(&caught, room, sizeof room);
+  assert_true(str_ends(text, STR("log-lost lines=100\nagain\n")));
+}
+
 int main(void) {
   unsetenv("JOURNAL_STREAM");
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hostile_values_stay_in_their_line),
       cmocka_unit_test(plain_values_are_plain),
       cmocka_unit_test(many_findings_are_few_lines),
+      cmocka_unit_test(a_reader_that_hangs_is_left),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
