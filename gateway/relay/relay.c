@@ -243,9 +243,24 @@ struct fresh {
   struct relay_ways *ways;
   struct relay_tls *tls[RELAY_MLLP_MAX];
 };
+  bool other;       /* the configuration is not the one that it was started with */
+  const char *what; /* is wrong, when something is */
 
 static enum status read_again(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
-  enum status status = relay_ways_open(relay->config, relay->host, diags, &fresh->ways);
+/* It is used at the start only; but what would not start is told now, and not after the next power failure. */
+static enum status read_configuration(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
+  struct relay_config *config = ARENA_NEW(diags->arena, struct relay_config);
+  fresh->what = "configuration";
+  if (!config) return STATUS_NOMEM;
+  enum status status = relay_config_read(relay->config_path, relay->host, diags->arena, diags, config);
+  fresh->other = status == STATUS_OK && !str_eq(config->source.text, relay->config->source.text);
+  return status;
+}
+
+  enum status status = read_configuration(relay, diags, fresh);
+  if (status != STATUS_OK) return status;
+  fresh->what = "mappings";
+  status = relay_ways_open(relay->config, relay->host, diags, &fresh->ways);
   for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
     status = relay_listener_read(relay->listeners[i], diags, &fresh->tls[i]);
   return status;
@@ -258,6 +273,7 @@ static void use(struct relay *relay, const struct fresh *fresh, const char *acto
     relay_listener_use(relay->listeners[i], fresh->tls[i]);
   RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->ways->count));
   relay_note(relay, "reloaded", actor, "SIGHUP");
+  if (fresh->other) RELAY_LOG(relay, RELAY_WARNING, "restart-needed", RELAY_TEXT("what", STR("configuration")));
   relay->decided = true;
   relay_kick(relay);
 }
@@ -267,7 +283,7 @@ static void give_up(struct relay *relay, const struct fresh *fresh, const struct
   for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
     relay_tls_close(fresh->tls[i]);
   relay_log_diags(&relay->log, "not-reloaded", diags);
-  relay_alert(relay, "reload-refused", STR("mappings"));
+  relay_alert(relay, "reload-refused", str_of(fresh->what));
   relay_note(relay, "reload-refused", actor, "SIGHUP");
 }
 
