@@ -119,11 +119,14 @@ enum status base_listen_path(const char *path, struct diag_list *diags, struct b
   return out->fd < 0 ? STATUS_NOMEM : drop(out, bind_path(path, &address, diags, out));
 }
 
-void base_listen_remove(const char *path, const struct base_listening *listening) {
+bool base_listen_is_there(const char *path, const struct base_listening *listening) {
   struct stat info;
-  if (listening->inode && lstat(path, &info) == 0 && info.st_dev == listening->device &&
-      info.st_ino == listening->inode)
-    unlink(path);
+  return listening->inode && lstat(path, &info) == 0 && info.st_dev == listening->device &&
+         info.st_ino == listening->inode;
+}
+
+void base_listen_remove(const char *path, const struct base_listening *listening) {
+  if (base_listen_is_there(path, listening)) unlink(path);
 }
 
 /* --- a port --- */

@@ -33,6 +33,8 @@ enum status base_listen_path(const char *path, struct diag_list *diags, struct b
 /* `name` is for findings. */
 enum status base_listen_address(const char *name, const struct base_address *address, struct diag_list *diags,
                                 struct base_listening *out) MUST_USE;
+/* Whether that file is still there, under its path. */
+bool base_listen_is_there(const char *path, const struct base_listening *listening);
 /* Removes the file, if it is still the one that was made. */
 void base_listen_remove(const char *path, const struct base_listening *listening);
 

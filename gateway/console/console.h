@@ -79,6 +79,8 @@ enum status console_open(const struct console_params *params, struct diag_list *
                          struct console **out) MUST_USE;
 /* Listens no more; who is owed an answer gets 503. NULL is allowed. */
 void console_close(struct console *console);
+/* The socket is made again when its file was removed. Not OK: it cannot be; it is to be asked again. NULL is allowed. */
+enum status console_look(struct console *console, struct diag_list *diags) MUST_USE;
 /* The port that is listened on; 0: none. */
 uint16_t console_port(const struct console *console);
 

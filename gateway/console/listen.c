@@ -93,6 +93,23 @@ enum status console_open(const struct console_params *params, struct diag_list *
   return status;
 }
 
+/* The new one first: as long as there is none the old one keeps whom it has. */
+enum status console_look(struct console *console, struct diag_list *diags) {
+  if (!console || !console->params.socket || base_listen_is_there(console->params.socket, &console->made[0]))
+    return STATUS_OK;
+  struct evconnlistener *old = console->listeners[0];
+  struct base_listening before = console->made[0];
+  enum status status = open_one(console, true, diags);
+  if (status == STATUS_OK) {
+    evconnlistener_free(old);
+    return STATUS_OK;
+  }
+  base_listen_remove(console->params.socket, &console->made[0]);
+  console->listeners[0] = old;
+  console->made[0] = before;
+  return status;
+}
+
 uint16_t console_port(const struct console *console) {
   return console->made[1].port;
 }

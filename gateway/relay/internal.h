@@ -182,6 +182,8 @@ void relay_folder_close(struct relay_folder *folder);
 enum status relay_listener_new(struct relay *relay, const struct relay_mllp_config *config, struct diag_list *diags,
                                struct relay_listener **out) MUST_USE;
 enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
+/* Its socket is made again when its file was removed; nothing is to be done for a port. Not OK: it cannot be; ask again. */
+enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) MUST_USE;
 struct relay_tls; /* wire.h */
 /* Its certificates as the files are now, to be used, or closed with relay_tls_close. */
 enum status relay_listener_read(const struct relay_listener *listener, struct diag_list *diags,
@@ -201,6 +203,11 @@ void relay_listener_metrics(const struct relay_listener *listener, struct buf *o
 /* What its configuration names can be read. */
 enum status relay_http_check(struct relay *relay, struct diag_list *diags) MUST_USE;
 enum status relay_http_open(struct relay *relay, struct diag_list *diags) MUST_USE;
+
+/* --- sockets.c --- */
+
+/* Sockets that are files are made again when they, or their folders, were removed and the folder is there. */
+void relay_sockets_look(struct relay *relay);
 
 /* --- alert.c --- */
 
@@ -279,6 +286,7 @@ struct relay {
   bool accepted; /* something came in this turn: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
   bool settled;  /* records were, in this turn: who waits for them is to look */
+  bool unreachable; /* a socket is not where it was, and cannot be made again */
   bool stopping;
   enum status fatal; /* why the loop was left */
 };

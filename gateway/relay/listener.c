@@ -148,16 +148,40 @@ static enum status bind_to(struct relay_listener *listener, struct diag_list *di
   return base_listen_address(config->listen.ptr, &address, diags, &listener->made);
 }
 
-enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) {
-  struct event_base *base = listener->relay->base;
+static enum status listen_on(struct relay_listener *listener, struct diag_list *diags) {
   enum status status = bind_to(listener, diags);
   if (status != STATUS_OK) return status;
-  listener->rest = event_new(base, -1, 0, on_rested, listener);
-  listener->listener = evconnlistener_new(base, on_accept, listener, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
-                                          BACKLOG, listener->made.fd);
-  if (!listener->listener) close(listener->made.fd);
-  if (!listener->rest || !listener->listener) return STATUS_NOMEM;
+  listener->listener = evconnlistener_new(listener->relay->base, on_accept, listener,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, listener->made.fd);
+  if (!listener->listener) {
+    close(listener->made.fd);
+    return STATUS_NOMEM;
+  }
   evconnlistener_set_error_cb(listener->listener, on_accept_error);
+  return STATUS_OK;
+}
+
+enum status relay_listener_renew(struct relay_listener *listener, struct diag_list *diags) {
+  if (!listener || !listener->config->is_path || base_listen_is_there(listener->config->listen.ptr, &listener->made))
+    return STATUS_OK;
+  struct evconnlistener *old = listener->listener;
+  struct base_listening before = listener->made;
+  enum status status = listen_on(listener, diags);
+  if (status == STATUS_OK) {
+    evconnlistener_free(old);
+    return STATUS_OK;
+  }
+  base_listen_remove(listener->config->listen.ptr, &listener->made);
+  listener->listener = old;
+  listener->made = before;
+  return status;
+}
+
+enum status relay_listener_begin(struct relay_listener *listener, struct diag_list *diags) {
+  enum status status = listen_on(listener, diags);
+  if (status != STATUS_OK) return status;
+  listener->rest = event_new(listener->relay->base, -1, 0, on_rested, listener);
+  if (!listener->rest) return STATUS_NOMEM;
   RELAY_LOG(listener->relay, RELAY_INFO, "mllp-listens", RELAY_TEXT("listener", listener->config->name),
             RELAY_NUMBER("port", listener->made.port));
   return STATUS_OK;

@@ -180,6 +180,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   sweep(whole);
   if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, relay_open_records(&stats));
+  relay_sockets_look(relay);
   relay_backup_look(whole->backup);
   if (is_idle(relay) && outbox_idle(relay->outbox) == STATUS_IO) {
     relay->fatal = STATUS_IO;
@@ -242,11 +243,10 @@ static void stop(struct whole *whole) {
 struct fresh {
   struct relay_ways *ways;
   struct relay_tls *tls[RELAY_MLLP_MAX];
-};
   bool other;       /* the configuration is not the one that it was started with */
   const char *what; /* is wrong, when something is */
+};
 
-static enum status read_again(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
 /* It is used at the start only; but what would not start is told now, and not after the next power failure. */
 static enum status read_configuration(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
   struct relay_config *config = ARENA_NEW(diags->arena, struct relay_config);
@@ -257,6 +257,7 @@ static enum status read_configuration(const struct relay *relay, struct diag_lis
   return status;
 }
 
+static enum status read_again(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
   enum status status = read_configuration(relay, diags, fresh);
   if (status != STATUS_OK) return status;
   fresh->what = "mappings";
@@ -272,8 +273,8 @@ static void use(struct relay *relay, const struct fresh *fresh, const char *acto
   for (size_t i = 0; i < relay->config->mllp_count; i++)
     relay_listener_use(relay->listeners[i], fresh->tls[i]);
   RELAY_LOG(relay, RELAY_INFO, "reloaded", RELAY_NUMBER("destinations", (int64_t)fresh->ways->count));
-  relay_note(relay, "reloaded", actor, "SIGHUP");
   if (fresh->other) RELAY_LOG(relay, RELAY_WARNING, "restart-needed", RELAY_TEXT("what", STR("configuration")));
+  relay_note(relay, "reloaded", actor, "SIGHUP");
   relay->decided = true;
   relay_kick(relay);
 }
@@ -491,6 +492,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
   struct relay *relay = &whole->relay;
   harden();
   raise_descriptors();
+  append_log();
   enum status status = open_all(whole, accept_restored);
   if (status != STATUS_OK) return status;
   note_start(relay, accept_restored);
@@ -508,7 +510,6 @@ static enum status run(struct whole *whole, bool accept_restored) {
   return relay->fatal;
 }
 
-  append_log();
 enum status relay_run(const struct relay_params *params, struct diag_list *diags) {
   struct whole *whole = calloc(1, sizeof *whole);
   if (!whole) return STATUS_NOMEM;

@@ -82,8 +82,8 @@ PATH="$work/bin:$PATH" KETLINK="$work/bin/ketlink" tests/e2e/adding-a-mapping.py
 
 # each reason, alert and exit status that there is stands on the page
 reasons=$(grep -ohE 'STR\("[a-z-]+"\)|RELAY_(BUSY|HELD), "[a-z-]+"' gateway/relay/outcome.c | grep -oE '"[a-z-]+"' | grep -v '"delivered"')
-alerts=$(grep -hE 'relay_alert\(|set_state\(|trouble|growing \?' gateway/relay/{folder,left,relay,sender}.c |
-  grep -oE '"(destination|queue|store|folder|reload|backup)-[a-z]+"')
+alerts=$(grep -hE 'relay_alert\(|set_state\(|trouble|growing \?' gateway/relay/{folder,left,relay,sender,sockets}.c |
+  grep -oE '"(destination|queue|store|folder|socket|reload|backup)-[a-z]+"')
 [ "$(wc -w <<< "$reasons $alerts")" -gt 25 ] || fail "the words of the sources are not found any more"
 for word in $reasons $alerts; do
   grep -qF "\`${word//\"/}\`" docs/operating.md || fail "docs/operating.md does not say what $word is"

@@ -374,6 +374,25 @@ static void stale_sockets_are_replaced(void **state) {
   assert_int_equal(try_open(talk, &params), STATUS_CONFIG);
 }
 
+/* Also when its folder was: then there is none until that is back. */
+static void a_removed_socket_is_made_again(void **state) {
+  struct talk *talk = *state;
+  struct stat info;
+  assert_int_equal(console_look(talk->console, &talk->store->diags), STATUS_OK);
+  assert_int_equal(talk_ask(talk, "GET", "/healthz", NULL), 200);
+  assert_int_equal(unlink(talk->socket), 0);
+  assert_int_equal(console_look(talk->console, &talk->store->diags), STATUS_OK);
+  assert_int_equal(stat(talk->socket, &info), 0);
+  assert_int_equal(info.st_mode & 0777, 0600);
+  assert_int_equal(talk_ask(talk, "GET", "/healthz", NULL), 200);
+  assert_int_equal(unlink(talk->socket), 0);
+  assert_int_equal(mkdir(talk->socket, 0700), 0); /* something else has its name */
+  assert_int_equal(console_look(talk->console, &talk->store->diags), STATUS_CONFIG);
+  assert_int_equal(rmdir(talk->socket), 0);
+  assert_int_equal(console_look(talk->console, &talk->store->diags), STATUS_OK);
+  assert_int_equal(talk_ask(talk, "GET", "/healthz", NULL), 200);
+}
+
 static void paths_of_sockets_have_a_cap(void **state) {
   struct talk *talk = *state;
   struct console_params params = talk->params;
@@ -480,6 +499,7 @@ int main(void) {
       CASE(readers_that_stop_are_left),
       CASE(socket_is_for_its_owner),
       CASE(stale_sockets_are_replaced),
+      CASE(a_removed_socket_is_made_again),
       CASE(paths_of_sockets_have_a_cap),
       CASE(only_this_machine_is_listened_on),
       CASE(other_users_need_the_token),
