@@ -2,65 +2,81 @@
  * call.c - one HTTPS request on a handle of libcurl, and what became of it.
  *
  * A byte cap holds after decoding; no redirects; and what must not be sent twice goes out on a fresh
- * connection, or with a body that can be read once only.
+ * connection, or is asked about before libcurl would repeat it.
  */
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 #include "delivery/client.h"
 #include "delivery/smart.h"
 
 enum { HEADER_MAX = 4096, SMALL_ANSWER = 65536, SECURITY_LEVEL = 2 };
 
+/* What the server says that it sends is made room for at once, within the cap. */
+static void make_room(const struct delivery_call *call, struct buf *body) {
+  curl_off_t length = 0;
+  curl_easy_getinfo(call->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  if (length > 0 && (uint64_t)length <= body->max) (void)buf_reserve(body, (size_t)length);
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
-  struct buf *body = context;
+  struct delivery_call *call = context;
+  struct buf *body = &call->body;
+  if (!body->room) make_room(call, body);
   buf_add(body, bytes, size * count);
   return body->error == STATUS_OK ? size * count : 0;
 }
 
-static bool add_header(struct curl_slist **list, const char *header) {
-  struct curl_slist *longer = curl_slist_append(*list, header);
-  if (!longer) return false;
-  *list = longer;
+/* The lines live in the arena, which is wiped: one of them may be a token. */
+static bool add_header(struct delivery_call *call, const char *header) {
+  struct curl_slist *item = header ? ARENA_NEW(call->arena, struct curl_slist) : NULL;
+  if (!item) return false;
+  item->data = (char *)(uintptr_t)header;
+  *call->last_header = item;
+  call->last_header = &item->next;
   return true;
 }
 
-static bool add_value(struct curl_slist **list, const char *name, struct str value, struct arena *arena) {
+static bool add_value(struct delivery_call *call, struct str name, struct str value) {
   if (value.len == 0) return true;
-  struct str header = arena_printf(arena, "%s: %.*s", name, STR_ARG(value));
-  return header.ptr && memchr(header.ptr, '\n', header.len) == NULL && add_header(list, header.ptr);
+  struct str header = arena_concat(call->arena, name, value);
+  return header.ptr && memchr(header.ptr, '\n', header.len) == NULL && add_header(call, header.ptr);
+}
+
+/* A copy: the token may be renewed while the request is under way. */
+static bool add_authorization(struct delivery_call *call) {
+  const char *authorization = call->client->authorization;
+  return !authorization || add_header(call, arena_str(call->arena, str_of(authorization)).ptr);
 }
 
 static bool add_fhir_headers(struct delivery_call *call, struct str url) {
   const struct delivery_request *request = &call->request;
-  struct curl_slist **list = &call->headers;
-  struct arena *arena = call->arena;
-  bool fine = add_header(list, "Accept: application/fhir+json");
+  bool fine = add_header(call, "Accept: application/fhir+json");
   if (request->body.len)
-    fine = fine && add_header(list, "Content-Type: application/fhir+json; charset=utf-8") &&
-           add_header(list, "Prefer: return=minimal");
-  fine = fine && add_value(list, "If-Match", request->if_match, arena);
-  fine = fine && add_value(list, "If-None-Exist", request->if_none_exist, arena);
+    fine = fine && add_header(call, "Content-Type: application/fhir+json; charset=utf-8") &&
+           add_header(call, "Prefer: return=minimal");
+  fine = fine && add_value(call, STR("If-Match: "), request->if_match);
+  fine = fine && add_value(call, STR("If-None-Exist: "), request->if_none_exist);
   /* it follows from how the address is made; a credential is worth looking twice */
   if (call->client->authorization && delivery_smart_same_origin(url, call->client->destination.base))
-    fine = fine && add_header(list, call->client->authorization);
+    fine = fine && add_authorization(call);
   return fine;
 }
 
 static bool add_hook_headers(struct delivery_call *call) {
-  const char *authorization = call->client->authorization;
-  return add_header(&call->headers, "Content-Type: application/json") &&
-         (!authorization || add_header(&call->headers, authorization));
+  return add_header(call, "Content-Type: application/json") && add_authorization(call);
 }
 
 /* Of a token endpoint and its discovery: no credential but what stands in the body. */
 static bool add_token_headers(struct delivery_call *call) {
-  struct curl_slist **list = &call->headers;
-  return add_header(list, "Accept: application/json") &&
-         (!call->request.body.len || add_header(list, "Content-Type: application/x-www-form-urlencoded"));
+  return add_header(call, "Accept: application/json") &&
+         (!call->request.body.len || add_header(call, "Content-Type: application/x-www-form-urlencoded"));
 }
 
 static bool make_headers(struct delivery_call *call, struct str url) {
-  if (!add_header(&call->headers, "Expect:")) return false;
+  call->headers = NULL;
+  call->last_header = &call->headers;
+  if (!add_header(call, "Expect:")) return false;
   switch (call->request.purpose) {
   case DELIVERY_FHIR:
     return add_fhir_headers(call, url);
@@ -71,39 +87,37 @@ static bool make_headers(struct delivery_call *call, struct str url) {
   }
 }
 
-/* libcurl's list frees without wiping, and one line of it is a token. */
-static void free_headers(struct curl_slist *list) {
-  for (struct curl_slist *item = list; item; item = item->next)
-    OPENSSL_cleanse(item->data, strlen(item->data));
-  curl_slist_free_all(list);
+/* libcurl sends a request again by itself when a connection that was used before dies without an answer, on another one
+   that it has or makes: it asks here before either. What has left may have been acted on: it is not for libcurl to
+   repeat. */
+static bool may_go(const struct delivery_call *call) {
+  return strcmp(call->request.method, "GET") == 0 || delivery_sent(call) == 0;
 }
 
-/* libcurl sends a request again by itself when a connection that was used before dies without an answer. It
-   cannot when the body can be read once only: no seeking back. An unsent body may go again, nobody has acted
-   on it. */
-static size_t give_body(char *bytes, size_t size, size_t count, void *context) {
-  struct delivery_call *call = context;
-  size_t rest = call->request.body.len - call->given, room = size * count;
-  size_t some = rest < room ? rest : room;
-  if (some) memcpy(bytes, call->request.body.ptr + call->given, some);
-  call->given += some;
-  return some;
+static int allow_request(void *context, char *server, char *own, int server_port, int own_port) {
+  (void)server, (void)own, (void)server_port, (void)own_port;
+  return may_go(context) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-static int seek_body(void *context, curl_off_t offset, int origin) {
-  struct delivery_call *call = context;
-  return call->given == 0 && offset == 0 && origin == SEEK_SET ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+static curl_socket_t allow_connection(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)purpose;
+  return may_go(context) ? socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : CURL_SOCKET_BAD;
 }
 
+static bool set_guard(struct delivery_call *call) {
+  CURL *curl = call->curl;
+  return curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, allow_request) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_PREREQDATA, call) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, allow_connection) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK;
+}
+
+/* As one text, which goes out in one piece with the head of the request. */
 static bool set_body(struct delivery_call *call) {
   CURL *curl = call->curl;
   return curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_READDATA, call) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, seek_body) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_SEEKDATA, call) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->request.body.len) == CURLE_OK;
+         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->request.body.len) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->request.body.len ? call->request.body.ptr : "") == CURLE_OK;
 }
 
 static bool set_request(struct delivery_call *call, struct str url, bool reuse) {
@@ -112,8 +126,9 @@ static bool set_request(struct delivery_call *call, struct str url, bool reuse) 
   bool fine = curl_easy_setopt(curl, CURLOPT_URL, url.ptr) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEDATA, &call->body) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEDATA, call) == CURLE_OK;
   fine = fine && (get ? curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK : set_body(call));
+  fine = fine && set_guard(call);
   fine = fine && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, get ? NULL : call->request.method) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, get || reuse ? 0L : 1L) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, get || reuse ? 0L : 1L) == CURLE_OK;
@@ -194,7 +209,7 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
 
 /* --- whom the certificate must name --- */
 
-static struct str host_of(struct str url, struct arena *arena) {
+struct str delivery_host_of(struct str url, struct arena *arena) {
   CURLU *parts = curl_url();
   char *text = NULL;
   struct str host = {0};
@@ -243,8 +258,10 @@ static CURLcode set_verification(CURL *curl, void *context, void *userdata) {
                                                                                  : CURLE_SSL_CONNECT_ERROR;
 }
 
+/* Requests below base are most of them: its host is found out once. */
 static bool set_host(struct delivery_call *call, struct str url) {
-  call->host = host_of(url, call->arena);
+  call->host = call->request.url.len || !call->client->host_name.len ? delivery_host_of(url, call->arena)
+                                                                     : call->client->host_name;
   return call->host.ptr && curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_DATA, call) == CURLE_OK &&
          curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, set_verification) == CURLE_OK;
 }
@@ -254,7 +271,7 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   bool fhir = call->request.purpose == DELIVERY_FHIR;
   buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
   if (call->request.purpose == DELIVERY_HOOK) url = base;
-  if (fhir) url = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(call->request.path));
+  if (fhir) url = arena_concat(call->arena, base, call->request.path);
   if (fhir || call->request.purpose == DELIVERY_HOOK) delivery_credential_refresh(call->client);
   if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse && call->client->proven) || !set_host(call, url))
     return STATUS_NOMEM;
@@ -285,7 +302,7 @@ void delivery_call_release(struct delivery_call *call) {
   curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, NULL);
   curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_DATA, NULL);
   curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, NULL);
-  free_headers(call->headers);
+  curl_easy_setopt(call->curl, CURLOPT_POSTFIELDS, NULL);
   call->headers = NULL;
   delivery_alert_forget(call);
   buf_release(&call->body);

@@ -102,6 +102,8 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
   client->curl = curl_easy_init();
   if (!client->arena || !client->curl) goto done;
   status = copy_destination(client, destination);
+  if (status == STATUS_OK && destination->protocol == DELIVERY_HTTPS)
+    client->host_name = delivery_host_of(client->destination.base, client->arena);
   if (status == STATUS_OK) status = delivery_credential_load(client, diags);
   if (status == STATUS_OK && !delivery_handle_set(client, client->curl, client->error))
     status = fail_config(diags, destination->name,
@@ -119,6 +121,7 @@ void delivery_client_free(struct delivery_client *client) {
   if (!client) return;
   delivery_message_hang_up(client);
   delivery_lines_hang_up(client);
+  delivery_loop_forget(client);
   if (client->curl) curl_easy_cleanup(client->curl);
   if (client->authorization) OPENSSL_clear_free(client->authorization, client->authorization_size);
   arena_free(client->arena);

@@ -42,9 +42,12 @@ struct delivery_mark {
 
 struct delivery_client {
   CURL *curl;
+  struct delivery_transfer *idle; /* on the loop: handles that are set for this client, to be used again */
+  size_t idle_count;
   const struct host *host;
   struct delivery_destination destination;
   struct arena *arena;
+  struct str host_name; /* of base; of HTTPS */
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_mark mark; /* of the file of the token or password, before it was read */
@@ -95,13 +98,14 @@ struct delivery_call {
   struct delivery_request request;
   struct arena *arena; /* of the answer */
   /* private */
-  struct curl_slist *headers;
+  struct curl_slist *headers, **last_header;
   struct buf body; /* of the answer */
-  size_t given;    /* bytes of the request's body that libcurl has taken */
   struct str host; /* whom the certificate must name */
   struct delivery_probe *probe; /* of delivery_probe_connect */
   SSL_CTX *tls;    /* of the connection that was made for it: tells the alert that the server sent; NULL: none was */
 };
+/* Of an address; empty when it is none. */
+struct str delivery_host_of(struct str url, struct arena *arena);
 /* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
    a fresh one. Release it whatever the status is. */
 enum status delivery_call_begin(struct delivery_call *call, bool reuse) MUST_USE;
@@ -122,8 +126,10 @@ enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_ca
                                   void (*forget)(void *context), void *context, struct delivery_transfer **out) MUST_USE;
 /* `connected` is called from the event loop, once; the handle is used for curl_easy_send and _recv from then on. */
 enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_transfer *transfer) MUST_USE;
-/* Closes the connection and takes the handle back. */
+/* Closes the connection. */
 void delivery_loop_disconnect(struct delivery_transfer *transfer);
+/* The client is freed: so are its handles. */
+void delivery_loop_forget(struct delivery_client *client);
 struct event_base *delivery_loop_base(const struct delivery_loop *loop);
 
 /* --- kept connections of MLLP: closed when the client is freed --- */
@@ -138,6 +144,8 @@ void delivery_probe_connect(struct delivery_call *call, struct delivery_probe *o
 
 /* --- reason.c: what libcurl and OpenSSL say, for the table of verdicts and for people --- */
 
+/* Bytes that have left, of all tries of the call. */
+long delivery_sent(const struct delivery_call *call);
 enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code);
 /* Kept beyond the connection, which libcurl closes before it says that it failed. */
 void delivery_alert_watch(struct delivery_call *call, SSL_CTX *tls);

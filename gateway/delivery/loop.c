@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "delivery/client.h"
 
-enum { IDLE_HANDLES = 64 };
+enum { IDLE_HANDLES = 64 }; /* of a client, see loop.h */
 
 struct delivery_transfer;
 
@@ -15,10 +15,9 @@ struct delivery_loop {
   CURLM *multi;
   struct event *timer;
   struct delivery_transfer *transfers;
-  CURL *idle[IDLE_HANDLES]; /* handles without settings, to be used again */
-  size_t idle_count;
 };
 
+/* Under way: of the loop. Else of its client, its handle set for that. */
 struct delivery_transfer {
   struct delivery_loop *loop;
   struct delivery_transfer *before, *next;
@@ -46,23 +45,33 @@ static void unlink_transfer(struct delivery_transfer *transfer) {
   if (transfer->loop->transfers == transfer) transfer->loop->transfers = transfer->next;
 }
 
-static void give_back(struct delivery_loop *loop, CURL *curl) {
-  if (loop->idle_count == IDLE_HANDLES) {
-    curl_easy_cleanup(curl);
-    return;
-  }
-  curl_easy_reset(curl);
-  loop->idle[loop->idle_count++] = curl;
+static void drop_transfer(struct delivery_transfer *transfer) {
+  curl_easy_cleanup(transfer->lent ? transfer->lent : transfer->call.curl);
+  free(transfer);
 }
 
 static void end_transfer(struct delivery_transfer *transfer) {
-  struct delivery_loop *loop = transfer->loop;
-  CURL *curl = transfer->lent ? transfer->lent : transfer->call.curl;
+  struct delivery_client *client = transfer->call.client;
   unlink_transfer(transfer);
-  curl_multi_remove_handle(loop->multi, curl);
+  if (transfer->lent) curl_easy_setopt(transfer->lent, CURLOPT_ERRORBUFFER, NULL); /* theirs, and gone by now */
+  curl_multi_remove_handle(transfer->loop->multi, transfer->lent ? transfer->lent : transfer->call.curl);
   if (!transfer->lent) delivery_call_release(&transfer->call);
-  give_back(loop, curl);
-  free(transfer);
+  if (transfer->lent || client->idle_count == IDLE_HANDLES) {
+    drop_transfer(transfer);
+    return;
+  }
+  transfer->next = client->idle;
+  client->idle = transfer;
+  client->idle_count++;
+}
+
+void delivery_loop_forget(struct delivery_client *client) {
+  while (client->idle) {
+    struct delivery_transfer *transfer = client->idle;
+    client->idle = transfer->next;
+    drop_transfer(transfer);
+  }
+  client->idle_count = 0;
 }
 
 static void finish_transfer(CURL *curl, CURLcode code) {
@@ -164,41 +173,47 @@ void delivery_loop_free(struct delivery_loop *loop) {
     end_transfer(loop->transfers);
   }
   if (loop->multi) curl_multi_cleanup(loop->multi);
-  for (size_t i = 0; i < loop->idle_count; i++)
-    curl_easy_cleanup(loop->idle[i]);
   if (loop->timer) event_free(loop->timer);
   free(loop);
 }
 
-static CURL *take_handle(struct delivery_loop *loop) {
-  return loop->idle_count ? loop->idle[--loop->idle_count] : curl_easy_init();
+static struct delivery_transfer *make_transfer(struct delivery_client *client) {
+  struct delivery_transfer *transfer = calloc(1, sizeof *transfer);
+  CURL *curl = transfer ? curl_easy_init() : NULL;
+  if (curl && delivery_handle_set(client, curl, transfer->error) &&
+      curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer) == CURLE_OK) {
+    transfer->call = (struct delivery_call){.curl = curl, .client = client, .error = transfer->error};
+    return transfer;
+  }
+  curl_easy_cleanup(curl);
+  free(transfer);
+  return NULL;
 }
 
-static bool start(struct delivery_transfer *transfer) {
-  CURL *curl = transfer->call.curl;
-  return delivery_handle_set(transfer->call.client, curl, transfer->error) &&
-         delivery_call_begin(&transfer->call, true) == STATUS_OK &&
-         curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
-         curl_multi_add_handle(transfer->loop->multi, curl) == CURLM_OK;
+static struct delivery_transfer *take_transfer(struct delivery_client *client) {
+  struct delivery_transfer *transfer = client->idle;
+  if (!transfer) return make_transfer(client);
+  client->idle = transfer->next;
+  client->idle_count--;
+  return transfer;
 }
 
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
                                const struct delivery_request *request, struct arena *arena,
                                delivery_done *done, void *context) {
-  struct delivery_transfer *transfer = calloc(1, sizeof *transfer);
+  struct delivery_transfer *transfer = take_transfer(client);
   if (!transfer) return STATUS_NOMEM;
-  *transfer = (struct delivery_transfer){.loop = loop, .done = done, .context = context};
-  transfer->call = (struct delivery_call){.curl = take_handle(loop),
-                                          .client = client,
-                                          .error = transfer->error,
-                                          .request = *request,
-                                          .arena = arena};
-  if (transfer->call.curl) link_transfer(loop, transfer);
-  if (transfer->call.curl && start(transfer)) return STATUS_OK;
-  if (transfer->call.curl)
-    end_transfer(transfer);
-  else
-    free(transfer);
+  transfer->loop = loop;
+  transfer->done = done;
+  transfer->context = context;
+  transfer->call.request = *request;
+  transfer->call.arena = arena;
+  transfer->before = NULL;
+  link_transfer(loop, transfer);
+  if (delivery_call_begin(&transfer->call, true) == STATUS_OK &&
+      curl_multi_add_handle(loop->multi, transfer->call.curl) == CURLM_OK)
+    return STATUS_OK;
+  end_transfer(transfer);
   return STATUS_NOMEM;
 }
 
@@ -213,11 +228,10 @@ enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_ca
   struct delivery_transfer *transfer = *out = calloc(1, sizeof *transfer);
   if (!transfer) return STATUS_NOMEM;
   *transfer = (struct delivery_transfer){
-      .loop = loop, .context = context, .connected = connected, .forget = forget, .lent = take_handle(loop)};
+      .loop = loop, .context = context, .connected = connected, .forget = forget, .lent = curl_easy_init()};
   call->curl = transfer->lent;
   if (!transfer->lent || !delivery_handle_set(call->client, transfer->lent, call->error)) {
-    curl_easy_cleanup(transfer->lent);
-    free(transfer);
+    drop_transfer(transfer);
     return STATUS_NOMEM;
   }
   link_transfer(loop, transfer);

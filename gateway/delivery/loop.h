@@ -3,8 +3,8 @@
  * waiting.
  *
  * Purpose. A loop carries requests of several clients. Connections are kept and used again (each at most 60 s
- * old, as the certificate was judged when it was made); a body is given to libcurl once only, so that libcurl
- * cannot repeat a request by itself. Ownership: client, body and arena belong to the caller and must outlive
+ * old, as the certificate was judged when it was made); what has left, libcurl may not repeat by itself. A client keeps
+ * the handles that were set for it (64 at most). Ownership: client, body and arena belong to the caller and must outlive
  * the transfer; the answer lives in the arena. Threads: the one that runs the event loop. `done` is called
  * from the event loop, once per transfer, never from delivery_loop_send; in it a new transfer may be started.
  * Errors: NOMEM; whatever the network does is an answer.

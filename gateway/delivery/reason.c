@@ -79,12 +79,16 @@ static bool is_about_us(const struct delivery_call *call) {
   return word < WORDS && words[word].alert && call->tls && heads == 0 && call->body.len == 0;
 }
 
+long delivery_sent(const struct delivery_call *call) {
+  long sent = 0;
+  curl_easy_getinfo(call->curl, CURLINFO_REQUEST_SIZE, &sent);
+  return sent;
+}
+
 enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code) {
   curl_off_t tls_done = 0, connected = 0;
-  long sent = 0;
   curl_easy_getinfo(call->curl, CURLINFO_APPCONNECT_TIME_T, &tls_done);
   curl_easy_getinfo(call->curl, CURLINFO_CONNECT_TIME_T, &connected);
-  curl_easy_getinfo(call->curl, CURLINFO_REQUEST_SIZE, &sent);
   switch (code) {
   case CURLE_OK:
     return DELIVERY_ANSWER;
@@ -105,7 +109,7 @@ enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode
     return DELIVERY_TLS;
   default:
     if (code != CURLE_OPERATION_TIMEDOUT && is_about_us(call)) return DELIVERY_TLS;
-    if (sent > 0) return DELIVERY_SENDING;
+    if (delivery_sent(call) > 0) return DELIVERY_SENDING;
     return connected > 0 && tls_done == 0 ? DELIVERY_TLS : DELIVERY_CONNECT;
   }
 }
@@ -130,7 +134,10 @@ static const char *certificate_reason(const struct delivery_call *call) {
 }
 
 /* What libcurl says of files and pins is about ours, and names them. */
-static const char *own_reason(CURLcode code) {
+static const char *own_reason(const struct delivery_call *call, CURLcode code) {
+  /* libcurl was not let to send it again, or to connect for that */
+  bool again = code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_COULDNT_CONNECT;
+  if (again && delivery_sent(call) > 0) return "the server closed the connection without an answer";
   switch (code) {
   case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     return "server certificate refused: its key is none of pinnedKeys";
@@ -147,12 +154,12 @@ static const char *own_reason(CURLcode code) {
 
 struct str delivery_reason_of(const struct delivery_call *call, CURLcode code, long status) {
   struct arena *arena = call->arena;
-  const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? certificate_reason(call) : NULL;
-  const char *own = own_reason(code);
-  size_t word = find_word(call);
   if (call->body.error == STATUS_LIMIT)
     return arena_printf(arena, "the answer is larger than %zu bytes", call->body.max);
   if (code == CURLE_OK) return arena_printf(arena, "HTTP status %ld", status);
+  const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? certificate_reason(call) : NULL;
+  const char *own = own_reason(call, code);
+  size_t word = find_word(call);
   if (tls) return arena_printf(arena, "server certificate refused: %s", tls);
   if (own) return arena_printf(arena, "%s", own);
   if (word < WORDS && delivery_phase_of(call, code) == DELIVERY_TLS)
