@@ -128,7 +128,6 @@ enum status bundle_note_fill(const struct bundle_params *params, struct tree_nod
 
 /* A way to find a resource on the server. */
 struct bundle_search {
-  struct str url; /* "Patient?identifier=…" */
   struct str system, value;
   bool by_tag; /* the pair stands in meta.tag, else in an identifier */
   bool own;    /* it is the record identifier: what is found was written by us */
@@ -139,7 +138,6 @@ struct bundle_entry {
   struct str type;        /* resource type */
   struct str key;         /* record key */
   struct str full_url;    /* urn:uuid:… */
-  struct str request_url; /* "Patient?identifier=…" */
   unsigned may;           /* enum bundle_may */
   bool mentioned;         /* create-only: what is there stays as it is, and is no fault */
   bool look;              /* to be looked for before it is sent */
@@ -148,6 +146,8 @@ struct bundle_entry {
   const uint32_t *targets; /* the entries of the plan that it refers to */
   size_t target_count;
 };
+/* "Patient?identifier=…"; ptr NULL: no memory. */
+struct str bundle_search_url(const struct bundle_entry *entry, const struct bundle_search *search, struct arena *arena);
 /* The plan of a delivery. First stand the entries that are only looked up; then parts of at most max_entries
    (max_conditional), in dependency order; entries that refer to each other in a circle are never parted
    (BUNDLE_CYCLE when they do not fit one part). An entry of a batch stands in a later part than all it refers

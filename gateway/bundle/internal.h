@@ -105,7 +105,7 @@ bool bundle_matches_identifier(const struct definitions *definitions, struct str
 /* "identifier=system%7Cvalue" or "_tag=…", values escaped for FHIR search and percent-encoded. ptr NULL: no
  * memory. */
 struct str bundle_match_query(bool by_identifier, struct str system, struct str key, struct arena *arena);
-/* Fills searches and request_url of an entry whose type is set. */
+/* Fills key and searches of an entry whose type is set. */
 enum status bundle_searches(const struct bundle_params *params, const struct tree_node *resource,
                             struct str own_system, struct bundle_entry *entry) MUST_USE;
 /* Adds the record identifier, or the tag. */

@@ -6,36 +6,63 @@ static bool is_search_special(char c) {
   return c == '\\' || c == '|' || c == ',' || c == '$';
 }
 
-static bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
+static inline bool is_unreserved(unsigned char c) {
+  static const uint32_t bits[8] = {
+      [1] = 0x03FF6000, /* 0-9 - . */
+      [2] = 0x87FFFFFE, /* A-Z _ */
+      [3] = 0x47FFFFFE, /* a-z ~ */
+  };
+  return bits[c >> 5] >> (c & 31) & 1;
 }
 
-static void add_byte(struct buf *out, char c) {
+static size_t value_size(struct str value) {
+  size_t size = 0;
+  for (size_t i = 0; i < value.len; i++)
+    size += is_unreserved((unsigned char)value.ptr[i]) ? 1 : is_search_special(value.ptr[i]) ? 6 : 3;
+  return size;
+}
+
+static char *put(char *at, struct str text) {
+  if (text.len) memcpy(at, text.ptr, text.len);
+  return at + text.len;
+}
+
+static char *put_byte(char *at, unsigned char c) {
   static const char digits[] = "0123456789ABCDEF";
-  unsigned char byte = (unsigned char)c;
-  char escaped[] = {'%', digits[byte >> 4], digits[byte & 15]};
-  if (is_unreserved(c))
-    buf_add_char(out, c);
-  else
-    buf_add(out, escaped, sizeof escaped);
+  *at++ = '%';
+  *at++ = digits[c >> 4];
+  *at++ = digits[c & 15];
+  return at;
 }
 
-static void add_value(struct buf *out, struct str value) {
+static char *put_value(char *at, struct str value) {
   for (size_t i = 0; i < value.len; i++) {
-    if (is_search_special(value.ptr[i])) add_byte(out, '\\');
-    add_byte(out, value.ptr[i]);
+    unsigned char c = (unsigned char)value.ptr[i];
+    if (is_unreserved(c)) {
+      *at++ = (char)c;
+      continue;
+    }
+    if (is_search_special(value.ptr[i])) at = put_byte(at, '\\');
+    at = put_byte(at, c);
   }
+  return at;
+}
+
+static struct str make(struct str type, bool by_tag, struct str system, struct str value, struct arena *arena) {
+  struct str parameter = by_tag ? STR("_tag=") : STR("identifier="), bar = STR("%7C"), mark = STR("?");
+  size_t size = (type.len ? type.len + mark.len : 0) + parameter.len + value_size(system) + bar.len + value_size(value);
+  char *bytes = arena_alloc(arena, size + 1), *at = bytes;
+  if (!bytes) return (struct str){0};
+  if (type.len) at = put(put(at, type), mark);
+  at = put_value(put(at, parameter), system);
+  at = put_value(put(at, bar), value);
+  return (struct str){bytes, size};
 }
 
 struct str bundle_match_query(bool by_identifier, struct str system, struct str key, struct arena *arena) {
-  struct buf text;
-  buf_init(&text, 6 * (system.len + key.len) + 64);
-  buf_add_text(&text, by_identifier ? "identifier=" : "_tag=");
-  add_value(&text, system);
-  buf_add_text(&text, "%7C");
-  add_value(&text, key);
-  struct str query = text.error == STATUS_OK ? buf_take_str(&text, arena) : (struct str){0};
-  buf_release(&text);
-  return query;
+  return make((struct str){0}, !by_identifier, system, key, arena);
+}
+
+struct str bundle_search_url(const struct bundle_entry *entry, const struct bundle_search *search, struct arena *arena) {
+  return make(entry->type, search->by_tag, search->system, search->value, arena);
 }

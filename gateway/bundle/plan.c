@@ -29,11 +29,9 @@ static enum status read_entry(struct planning *planning, const struct bundle_nam
   const struct bundle_shape *shape = planning->params->shape;
   struct tree_node *resource = tree_find(node, "resource");
   struct bundle_entry *entry = &planning->entries[planning->count];
-  bool by_identifier;
   if (!resource || !node_type(resource)) return STATUS_INVALID; /* not a Bundle of bundle_finish */
   *entry = (struct bundle_entry){.entry = node, .type = def_type_name(node_type(resource))};
   entry->full_url = tree_text(node, "fullUrl");
-  entry->key = bundle_identity_of(resource, space->system, &by_identifier);
   entry->may = bundle_shape_may(shape, entry->type);
   entry->mentioned = bundle_mark_is(node);
   if (entry->mentioned) entry->may = bundle_may_mentioned(entry->may);

@@ -90,7 +90,8 @@ static enum status take(struct exchange_job *job, size_t index, const struct tre
 static enum status search_once(struct exchange_job *job, size_t index, const struct bundle_search *search) {
   struct delivery_answer answer = {0};
   struct found found = {0};
-  enum status status = exchange_get(job, search->url, &answer);
+  struct str url = bundle_search_url(&job->plan.entries[index], search, job->arena);
+  enum status status = url.ptr ? exchange_get(job, url, &answer) : STATUS_NOMEM;
   if (status != STATUS_OK) return status;
   if (answer.verdict != DELIVERY_DONE) return exchange_failure(job, &answer);
   const struct tree_node *bundle = bind(job, &answer);

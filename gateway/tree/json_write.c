@@ -9,7 +9,7 @@
 #include "tree/copy.h"
 
 /* Room for the punctuation around a name or value, and for a last vector. */
-enum { SLACK = 64 };
+enum { SLACK = 64, FIRST = 4096 /* room of a buffer that has none */ };
 
 struct writer {
   struct buf *out;
@@ -333,7 +333,7 @@ void tree_write_json(const struct tree_node *root, const struct tree_write *opti
   if (out->error) return;
   /* The room asked for is more than what is written: so the cap is looked at when all is done. */
   out->max = max < SIZE_MAX - 4 * SLACK ? max + 4 * SLACK : SIZE_MAX;
-  char *at = out->ptr ? out->ptr + begin : grow(&writer, NULL, SLACK);
+  char *at = out->ptr ? out->ptr + begin : grow(&writer, NULL, out->max < FIRST ? out->max : FIRST);
   if (at && !writer.end) writer.end = out->ptr + out->room;
   at = at ? document(&writer, at, root) : NULL;
   out->len = at ? offset(&writer, at) : begin;

@@ -53,7 +53,7 @@ static struct str written(const struct tree_node *root, bool pretty, struct aren
 static struct str searches(const struct bundle_entry *entry, struct arena *arena) {
   struct str line = STR("GET");
   for (size_t i = 0; i < entry->search_count; i++)
-    line = arena_printf(arena, "%.*s %.*s", STR_ARG(line), STR_ARG(entry->searches[i].url));
+    line = arena_join(arena, line, ' ', bundle_search_url(entry, &entry->searches[i], arena));
   return arena_concat(arena, line, STR("\n"));
 }
 

@@ -22,10 +22,12 @@ static struct tree_node *read_session(struct golden *golden, struct source *sour
   return bundle;
 }
 
-static void add_lookup(const struct bundle_entry *entry, struct buf *out) {
+static void add_lookup(const struct bundle_entry *entry, struct arena *arena, struct buf *out) {
   buf_printf(out, "look up %.*s %.*s\n", STR_ARG(entry->type), STR_ARG(entry->key));
-  for (size_t i = 0; i < entry->search_count; i++)
-    buf_printf(out, "  %.*s%s\n", STR_ARG(entry->searches[i].url), entry->searches[i].own ? " (own)" : "");
+  for (size_t i = 0; i < entry->search_count; i++) {
+    struct str url = bundle_search_url(entry, &entry->searches[i], arena);
+    buf_printf(out, "  %.*s%s\n", STR_ARG(url), entry->searches[i].own ? " (own)" : "");
+  }
 }
 
 static void add_entry(const struct bundle_entry *entry, const struct tree_node *request, struct buf *out) {
@@ -52,7 +54,7 @@ static void add_plan(const struct bundle_params *params, struct tree_node *bundl
   assert_int_equal(bundle_plan_make(params, bundle, &plan), STATUS_OK);
   struct bundle_known *known = ARENA_ARRAY(params->arena, struct bundle_known, plan.entry_count + 1);
   for (size_t i = 0; i < plan.lookup_count; i++) {
-    add_lookup(&plan.entries[i], out);
+    add_lookup(&plan.entries[i], params->arena, out);
     known[i].absent = true;
   }
   for (size_t part = 0; part < plan.part_count; part++)
