@@ -200,6 +200,7 @@ static void bind_children(struct bind *bind, struct tree_node *parent) {
   const struct def_type *type = parent->type;
   const struct tree_node *before = NULL;
   bool shadows = false;
+  uint32_t lacks = TREE_LACKS_ALL;
   for (struct tree_node *node = parent->child; node; before = node, node = node->next) {
     node->flags |= TREE_BOUND;
     if (before && before->element && same_view(before->name, node->name) &&
@@ -211,7 +212,9 @@ static void bind_children(struct bind *bind, struct tree_node *parent) {
       continue;
     }
     bind_one(bind, type, node, &shadows);
+    lacks = tree_lacks_but(lacks, node);
   }
+  parent->lacks = shadows ? 0 : lacks;
   if (shadows) fold(bind, parent);
 }
 
@@ -298,9 +301,21 @@ bool definitions_stamp(const struct def_element *element, const struct def_type 
                               .type = plain,
                               .symbol = element->symbol,
                               .order = element->order,
+                              .lacks = TREE_LACKS_ALL,
                               .kind = (uint8_t)kind_of(plain),
                               .flags = (uint8_t)(TREE_BOUND | (element->flags & PACK_LIST ? TREE_IN_ARRAY : 0))};
   return true;
+}
+
+void definitions_fill(const struct def_element *element, struct tree_node *node) {
+  const struct pack_type_ref *refs = rel_items(&element->types);
+  node->name = rel_text(&element->name);
+  node->element = element;
+  node->type = refs ? rel_get(&refs->type) : NULL;
+  node->symbol = element->symbol;
+  node->order = element->order;
+  node->lacks = TREE_LACKS_ALL;
+  node->flags = (uint8_t)(TREE_BOUND | (element->flags & PACK_LIST ? TREE_IN_ARRAY : 0));
 }
 
 struct tree_node *definitions_make(const struct definitions *definitions, struct arena *arena,
@@ -312,6 +327,7 @@ struct tree_node *definitions_make(const struct definitions *definitions, struct
   const struct def_type *plain = def_type_constrained(type);
   struct tree_node *node =
       tree_new(arena, kind_of(plain), ref ? rel_text(&ref->json_name) : rel_text(&element->name));
+  if (node) node->lacks = TREE_LACKS_ALL;
   if (!node || !add_resource_type(arena, node, plain)) return NULL;
   node->element = element;
   node->type = plain;
@@ -327,6 +343,7 @@ struct tree_node *definitions_make_root(const struct definitions *definitions, s
   (void)definitions;
   const struct def_type *plain = def_type_constrained(type);
   struct tree_node *node = tree_new(arena, kind_of(plain), (struct str){0});
+  if (node) node->lacks = TREE_LACKS_ALL;
   if (!node || !add_resource_type(arena, node, plain)) return NULL;
   node->type = plain;
   node->flags = TREE_BOUND;

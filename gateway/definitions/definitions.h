@@ -407,6 +407,9 @@ struct tree_node *definitions_make(const struct definitions *definitions, struct
 /* What definitions_make makes there, not attached to anything: made once, copied often. False where it cannot be
    copied: a resource brings its resourceType, or the type is none of the element's. */
 bool definitions_stamp(const struct def_element *element, const struct def_type *type, struct tree_node *stamp);
+/* Makes a node that is not attached yet one of that element, of the first of its types and by the element's own name: what stands in a
+   tree of a logical model. Its kind, text and offset stay. */
+void definitions_fill(const struct def_element *element, struct tree_node *node);
 /* A bound root of a resource, or of any type. */
 struct tree_node *definitions_make_root(const struct definitions *definitions, struct arena *arena,
                                         const struct def_type *type) MUST_USE;

@@ -74,14 +74,11 @@ static void insert(struct tree_node *parent, struct tree_node *node) {
 
 static struct tree_node *add_node(struct hl7v2_grouping *g, struct tree_node *parent, const struct def_element *element,
                                   size_t offset) {
-  struct tree_node *node = tree_new(g->arena, TREE_OBJECT, def_element_name(element));
+  struct tree_node *node = ARENA_NEW(g->arena, struct tree_node);
   if (!node) return NULL;
-  node->element = element;
-  node->type = def_element_type(element, 0).type;
-  node->symbol = def_element_symbol(element);
-  node->order = def_element_order(element);
+  definitions_fill(element, node);
+  node->kind = TREE_OBJECT;
   node->offset = (uint32_t)offset + 1;
-  node->flags = (uint8_t)(TREE_BOUND | (def_element_is_list(element) ? TREE_IN_ARRAY : 0));
   insert(parent, node);
   return node;
 }
@@ -99,6 +96,7 @@ static struct tree_node *add_stranger(struct hl7v2_grouping *g, struct str name,
   struct tree_node *parent = top->node;
   struct tree_node *node = tree_new(g->arena, TREE_OBJECT, name), *like = last_named(parent, name);
   if (!node) return NULL;
+  node->lacks = TREE_LACKS_ALL;
   node->type = model_of(g->definitions, name);
   node->symbol = definitions_symbol(g->definitions, name);
   node->order = (uint16_t)top->order;

@@ -3,13 +3,6 @@
 
 enum level { COMPONENTS, SUBCOMPONENTS, NOTHING_BELOW };
 
-/* What a node is to be. */
-struct spec {
-  const struct def_element *element; /* NULL: no model has it */
-  const struct def_type *type;       /* NULL: text */
-  struct str name;
-};
-
 struct making {
   const struct hl7v2_message *message;
   const struct definitions *definitions;
@@ -21,34 +14,29 @@ struct making {
 
 /* --- nodes --- */
 
-static struct tree_node *add_node(struct making *m, struct tree_node *parent, const struct spec *spec, const char *at,
-                                  enum tree_kind kind) {
+/* A node that is not attached yet; a name without an element is one that no model has. */
+static inline struct tree_node *new_node(struct making *m, const struct def_element *element, struct str name, const char *at) {
   struct tree_node *node = ARENA_NEW(m->arena, struct tree_node);
   if (!node) return NULL;
-  node->kind = (uint8_t)kind;
-  node->name = spec->name;
-  node->type = spec->type;
-  node->offset = (uint32_t)(at - m->text) + 1;
-  node->flags = TREE_BOUND;
-  node->order = UINT16_MAX;
-  if (spec->element) {
-    node->element = spec->element;
-    node->symbol = def_element_symbol(spec->element);
-    node->order = def_element_order(spec->element);
-    if (def_element_is_list(spec->element)) node->flags |= TREE_IN_ARRAY;
+  if (element) {
+    definitions_fill(element, node);
   } else {
-    node->symbol = definitions_symbol(m->definitions, spec->name);
+    node->name = name;
+    node->flags = TREE_BOUND;
+    node->lacks = TREE_LACKS_ALL;
+    node->order = UINT16_MAX;
+    node->symbol = definitions_symbol(m->definitions, name);
   }
-  tree_append(parent, node);
+  node->kind = TREE_NULL;
+  node->offset = (uint32_t)(at - m->text) + 1;
   return node;
 }
 
-/* NULL: no memory. */
-static struct tree_node *set_text(struct making *m, struct tree_node *node, struct str run) {
-  if (!node || !run.len) return node;
+static bool set_text(struct making *m, struct tree_node *node, struct str run) {
+  if (!run.len) return true;
   node->kind = TREE_STRING;
   node->text = m->escapes ? hl7v2_unescape(run, &m->message->delims, m->arena) : run;
-  return node->text.ptr ? node : NULL;
+  return node->text.ptr != NULL;
 }
 
 static struct str numbered(struct making *m, struct str prefix, size_t number) {
@@ -70,34 +58,32 @@ static bool is_complex(const struct def_type *type) {
 struct shape {
   const struct def_type *type; /* NULL: none */
   size_t first;
+  struct str name; /* how the parts of what has no model are called, with a number */
 };
 
 static struct shape shape_of(const struct def_type *type) {
-  struct shape shape = {type, 0};
+  struct shape shape = {.type = type};
   size_t count = type ? def_type_element_count(type) : 0;
   while (shape.first < count && def_element_name(def_type_element_at(type, shape.first)).ptr[0] >= 'a')
     shape.first++;
   return shape;
 }
 
-static struct str prefix_of(const struct def_type *type);
-
-/* What part `number` is to be; false: no memory. `parent`: how it is called where there is no model, with a number. */
-static bool spec_of(struct making *m, const struct shape *shape, struct str parent, size_t number, struct spec *out) {
-  *out = (struct spec){.element = shape->type ? def_type_element_at(shape->type, shape->first + number - 1) : NULL};
-  if (out->element) {
-    out->name = def_element_name(out->element);
-    out->type = def_element_type(out->element, 0).type;
-    return true;
-  }
-  out->name = numbered(m, shape->type ? prefix_of(shape->type) : parent, number);
-  return out->name.ptr != NULL;
-}
-
 /* "PID" of V2_PID. */
 static struct str prefix_of(const struct def_type *type) {
   struct str name = def_type_name(type);
   return str_slice(name, 3, name.len);
+}
+
+/* What part `number` is to be; NULL: no memory. */
+static inline struct tree_node *new_part(struct making *m, const struct shape *shape, size_t number, const char *at) {
+  const struct def_element *element = shape->type ? def_type_element_at(shape->type, shape->first + number - 1) : NULL;
+  struct str name = {0};
+  if (!element) {
+    name = numbered(m, shape->type ? prefix_of(shape->type) : shape->name, number);
+    if (!name.ptr) return NULL;
+  }
+  return new_node(m, element, name, at);
 }
 
 /* --- parts --- */
@@ -126,65 +112,59 @@ static bool is_null(struct str run) {
   return run.len == 2 && run.ptr[0] == '"' && run.ptr[1] == '"';
 }
 
-static bool add_value(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
-                      enum level level);
+static bool add_value(struct making *m, struct tree_node *parent, struct tree_node *node, struct str run, enum level level);
 
-/* Parts 2 and on of what has no type for them: children NAME_2, … */
-static bool add_further(struct making *m, struct tree_node *node, struct str name, struct parts parts, enum level level) {
-  static const struct shape none = {NULL, 0};
-  for (size_t number = 2; parts.at; number++) {
+static inline enum level below(enum level level) {
+  return level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW;
+}
+
+/* Parts from `number` on: what is empty is left out, but for the last. */
+static bool add_parts(struct making *m, struct tree_node *node, const struct shape *shape, struct parts parts, size_t number,
+                      enum level level) {
+  for (; parts.at; number++) {
     struct str part = next_part(&parts);
     if (!part.len && parts.at) continue;
-    struct spec spec;
-    if (!spec_of(m, &none, name, number, &spec) || !add_value(m, node, &spec, part, level)) return false;
+    if (!add_value(m, node, new_part(m, shape, number, part.ptr), part, level)) return false;
   }
   return true;
 }
 
-static bool add_text(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
-                     enum level level) {
+/* Parts 2 and on of what has no type for them: children NAME_2, … */
+static bool add_further(struct making *m, struct tree_node *node, struct str name, struct parts parts, enum level level) {
+  struct shape none = {.name = name};
+  return add_parts(m, node, &none, parts, 2, level);
+}
+
+static bool fill_text(struct making *m, struct tree_node *node, struct str run, enum level level) {
   struct parts parts = parts_of(run, m->separators[level]);
   struct str first = next_part(&parts);
   struct parts inner = parts_of(first, level == COMPONENTS ? m->separators[SUBCOMPONENTS] : 0);
   struct str own = next_part(&inner);
-  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_NULL);
-  if (is_null(own) && node)
+  if (is_null(own))
     node->text = own;
   else if (!set_text(m, node, own))
     return false;
-  if (!node) return false;
   if (inner.at) {
-    struct str name = numbered(m, spec->name, 1);
+    struct str name = numbered(m, node->name, 1);
     if (!name.ptr || !add_further(m, node, name, inner, NOTHING_BELOW)) return false;
   }
-  return !parts.at || add_further(m, node, spec->name, parts, level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW);
+  return !parts.at || add_further(m, node, node->name, parts, below(level));
 }
 
-static bool add_complex(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
-                        enum level level) {
-  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_OBJECT);
-  struct parts parts = parts_of(run, m->separators[level]);
-  struct shape shape = shape_of(spec->type);
-  enum level below = level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW;
-  for (size_t number = 1; node && parts.at; number++) {
-    struct str part = next_part(&parts);
-    if (!part.len && parts.at) continue;
-    struct spec inner;
-    if (!spec_of(m, &shape, (struct str){0}, number, &inner) || !add_value(m, node, &inner, part, below))
-      return false;
-  }
-  return node != NULL;
-}
-
-static bool add_value(struct making *m, struct tree_node *parent, const struct spec *spec, struct str run,
-                      enum level level) {
-  if (run.len && !is_null(run))
-    return is_complex(spec->type) ? add_complex(m, parent, spec, run, level) : add_text(m, parent, spec, run, level);
-  struct tree_node *node = add_node(m, parent, spec, run.ptr, TREE_NULL);
+/* Attaches the node, if there is one, and lays into it what the bytes say; false: no memory. */
+static bool add_value(struct making *m, struct tree_node *parent, struct tree_node *node, struct str run, enum level level) {
   if (!node) return false;
-  node->flags |= TREE_META;
-  node->text = run;
-  return true;
+  if (!run.len || is_null(run)) {
+    node->flags |= TREE_META;
+    node->text = run;
+    tree_append(parent, node);
+    return true;
+  }
+  tree_append(parent, node);
+  if (!is_complex(node_type(node))) return fill_text(m, node, run, level);
+  struct shape shape = shape_of(node_type(node));
+  node->kind = TREE_OBJECT;
+  return add_parts(m, node, &shape, parts_of(run, m->separators[level]), 1, below(level));
 }
 
 /* --- fields --- */
@@ -203,29 +183,33 @@ static const struct def_type *observed(const struct def_element *element, struct
   return def_element_type(element, 0).type;
 }
 
-static bool add_repetitions(struct making *m, struct tree_node *segment, const struct spec *spec, struct str run) {
+/* `first`: the node of the first repetition; the others are of its kind. */
+static bool add_repetitions(struct making *m, struct tree_node *segment, struct tree_node *first, struct str run) {
   struct parts parts = parts_of(run, m->message->delims.repetition);
-  bool first = true;
+  struct tree_node *node = first;
   while (parts.at) {
-    if (!add_value(m, segment, spec, next_part(&parts), COMPONENTS)) return false;
-    if (!first || parts.at) segment->last->flags |= TREE_IN_ARRAY;
-    first = false;
+    struct str part = next_part(&parts);
+    if (node != first || parts.at) node->flags |= TREE_IN_ARRAY;
+    if (!add_value(m, segment, node, part, COMPONENTS)) return false;
+    if (!parts.at) return true;
+    node = new_node(m, first->element, first->name, parts.at);
+    if (!node) return false;
+    node->type = first->type;
   }
   return true;
 }
 
 static bool add_field(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment, const struct shape *shape,
                       size_t number, struct str run) {
-  struct spec spec;
-  if (!spec_of(m, shape, node->name, number, &spec)) return false;
-  if (number == 5 && spec.element && str_is(node->name, "OBX"))
-    spec.type = observed(spec.element, hl7v2_field(m->message, segment, 2));
-  if (number <= 2 && hl7v2_is_header(node->name)) {
-    struct tree_node *leaf = add_node(m, node, &spec, run.ptr, TREE_STRING);
-    if (leaf) leaf->text = run;
-    return leaf != NULL;
-  }
-  return add_repetitions(m, node, &spec, run);
+  struct tree_node *field = new_part(m, shape, number, run.ptr);
+  if (!field) return false;
+  if (number == 5 && field->element && str_is(node->name, "OBX"))
+    field->type = observed(field->element, hl7v2_field(m->message, segment, 2));
+  if (number > 2 || !hl7v2_is_header(node->name)) return add_repetitions(m, node, field, run);
+  field->kind = TREE_STRING;
+  field->text = run;
+  tree_append(node, field);
+  return true;
 }
 
 static bool add_fields(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment) {
@@ -233,6 +217,7 @@ static bool add_fields(struct making *m, struct tree_node *node, const struct hl
   char escape = m->message->delims.escape;
   m->escapes = escape && memchr(text, escape, segment->end - segment->at);
   struct shape shape = shape_of(node_type(node));
+  shape.name = node->name;
   for (uint32_t number = 1; number <= segment->field_count; number++) {
     struct str run = hl7v2_field(m->message, segment, number);
     if (!run.len && number < segment->field_count) continue;
@@ -254,6 +239,7 @@ static struct tree_node *make_root(const struct hl7v2_message *message, const st
   if (*status != STATUS_OK) return NULL;
   root->type = type;
   root->flags = TREE_BOUND;
+  root->lacks = TREE_LACKS_ALL;
   root->offset = 1;
   return root;
 }

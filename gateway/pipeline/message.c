@@ -161,6 +161,7 @@ static bool put_number(struct tree_node *segment, unsigned number, struct arena 
   node->parent = segment;
   node->next = segment->child;
   segment->child = node;
+  segment->lacks = 0;
   if (!segment->last) segment->last = node;
   return true;
 }

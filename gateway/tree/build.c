@@ -12,6 +12,7 @@ struct tree_node *tree_new(struct arena *arena, enum tree_kind kind, struct str 
 /* After `before`, or first when that is NULL. */
 static void insert_after(struct tree_node *parent, struct tree_node *before, struct tree_node *child) {
   child->parent = parent;
+  parent->lacks = tree_lacks_but(parent->lacks, child);
   child->next = before ? before->next : parent->child;
   if (before) {
     before->next = child;
@@ -21,17 +22,10 @@ static void insert_after(struct tree_node *parent, struct tree_node *before, str
   if (!child->next) parent->last = child;
 }
 
-void tree_append(struct tree_node *parent, struct tree_node *child) {
-  insert_after(parent, parent->last, child);
-}
-
-void tree_insert_ordered(struct tree_node *parent, struct tree_node *child) {
-  struct tree_node *before = parent->last;
-  if (before && before->order > child->order) {
-    before = NULL;
-    for (struct tree_node *node = parent->child; node; node = node->next) {
-      if (node->order <= child->order) before = node;
-    }
+void tree_insert_among(struct tree_node *parent, struct tree_node *child) {
+  struct tree_node *before = NULL;
+  for (struct tree_node *node = parent->child; node; node = node->next) {
+    if (node->order <= child->order) before = node;
   }
   insert_after(parent, before, child);
 }

@@ -50,6 +50,7 @@ struct tree_node {
   uint16_t order;           /* position in the parent's definition, for ordered insertion */
   uint8_t kind;             /* enum tree_kind */
   uint8_t flags;            /* enum tree_flag */
+  uint32_t lacks;           /* see tree_lacks; 0 = nothing is known */
   struct tree_node *child;  /* first child */
   struct tree_node *last;   /* last child */
   struct tree_node *parent; /* NULL at the root */
@@ -144,6 +145,18 @@ void tree_write_string(struct str value, struct buf *out);
 static inline bool tree_is_meta(const struct tree_node *node) {
   return (node->flags & TREE_META) != 0;
 }
+/* No child has this symbol: known without looking at them, for most of the symbols that no child has. Who binds a tree, or makes a bound
+   node, keeps `lacks`: one bit for all symbols of the same remainder, set as long as no child has one of them. Children without a symbol
+   make it 0, but for TREE_META ones, which no symbol names; one that is taken away leaves it as it is. */
+enum { TREE_LACKS_BITS = 32 };
+#define TREE_LACKS_ALL UINT32_MAX
+static inline bool tree_lacks(const struct tree_node *node, uint32_t symbol) {
+  return (node->lacks >> symbol % TREE_LACKS_BITS & 1) != 0;
+}
+static inline uint32_t tree_lacks_but(uint32_t lacks, const struct tree_node *child) {
+  if (child->symbol) return lacks & ~((uint32_t)1 << child->symbol % TREE_LACKS_BITS);
+  return tree_is_meta(child) ? lacks : 0;
+}
 /* First child or sibling that is not TREE_META; NULL at the end. */
 struct tree_node *tree_first(const struct tree_node *node);
 struct tree_node *tree_next(const struct tree_node *node);
@@ -174,9 +187,23 @@ struct str tree_path_plain(const struct tree_node *node, struct str root, struct
  * ----------------------------------------------------------------------------------------------------- */
 
 struct tree_node *tree_new(struct arena *arena, enum tree_kind kind, struct str name) MUST_USE;
-void tree_append(struct tree_node *parent, struct tree_node *child);
+/* Part of tree_insert_ordered. */
+void tree_insert_among(struct tree_node *parent, struct tree_node *child);
+static inline void tree_append(struct tree_node *parent, struct tree_node *child) {
+  struct tree_node *before = parent->last;
+  child->parent = parent;
+  child->next = NULL;
+  parent->lacks = tree_lacks_but(parent->lacks, child);
+  *(before ? &before->next : &parent->child) = child;
+  parent->last = child;
+}
 /* After the last sibling whose order is not greater: keeps the order of the definitions. */
-void tree_insert_ordered(struct tree_node *parent, struct tree_node *child);
+static inline void tree_insert_ordered(struct tree_node *parent, struct tree_node *child) {
+  if (parent->last && parent->last->order > child->order)
+    tree_insert_among(parent, child);
+  else
+    tree_append(parent, child);
+}
 void tree_remove(struct tree_node *child);
 /* All children of all nodes into the order of the definitions; equals stay as they stand. */
 void tree_sort(struct tree_node *root);

@@ -386,7 +386,7 @@ bool validation_xhtml(struct str text, const char **why);
 
 /* The first child of that symbol, or its text: cheaper than by name, in a bound tree. */
 static inline struct tree_node *validation_child(const struct tree_node *node, uint32_t symbol) {
-  struct tree_node *child = node->child;
+  struct tree_node *child = tree_lacks(node, symbol) ? NULL : node->child;
   while (child && child->symbol != symbol)
     child = child->next;
   return child;
