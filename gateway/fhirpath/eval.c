@@ -132,17 +132,8 @@ bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
   return is_there(e, ins, out) || ins->exec(e, ins, out);
 }
 
-bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop) {
-  struct fp_found found;
-  int plain = ins->plain ? fp_find(e, ins, 2, &found) : 0;
+bool fp_collect_other(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop) {
   *out = (struct fp_list){slot, 0, 1};
-  if (plain < 0) return false;
-  if (plain && found.count < 2) {
-    slot->kind = FP_NODE;
-    slot->node = found.first;
-    out->count = found.count;
-    return true;
-  }
   if (is_there(e, ins, out)) return true;
   return ins->op == FP_OP_PATH ? fp_path(e, ins, out, stop) : ins->exec(e, ins, out);
 }

@@ -19,6 +19,9 @@
 #define FP_UNINITIALIZED
 #endif
 
+/* What is seldom needed stands in functions of their own, so that its variables take no room, and no time, in the others. */
+#define FP_APART __attribute__((noinline))
+
 /* --- text to tokens ---------------------------------------------------------------------------------- */
 
 enum fp_token_kind {
@@ -152,6 +155,9 @@ struct fp_step {
 };
 enum { FP_PATH_STEPS = 12 };
 
+/* A path of children without filters, from $this, or from the variable whose index is the path's `number`. */
+enum fp_plain { FP_NOT_PLAIN, FP_PLAIN_THIS, FP_PLAIN_VARIABLE };
+
 /* Literals that are known when the expression is compiled. */
 struct fp_constants {
   struct fp_list list; /* without duplicates */
@@ -170,7 +176,7 @@ struct fp_ins {
   const struct fp_function *function;
   struct fp_step *steps; /* of a path */
   size_t step_count;
-  bool plain; /* a path of children from a variable or $this, without filters: see fp_find */
+  enum fp_plain plain; /* see fp_find */
   struct fp_item literal;
   const struct fp_constants *constants;
   const struct fp_spec *spec;
@@ -377,8 +383,6 @@ static inline bool fp_count(struct fp_eval *e, size_t steps) {
 bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out);
 /* Stops at `stop` items where it can. */
 bool fp_collect_some(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
-/* The same with the first item in `slot`, as long as there is one only: no list is made for it. */
-bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop);
 /* Singleton evaluation: 1 item, 0 none, -1 failed (several). */
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out);
 static inline enum fp_truth fp_test_ins(struct fp_eval *e, const struct fp_ins *ins) {
@@ -402,14 +406,67 @@ struct fp_found {
   struct tree_node *first;
   size_t count;
 };
-int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out);
+static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out);
 bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out);
 static inline bool fp_step_matches(uint32_t symbol, struct str name, const struct tree_node *node) {
   if (symbol && node->symbol) return symbol == node->symbol;
   return str_eq(node->name, name);
 }
+/* No child matches the step. (What tells the type of a resource has no symbol: such a step has none either.) */
+static inline bool fp_step_lacks(uint32_t symbol, const struct tree_node *node) {
+  return symbol && tree_lacks(node, symbol);
+}
 struct tree_node *fp_child(const struct tree_node *node, const char *name);
 struct tree_node *fp_resource_of(struct tree_node *node);
+/* A null without id or extension is no item. */
+static inline bool fp_is_nothing(const struct tree_node *node) {
+  return node->kind == TREE_NULL && !node->child;
+}
+static inline struct tree_node *fp_first_named(const struct fp_step *step, const struct tree_node *node) {
+  uint32_t symbol = step->symbol;
+  struct tree_node *child = node->child;
+  if (!symbol) {
+    while (child && !str_eq(child->name, step->name))
+      child = child->next;
+    return child;
+  }
+  if (tree_lacks(node, symbol)) return NULL;
+  while (child && child->symbol != symbol && (child->symbol || !str_eq(child->name, step->name)))
+    child = child->next;
+  return child;
+}
+/* From a node on where a step leads to several; false: it failed. */
+bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop,
+                   struct fp_found *out);
+
+/* As long as each step leads to one child at most, which is the rule, without recursion. */
+static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
+  const struct fp_item *items = e->scope->items;
+  size_t count = e->scope->count;
+  *out = (struct fp_found){0};
+  if (ins->plain == FP_PLAIN_VARIABLE) {
+    if (!e->run->variables) return 1;
+    items = e->run->variables[ins->number].items;
+    count = e->run->variables[ins->number].count;
+  } else if (ins->plain == FP_NOT_PLAIN) {
+    return 0;
+  }
+  if (count == 0) return 1;
+  if (count > 1 || items->kind != FP_NODE) return 0;
+  struct tree_node *node = items->node;
+  size_t depth = 0, steps = ins->step_count;
+  for (const struct fp_step *step = ins->steps; depth < steps; depth++, step++) {
+    struct tree_node *child = fp_first_named(step, node);
+    if (!child) break;
+    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
+      return fp_find_below(e, ins, depth, node, stop, out) ? 1 : -1;
+    if (fp_is_nothing(child)) break;
+    if (e->mark_read) child->flags |= TREE_READ;
+    node = child;
+  }
+  if (depth == steps) *out = (struct fp_found){node, 1};
+  return fp_count(e, depth == steps ? steps : depth + 1) ? 1 : -1;
+}
 
 /* --- values ------------------------------------------------------------------------------------------ */
 
@@ -428,12 +485,20 @@ struct fp_value {
 enum fp_kind fp_kind_of(const struct fp_item *item);
 void fp_load(const struct fp_item *item, struct fp_value *out);
 /* Whether its value is a String, and which; what nearly all values are. */
+static inline bool fp_is_text_node(const struct tree_node *node) {
+  enum { NO_TEXTS = 1u << DEF_P_NONE | 1u << DEF_P_DATE | 1u << DEF_P_DATETIME | 1u << DEF_P_INSTANT | 1u << DEF_P_TIME };
+  if (node->kind != TREE_STRING) return false;
+  if (!node->type || !(NO_TEXTS >> def_type_primitive(node_type(node)) & 1)) return true;
+  struct fp_item item = {.kind = FP_NODE};
+  memcpy(&item.node, &node, sizeof node);
+  return fp_kind_of(&item) == FP_STRING;
+}
 static inline bool fp_string_of(const struct fp_item *item, struct str *out) {
   if (item->kind == FP_STRING) {
     *out = item->string;
     return true;
   }
-  if (item->kind != FP_NODE || item->node->kind != TREE_STRING || fp_kind_of(item) != FP_STRING) return false;
+  if (item->kind != FP_NODE || !fp_is_text_node(item->node)) return false;
   *out = item->node->text;
   return true;
 }
@@ -457,8 +522,31 @@ int fp_argument(struct fp_eval *e, const struct fp_ins *call, size_t index, stru
 int fp_argument_string(struct fp_eval *e, const struct fp_ins *call, size_t index, struct str *out);
 int fp_argument_integer(struct fp_eval *e, const struct fp_ins *call, size_t index, int64_t *out);
 /* The input as a string, or a failure that names the function. */
-bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
-                     bool *has);
+bool fp_input_other(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
+                    bool *has);
+static inline bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
+                                   bool *has) {
+  *has = fp_string_of(&in->items[0], out);
+  return *has || fp_input_other(e, call, in, out, has);
+}
+/* As fp_collect, with the first item in `slot` as long as there is one only: no list is made for it. Stops at `stop` items where it
+   can. */
+bool fp_collect_other(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop);
+static inline bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out,
+                                 size_t stop) {
+  struct fp_found found;
+  if (ins->op == FP_OP_VARIABLE && e->run->variables) {
+    *out = e->run->variables[ins->number];
+    return true;
+  }
+  int plain = fp_find(e, ins, 2, &found);
+  if (plain < 0) return false;
+  if (!plain || found.count > 1) return fp_collect_other(e, ins, slot, out, stop);
+  *out = (struct fp_list){slot, found.count, 1};
+  slot->kind = FP_NODE;
+  slot->node = found.first;
+  return true;
+}
 
 /* equal.c: FP_FAILED when a limit was hit */
 enum fp_truth fp_equal(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b);

@@ -8,15 +8,19 @@ static enum fp_truth truth(bool value) {
 
 /* --- existence and selection */
 
-enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
+static enum fp_truth FP_APART list_exists(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
-  struct fp_found found;
-  int plain = fp_find(e, ins->input, 1, &found);
-  if (plain) return plain < 0 ? FP_FAILED : truth(found.count > 0);
   if (!fp_collect_some(e, ins->input, &list, 1)) return FP_FAILED;
   fp_release(e, mark);
   return truth(list.count > 0);
+}
+
+enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, 1, &found);
+  if (!plain) return list_exists(e, ins);
+  return plain < 0 ? FP_FAILED : truth(found.count > 0);
 }
 
 /* name.exists() on one node */
@@ -24,6 +28,7 @@ enum fp_truth fp_test_has_child(struct fp_eval *e, const struct fp_ins *ins) {
   const struct fp_step *step = ins->input->steps;
   if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE || e->mark_read)
     return fp_test_exists(e, ins);
+  if (fp_step_lacks(step->symbol, e->scope->items[0].node)) return FP_FALSE;
   for (const struct tree_node *node = e->scope->items[0].node->child; node; node = node->next) {
     if (fp_step_matches(step->symbol, step->name, node) && (node->kind != TREE_NULL || node->child))
       return FP_TRUE;
@@ -51,14 +56,18 @@ enum fp_truth fp_test_all(struct fp_eval *e, const struct fp_ins *ins) {
   return FP_TRUE;
 }
 
-bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+static bool FP_APART first_of_list(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   struct fp_list list;
-  struct fp_found found;
-  int plain = fp_find(e, ins->input, 1, &found);
-  if (plain) return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
-  if (ins->input->op == FP_OP_COMBINE) return fp_first_of_parts(e, ins->input, out);
   if (!fp_collect_some(e, ins->input, &list, 1)) return false;
   return list.count == 0 || fp_push(e, out, list.items[0]);
+}
+
+bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  struct fp_found found;
+  if (ins->input->op == FP_OP_COMBINE) return fp_first_of_parts(e, ins->input, out);
+  int plain = fp_find(e, ins->input, 1, &found);
+  if (!plain) return first_of_list(e, ins, out);
+  return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
 }
 
 bool fp_exec_count(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
@@ -179,7 +188,7 @@ static enum fp_truth singles_equal(struct fp_eval *e, struct fp_mark mark, const
   return value;
 }
 
-static enum fp_truth lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
+static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list left, right;
   FP_UNINITIALIZED struct fp_item a, b;
@@ -192,18 +201,21 @@ static enum fp_truth lists_compared(struct fp_eval *e, const struct fp_ins *ins)
   return value;
 }
 
+static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *node, const struct fp_item *literal) {
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  return fp_equal(e, &item, literal);
+}
+
 /* A path against one literal, without lists: as fp_lists_equal has it. */
-static enum fp_truth equals_literal(struct fp_eval *e, const struct fp_ins *ins) {
+static inline enum fp_truth equals_literal(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_found found;
+  const struct fp_item *literal = &ins->right->literal;
   int plain = fp_find(e, ins->input, SIZE_MAX, &found);
   if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
-  struct fp_item item = {.kind = FP_NODE, .node = found.first};
-  struct str text;
   if (!fp_count(e, 1)) return FP_FAILED;
-  if (ins->right->literal.kind == FP_STRING && fp_string_of(&item, &text))
-    return truth(str_eq(text, ins->right->literal.string));
-  return fp_equal(e, &item, &ins->right->literal);
+  if (literal->kind == FP_STRING && fp_is_text_node(found.first)) return truth(str_eq(found.first->text, literal->string));
+  return node_equals(e, found.first, literal);
 }
 
 enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
@@ -218,6 +230,7 @@ enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
 enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
   const struct fp_step *step = ins->input->steps;
   if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE) return fp_test_equality(e, ins);
+  if (fp_step_lacks(step->symbol, e->scope->items[0].node)) return FP_UNKNOWN;
   struct tree_node *node = e->scope->items[0].node->child;
   while (node && !fp_step_matches(step->symbol, step->name, node))
     node = node->next;

@@ -15,11 +15,6 @@ enum walked { GO_ON, ENOUGH, BROKEN };
 
 static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item);
 
-/* A null without id or extension is no item. */
-static bool is_nothing(const struct tree_node *node) {
-  return node->kind == TREE_NULL && !node->child;
-}
-
 /* The children of a node that a step names, one after the other. */
 struct children {
   struct tree_node *at; /* to be looked at next */
@@ -35,7 +30,7 @@ static inline struct tree_node *next_child(const struct fp_eval *e, const struct
       continue;
     }
     of->found = true;
-    if (is_nothing(child)) continue;
+    if (fp_is_nothing(child)) continue;
     if (e->mark_read) child->flags |= TREE_READ;
     of->at = child->next;
     return child;
@@ -44,8 +39,9 @@ static inline struct tree_node *next_child(const struct fp_eval *e, const struct
 }
 
 static enum walked step_children(struct walk *w, const struct fp_step *step, const struct tree_node *node) {
-  struct children children = {.at = node->child};
   struct fp_eval *e = w->e;
+  if (fp_step_lacks(step->symbol, node)) return fp_count(e, 1) ? GO_ON : BROKEN;
+  struct children children = {.at = node->child};
   for (struct tree_node *child; (child = next_child(e, step, &children)) != NULL;) {
     if (step + 1 == w->end) {
       if (!fp_push_node(e, w->out, child)) return BROKEN;
@@ -145,6 +141,7 @@ bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, s
 static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node,
                        size_t stop, struct fp_found *out) {
   const struct fp_step *step = &ins->steps[depth];
+  if (fp_step_lacks(step->symbol, node)) return fp_count(e, 1);
   struct children children = {.at = node->child};
   for (struct tree_node *child; (child = next_child(e, step, &children)) != NULL;) {
     if (depth + 1 < ins->step_count) {
@@ -157,49 +154,9 @@ static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth
   return fp_count(e, children.visited);
 }
 
-static inline struct tree_node *first_named(const struct fp_step *step, struct tree_node *child) {
-  uint32_t symbol = step->symbol;
-  if (!symbol) {
-    while (child && !str_eq(child->name, step->name))
-      child = child->next;
-    return child;
-  }
-  while (child && child->symbol != symbol && (child->symbol || !str_eq(child->name, step->name)))
-    child = child->next;
-  return child;
-}
-
-/* As long as each step leads to one child at most, which is the rule, without recursion. */
-static bool find_chain(struct fp_eval *e, const struct fp_ins *ins, struct tree_node *node, size_t stop,
-                       struct fp_found *out) {
-  const struct fp_step *step = ins->steps;
-  for (size_t depth = 0; depth < ins->step_count; depth++, step++) {
-    struct tree_node *child = first_named(step, node->child);
-    if (!child) return fp_count(e, depth + 1);
-    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
-      return find_below(e, ins, depth, node, stop, out);
-    if (is_nothing(child)) return fp_count(e, depth + 1);
-    if (e->mark_read) child->flags |= TREE_READ;
-    node = child;
-  }
-  *out = (struct fp_found){node, 1};
-  return fp_count(e, ins->step_count);
-}
-
-int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
-  if (!ins->plain) return 0;
-  const struct fp_item *items = e->scope->items;
-  size_t count = e->scope->count;
-  if (ins->input->op == FP_OP_VARIABLE) {
-    const struct fp_list *list = e->run->variables ? &e->run->variables[ins->input->number] : NULL;
-    items = list ? list->items : NULL;
-    count = list ? list->count : 0;
-  }
-  *out = (struct fp_found){0};
-  if (count == 0) return 1;
-  if (count > 1 || items->kind != FP_NODE) return 0;
-  bool good = find_chain(e, ins, items->node, stop, out) && (out->count <= e->max_items || fp_limit(e));
-  return good ? 1 : -1;
+bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop,
+                   struct fp_found *out) {
+  return find_below(e, ins, depth, node, stop, out) && (out->count <= e->max_items || fp_limit(e));
 }
 
 bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
@@ -209,7 +166,7 @@ bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *o
 bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out) {
   for (struct tree_node *child = node->child; child; child = child->next) {
     if (!fp_count(e, 1)) return false;
-    if (tree_is_meta(child) || is_nothing(child)) continue;
+    if (tree_is_meta(child) || fp_is_nothing(child)) continue;
     if (!node->type && str_is(child->name, "resourceType")) continue;
     if (e->mark_read) child->flags |= TREE_READ;
     if (!fp_push_node(e, out, child)) return false;

@@ -58,6 +58,11 @@ static bool room_for_step(struct fp_resolver *r, struct fp_ins *path) {
   return true;
 }
 
+static enum fp_plain plain_from(const struct fp_ins *input, struct fp_ins *path) {
+  if (input->op == FP_OP_VARIABLE) path->number = input->number;
+  return input->op == FP_OP_VARIABLE ? FP_PLAIN_VARIABLE : input->op == FP_OP_THIS ? FP_PLAIN_THIS : FP_NOT_PLAIN;
+}
+
 /* Adds a step to the path that `code` is, or begins one. */
 bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step step, size_t offset) {
   struct fp_ins *path = code->ins;
@@ -65,10 +70,10 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
     path = fp_new_ins(r, FP_OP_PATH, offset);
     if (!path) return false;
     path->input = code->ins;
-    path->plain = !r->compile->unfused && (code->ins->op == FP_OP_THIS || code->ins->op == FP_OP_VARIABLE);
+    if (!r->compile->unfused) path->plain = plain_from(code->ins, path);
   }
   if (!room_for_step(r, path)) return false;
-  path->plain &= step.kind == FP_STEP_CHILD;
+  if (step.kind != FP_STEP_CHILD) path->plain = FP_NOT_PLAIN;
   path->steps[path->step_count++] = step;
   path->offset = (uint32_t)offset;
   code->ins = path;
@@ -126,7 +131,7 @@ static bool refuse_name(struct fp_resolver *r, const struct fp_ast *ast, const s
 }
 
 static struct fp_step child_step(const struct fp_resolver *r, struct str name) {
-  const struct definitions *definitions = r->compile->definitions;
+  const struct definitions *definitions = str_is(name, "resourceType") ? NULL : r->compile->definitions;
   return (struct fp_step){
       .kind = FP_STEP_CHILD, .name = name, .symbol = definitions ? definitions_symbol(definitions, name) : 0};
 }

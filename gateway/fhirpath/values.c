@@ -267,12 +267,10 @@ int fp_argument_integer(struct fp_eval *e, const struct fp_ins *call, size_t ind
   return -1;
 }
 
-bool fp_input_string(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
-                     bool *has) {
+bool fp_input_other(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct str *out,
+                    bool *has) {
   FP_UNINITIALIZED struct fp_value value;
   const struct fp_item *item = &in->items[0];
-  *has = fp_string_of(item, out);
-  if (*has) return true;
   fp_load(item, &value);
   *has = value.kind == FP_STRING;
   *out = *has ? value.string : (struct str){0};
