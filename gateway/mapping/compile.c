@@ -319,6 +319,7 @@ static void compile_source(struct fml_compiler *c, const struct ast_source *ast,
   out->plain = !out->type && !out->fallback && !out->where && !out->check && !out->log &&
                !ast->has_cardinality && ast->mode == AST_ALL;
   out->simple = is_simple(out);
+  out->symbol = out->simple && out->step_count ? out->steps->symbol : 0;
 }
 
 /* --- calls -----------------------------------------------------------------------------------------------

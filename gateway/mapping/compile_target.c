@@ -502,12 +502,18 @@ static void stamp_steps(struct fml_compiler *c, struct prog_target *out) {
   }
 }
 
+static enum prog_way way_of(const struct prog_target *target) {
+  if (target->op == PROG_MAKE || target->op == PROG_CREATE) return WAY_MAKE;
+  bool made = target->op == PROG_TRANSLATE && (target->output == OUTPUT_CODING || target->output == OUTPUT_CONCEPT);
+  return made || target->op >= PROG_CC ? WAY_BUILD : WAY_TRANSFORM;
+}
+
 /* The commonest targets take a short way: a literal that needs no look while running has its text in the stamp; a
-   text copied to a primitive needs a look at its type only. */
+   text copied to a primitive (WAY_DIRECT) needs a look at its type only. */
 static void shorten(struct fml_compiler *c, struct prog_target *out) {
   const struct tree_node *stamp = out->steps ? out->steps[out->step_count - 1].stamp : NULL;
   if (!stamp || !out->args || !out->type || out->primitive == DEF_P_NONE || out->cast) return;
-  out->direct = (out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count;
+  if ((out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count) out->way = WAY_DIRECT;
   if (out->op != PROG_LITERAL || out->args[0].text.len == 0) return;
   struct tree_node *ready = arena_alloc(c->set->arena, sizeof *ready);
   c->nomem |= !ready;
@@ -515,6 +521,7 @@ static void shorten(struct fml_compiler *c, struct prog_target *out) {
   *ready = *stamp;
   ready->text = out->args[0].text;
   out->ready = ready;
+  out->way = WAY_READY;
 }
 
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
@@ -530,6 +537,7 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
     compile_make(&p);
   out->primitive = fml_primitive_of(out->type);
   stamp_steps(c, out);
+  out->way = way_of(out);
   shorten(c, out);
   bind_share(&p);
   if (!ast->alias.text.len) return;

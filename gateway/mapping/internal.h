@@ -332,6 +332,7 @@ struct prog_source {
   int context, out; /* slots; out -1: not named */
   bool plain;       /* every item of the path counts: no type, condition, default, list mode … */
   bool simple;      /* nothing but a condition, on the context or a child of it: see only_item */
+  uint32_t symbol;  /* of that child; 0: the context, or it is not simple */
 };
 
 enum prog_op {
@@ -365,6 +366,9 @@ struct prog_arg {
   struct str text;
 };
 
+/* Which way a target takes: what is prepared when the map is loaded takes a short one. */
+enum prog_way { WAY_READY, WAY_DIRECT, WAY_MAKE, WAY_BUILD, WAY_TRANSFORM };
+
 /* How a complex value of type `source` becomes one of type `target`. */
 struct prog_case {
   const struct def_type *source, *target;
@@ -380,8 +384,8 @@ struct prog_target {
   size_t step_count;
   const struct def_type *type;   /* of the value made, when known */
   enum def_primitive primitive;  /* of that type */
-  const struct tree_node *ready; /* a literal that fits: the whole node */
-  bool direct;                   /* copies a variable to a primitive of a known type */
+  enum prog_way way;
+  const struct tree_node *ready; /* WAY_READY, a literal that fits: the whole node */
   const struct def_type *cast;  /* checked against, when it is not the type written */
   struct prog_arg *args;
   size_t arg_count;

@@ -257,6 +257,7 @@ static enum status push_children(struct fml_run *run, const struct fp_item *from
   bool value = step->is_value;
   if (!step->element && step->symbol == run->set->kit.symbol_value && node->kind != TREE_OBJECT) value = true;
   bool found = false;
+  if (!value && tree_lacks(node, step->symbol)) return STATUS_OK;
   if (value && node->text.len) return push(run, from) ? STATUS_OK : STATUS_NOMEM;
   for (struct tree_node *child = node->child; child; child = child->next) {
     if (child->symbol != step->symbol || tree_is_meta(child)) {
@@ -436,7 +437,7 @@ static enum status select_items(struct fml_run *run, struct fml_frame *frame,
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules);
 
 /* One combination of source items. */
-static enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+static inline enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
   enum status status = STATUS_OK;
   if (++run->steps > run->max_steps) {
     fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the map takes more than %zu steps", run->max_steps);
@@ -469,8 +470,8 @@ static void skipped_unset(struct fml_run *run, const struct prog_rule *rule, con
 }
 
 /* One item of a source: the next source, or the rule itself. */
-static enum status run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
-                            const struct fp_item *item) {
+static inline enum status run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                                   const struct fp_item *item) {
   struct tree_node *outer = run->focus;
   run->rule = rule;
   if (item->kind == FP_NODE) run->focus = item->node;
@@ -506,7 +507,8 @@ static int only_item(const struct prog_source *source, const struct fp_item *con
     return 1;
   }
   if (context->kind != FP_NODE || context->node->kind != TREE_OBJECT) return -1;
-  uint32_t symbol = source->steps->symbol;
+  uint32_t symbol = source->symbol;
+  if (tree_lacks(context->node, symbol)) return 0;
   struct tree_node *child = context->node->child;
   while (child && child->symbol != symbol)
     child = child->next;
@@ -518,17 +520,12 @@ static int only_item(const struct prog_source *source, const struct fp_item *con
   return 1;
 }
 
-static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule,
-                               size_t index) {
+/* The items of one source; its context has a value. */
+static inline enum status run_source(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
   const struct prog_source *source = &rule->sources[index];
   struct fp_item item;
   bool yes = true;
   enum status status = STATUS_OK;
-  if (frame->lists[source->context].count == 0) {
-    if (run->params->trace) skipped_unset(run, rule, source);
-    return STATUS_OK;
-  }
-  if (index == 0) fml_hit(run, rule->ast->mark + FML_REACHED);
   int only = run->params->trace ? -1 : only_item(source, &frame->items[source->context], &item);
   if (only < 0) return run_items(run, frame, rule, index);
   if (only == 0) return STATUS_OK;
@@ -542,13 +539,32 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
   return yes ? run_item(run, frame, rule, index, &item) : STATUS_OK;
 }
 
+static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
+  const struct prog_source *source = &rule->sources[index];
+  if (frame->lists[source->context].count) return run_source(run, frame, rule, index);
+  if (run->params->trace) skipped_unset(run, rule, source);
+  return STATUS_OK;
+}
+
+/* Many rules look for what is not there: they are passed by without a call. */
+static inline bool finds_nothing(const struct fml_run *run, const struct fml_frame *frame, const struct prog_source *source) {
+  const struct fp_item *context = &frame->items[source->context];
+  return source->symbol && !run->params->trace && context->kind == FP_NODE && context->node->kind == TREE_OBJECT &&
+         tree_lacks(context->node, source->symbol);
+}
+
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
   enum status status = STATUS_OK;
   for (size_t i = 0; i < rules->shared_count; i++)
     fml_set_slot(frame, rules->shared[i], NULL);
   for (size_t i = 0; i < rules->count && status == STATUS_OK; i++) {
-    run->rule = &rules->rules[i];
-    status = run_sources(run, frame, run->rule, 0);
+    const struct prog_rule *rule = run->rule = &rules->rules[i];
+    bool set = frame->lists[rule->sources->context].count != 0;
+    if (set) fml_hit(run, rule->ast->mark + FML_REACHED);
+    if (set && !finds_nothing(run, frame, rule->sources))
+      status = run_source(run, frame, rule, 0);
+    else if (!set && run->params->trace)
+      skipped_unset(run, rule, rule->sources);
   }
   return status;
 }

@@ -13,6 +13,7 @@ void fml_mark_below(struct tree_node *node) {
 }
 
 static struct tree_node *existing(const struct tree_node *parent, uint32_t symbol) {
+  if (tree_lacks(parent, symbol)) return NULL;
   for (struct tree_node *child = parent->child; child; child = child->next)
     if (child->symbol == symbol && !tree_is_meta(child)) return child;
   return NULL;
@@ -52,7 +53,7 @@ static struct tree_node *make_at(struct fml_run *run, struct tree_node *parent,
 }
 
 /* The same from what was prepared when the map was loaded. */
-static struct tree_node *stamp_at(struct fml_run *run, struct tree_node *parent,
+static inline struct tree_node *stamp_at(struct fml_run *run, struct tree_node *parent,
                                   const struct tree_node *stamp) {
   if (!(stamp->flags & TREE_IN_ARRAY)) remove_existing(parent, stamp->symbol);
   struct tree_node *node = arena_alloc(run->arena, sizeof *node);
@@ -322,12 +323,13 @@ static enum status run_make(struct fml_run *run, struct fml_frame *frame, const 
   const struct def_element *element = element_of(run, parent, step);
   if (!element) return STATUS_OK;
   *out = reused(frame, target, parent, element);
-  const struct def_type *type = target->type ? target->type : only_type(element);
+  if (!*out && step->stamp) *out = stamp_at(run, parent, step->stamp);
+  const struct def_type *type = *out || target->type ? target->type : only_type(element);
   if (!*out && !type) {
     fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
     return STATUS_OK;
   }
-  if (!*out) *out = step->stamp ? stamp_at(run, parent, step->stamp) : make_at(run, parent, element, type);
+  if (!*out) *out = make_at(run, parent, element, type);
   if (!*out) return STATUS_NOMEM;
   fml_set_node(frame, target->share, *out);
   return STATUS_OK;
@@ -359,8 +361,8 @@ static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
   return STATUS_OK;
 }
 
-/* What `direct` targets copy; NULL: an item that has to be looked at more closely. */
-static struct tree_node *plain_text(const struct fml_frame *frame, const struct prog_target *target) {
+/* What WAY_DIRECT copies; NULL: an item that has to be looked at more closely. */
+static inline struct tree_node *plain_text(const struct fml_frame *frame, const struct prog_target *target) {
   int slot = target->args[0].slot;
   if (frame->lists[slot].count == 0 || frame->items[slot].kind != FP_NODE) return NULL;
   struct tree_node *node = frame->items[slot].node;
@@ -385,12 +387,6 @@ static enum status run_ready(struct fml_run *run, const struct prog_target *targ
   return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
-static bool builds(const struct prog_target *target) {
-  if (target->op == PROG_TRANSLATE)
-    return target->output == OUTPUT_CODING || target->output == OUTPUT_CONCEPT;
-  return target->op >= PROG_CC;
-}
-
 static struct str transform_name(const struct fml_run *run, const struct prog_target *target) {
   if (target->op == PROG_MAKE) return STR("");
   if (target->op == PROG_LITERAL)
@@ -413,34 +409,51 @@ static void trace_empty(const struct fml_run *run, const struct prog_target *tar
   fml_trace(run, MAPPING_EMPTY, target->ast->at, why, NULL);
 }
 
+/* Where a target writes: false when there is no such place; *status tells of what failed. */
+static bool find_place(struct fml_run *run, const struct fml_frame *frame, const struct prog_target *target,
+                       struct tree_node **parent, enum status *status) {
+  if (frame->lists[target->context].count == 0 || frame->items[target->context].kind != FP_NODE) {
+    trace_empty(run, target, "has no value");
+    return false;
+  }
+  *parent = frame->items[target->context].node;
+  if (target->step_count > 1) *status = walk(run, target, parent);
+  return *status == STATUS_OK;
+}
+
+static enum status write_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                                struct tree_node *parent, struct tree_node **out) {
+  struct tree_node *text;
+  switch (target->way) {
+  case WAY_READY:
+    return run_ready(run, target, parent, out);
+  case WAY_MAKE:
+    return run_make(run, frame, target, parent, out);
+  case WAY_BUILD:
+    return run_build(run, frame, target, parent, out);
+  case WAY_DIRECT:
+    text = plain_text(frame, target);
+    if (text) return run_direct(run, target, parent, text, out);
+    break;
+  default:
+    break;
+  }
+  return run_transform(run, frame, target, parent, out);
+}
+
 enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
-  struct tree_node *parent = NULL, *node = NULL, *text;
+  struct tree_node *parent = NULL, *node = NULL;
   enum status status = STATUS_OK;
-  if (target->context >= 0) {
-    bool set = frame->lists[target->context].count && frame->items[target->context].kind == FP_NODE;
-    if (!set) trace_empty(run, target, "has no value");
-    if (set) parent = frame->items[target->context].node;
-    if (set) status = walk(run, target, &parent);
-    if (!set || status != STATUS_OK) fml_set_slot(frame, target->out, NULL);
-    if (!set || status != STATUS_OK) return status == STATUS_INVALID ? STATUS_OK : status;
+  if (target->context >= 0 && !find_place(run, frame, target, &parent, &status)) {
+    fml_set_slot(frame, target->out, NULL);
+    return status == STATUS_INVALID ? STATUS_OK : status;
   }
   fml_set_slot(frame, target->out, NULL);
-  if (target->ready)
-    status = run_ready(run, target, parent, &node);
-  else if (target->direct && (text = plain_text(frame, target)))
-    status = run_direct(run, target, parent, text, &node);
-  else if (target->op == PROG_MAKE || target->op == PROG_CREATE)
-    status = run_make(run, frame, target, parent, &node);
-  else if (builds(target))
-    status = run_build(run, frame, target, parent, &node);
-  else
-    status = run_transform(run, frame, target, parent, &node);
-  if (node || (target->out >= 0 && frame->lists[target->out].count)) fml_hit(run, target->ast->mark);
-  if (!node) {
-    bool named = target->out >= 0 && frame->lists[target->out].count;
-    if (!named) trace_empty(run, target, NULL);
-    return status;
-  }
+  status = write_target(run, frame, target, parent, &node);
+  bool named = target->out >= 0 && frame->lists[target->out].count;
+  if (node || named) fml_hit(run, target->ast->mark);
+  if (!node && !named) trace_empty(run, target, NULL);
+  if (!node) return status;
   fml_set_node(frame, target->out, node);
   if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, transform_name(run, target), node);
   return status;
