@@ -9,6 +9,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     reloads        SIGHUP after SIGHUP, also while the store is copied: the maps in use are the last good ones
     relay_ini      the configuration is replaced by one with faults, or by another, and SIGHUP: refused with line and column; told that it needs a start
     log            the file of the log is moved away, made empty, its disk is full, its reader ends
+    full_folder    the disk of the drop folder is full, so that nothing can be written beside a file that is rejected
     folder         the drop folder is removed whole and made anew; done/ or rejected/ cannot be written to
     name           the name of the hospital is not known any more
     descriptors    there are few descriptors, and strangers take them
@@ -29,9 +30,10 @@ import time
 
 import bed
 import ehr
+import peer
 
 AT_ONCE = 4
-TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "log", "folder", "name", "descriptors")
+TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "log", "folder", "full_folder", "name", "descriptors")
 
 
 class Trial:
@@ -133,7 +135,9 @@ def backup(given, work):
 
 
 def socket_folder(given, work):
-    trial = Trial(given, work).start()
+    trial = Trial(given, work, more=f"[mllp ehr]\nlisten = {work}/run/mllp\nto = hospital")
+    peer.route(work)
+    trial.start()
     trial.check("no answer at the start", trial.ask())
     shutil.rmtree(work / "run")
     trial.check("not told", trial.said("alert state=socket-gone"))
@@ -143,6 +147,8 @@ def socket_folder(given, work):
     trial.check("no answer again", bed.wait_for(trial.ask, 20) and trial.said("alert state=socket-back"))
     trial.socket.unlink(missing_ok=True)
     trial.check("no answer after the file was removed", bed.wait_for(trial.ask, 20))
+    with peer.Peer(work / "run/mllp") as sender:
+        trial.check("its listener of HL7 v2 does not answer", sender.ask(peer.message("C1", 900001)).code == "AA")
     trial.check("others may use it", (trial.socket.stat().st_mode & 0o777) == 0o600)
     faults = trial.end("socket_folder")
     return faults + (["socket_folder: the socket was left behind"] if trial.socket.exists() else [])
@@ -278,6 +284,27 @@ def folder(given, work):
     return trial.end("folder")
 
 
+def full_folder(given, work):
+    trial = Trial(given, work)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "none", work / "drop"], check=True)
+    trial.start()
+    (work / "drop/broken.json.tmp").write_text("{broken")
+    good, session = bed.record(1, 1, 1), 1
+    (work / "drop/good.json.tmp").write_text(good)
+    fill(work / "drop/other")
+    for file in ("broken", "good"):
+        (work / f"drop/{file}.json.tmp").rename(work / f"drop/{file}.json")
+    trial.check("not told", trial.said("folder-stuck"))
+    trial.check("it was rejected without a word", (work / "drop/broken.json").exists())
+    (work / "drop/other").unlink()
+    trial.check("no end of it", trial.said("folder-moves"))
+    trial.check("not rejected", bed.wait_for((work / "drop/rejected/broken.json.diagnostics.json").exists, 20))
+    trial.check("not delivered", bed.wait_for(lambda: session in bed.newest(trial.server), 20))
+    faults = trial.end("full_folder")
+    subprocess.run(["umount", "-l", work / "drop"], check=True)
+    return faults
+
+
 def name(given, work):
     certs, hosts = given.work / "certs", given.work / "hosts"
     hosts.write_text("127.0.0.1 localhost\n")
@@ -316,7 +343,7 @@ def descriptors(given, work):
     return trial.end("descriptors")
 
 
-NEED_MOUNTS = ("backup", "name")
+NEED_MOUNTS = ("backup", "full_folder", "name")
 
 
 def run(given, trial):
