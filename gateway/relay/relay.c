@@ -241,6 +241,7 @@ static void stop(struct whole *whole) {
 
 /* What is read again: all of it, before any of it is used. */
 struct fresh {
+  const struct outbox_keys *in_use; /* of the store */
   struct relay_ways *ways;
   struct relay_tls *tls[RELAY_MLLP_MAX];
   bool other;       /* the configuration is not the one that it was started with */
@@ -257,8 +258,32 @@ static enum status read_configuration(const struct relay *relay, struct diag_lis
   return status;
 }
 
+static bool has_key(const struct outbox_keys *keys, const struct outbox_keys *in_use) {
+  size_t newest = in_use->count - 1;
+  for (size_t i = 0; i < keys->count; i++)
+    if (keys->ids[i] == in_use->ids[newest])
+      return CRYPTO_memcmp(keys->keys[i], in_use->keys[newest], OUTBOX_KEY_BYTES) == 0;
+  return false;
+}
+
+/* The same of the file of the store's key: it may be rotated, but what wraps the store now has to stay in it. */
+static enum status check_key(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
+  struct source source = source_make(relay->config->key, (struct str){0});
+  struct outbox_keys keys;
+  fresh->what = "store-key";
+  enum status status = outbox_keys_read(relay->config->key.ptr, diags->arena, diags, &keys);
+  if (status != STATUS_OK) return status;
+  bool has = has_key(&keys, fresh->in_use);
+  outbox_keys_wipe(&keys);
+  if (has) return STATUS_OK;
+  diag_error(diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source},
+             "the store key that is in use is not in its file any more: put it back, or the store cannot be opened at the next start");
+  return STATUS_CONFIG;
+}
+
 static enum status read_again(const struct relay *relay, struct diag_list *diags, struct fresh *fresh) {
   enum status status = read_configuration(relay, diags, fresh);
+  if (status == STATUS_OK) status = check_key(relay, diags, fresh);
   if (status != STATUS_OK) return status;
   fresh->what = "mappings";
   status = relay_ways_open(relay->config, relay->host, diags, &fresh->ways);
@@ -289,8 +314,9 @@ static void give_up(struct relay *relay, const struct fresh *fresh, const struct
 }
 
 /* New maps, destinations and certificates, checked first: if anything is wrong with them the old ones stay. */
-static void reload(struct relay *relay, const char *actor) {
-  struct fresh fresh = {0};
+static void reload(struct whole *whole, const char *actor) {
+  struct relay *relay = &whole->relay;
+  struct fresh fresh = {.in_use = &whole->keys};
   struct arena *arena = arena_new(16 << 20);
   struct diag_list diags;
   if (!arena) return;
@@ -309,7 +335,7 @@ static void on_signal(void *context, int number, uint32_t user) {
   char actor[ACTOR_BYTES];
   name_user(user, actor);
   if (number == SIGHUP) {
-    reload(&whole->relay, actor);
+    reload(whole, actor);
     return;
   }
   memcpy(whole->stopper, actor, sizeof actor);

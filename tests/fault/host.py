@@ -7,6 +7,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     backup         the disk of the backup is full: told, yesterday's copy is kept, no half of one is left; made when there is room
     socket_folder  the folder of the socket is removed: it is there again by itself when the folder is
     reloads        SIGHUP after SIGHUP, also while the store is copied: the maps in use are the last good ones
+    store_key      the file of the store's key is rotated, loses the key that is in use, is left readable by others, with a SIGHUP each
     relay_ini      the configuration is replaced by one with faults, or by another, and SIGHUP: refused with line and column; told that it needs a start
     log            the file of the log is moved away, made empty, its disk is full, its reader ends
     full_folder    the disk of the drop folder is full, so that nothing can be written beside a file that is rejected
@@ -33,7 +34,7 @@ import ehr
 import peer
 
 AT_ONCE = 4
-TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "log", "folder", "full_folder", "name", "descriptors")
+TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "name", "descriptors")
 
 
 class Trial:
@@ -200,6 +201,24 @@ def relay_ini(given, work):
     trial.check("told of a start that is not needed", trial.log.read_bytes().count(b"restart-needed") == 1)
     trial.arrives("at the end")
     return trial.end("relay_ini")
+
+
+def store_key(given, work):
+    trial = Trial(given, work).start()
+    key = work / "store.key"
+    first, second = key.read_text(), "2 " + os.urandom(32).hex() + "\n"
+    for number, (text, mode, reloaded) in enumerate(((first + second, 0o600, True), (second, 0o600, False), (first, 0o644, False),
+                                                     (first.replace("1 ", "3 "), 0o600, False), (second + first, 0o600, True)), 1):
+        key.write_text(text)
+        key.chmod(mode)
+        before = [trial.log.read_bytes().count(word) for word in (b"reloaded ", b"reload-refused what=store-key")]
+        trial.hangup()
+        trial.check(f"key {number}", trial.said("reloaded " if reloaded else "reload-refused what=store-key", before[not reloaded] + 1))
+        trial.arrives(f"key {number}")
+    trial.check("it does not end well", trial.relay.stop() == 0)
+    trial.start()
+    trial.arrives("with the rotated key")
+    return trial.end("store_key")
 
 
 def read_all(reader):
