@@ -82,7 +82,7 @@ void relay_log(const struct relay_log *log, enum relay_level level, const char *
     struct relay_field field = RELAY_NUMBER("lines", (int64_t)lost);
     *log->lost = 0;
     write_line(log, RELAY_WARNING, "log-lost", &field, 1);
-    if (*log->lost) *log->lost += lost; /* this one too */
+    if (*log->lost) *log->lost = lost; /* not told: it is told later */
   }
   write_line(log, level, event, fields, count);
 }

@@ -231,6 +231,24 @@ def read_all(reader):
     return found
 
 
+def hanging_reader(trial, begin):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    begin(writer)
+    os.close(writer)
+    trial.arrives("the reader of its log hangs")
+    trial.arrives("the reader of its log hangs still")
+    read_all(reader)
+    trial.arrives("the reader of its log reads again")
+    trial.check("lost lines are not told", bed.wait_for(lambda: b"log-lost lines=" in read_all(reader), 10))
+    trial.check("it does not end well", trial.relay.stop() == 0)
+    os.close(reader)
+
+
 def log(given, work):
     trial = Trial(given, work)
     environment = {"PATH": os.environ["PATH"], **bed.sanitizer_options()}
@@ -260,21 +278,8 @@ def log(given, work):
     os.close(reader)
     trial.arrives("nobody reads its log")
     trial.check("it does not end well", trial.relay.stop() == 0)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
-    begin(writer)
-    os.close(writer)
-    trial.arrives("the reader of its log hangs")
-    trial.arrives("the reader of its log hangs still")
-    read_all(reader)
-    trial.arrives("the reader of its log reads again")
-    trial.check("lost lines are not told", bed.wait_for(lambda: b"log-lost lines=" in read_all(reader), 10))
-    trial.check("it does not end well", trial.relay.stop() == 0)
-    os.close(reader)
+    if b"__asan_init" not in pathlib.Path(given.relay).read_bytes():  # which writes to the log itself, and waits
+        hanging_reader(trial, begin)
     with open(trial.log, "wb") as file:
         begin(file)
     trial.check("it does not start", trial.said("started"))

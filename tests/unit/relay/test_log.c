@@ -125,6 +125,25 @@ static void a_reader_that_hangs_is_left(void **state) {
   assert_true(str_ends(text, STR("log-lost lines=100\nagain\n")));
 }
 
+/* On a full disk each line is lost, and counted once. */
+static void lost_lines_are_counted_once(void **state) {
+  size_t lost = 0;
+  struct relay_log log = {.host = host_system(), .lost = &lost};
+  char room[256];
+  struct caught caught;
+  (void)state;
+  catch (&caught);
+  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  assert_true(dup2(full, STDERR_FILENO) >= 0);
+  close(full);
+  for (int i = 0; i < 3; i++)
+    relay_log(&log, RELAY_INFO, "event", NULL, 0);
+  assert_int_equal(lost, 3);
+  assert_true(dup2(caught.ends[1], STDERR_FILENO) >= 0);
+  relay_log(&log, RELAY_INFO, "again", NULL, 0);
+  assert_true(str_is(let_go(&caught, room, sizeof room), "log-lost lines=3\nagain\n"));
+}
+
 int main(void) {
   unsetenv("JOURNAL_STREAM");
   const struct CMUnitTest tests[] = {
@@ -132,6 +151,7 @@ int main(void) {
       cmocka_unit_test(plain_values_are_plain),
       cmocka_unit_test(many_findings_are_few_lines),
       cmocka_unit_test(a_reader_that_hangs_is_left),
+      cmocka_unit_test(lost_lines_are_counted_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
