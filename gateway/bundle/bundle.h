@@ -178,6 +178,11 @@ struct bundle_known {
 enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
                              const struct bundle_known *known, struct tree_node **out) MUST_USE;
 
+/* The same as its text, for a part that has something to send. resources[i]: where entry i of the plan went as it stands
+   there, the text of its resource, within `out`; others are left alone. */
+enum status bundle_part_write(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
+                              const struct bundle_known *known, struct str *resources, struct str *out) MUST_USE;
+
 /* Compares what was sent with what a server holds: names of the elements that it lacks or has otherwise, at
    most `max` of them; with `extra` also those that it has and we do not. Numbers and times are compared by
    value, references without their base; ids, meta but its labels, narrative and display texts are the

@@ -7,6 +7,7 @@ struct part {
   const struct bundle_known *known;
   size_t from, to;
   struct map urls; /* fullUrl -> entry of the plan */
+  bool listed;
   bool incomplete; /* a reference that FHIR wants leads nowhere */
 };
 
@@ -58,33 +59,139 @@ static enum status update_by_id(const struct part *part, struct tree_node *entry
   return match.ptr ? bundle_set(params, request, "ifMatch", match) : STATUS_NOMEM;
 }
 
+/* Only where something is copied it is asked who is meant. */
+static enum status list_urls(struct part *part) {
+  const struct bundle_plan *plan = part->plan;
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < plan->entry_count && !part->listed && status == STATUS_OK; i++)
+    status = map_put(&part->urls, plan->entries[i].full_url, &plan->entries[i]);
+  part->listed = true;
+  return status;
+}
+
 static enum status copy_entry(struct part *part, struct tree_node *bundle, size_t index) {
   const struct bundle_params *params = part->params;
   struct tree_node *entry = tree_copy(part->plan->entries[index].entry, params->arena);
   if (!entry) return STATUS_NOMEM;
   tree_append(bundle, entry);
   bundle_mark_remove(entry);
-  enum status status = bundle_each_reference(params->definitions, entry, relocate, part);
+  enum status status = list_urls(part);
+  if (status == STATUS_OK) status = bundle_each_reference(params->definitions, entry, relocate, part);
   if (status != STATUS_OK) return status;
   bundle_sweep(entry);
   return part->known[index].location.len ? update_by_id(part, entry, &part->known[index]) : STATUS_OK;
 }
 
-enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
-                             const struct bundle_known *known, struct tree_node **out) {
+static struct part begin(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
+                         const struct bundle_known *known) {
   struct part making = {.params = params, .plan = plan, .known = known};
   making.from = bundle_part_begin(plan, part);
   making.to = plan->part_ends[part];
+  map_init(&making.urls, params->arena);
+  return making;
+}
+
+enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
+                             const struct bundle_known *known, struct tree_node **out) {
+  struct part making = begin(params, plan, part, known);
   struct tree_node *bundle = definitions_make_root(params->definitions, params->arena,
                                                    definitions_type(params->definitions, STR("Bundle")));
   if (!bundle) return STATUS_NOMEM;
-  map_init(&making.urls, params->arena);
   enum status status = bundle_set(params, bundle, "type", bundle_word(params->shape->submit));
-  for (size_t i = 0; i < plan->entry_count && status == STATUS_OK; i++)
-    status = map_put(&making.urls, plan->entries[i].full_url, &plan->entries[i]);
   for (size_t i = making.from; i < making.to && status == STATUS_OK; i++)
     if (!known[i].leave) status = copy_entry(&making, bundle, i);
   if (status == STATUS_OK && making.incomplete) status = STATUS_CONFLICT;
   if (status == STATUS_OK) *out = bundle;
   return status;
+}
+
+/* --- its text: most entries go as they stand in the plan, and are not copied for that --- */
+
+struct span {
+  size_t from, to;
+};
+
+/* Nothing is known by now that changes it. */
+static bool is_as_planned(const struct part *part, size_t index) {
+  const struct bundle_entry *entry = &part->plan->entries[index];
+  if (entry->mentioned || part->known[index].location.len) return false;
+  for (size_t t = 0; t < entry->target_count; t++) {
+    size_t target = entry->targets[t];
+    const struct bundle_known *known = &part->known[target];
+    if (known->location.len || known->absent || known->leave || target < part->from || target >= part->to) return false;
+  }
+  return true;
+}
+
+/* Member by member, to know where the resource stands. */
+static struct span write_planned(const struct tree_node *entry, struct buf *out) {
+  struct span span = {0};
+  char before = '{';
+  for (const struct tree_node *member = entry->child; member; member = member->next) {
+    bool resource = str_is(member->name, "resource");
+    buf_add_char(out, before);
+    buf_add_json(out, member->name);
+    buf_add_char(out, ':');
+    if (resource) span.from = out->len;
+    tree_write_json(member, NULL, out);
+    if (resource) span.to = out->len;
+    before = ',';
+  }
+  buf_add_char(out, '}');
+  return span;
+}
+
+/* As bundle_finish makes them, and no more. */
+static bool is_plain(const struct tree_node *entry) {
+  for (const struct tree_node *member = entry->child; member; member = member->next) {
+    bool primitive = member->kind == TREE_STRING && !member->child;
+    if ((member->flags & (TREE_IN_ARRAY | TREE_META)) || !(primitive || (member->kind == TREE_OBJECT && member->child))) return false;
+  }
+  return entry->child != NULL;
+}
+
+static enum status write_entry(struct part *part, size_t index, struct span *span, struct buf *out) {
+  const struct tree_node *entry = part->plan->entries[index].entry;
+  if (is_as_planned(part, index) && is_plain(entry)) {
+    *span = write_planned(entry, out);
+    return out->error;
+  }
+  struct tree_node *holder = tree_new(part->params->arena, TREE_OBJECT, (struct str){0});
+  enum status status = holder ? copy_entry(part, holder, index) : STATUS_NOMEM;
+  if (status != STATUS_OK) return status;
+  tree_write_json(holder->child, NULL, out);
+  return out->error;
+}
+
+static enum status write_part(struct part *part, struct span *spans, struct buf *out) {
+  enum status status = STATUS_OK;
+  const char *before = "\",\"entry\":[";
+  buf_add_text(out, "{\"resourceType\":\"Bundle\",\"type\":\"");
+  buf_add_str(out, bundle_word(part->params->shape->submit));
+  for (size_t i = part->from; i < part->to && status == STATUS_OK; i++) {
+    if (part->known[i].leave) continue;
+    buf_add_text(out, before);
+    status = write_entry(part, i, &spans[i], out);
+    before = ",";
+  }
+  buf_add_text(out, "]}");
+  if (status == STATUS_OK) status = out->error;
+  return status == STATUS_OK && part->incomplete ? STATUS_CONFLICT : status;
+}
+
+enum status bundle_part_write(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
+                              const struct bundle_known *known, struct str *resources, struct str *out) {
+  enum { USUAL = 8 << 10 };
+  struct part making = begin(params, plan, part, known);
+  struct buf text;
+  struct span *spans = ARENA_ARRAY(params->arena, struct span, plan->entry_count + 1);
+  if (!spans) return STATUS_NOMEM;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  (void)buf_reserve(&text, USUAL);
+  enum status status = write_part(&making, spans, &text);
+  *out = status == STATUS_OK ? buf_take_str(&text, params->arena) : (struct str){0};
+  buf_release(&text);
+  for (size_t i = making.from; i < making.to && out->ptr; i++)
+    if (spans[i].to) resources[i] = str_slice(*out, spans[i].from, spans[i].to);
+  return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
 }

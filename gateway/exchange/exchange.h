@@ -76,6 +76,7 @@ struct exchange_job {
   struct bundle_plan plan;
   struct bundle_known *known;  /* by entry of the plan */
   struct exchange_item *items; /* by entry of the plan */
+  struct str *texts; /* by entry of the plan: its resource, where it was sent as it stands there; else empty */
   bool settling; /* the server may still be at work on what was sent last: settle_ms before it goes again */
   int64_t retry_after_ms;      /* what the server last asked for; -1: nothing */
   long last_status;            /* HTTP status of the last GET */
@@ -90,6 +91,8 @@ size_t exchange_stored(const struct exchange_job *job);
 size_t exchange_unchanged(const struct exchange_job *job);
 /* How many were read back with this result. */
 size_t exchange_kept(const struct exchange_job *job, enum exchange_kept kept);
+/* Of a resource of the plan in compact JSON: SHA-256 in lower-case hexadecimal. */
+enum status exchange_digest(const struct exchange_job *job, size_t index, struct str *out) MUST_USE;
 /* Keys may hold a record number: people see the place in the record, never the patient's number. */
 struct str exchange_key(const struct exchange_job *job, size_t index);
 

@@ -6,10 +6,29 @@ struct str exchange_key(const struct exchange_job *job, size_t index) {
   return str_starts(key, STR("patient/")) ? STR("patient") : key;
 }
 
-enum status exchange_make(struct exchange_job *job, size_t part, struct tree_node **bundle) {
+static void leave_others(struct exchange_job *job) {
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->known[i].leave = job->items[i].state != EXCHANGE_WAITING;
+}
+
+enum status exchange_make(struct exchange_job *job, size_t part, struct tree_node **bundle) {
+  leave_others(job);
   return bundle_part_make(job->bundle, &job->plan, part, job->known, bundle);
+}
+
+enum status exchange_digest(const struct exchange_job *job, size_t index, struct str *out) {
+  enum { CHARS = 64 };
+  char hex[CHARS + 1];
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  struct str sent = job->texts[index];
+  if (!sent.len) tree_write_json(tree_find(job->plan.entries[index].entry, "resource"), NULL, &text);
+  enum status status = text.error;
+  if (status == STATUS_OK) sha256_hex(sent.len ? sent : buf_str(&text), hex);
+  buf_release(&text);
+  if (status != STATUS_OK) return status;
+  *out = arena_str(job->arena, str_make(hex, CHARS));
+  return out->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
 /* --- one try at a part --- */
@@ -62,9 +81,15 @@ static enum status read_answer(struct exchange_job *job, const size_t *sent, siz
   return STATUS_OK;
 }
 
+static bool is_single(const struct exchange_job *job) {
+  return job->bundle->shape->submit == BUNDLE_SINGLE;
+}
+
 /* One request for one resource, after its entry's own. */
-static enum status make_single(struct exchange_job *job, const struct tree_node *bundle,
-                               struct delivery_request *request) {
+static enum status make_single(struct exchange_job *job, size_t part, struct delivery_request *request) {
+  struct tree_node *bundle = NULL;
+  enum status status = exchange_make(job, part, &bundle);
+  if (status != STATUS_OK) return status;
   const struct tree_node *entry = tree_find(bundle, "entry");
   const struct tree_node *wanted = entry ? tree_find(entry, "request") : NULL;
   const struct tree_node *resource = entry ? tree_find(entry, "resource") : NULL;
@@ -74,6 +99,15 @@ static enum status make_single(struct exchange_job *job, const struct tree_node 
   request->if_none_exist = tree_text(wanted, "ifNoneExist");
   request->if_match = tree_text(wanted, "ifMatch");
   return request->path.ptr ? tree_write_text(resource, job->arena, &request->body) : STATUS_NOMEM;
+}
+
+/* What waits in a part. CONFLICT: something lacks a reference that it must have. */
+static enum status make_request(struct exchange_job *job, size_t part, struct delivery_request *request) {
+  *request = (struct delivery_request){.method = "POST",
+                                       .repeatable = job->bundle->shape->idempotency != BUNDLE_SEARCH_FIRST};
+  if (is_single(job)) return make_single(job, part, request);
+  leave_others(job);
+  return bundle_part_write(job->bundle, &job->plan, part, job->known, job->texts, &request->body);
 }
 
 static void settle_single(struct exchange_job *job, size_t index, const struct delivery_request *request,
@@ -102,24 +136,18 @@ static enum status fail_whole(struct exchange_job *job, const size_t *sent, size
 }
 
 /* Sends what waits in a part, once. A status that is not OK stops the delivery. */
-static enum status try_part(struct exchange_job *job, size_t part, struct tree_node *bundle,
+static enum status try_part(struct exchange_job *job, size_t part, const struct delivery_request *request,
                             struct trial *trial) {
-  bool single = job->bundle->shape->submit == BUNDLE_SINGLE;
   size_t *sent = ARENA_ARRAY(job->arena, size_t, job->plan.entry_count + 1);
-  struct delivery_request request = {.method = "POST"};
-  request.repeatable = job->bundle->shape->idempotency != BUNDLE_SEARCH_FIRST;
   if (!sent) return STATUS_NOMEM;
   size_t count = list_sent(job, part, sent);
-  enum status status =
-      single ? make_single(job, bundle, &request) : tree_write_text(bundle, job->arena, &request.body);
-  if (status == STATUS_OK)
-    status = job->channel->send(job->channel->context, &request, job->arena, &trial->answer);
+  enum status status = job->channel->send(job->channel->context, request, job->arena, &trial->answer);
   if (status != STATUS_OK) return status;
   job->retry_after_ms = trial->answer.retry_after_ms;
   job->settling = delivery_may_be_at_work(&trial->answer);
   if (trial->answer.verdict != DELIVERY_DONE) return fail_whole(job, sent, count, trial);
-  if (!single) return read_answer(job, sent, count, trial);
-  settle_single(job, sent[0], &request, trial);
+  if (!is_single(job)) return read_answer(job, sent, count, trial);
+  settle_single(job, sent[0], request, trial);
   return STATUS_OK;
 }
 
@@ -231,9 +259,10 @@ static enum status give_up(struct exchange_job *job, size_t from, size_t to, con
   return conflict ? STATUS_OK : status;
 }
 
-static enum status prepare(struct exchange_job *job, size_t part, struct tree_node **bundle) {
+/* *any: something waits, and the request for it is made. */
+static enum status prepare(struct exchange_job *job, size_t part, struct delivery_request *request, bool *any) {
   size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
-  *bundle = NULL;
+  *any = false;
   hold_back_part(job, from, to);
   enum status status = look_waiting(job, from, to);
   if (status == STATUS_OK) hold_back_part(job, from, to);
@@ -243,20 +272,25 @@ static enum status prepare(struct exchange_job *job, size_t part, struct tree_no
     status = exchange_decide(job, part);
   }
   if (status != STATUS_OK || !count_waiting(job, from, to)) return status;
-  status = exchange_make(job, part, bundle);
-  if (status != STATUS_CONFLICT) return status;
-  hold_back_incomplete(job, from, to);
-  return count_waiting(job, from, to) ? exchange_make(job, part, bundle) : STATUS_OK;
+  status = make_request(job, part, request);
+  if (status == STATUS_CONFLICT) {
+    hold_back_incomplete(job, from, to);
+    if (!count_waiting(job, from, to)) return STATUS_OK;
+    status = make_request(job, part, request);
+  }
+  *any = status == STATUS_OK;
+  return status;
 }
 
 static enum status send_part(struct exchange_job *job, size_t part) {
   size_t from = bundle_part_begin(&job->plan, part), to = job->plan.part_ends[part];
   for (unsigned repeated = 0;;) {
     struct trial trial = {.repeated = repeated};
-    struct tree_node *bundle = NULL;
-    enum status status = prepare(job, part, &bundle);
-    if (status != STATUS_OK || !bundle) return status;
-    status = try_part(job, part, bundle, &trial);
+    struct delivery_request request;
+    bool any;
+    enum status status = prepare(job, part, &request, &any);
+    if (status != STATUS_OK || !any) return status;
+    status = try_part(job, part, &request, &trial);
     if (status != STATUS_OK || !count_waiting(job, from, to)) return status;
     bool over = repeated == job->destination->retries || job->retry_after_ms > EXCHANGE_LONGEST_MS;
     if (trial.passing && over) return give_up(job, from, to, &trial);
@@ -271,8 +305,9 @@ static enum status begin(struct exchange_job *job, struct tree_node *bundle) {
   if (status != STATUS_OK) return status;
   job->known = ARENA_ARRAY(job->arena, struct bundle_known, job->plan.entry_count + 1);
   job->items = ARENA_ARRAY(job->arena, struct exchange_item, job->plan.entry_count + 1);
+  job->texts = ARENA_ARRAY(job->arena, struct str, job->plan.entry_count + 1);
   job->retry_after_ms = -1;
-  if (!job->known || !job->items) return STATUS_NOMEM;
+  if (!job->known || !job->items || !job->texts) return STATUS_NOMEM;
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->items[i].look = job->plan.entries[i].look || job->look_first;
   return job->channel->planned ? job->channel->planned(job->channel->context, job) : STATUS_OK;

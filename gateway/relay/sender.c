@@ -14,7 +14,7 @@
 #include "exchange/exchange.h"
 #include "relay/internal.h"
 
-enum { TROUBLE_AFTER = 5, DIGEST_CHARS = 64, STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
+enum { TROUBLE_AFTER = 5, STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -164,20 +164,6 @@ static void wake_waiting(struct relay_sender *sender) {
 
 /* --- the ledger --- */
 
-static enum status digest_of(const struct tree_node *entry, struct arena *arena, struct str *out) {
-  struct tree_write compact = {0};
-  char hex[DIGEST_CHARS + 1];
-  struct buf text;
-  buf_init(&text, LIMIT_TEXT_BYTES);
-  tree_write_json(tree_find(entry, "resource"), &compact, &text);
-  enum status status = text.error;
-  if (status == STATUS_OK) sha256_hex(buf_str(&text), hex);
-  buf_release(&text);
-  if (status != STATUS_OK) return status;
-  *out = arena_str(arena, str_make(hex, DIGEST_CHARS));
-  return out->ptr ? STATUS_OK : STATUS_NOMEM;
-}
-
 /* Known there, unchanged or only mentioned: it need not go. */
 static enum status look_up(struct job *job, struct exchange_job *exchange, size_t index, bool *known) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
@@ -187,7 +173,7 @@ static enum status look_up(struct job *job, struct exchange_job *exchange, size_
   enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  if (!entry->mentioned) status = digest_of(entry->entry, job->arena, &digest);
+  if (!entry->mentioned) status = exchange_digest(exchange, index, &digest);
   if (status != STATUS_OK || (!entry->mentioned && !str_eq(place.digest, digest))) return status;
   *known = true;
   exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
@@ -224,7 +210,7 @@ static enum status remember(struct job *job, const struct exchange_job *exchange
     const struct exchange_item *item = &exchange->items[i];
     struct outbox_place place = {.location = exchange->known[i].location, .etag = item->answer.version};
     if (item->state != EXCHANGE_STORED || !place.location.len || item->kept == EXCHANGE_DISCARDED) continue;
-    status = digest_of(exchange->plan.entries[i].entry, job->arena, &place.digest);
+    status = exchange_digest(exchange, i, &place.digest);
     if (status == STATUS_OK)
       status = outbox_ledger_put(outbox, job->sender->config->name, exchange->plan.entries[i].key,
                                  exchange->plan.entries[i].full_url, &place, relay_now(job->sender->relay));

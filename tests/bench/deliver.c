@@ -79,11 +79,14 @@ static void converse(struct lane *lane) {
                              .diags = &lane->diags,
                              .arena = lane->arena};
   struct tree_node *root = NULL;
+  struct str digest;
   diag_list_init(&lane->diags, lane->arena);
   if (tree_read_json(&source, NULL, lane->arena, &lane->diags, &root) != STATUS_OK ||
       definitions_bind(bench->definitions, NULL, root, &source, lane->arena, &lane->diags) != STATUS_OK)
     give_up("reading the Bundle");
   if (exchange_run(&job, root) != STATUS_OK || exchange_stored(&job) != job.plan.entry_count) give_up("exchange");
+  for (size_t i = 0; i < job.plan.entry_count; i++)
+    if (exchange_digest(&job, i, &digest) != STATUS_OK) give_up("digest");
 }
 
 static void run_lane(struct relay_fiber *fiber, void *context) {

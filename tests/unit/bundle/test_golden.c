@@ -13,6 +13,7 @@
 #include "bundle/bundle.h"
 
 static const struct definitions *definitions;
+static size_t as_planned; /* resources that went as they stand in the plan */
 
 struct bundle_case {
   struct golden *golden;
@@ -57,6 +58,22 @@ static struct str searches(const struct bundle_entry *entry, struct arena *arena
   return arena_concat(arena, line, STR("\n"));
 }
 
+/* The text is that of the tree, and the resources in it are those of the plan. */
+static void check_text(struct bundle_case *c, const struct bundle_plan *plan, size_t part, const struct bundle_known *known,
+                       const struct tree_node *bundle) {
+  struct arena *arena = c->golden->arena;
+  struct str *resources = ARENA_ARRAY(arena, struct str, plan->entry_count + 1), text, want;
+  assert_int_equal(bundle_part_write(&c->params, plan, part, known, resources, &text), STATUS_OK);
+  assert_int_equal(tree_write_text(bundle, arena, &want), STATUS_OK);
+  assert_string_equal(text.ptr, want.ptr);
+  for (size_t i = 0; i < plan->entry_count; i++) {
+    if (!resources[i].len) continue;
+    assert_int_equal(tree_write_text(tree_find(plan->entries[i].entry, "resource"), arena, &want), STATUS_OK);
+    assert_true(str_eq(resources[i], want));
+    as_planned++;
+  }
+}
+
 static struct str plan_parts(struct bundle_case *c) {
   struct arena *arena = c->golden->arena;
   struct bundle_plan plan;
@@ -72,6 +89,7 @@ static struct str plan_parts(struct bundle_case *c) {
     struct tree_node *bundle = NULL;
     assert_int_equal(bundle_part_make(&c->params, &plan, part, known, &bundle), STATUS_OK);
     all = arena_concat(arena, all, written(bundle, false, arena));
+    check_text(c, &plan, part, known, bundle);
     for (size_t i = bundle_part_begin(&plan, part); i < plan.part_ends[part]; i++)
       known[i].location = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan.entries[i].type), i + 1);
   }
@@ -94,6 +112,7 @@ static void run_case(struct golden *golden) {
 static void test_cases(void **state) {
   (void)state;
   assert_int_equal(golden_run(SOURCE_DIR "/tests/golden/bundle", run_case), 0);
+  assert_true(as_planned > 20);
 }
 
 int main(void) {
