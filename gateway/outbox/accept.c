@@ -59,9 +59,9 @@ struct dedupe {
 
 static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_message *message) {
   struct dedupe dedupe;
-  struct outbox_digest content = outbox_digest(outbox, message->content);
-  struct outbox_digest parts[] = {outbox_digest(outbox, message->source), content};
-  if (message->control.len) parts[1] = outbox_digest(outbox, message->control);
+  struct outbox_digest content = outbox_digest(message->content);
+  struct outbox_digest parts[] = {outbox_digest(message->source), content};
+  if (message->control.len) parts[1] = outbox_digest(message->control);
   outbox_mark(outbox, 'd', &content, 1, dedupe.digest);
   outbox_mark(outbox, message->control.len ? 'c' : 'n', parts, 2, dedupe.mark);
   return dedupe;
@@ -109,7 +109,7 @@ struct accepting {
   const struct outbox_data_key *data_key;
   struct {
     unsigned char salt[SALT_BYTES], payload_salt[PAYLOAD_SALT_BYTES], label_nonce[NONCE_BYTES], payload_nonce[NONCE_BYTES];
-  } drawn; /* at random, in one call */
+  } drawn; /* at random */
 };
 
 /* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
@@ -118,7 +118,7 @@ static enum status judge_revision(struct accepting *a) {
   a->parked = a->item->parked;
   a->blocks = a->item->blocks;
   if (!a->item->subject.len) return STATUS_OK;
-  struct outbox_digest digest = outbox_digest(a->outbox, a->item->subject);
+  struct outbox_digest digest = outbox_digest(a->item->subject);
   outbox_mark(a->outbox, 'r', &digest, 1, a->subject);
   sqlite3_stmt *put = outbox_statement(a->outbox, STATEMENT_REVISION_RAISE);
   sqlite3_bind_int64(put, 1, a->destination);
@@ -150,7 +150,7 @@ static enum status add_lane(struct accepting *a, const unsigned char mark[MARK_B
 static enum status find_lane(struct accepting *a) {
   unsigned char mark[MARK_BYTES];
   if (!a->item->lane.len) return add_lane(a, NULL);
-  struct outbox_digest digest = outbox_digest(a->outbox, a->item->lane);
+  struct outbox_digest digest = outbox_digest(a->item->lane);
   outbox_mark(a->outbox, 'l', &digest, 1, mark);
   sqlite3_stmt *find = outbox_statement(a->outbox, STATEMENT_LANE_FIND);
   sqlite3_bind_int64(find, 1, a->destination);
@@ -177,13 +177,11 @@ static enum status seal(struct accepting *a, enum seal_use use, const unsigned c
 /* Of the record, which seals its label, and of its payload. */
 static enum status make_keys(struct accepting *a, unsigned char record[OUTBOX_KEY_BYTES],
                              unsigned char payload[OUTBOX_KEY_BYTES]) {
-  const struct host *host = a->outbox->host;
   a->data_key = &a->outbox->data_keys[a->outbox->data_key_count - 1];
-  enum status status = host->random(host->context, &a->drawn, sizeof a->drawn);
+  enum status status = outbox_random(a->outbox, &a->drawn, sizeof a->drawn);
   if (status == STATUS_OK) status = outbox_record_key(a->outbox, a->data_key->id, a->drawn.salt, record);
-  if (status != STATUS_OK) return status;
-  outbox_payload_key(a->outbox, record, a->drawn.payload_salt, payload);
-  return a->outbox->failed ? STATUS_IO : STATUS_OK;
+  if (status == STATUS_OK) outbox_payload_key(record, a->drawn.payload_salt, payload);
+  return status;
 }
 
 static enum status add_record(struct accepting *a, struct str label) {

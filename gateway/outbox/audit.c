@@ -12,8 +12,8 @@ static bool fits(const struct outbox_event *event) {
 }
 
 /* chain = HMAC(chain before, number, time, record, words), each word with its length. */
-static enum status chain_of(struct outbox *outbox, const unsigned char before[CHAIN_BYTES],
-                            const struct outbox_event *event, unsigned char out[CHAIN_BYTES]) {
+static void chain_of(const struct outbox *outbox, const unsigned char before[CHAIN_BYTES], const struct outbox_event *event,
+                     unsigned char out[CHAIN_BYTES]) {
   const struct str words[] = {event->what, event->actor, event->reason};
   char text[CHAIN_TEXT];
   size_t len = CHAIN_BYTES;
@@ -26,19 +26,17 @@ static enum status chain_of(struct outbox *outbox, const unsigned char before[CH
     len += words[i].len;
   }
   outbox_chain(outbox, str_make(text, len), out);
-  return outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
 /* --- the anchor --- */
 
 /* No event's text goes on with a letter after the chain. */
-static enum status seal_anchor(struct outbox *outbox, int64_t number, int64_t record, const unsigned char chain[CHAIN_BYTES],
-                               unsigned char out[CHAIN_BYTES]) {
+static void seal_anchor(const struct outbox *outbox, int64_t number, int64_t record, const unsigned char chain[CHAIN_BYTES],
+                        unsigned char out[CHAIN_BYTES]) {
   char text[CHAIN_BYTES + 64];
   memcpy(text, chain, CHAIN_BYTES);
   int len = snprintf(text + CHAIN_BYTES, sizeof text - CHAIN_BYTES, "anchor %lld %lld", (long long)number, (long long)record);
   outbox_chain(outbox, str_make(text, CHAIN_BYTES + (size_t)len), out);
-  return outbox->failed ? STATUS_IO : STATUS_OK;
 }
 
 /* One that other hands have made is none: then the events before it are missing. */
@@ -50,8 +48,8 @@ static enum status load_anchor(struct outbox *outbox) {
     struct str chain = outbox_column_str(get, 1), stored = outbox_column_str(get, 3);
     int64_t number = sqlite3_column_int64(get, 0), record = sqlite3_column_int64(get, 2);
     bool whole = chain.len == CHAIN_BYTES && stored.len == CHAIN_BYTES;
-    if (whole) status = seal_anchor(outbox, number, record, (const unsigned char *)chain.ptr, seal);
-    if (whole && status == STATUS_OK && memcmp(seal, stored.ptr, CHAIN_BYTES) == 0) {
+    if (whole) seal_anchor(outbox, number, record, (const unsigned char *)chain.ptr, seal);
+    if (whole && memcmp(seal, stored.ptr, CHAIN_BYTES) == 0) {
       outbox->now.anchor_number = number;
       memcpy(outbox->now.anchor_chain, chain.ptr, CHAIN_BYTES);
     }
@@ -63,14 +61,13 @@ static enum status load_anchor(struct outbox *outbox) {
 static enum status put_anchor(struct outbox *outbox, int64_t number, const unsigned char chain[CHAIN_BYTES]) {
   unsigned char seal[CHAIN_BYTES];
   int64_t record = outbox->next_id - 1; /* numbers of records are not given twice, also when nothing tells of them any more */
-  enum status status = seal_anchor(outbox, number, record, chain, seal);
-  if (status != STATUS_OK) return status;
+  seal_anchor(outbox, number, record, chain, seal);
   sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_ANCHOR_PUT);
   sqlite3_bind_int64(put, 1, number);
   outbox_bind_blob(put, 2, chain, CHAIN_BYTES);
   sqlite3_bind_int64(put, 3, record);
   outbox_bind_blob(put, 4, seal, CHAIN_BYTES);
-  status = outbox_run(outbox, put);
+  enum status status = outbox_run(outbox, put);
   sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_ANCHOR_DROP);
   sqlite3_bind_int64(drop, 1, number);
   if (status == STATUS_OK) status = outbox_run(outbox, drop);
@@ -123,8 +120,7 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
   struct outbox_event event = *given;
   event.number = outbox->now.audit_number + 1;
   if (!fits(&event)) return STATUS_INVALID;
-  enum status status = chain_of(outbox, outbox->now.audit_chain, &event, chain);
-  if (status != STATUS_OK) return status;
+  chain_of(outbox, outbox->now.audit_chain, &event, chain);
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_AUDIT_ADD);
   sqlite3_bind_int64(add, 1, event.number);
   sqlite3_bind_int64(add, 2, event.at);
@@ -133,7 +129,7 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
   outbox_bind_str(add, 5, event.actor);
   outbox_bind_str(add, 6, event.reason);
   outbox_bind_blob(add, 7, chain, CHAIN_BYTES);
-  status = outbox_run(outbox, add);
+  enum status status = outbox_run(outbox, add);
   if (status != STATUS_OK) return status;
   outbox->now.audit_number = event.number;
   memcpy(outbox->now.audit_chain, chain, CHAIN_BYTES);
@@ -186,8 +182,7 @@ static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct
                                .reason = arena_str(reading->arena, outbox_column_str(row, 5))};
   if (!out->what.ptr || !out->actor.ptr || !out->reason.ptr) return STATUS_NOMEM;
   if (!fits(out)) return broken(reading, reading->number + 1);
-  enum status status = chain_of(reading->outbox, reading->chain, out, chain);
-  if (status != STATUS_OK) return status;
+  chain_of(reading->outbox, reading->chain, out, chain);
   if (out->number != ++reading->number || stored.len != CHAIN_BYTES ||
       memcmp(chain, stored.ptr, CHAIN_BYTES) != 0)
     return broken(reading, reading->number);

@@ -3,6 +3,7 @@
 #define KETLINK_OUTBOX_INTERNAL_H
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <sqlite3.h>
 #include "outbox/outbox.h"
 
@@ -37,6 +38,17 @@ enum {
 
 /* What a sealed thing is: part of what is authenticated with it. */
 enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY };
+
+/* HMAC-SHA256 that has its key. */
+struct outbox_mac {
+  SHA256_CTX inner, outer;
+};
+
+/* Random bytes that nobody has got yet: the last `left`. */
+struct outbox_drawn {
+  unsigned char bytes[1024];
+  size_t left;
+};
 
 struct outbox_data_key {
   uint32_t id;
@@ -111,13 +123,10 @@ struct outbox {
   size_t data_key_count;
   uint32_t rotated_to; /* store key that took over at this start; 0: the same as before */
   unsigned char store_id[STORE_ID_BYTES];
-  EVP_CIPHER *cipher;
+  EVP_CIPHER *cipher; /* found once: OpenSSL 3 looks an algorithm up by name, under locks, at each one-shot call */
   EVP_CIPHER_CTX *cipher_context;
-  /* found once: OpenSSL 3 looks an algorithm up by name, under locks, at each one-shot call */
-  EVP_MD *digest;
-  EVP_MD_CTX *digest_context;
-  EVP_MAC_CTX *mac_context;             /* whose key changes */
-  EVP_MAC_CTX *mac_index, *mac_audit; /* that have their key */
+  struct outbox_mac mac_index, mac_audit;
+  struct outbox_drawn drawn;
   /* state */
   int64_t generation, next_id;
   uint64_t accepted, duplicates;
@@ -184,23 +193,22 @@ void outbox_refuse(struct diag_list *diags, const char *path, const char *format
 enum status outbox_seal_open(struct outbox *outbox) MUST_USE;
 void outbox_seal_close(struct outbox *outbox);
 /* The roots from the first data key. */
-enum status outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]) MUST_USE;
+void outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]);
+/* Of the host's randomness, at most 1024 bytes. */
+enum status outbox_random(struct outbox *outbox, void *bytes, size_t count) MUST_USE;
 struct outbox_digest {
   unsigned char bytes[DIGEST_BYTES];
 };
-/* As all of these: without memory the store has failed, and is refused from then on. */
-struct outbox_digest outbox_digest(struct outbox *outbox, struct str bytes);
+struct outbox_digest outbox_digest(struct str bytes);
 /* HMAC-SHA256 under the index key over `domain` and the digests of the parts, at most MARK_PARTS_MAX. */
-void outbox_mark(struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
+void outbox_mark(const struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
                  unsigned char out[MARK_BYTES]);
 /* HMAC-SHA256 under the audit key. */
-void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]);
+void outbox_chain(const struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]);
 /* HKDF-SHA256 (RFC 5869), one block. */
-void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
-                   unsigned char out[OUTBOX_KEY_BYTES]);
+void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use, unsigned char out[OUTBOX_KEY_BYTES]);
 /* Its second half: from a key that is as good as random. `use` has at most 62 bytes. */
-void outbox_expand(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str use,
-                   unsigned char out[OUTBOX_KEY_BYTES]);
+void outbox_expand(const unsigned char key[OUTBOX_KEY_BYTES], struct str use, unsigned char out[OUTBOX_KEY_BYTES]);
 /* What a sealed thing belongs to. */
 struct seal_place {
   enum seal_use use;
@@ -255,12 +263,11 @@ enum status outbox_fetch_bare(struct outbox *outbox, int64_t id, struct outbox_s
 enum status outbox_payload_of(struct outbox *outbox, const struct outbox_stored *stored, struct arena *arena,
                               struct str *out) MUST_USE;
 /* The record's own key; wipe it after use. INVALID: its data key is gone. */
-enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
+enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES],
                               unsigned char out[OUTBOX_KEY_BYTES]) MUST_USE;
 /* The key of its payload, from the record's; wipe it after use. */
-void outbox_payload_key(struct outbox *outbox, const unsigned char record_key[OUTBOX_KEY_BYTES],
-                        const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]);
+void outbox_payload_key(const unsigned char record_key[OUTBOX_KEY_BYTES], const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]);
 /* Changes the state with all that hangs on it but the lane's head; when it is over the salt of its payload is gone. */
 struct outbox_change {
   enum outbox_state state;

@@ -212,7 +212,8 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
   outbox->rotated_to = old ? keys->ids[keys->count - 1] : 0;
   if (status == STATUS_OK && is_worn(outbox))
     status = make_key(outbox, keys, (uint32_t)(outbox->next_id / RECORDS_PER_KEY) + 1);
-  return status == STATUS_OK ? outbox_seal_roots(outbox, outbox->data_keys[ROOT_KEY].bytes) : status;
+  if (status == STATUS_OK) outbox_seal_roots(outbox, outbox->data_keys[ROOT_KEY].bytes);
+  return status;
 }
 
 enum status outbox_keys_audit(struct outbox *outbox) {
@@ -224,23 +225,22 @@ enum status outbox_keys_audit(struct outbox *outbox) {
   return outbox_audit_add(outbox, &event);
 }
 
-enum status outbox_record_key(struct outbox *outbox, uint32_t data_key,
+enum status outbox_record_key(const struct outbox *outbox, uint32_t data_key,
                               const unsigned char salt[SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
   for (size_t i = 1; i < outbox->data_key_count; i++) {
     if (outbox->data_keys[i].id != data_key) continue;
-    outbox_derive(outbox, outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES),
+    outbox_derive(outbox->data_keys[i].bytes, str_make((const char *)salt, SALT_BYTES),
                   STR("ketlink outbox record"), out);
-    return outbox->failed ? STATUS_IO : STATUS_OK;
+    return STATUS_OK;
   }
   return STATUS_INVALID;
 }
 
-void outbox_payload_key(struct outbox *outbox, const unsigned char record_key[OUTBOX_KEY_BYTES],
-                        const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
+void outbox_payload_key(const unsigned char record_key[OUTBOX_KEY_BYTES], const unsigned char salt[PAYLOAD_SALT_BYTES], unsigned char out[OUTBOX_KEY_BYTES]) {
   static const char use[] = "ketlink outbox payload";
   char info[sizeof use - 1 + PAYLOAD_SALT_BYTES];
   memcpy(info, use, sizeof use - 1);
   memcpy(info + sizeof use - 1, salt, PAYLOAD_SALT_BYTES);
-  outbox_expand(outbox, record_key, str_make(info, sizeof info), out);
+  outbox_expand(record_key, str_make(info, sizeof info), out);
   OPENSSL_cleanse(info, sizeof info);
 }

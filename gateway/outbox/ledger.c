@@ -32,7 +32,7 @@ static struct str family_of(struct str key) {
 }
 
 static void mark_text(struct outbox *outbox, char domain, struct str text, unsigned char out[MARK_BYTES]) {
-  struct outbox_digest digest = outbox_digest(outbox, text);
+  struct outbox_digest digest = outbox_digest(text);
   outbox_mark(outbox, domain, &digest, 1, out);
 }
 

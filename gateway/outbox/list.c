@@ -69,7 +69,7 @@ static enum status read_payload(struct outbox *outbox, const struct outbox_store
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
   sqlite3_bind_int64(get, 1, stored->row.id);
   memcpy(key, record_key, sizeof key);
-  if (stored->has_payload_salt) outbox_payload_key(outbox, record_key, stored->payload_salt, key);
+  if (stored->has_payload_salt) outbox_payload_key(record_key, stored->payload_salt, key);
   enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
   if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
   sqlite3_reset(get);

@@ -1,20 +1,8 @@
 /* seal.c - AES-256-GCM, HKDF and HMAC on OpenSSL: what is in the store, and what it is found by. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* of SHA-256: see HMAC */
 #include <assert.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include "outbox/internal.h"
-
-/* A MAC that knows its digest: from then on only keys change. */
-static EVP_MAC_CTX *open_mac(void) {
-  OSSL_PARAM digest[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
-                         OSSL_PARAM_construct_end()};
-  EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-  EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
-  EVP_MAC_free(mac);
-  if (!context || EVP_MAC_CTX_set_params(context, digest) == 1) return context;
-  EVP_MAC_CTX_free(context);
-  return NULL;
-}
 
 enum status outbox_seal_open(struct outbox *outbox) {
   /* without memory for its own beginnings OpenSSL 3.0 does not refuse what comes next, it crashes */
@@ -22,95 +10,119 @@ enum status outbox_seal_open(struct outbox *outbox) {
     return STATUS_NOMEM;
   outbox->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
   outbox->cipher_context = EVP_CIPHER_CTX_new();
-  outbox->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
-  outbox->digest_context = EVP_MD_CTX_new();
-  outbox->mac_context = open_mac();
-  outbox->mac_index = open_mac();
-  outbox->mac_audit = open_mac();
-  bool whole = outbox->cipher && outbox->cipher_context && outbox->digest && outbox->digest_context &&
-               outbox->mac_context && outbox->mac_index && outbox->mac_audit;
-  return whole ? STATUS_OK : STATUS_NOMEM;
+  return outbox->cipher && outbox->cipher_context ? STATUS_OK : STATUS_NOMEM;
 }
 
 void outbox_seal_close(struct outbox *outbox) {
   EVP_CIPHER_CTX_free(outbox->cipher_context);
   EVP_CIPHER_free(outbox->cipher);
-  EVP_MD_CTX_free(outbox->digest_context);
-  EVP_MD_free(outbox->digest);
-  EVP_MAC_CTX_free(outbox->mac_context);
-  EVP_MAC_CTX_free(outbox->mac_index);
-  EVP_MAC_CTX_free(outbox->mac_audit);
+  OPENSSL_cleanse(&outbox->mac_index, sizeof outbox->mac_index);
+  OPENSSL_cleanse(&outbox->mac_audit, sizeof outbox->mac_audit);
   OPENSSL_cleanse(outbox->data_keys, sizeof outbox->data_keys);
   OPENSSL_cleanse(outbox->root_ledger, sizeof outbox->root_ledger);
+  OPENSSL_cleanse(&outbox->drawn, sizeof outbox->drawn);
 }
 
-/* --- HMAC and HKDF --- */
+/* --- randomness: drawn many bytes at a time, given out once --- */
 
-struct outbox_digest outbox_digest(struct outbox *outbox, struct str bytes) {
-  struct outbox_digest digest = {0};
-  bool done = EVP_DigestInit_ex2(outbox->digest_context, outbox->digest, NULL) == 1 &&
-              EVP_DigestUpdate(outbox->digest_context, bytes.ptr ? bytes.ptr : "", bytes.len) == 1 &&
-              EVP_DigestFinal_ex(outbox->digest_context, digest.bytes, NULL) == 1;
-  if (!done) outbox->failed = true;
+enum status outbox_random(struct outbox *outbox, void *bytes, size_t count) {
+  struct outbox_drawn *drawn = &outbox->drawn;
+  enum status status = STATUS_OK;
+  assert(count <= sizeof drawn->bytes);
+  if (count > drawn->left) {
+    status = outbox->host->random(outbox->host->context, drawn->bytes, sizeof drawn->bytes);
+    drawn->left = status == STATUS_OK ? sizeof drawn->bytes : 0;
+  }
+  if (status != STATUS_OK) return status;
+  unsigned char *from = drawn->bytes + sizeof drawn->bytes - drawn->left;
+  memcpy(bytes, from, count);
+  OPENSSL_cleanse(from, count);
+  drawn->left -= count;
+  return STATUS_OK;
+}
+
+/* --- HMAC (RFC 2104) and HKDF: over SHA-256 itself, since half of an HMAC over a few bytes is its key, and OpenSSL 3 takes as
+   long again to make a context of it --- */
+
+struct outbox_digest outbox_digest(struct str bytes) {
+  struct outbox_digest digest;
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  if (bytes.len) SHA256_Update(&context, bytes.ptr, bytes.len);
+  SHA256_Final(digest.bytes, &context);
   return digest;
 }
 
-/* `key` NULL: the one that the context has. */
-static void hmac(struct outbox *outbox, EVP_MAC_CTX *context, struct str key, struct str bytes, unsigned char out[32]) {
-  size_t len = 0;
-  bool done = EVP_MAC_init(context, (const unsigned char *)key.ptr, key.len, NULL) == 1 &&
-              EVP_MAC_update(context, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len) == 1 &&
-              EVP_MAC_final(context, out, &len, 32) == 1 && len == 32;
-  if (!done) outbox->failed = true;
+static void give_key(struct outbox_mac *mac, const void *key, size_t len) {
+  unsigned char pad[SHA256_CBLOCK] = {0};
+  assert(len <= sizeof pad);
+  memcpy(pad, key, len);
+  for (size_t i = 0; i < sizeof pad; i++)
+    pad[i] ^= 0x36;
+  SHA256_Init(&mac->inner);
+  SHA256_Update(&mac->inner, pad, sizeof pad);
+  for (size_t i = 0; i < sizeof pad; i++)
+    pad[i] ^= 0x36 ^ 0x5c;
+  SHA256_Init(&mac->outer);
+  SHA256_Update(&mac->outer, pad, sizeof pad);
+  OPENSSL_cleanse(pad, sizeof pad);
 }
 
-void outbox_chain(struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]) {
-  hmac(outbox, outbox->mac_audit, (struct str){0}, bytes, out);
+static void hmac(const struct outbox_mac *mac, const void *bytes, size_t len, unsigned char out[DIGEST_BYTES]) {
+  SHA256_CTX context = mac->inner;
+  SHA256_Update(&context, bytes, len);
+  SHA256_Final(out, &context);
+  context = mac->outer;
+  SHA256_Update(&context, out, DIGEST_BYTES);
+  SHA256_Final(out, &context);
 }
 
-void outbox_expand(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str use,
-                   unsigned char out[OUTBOX_KEY_BYTES]) {
+void outbox_chain(const struct outbox *outbox, struct str bytes, unsigned char out[CHAIN_BYTES]) {
+  hmac(&outbox->mac_audit, bytes.ptr, bytes.len, out);
+}
+
+void outbox_expand(const unsigned char key[OUTBOX_KEY_BYTES], struct str use, unsigned char out[OUTBOX_KEY_BYTES]) {
+  struct outbox_mac mac;
   char info[64];
   size_t len = use.len < sizeof info - 1 ? use.len : sizeof info - 1;
   memcpy(info, use.ptr, len);
   info[len] = 1;
-  hmac(outbox, outbox->mac_context, str_make((const char *)key, OUTBOX_KEY_BYTES), str_make(info, len + 1), out);
+  give_key(&mac, key, OUTBOX_KEY_BYTES);
+  hmac(&mac, info, len + 1, out);
+  OPENSSL_cleanse(&mac, sizeof mac);
 }
 
-void outbox_derive(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use,
-                   unsigned char out[OUTBOX_KEY_BYTES]) {
-  unsigned char pseudo[32] = {0};
-  hmac(outbox, outbox->mac_context, salt, str_make((const char *)key, OUTBOX_KEY_BYTES), pseudo);
-  outbox_expand(outbox, pseudo, use, out);
+void outbox_derive(const unsigned char key[OUTBOX_KEY_BYTES], struct str salt, struct str use, unsigned char out[OUTBOX_KEY_BYTES]) {
+  struct outbox_mac mac;
+  unsigned char pseudo[DIGEST_BYTES];
+  give_key(&mac, salt.ptr, salt.len);
+  hmac(&mac, key, OUTBOX_KEY_BYTES, pseudo);
+  outbox_expand(pseudo, use, out);
   OPENSSL_cleanse(pseudo, sizeof pseudo);
+  OPENSSL_cleanse(&mac, sizeof mac);
 }
 
-/* A key that stays is given once: half of an HMAC over a few bytes is its key. */
-static bool give_key(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES], struct str use,
-                     EVP_MAC_CTX *context) {
+static void give_root(const struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES], struct str use, struct outbox_mac *mac) {
   unsigned char key[OUTBOX_KEY_BYTES];
-  outbox_derive(outbox, root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), use, key);
-  bool done = EVP_MAC_init(context, key, sizeof key, NULL) == 1;
+  outbox_derive(root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), use, key);
+  give_key(mac, key, sizeof key);
   OPENSSL_cleanse(key, sizeof key);
-  return done;
 }
 
-enum status outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]) {
-  outbox_derive(outbox, root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), STR("ketlink outbox ledger"),
-                outbox->root_ledger);
-  bool done = give_key(outbox, root, STR("ketlink outbox index"), outbox->mac_index) &&
-              give_key(outbox, root, STR("ketlink outbox audit"), outbox->mac_audit);
-  return done && !outbox->failed ? STATUS_OK : STATUS_NOMEM;
+void outbox_seal_roots(struct outbox *outbox, const unsigned char root[OUTBOX_KEY_BYTES]) {
+  outbox_derive(root, str_make((const char *)outbox->store_id, STORE_ID_BYTES), STR("ketlink outbox ledger"), outbox->root_ledger);
+  give_root(outbox, root, STR("ketlink outbox index"), &outbox->mac_index);
+  give_root(outbox, root, STR("ketlink outbox audit"), &outbox->mac_audit);
 }
 
 /* Over the digest of each part, so that no two lists of parts look alike. */
-void outbox_mark(struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
+void outbox_mark(const struct outbox *outbox, char domain, const struct outbox_digest *parts, size_t count,
                  unsigned char out[MARK_BYTES]) {
-  unsigned char text[1 + MARK_PARTS_MAX * DIGEST_BYTES] = {(unsigned char)domain}, mark[32] = {0};
+  unsigned char text[1 + MARK_PARTS_MAX * DIGEST_BYTES] = {(unsigned char)domain}, mark[DIGEST_BYTES];
   assert(count <= MARK_PARTS_MAX);
   for (size_t i = 0; i < count; i++)
     memcpy(text + 1 + i * DIGEST_BYTES, parts[i].bytes, DIGEST_BYTES);
-  hmac(outbox, outbox->mac_index, (struct str){0}, str_make((const char *)text, 1 + count * DIGEST_BYTES), mark);
+  hmac(&outbox->mac_index, text, 1 + count * DIGEST_BYTES, mark);
   memcpy(out, mark, MARK_BYTES);
 }
 
@@ -148,7 +160,7 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
   if (place->nonce)
     memcpy(bytes, place->nonce, NONCE_BYTES);
   else
-    status = outbox->host->random(outbox->host->context, bytes, NONCE_BYTES);
+    status = outbox_random(outbox, bytes, NONCE_BYTES);
   if (status != STATUS_OK) return status;
   unsigned char *body = bytes + NONCE_BYTES;
   write_place(outbox, place, aad);
