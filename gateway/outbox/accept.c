@@ -67,12 +67,20 @@ static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_messag
   return dedupe;
 }
 
-/* NOT_FOUND: never seen. */
-static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer,
-                           int64_t *id) {
-  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_DEDUPE_FIND);
+enum status outbox_keys_load(struct outbox *outbox) {
+  sqlite3_stmt *any = outbox_statement(outbox, STATEMENT_DEDUPE_OLD_ANY);
+  enum status status = outbox_row_step(outbox, any);
+  sqlite3_reset(any);
+  outbox->old_keys = status == STATUS_OK;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* NOT_FOUND: not there. `before`: the mark was seen. */
+static enum status look_in(struct outbox *outbox, enum outbox_statement which, const struct dedupe *dedupe,
+                           enum outbox_answer *answer, int64_t *id, bool *before) {
+  sqlite3_stmt *find = outbox_statement(outbox, which);
   enum status status;
-  bool seen = false;
+  bool seen = *before;
   outbox_bind_blob(find, 1, dedupe->mark, MARK_BYTES);
   while ((status = outbox_row_step(outbox, find)) == STATUS_OK) {
     struct str digest = outbox_column_str(find, 0);
@@ -84,6 +92,17 @@ static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, e
     break;
   }
   sqlite3_reset(find);
+  *before = seen;
+  return status;
+}
+
+/* NOT_FOUND: never seen. */
+static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer,
+                           int64_t *id) {
+  enum status status = STATUS_NOT_FOUND;
+  bool seen = false;
+  if (outbox->old_keys) status = look_in(outbox, STATEMENT_DEDUPE_OLD_FIND, dedupe, answer, id, &seen);
+  if (status == STATUS_NOT_FOUND) status = look_in(outbox, STATEMENT_DEDUPE_FIND, dedupe, answer, id, &seen);
   return status == STATUS_NOT_FOUND && seen ? STATUS_OK : status;
 }
 

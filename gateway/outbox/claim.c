@@ -177,11 +177,14 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
                                  .reason = outcome->reason,
                                  .attempts = 1,
                                  .due = outcome->next_at,
-                                 .now = now};
+                                 .now = now,
+                                 .at_once = outcome->state == OUTBOX_DONE && stored.row.attempts == 0,
+                                 .took_ms = outcome->took_ms,
+                                 .http_status = outcome->http_status};
   struct outbox_event event = {
       .at = now, .record = id, .what = str_of(endings[outcome->state]), .reason = outcome->reason};
   status = outbox_change(outbox, &stored, &change);
-  if (status == STATUS_OK) status = note_attempt(outbox, &stored, outcome, now);
+  if (status == STATUS_OK && !change.at_once) status = note_attempt(outbox, &stored, outcome, now);
   if (status == STATUS_OK && outcome->state == OUTBOX_DONE) status = outbox_payload_drop(outbox, &stored);
   if (status == STATUS_OK) status = outbox_lane_over(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);

@@ -96,6 +96,16 @@ struct outbox_memory {
   unsigned char anchor_chain[CHAIN_BYTES];
 };
 
+/* The last row that the sweep looked at, of records and of duplicate keys; zeros: to begin anew. */
+struct outbox_swept_to {
+  int64_t record, old_key;
+  struct {
+    unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
+    int64_t record;
+  } key;
+  bool wipes; /* what it deletes is overwritten, at present */
+};
+
 /* A table whose rows are counted some at a time: by destination and mark. */
 struct outbox_walk {
   int64_t destination;
@@ -138,7 +148,8 @@ struct outbox {
   struct outbox_kept kept[LEDGER_KEPT];
   struct outbox_family family;
   bool old_places; /* the ledger has some as schema 4 had them */
-  int64_t swept; /* how far the sweep of duplicate keys has come; 0: to begin anew */
+  struct outbox_swept_to swept; /* how far the sweep has come */
+  bool old_keys;                /* there are duplicate keys as schema 5 had them */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
@@ -172,7 +183,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 5, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 6, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -274,10 +285,17 @@ struct outbox_change {
   bool blocks;
   struct str reason;
   int attempts; /* more */
+  bool at_once; /* the first attempt, which delivered it: */
+  int64_t took_ms;
+  int http_status;
   int64_t due, now;
 };
 enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
                           const struct outbox_change *change) MUST_USE;
+
+/* --- accept.c --- */
+/* Whether there are duplicate keys as schema 5 had them. */
+enum status outbox_keys_load(struct outbox *outbox) MUST_USE;
 
 /* --- ledger.c --- */
 /* Whether there are places that schema 4 wrote. */
@@ -294,8 +312,8 @@ enum status outbox_audit_load(struct outbox *outbox) MUST_USE;
 enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *event) MUST_USE;
 
 /* --- sweep.c --- */
-/* Counts the records anew. */
-enum status outbox_tally_load(struct outbox *outbox) MUST_USE;
+/* Counts the records anew. `sending`: the first of them that is on its way. */
+enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) MUST_USE;
 /* After a commit: the log into the store when it has grown. */
 enum status outbox_checkpoint(struct outbox *outbox, bool empty) MUST_USE;
 

@@ -189,11 +189,11 @@ enum status outbox_attempts(struct outbox *outbox, int64_t id, struct arena *are
   while (status == STATUS_OK && *count < ATTEMPTS_SHOWN &&
          (status = outbox_row_step(outbox, get)) == STATUS_OK) {
     struct outbox_attempt *attempt = &(*out)[(*count)++];
-    *attempt = (struct outbox_attempt){.at = sqlite3_column_int64(get, 0),
-                                       .took_ms = sqlite3_column_int64(get, 1),
-                                       .state = (enum outbox_state)sqlite3_column_int(get, 2),
-                                       .http_status = sqlite3_column_int(get, 3),
-                                       .reason = arena_str(arena, outbox_column_str(get, 4))};
+    *attempt = (struct outbox_attempt){.at = sqlite3_column_int64(get, 1),
+                                       .took_ms = sqlite3_column_int64(get, 2),
+                                       .state = (enum outbox_state)sqlite3_column_int(get, 3),
+                                       .http_status = sqlite3_column_int(get, 4),
+                                       .reason = arena_str(arena, outbox_column_str(get, 5))};
     if (!attempt->reason.ptr) status = STATUS_NOMEM;
   }
   sqlite3_reset(get);
@@ -218,6 +218,8 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   sqlite3_bind_int(set, 6, change->attempts);
   sqlite3_bind_int64(set, 7, change->due);
   sqlite3_bind_int64(set, 8, change->now);
+  if (change->at_once) sqlite3_bind_int64(set, 9, change->took_ms);
+  if (change->at_once) sqlite3_bind_int(set, 10, change->http_status);
   enum status status = outbox_run(outbox, set);
   if (status != STATUS_OK) return status;
   outbox_count(outbox, stored->destination, stored->row.state, -1);

@@ -193,26 +193,36 @@ static enum status interrupted(struct outbox *outbox, int64_t id, int64_t now) {
   return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
 }
 
+/* The next from `id` on: there is no index over states. */
 static enum status find_interrupted(struct outbox *outbox, int64_t *id) {
   sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_RECORD_INTERRUPTED);
+  sqlite3_bind_int64(find, 1, *id);
   enum status status = outbox_row_step(outbox, find);
   if (status == STATUS_OK) *id = sqlite3_column_int64(find, 0);
   sqlite3_reset(find);
   return status;
 }
 
-static enum status recover(struct outbox *outbox) {
-  int64_t id = 0, now = outbox->host->now_ms(outbox->host->context);
+static size_t count_sending(const struct outbox *outbox) {
+  size_t count = 0;
+  for (size_t i = 0; i < outbox->now.tally.used; i++)
+    count += outbox->now.tally.counts[i][OUTBOX_SENDING];
+  return count;
+}
+
+static enum status recover(struct outbox *outbox, int64_t first) {
+  int64_t now = outbox->host->now_ms(outbox->host->context);
   enum status status = STATUS_OK;
-  while (status == STATUS_OK) {
+  for (int64_t id = first; status == STATUS_OK && count_sending(outbox); id++) {
     status = find_interrupted(outbox, &id);
     if (status == STATUS_OK) status = interrupted(outbox, id, now);
   }
   struct outbox_event event = {.at = now, .what = STR("opened")};
-  return status == STATUS_NOT_FOUND ? outbox_audit_add(outbox, &event) : status;
+  return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
 }
 
 static enum status load(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
+  int64_t sending = 0;
   enum status status = read_store(outbox);
   if (status == STATUS_OK) status = check_generation(outbox, params, diags);
   if (status == STATUS_OK) status = outbox_begin(outbox);
@@ -220,8 +230,9 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_audit_load(outbox);
   if (status == STATUS_OK) status = outbox_keys_audit(outbox);
   if (status == STATUS_OK) status = outbox_ledger_load(outbox);
-  if (status == STATUS_OK) status = outbox_tally_load(outbox);
-  if (status == STATUS_OK) status = recover(outbox);
+  if (status == STATUS_OK) status = outbox_keys_load(outbox);
+  if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
+  if (status == STATUS_OK) status = recover(outbox, sending);
   if (status == STATUS_OK) status = next_generation(outbox);
   if (status == STATUS_OK) status = outbox_commit(outbox);
   if (status == STATUS_OK) status = outbox_place_sync(outbox->folder);

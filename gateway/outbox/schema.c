@@ -47,12 +47,12 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     " reason TEXT NOT NULL, attempts INTEGER NOT NULL, bytes INTEGER NOT NULL, data_key INTEGER NOT NULL,"
     " salt BLOB NOT NULL, due INTEGER NOT NULL, accepted INTEGER NOT NULL, changed INTEGER NOT NULL,"
     " subject BLOB, revision INTEGER NOT NULL) STRICT;"
+    /* before its rows: to make the index of a full table SQLite sorts it, in memory */
+    "DROP INDEX record_lane;"
+    "CREATE INDEX record_lane ON record_2(lane, id) WHERE open = 1;"
     "INSERT INTO record_2 SELECT *, NULL, 0 FROM record;"
     "DROP TABLE record;"
     "ALTER TABLE record_2 RENAME TO record;"
-    "CREATE INDEX record_lane ON record(lane, id) WHERE open = 1;"
-    "CREATE INDEX record_state ON record(state, id) WHERE state BETWEEN 1 AND 3;"
-    "CREATE INDEX record_over ON record(changed) WHERE state >= 4;"
     "CREATE TRIGGER record_gone AFTER DELETE ON record BEGIN"
     " DELETE FROM payload WHERE record = old.id;"
     " DELETE FROM attempt WHERE record = old.id;"
@@ -66,7 +66,18 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     /* 5: places stand by family (ledger.c). Of what there is nobody knows the family: it moves when it is written again */
     "ALTER TABLE ledger RENAME TO ledger_old;"
     "CREATE TABLE ledger(destination INTEGER NOT NULL, mark BLOB NOT NULL, sealed BLOB NOT NULL,"
-    " at INTEGER NOT NULL, PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;"};
+    " at INTEGER NOT NULL, PRIMARY KEY(destination, mark)) STRICT, WITHOUT ROWID;",
+    /* 6: of the index of states only what is parked and holds no place; the sweep does without the other; the one attempt of a
+       record that was delivered at once is in its row; duplicate keys stand by what they are looked for, those of before until they
+       are too old */
+    "DROP INDEX IF EXISTS record_state;"
+    "DROP INDEX IF EXISTS record_over;"
+    "CREATE INDEX record_aside ON record(id) WHERE state = 3 AND open = 0;"
+    "ALTER TABLE record ADD COLUMN took INTEGER;"
+    "ALTER TABLE record ADD COLUMN http INTEGER;"
+    "ALTER TABLE dedupe RENAME TO dedupe_old;"
+    "CREATE TABLE dedupe(mark BLOB NOT NULL, record INTEGER NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY(mark, record, digest)) STRICT, WITHOUT ROWID;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

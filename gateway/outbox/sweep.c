@@ -26,33 +26,75 @@ enum status outbox_idle(struct outbox *outbox) {
 
 /* --- old rows --- */
 
-/* One. NOT_FOUND: there is none. */
-static enum status delete_old_record(struct outbox *outbox, int64_t before) {
-  sqlite3_stmt *old = outbox_statement(outbox, STATEMENT_RECORD_OLD);
-  sqlite3_bind_int64(old, 1, before);
-  enum status status = outbox_row_step(outbox, old);
-  int64_t id = sqlite3_column_int64(old, 0), destination = sqlite3_column_int64(old, 1);
-  enum outbox_state state = (enum outbox_state)sqlite3_column_int(old, 2);
-  sqlite3_reset(old);
-  if (status != STATUS_OK) return status;
-  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_RECORD_DROP);
-  sqlite3_bind_int64(drop, 1, id);
-  status = outbox_run(outbox, drop);
-  if (status == STATUS_OK) outbox_count(outbox, destination, state, -1);
+/* What goes now is to be read by nobody: pages that are not needed any more are written too, with zeros. Set only when
+   something goes. */
+static enum status delete_whole(struct outbox *outbox, bool whole) {
+  const char *set = whole ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST";
+  if (outbox->swept.wipes == whole) return STATUS_OK;
+  enum status status = outbox_status_of(outbox, sqlite3_exec(outbox->db, set, NULL, NULL, NULL));
+  if (status == STATUS_OK) outbox->swept.wipes = whole;
   return status;
 }
 
-static enum status delete_old_records(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
+static enum status delete_row(struct outbox *outbox, enum outbox_statement which, int64_t id) {
+  sqlite3_stmt *drop = outbox_statement(outbox, which);
+  sqlite3_bind_int64(drop, 1, id);
+  enum status status = delete_whole(outbox, true);
+  return status == STATUS_OK ? outbox_run(outbox, drop) : status;
+}
+
+/* A record as the sweep sees it. */
+struct over {
+  int64_t id, destination, accepted, changed;
+  enum outbox_state state;
+};
+
+static enum status next_record(struct outbox *outbox, struct over *out) {
+  sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_RECORD_NEXT);
+  sqlite3_bind_int64(next, 1, outbox->swept.record);
+  enum status status = outbox_row_step(outbox, next);
+  if (status == STATUS_OK)
+    *out = (struct over){.id = sqlite3_column_int64(next, 0),
+                         .destination = sqlite3_column_int64(next, 1),
+                         .state = (enum outbox_state)sqlite3_column_int(next, 2),
+                         .accepted = sqlite3_column_int64(next, 3),
+                         .changed = sqlite3_column_int64(next, 4)};
+  sqlite3_reset(next);
+  return status;
+}
+
+/* Is all that comes after it younger still? What has a time to come is of a clock that was ahead, and tells nothing. */
+static bool is_young(int64_t at, int64_t before, int64_t now) {
+  return at >= before && at <= now;
+}
+
+/* Records stand in the order in which they were accepted, so the first that is young ends it. What is not over, or not long
+   ago, is passed over, and looked at again when the sweep begins anew: at once when it had begun somewhere within. */
+static enum status delete_old_records(struct outbox *outbox, int64_t before, int64_t now, size_t budget, size_t *deleted) {
+  bool anew = outbox->swept.record == 0;
   enum status status = STATUS_OK;
-  while (*deleted < budget && (status = delete_old_record(outbox, before)) == STATUS_OK)
-    ++*deleted;
+  for (size_t i = 0; i < budget && status == STATUS_OK; i++) {
+    struct over over = {0};
+    status = next_record(outbox, &over);
+    if (status == STATUS_OK && is_young(over.accepted, before, now)) status = STATUS_NOT_FOUND;
+    outbox->swept.record = status == STATUS_OK ? over.id : 0;
+    if (status == STATUS_NOT_FOUND && !anew) {
+      status = STATUS_OK;
+      anew = true;
+      continue;
+    }
+    if (status != STATUS_OK || over.state < OUTBOX_DONE || over.changed >= before) continue;
+    status = delete_row(outbox, STATEMENT_RECORD_DROP, over.id);
+    if (status == STATUS_OK) outbox_count(outbox, over.destination, over.state, -1);
+    *deleted += status == STATUS_OK;
+  }
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* The key after the one where the sweep has come to. */
-static enum status next_key(struct outbox *outbox, int64_t *id, int64_t *at) {
-  sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_DEDUPE_NEXT);
-  sqlite3_bind_int64(next, 1, outbox->swept);
+/* The key of schema 5 after the one where the sweep has come to. */
+static enum status next_old_key(struct outbox *outbox, int64_t *id, int64_t *at) {
+  sqlite3_stmt *next = outbox_statement(outbox, STATEMENT_DEDUPE_OLD_NEXT);
+  sqlite3_bind_int64(next, 1, outbox->swept.old_key);
   enum status status = outbox_row_step(outbox, next);
   if (status == STATUS_OK) {
     *id = sqlite3_column_int64(next, 0);
@@ -62,39 +104,72 @@ static enum status next_key(struct outbox *outbox, int64_t *id, int64_t *at) {
   return status;
 }
 
-/* Keys stand in the order in which they came, so the first that is young ends it. One with a time to come is of a
-   clock that was ahead: it is passed over, now, and looked at again when the sweep begins anew. */
-static enum status delete_old_keys(struct outbox *outbox, int64_t before, int64_t now, size_t budget,
-                                   size_t *deleted) {
+/* These stand in the order in which they came. */
+static enum status delete_oldest_keys(struct outbox *outbox, int64_t before, int64_t now, size_t budget, size_t *deleted) {
   enum status status = STATUS_OK;
   for (size_t i = 0; i < budget && status == STATUS_OK; i++) {
     int64_t id = 0, at = 0;
-    status = next_key(outbox, &id, &at);
-    if (status == STATUS_OK && at >= before && at <= now) status = STATUS_NOT_FOUND;
-    if (status == STATUS_NOT_FOUND) outbox->swept = 0;
-    if (status != STATUS_OK) break;
-    outbox->swept = id;
-    if (at >= before) continue;
-    sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_DEDUPE_DROP);
-    sqlite3_bind_int64(drop, 1, id);
-    status = outbox_run(outbox, drop);
+    status = next_old_key(outbox, &id, &at);
+    if (status == STATUS_OK && is_young(at, before, now)) status = STATUS_NOT_FOUND;
+    outbox->swept.old_key = status == STATUS_OK ? id : 0;
+    if (status != STATUS_OK || at >= before) continue;
+    status = delete_row(outbox, STATEMENT_DEDUPE_OLD_DROP, id);
     *deleted += status == STATUS_OK;
   }
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* What goes now is to be read by nobody: pages that are not needed any more are written too, with zeros. */
-static enum status delete_whole(struct outbox *outbox, bool whole) {
-  const char *set = whole ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST";
-  return outbox_status_of(outbox, sqlite3_exec(outbox->db, set, NULL, NULL, NULL));
+static enum status run_on_key(struct outbox *outbox, enum outbox_statement which, int64_t *at) {
+  sqlite3_stmt *run = outbox_statement(outbox, which);
+  outbox_bind_blob(run, 1, outbox->swept.key.mark, MARK_BYTES);
+  sqlite3_bind_int64(run, 2, outbox->swept.key.record);
+  outbox_bind_blob(run, 3, outbox->swept.key.digest, MARK_BYTES);
+  if (!at) return outbox_run(outbox, run);
+  enum status status = outbox_row_step(outbox, run);
+  struct str mark = outbox_column_str(run, 0), digest = outbox_column_str(run, 2);
+  if (status == STATUS_OK && mark.len == MARK_BYTES && digest.len == MARK_BYTES) {
+    memcpy(outbox->swept.key.mark, mark.ptr, MARK_BYTES);
+    memcpy(outbox->swept.key.digest, digest.ptr, MARK_BYTES);
+    outbox->swept.key.record = sqlite3_column_int64(run, 1);
+    *at = sqlite3_column_int64(run, 3);
+  } else if (status == STATUS_OK) {
+    status = STATUS_NOT_FOUND; /* other hands: what follows waits */
+  }
+  sqlite3_reset(run);
+  return status;
+}
+
+/* These stand by their mark: each is looked at, some at a time. */
+static enum status delete_old_keys(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < budget && status == STATUS_OK; i++) {
+    int64_t at = before;
+    status = run_on_key(outbox, STATEMENT_DEDUPE_NEXT, &at);
+    if (status == STATUS_NOT_FOUND) memset(&outbox->swept.key, 0, sizeof outbox->swept.key);
+    if (status != STATUS_OK || at >= before) continue;
+    status = delete_whole(outbox, true);
+    if (status == STATUS_OK) status = run_on_key(outbox, STATEMENT_DEDUPE_DROP, NULL);
+    *deleted += status == STATUS_OK;
+  }
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status find_exported(struct outbox *outbox) {
+  sqlite3_stmt *first = outbox_statement(outbox, STATEMENT_AUDIT_FIRST);
+  enum status status = outbox_row_step(outbox, first);
+  if (status == STATUS_OK && sqlite3_column_int64(first, 0) > outbox->now.anchor_number) status = STATUS_NOT_FOUND;
+  sqlite3_reset(first);
+  return status;
 }
 
 static enum status delete_exported(struct outbox *outbox, size_t budget, size_t *deleted) {
-  if (!outbox->now.anchor_number) return STATUS_OK;
+  enum status status = outbox->now.anchor_number ? find_exported(outbox) : STATUS_NOT_FOUND;
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
   sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_AUDIT_DROP);
   sqlite3_bind_int64(drop, 1, outbox->now.anchor_number);
   sqlite3_bind_int64(drop, 2, (int64_t)budget);
-  enum status status = outbox_run(outbox, drop);
+  status = delete_whole(outbox, true);
+  if (status == STATUS_OK) status = outbox_run(outbox, drop);
   if (status == STATUS_OK) *deleted = (size_t)sqlite3_changes(outbox->db);
   return status;
 }
@@ -142,11 +217,11 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
       retention->dedupe_ms > LIMIT_OUTBOX_DEDUPE_MS ? retention->dedupe_ms : LIMIT_OUTBOX_DEDUPE_MS;
   *out = (struct outbox_swept){0};
   enum status status = outbox_begin(outbox);
-  if (status == STATUS_OK) status = delete_whole(outbox, true);
   if (status == STATUS_OK)
-    status = delete_old_records(outbox, now - retention->done_ms, budget, &out->records);
-  if (status == STATUS_OK)
-    status = delete_old_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
+    status = delete_old_records(outbox, now - retention->done_ms, now, budget, &out->records);
+  if (status == STATUS_OK && outbox->old_keys)
+    status = delete_oldest_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
+  if (status == STATUS_OK) status = delete_old_keys(outbox, now - dedupe_ms, budget, &out->keys);
   if (status == STATUS_OK) status = delete_exported(outbox, budget, &out->events);
   enum status back = delete_whole(outbox, false);
   if (status == STATUS_OK) status = back;
@@ -157,12 +232,16 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
 /* --- numbers --- */
 
 /* Row by row: to group them SQLite would sort them, in memory. */
-enum status outbox_tally_load(struct outbox *outbox) {
+enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) {
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_RECORD_STATES);
   enum status status;
   outbox->now.tally = (struct outbox_tally){0};
-  while ((status = outbox_row_step(outbox, rows)) == STATUS_OK)
-    outbox_count(outbox, sqlite3_column_int64(rows, 0), (enum outbox_state)sqlite3_column_int(rows, 1), 1);
+  *sending = 0;
+  while ((status = outbox_row_step(outbox, rows)) == STATUS_OK) {
+    enum outbox_state state = (enum outbox_state)sqlite3_column_int(rows, 1);
+    outbox_count(outbox, sqlite3_column_int64(rows, 0), state, 1);
+    if (state == OUTBOX_SENDING && !*sending) *sending = sqlite3_column_int64(rows, 2);
+  }
   sqlite3_reset(rows);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

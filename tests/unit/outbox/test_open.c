@@ -186,6 +186,8 @@ static void places_of_an_older_version_are_found(void **state) {
   struct store *store = *state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     struct outbox_place place = {.location = STR("Patient/moved"), .etag = STR("2")}, got;
+    struct outbox_retention retention = {.done_ms = INT64_C(400) * 365 * 86400000};
+    struct outbox_swept swept;
     put_old_store(store, paths[i]);
     store_reopen(store);
     assert_int_equal(count_places(store), 3);
@@ -203,10 +205,29 @@ static void places_of_an_older_version_are_found(void **state) {
     assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("S-1/d"), STR("urn:uuid:4"), store->arena, &got), STATUS_NOT_FOUND);
     expect_old_place(store, "S-1/c", "urn:uuid:3", "Patient/3");
     assert_int_equal(count_places(store), 3);
+    assert_int_equal(outbox_sweep(store->outbox, &retention, store->now + 366 * INT64_C(86400000), 3, &swept), STATUS_OK);
+    assert_int_equal(swept.keys, 3);
+    assert_int_equal(outbox_sweep(store->outbox, &retention, store->now + 366 * INT64_C(86400000), 3, &swept), STATUS_OK);
+    assert_int_equal(swept.keys, 1);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
     store_close(store);
     store_sql(store, "CREATE TEMP TABLE two(n INTEGER CHECK (n = 2)); INSERT INTO two SELECT count(*) FROM ledger_old");
   }
   store_reopen(store);
+}
+
+/* Of so many SQLite would sort an index in 14 MiB, and more for more: its log alone takes some bytes a row. */
+static void a_large_store_of_an_older_version_is_brought_up_in_little_memory(void **state) {
+  enum { MOST = 12 << 20 };
+  struct store *store = *state;
+  put_old_store(store, SOURCE_DIR "/tests/unit/outbox/data/schema-1.sql");
+  store_sql(store, "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) INSERT INTO record SELECT i, "
+                   "destination, i * 7919 % 300000, state, open, blocks, kind, label, reason, attempts, bytes, data_key, salt, due, "
+                   "accepted, changed FROM n, record r WHERE r.id = 2");
+  (void)sqlite3_memory_highwater(1);
+  store_reopen(store);
+  assert_in_range(sqlite3_memory_highwater(0), 1 << 20, MOST);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 3 + 300000 - 9);
 }
 
 /* Its bytes may lie in a page that is not needed any more; the salt of its key is nowhere. */
@@ -564,6 +585,7 @@ int main(void) {
       CASE(other_databases_are_refused),
       CASE(a_store_of_an_older_version_is_brought_up),
       CASE(places_of_an_older_version_are_found),
+      CASE(a_large_store_of_an_older_version_is_brought_up_in_little_memory),
       CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
       CASE(a_wrong_key_is_refused),

@@ -755,12 +755,56 @@ static void put_numbered(struct store *store, int number) {
   store_put(store, "ehr", "patient-1", payload);
 }
 
+/* Some at a time, until each has been looked at once from wherever the sweep was. */
+static struct outbox_swept sweep_all(struct store *store, int64_t now, size_t budget, size_t rows) {
+  struct outbox_retention retention = {.done_ms = 1000};
+  struct outbox_swept swept, sum = {0};
+  for (size_t i = 0; i < 2 * (rows / budget + 2); i++) {
+    assert_int_equal(outbox_sweep(store->outbox, &retention, now, budget, &swept), STATUS_OK);
+    assert_true(swept.keys <= budget && swept.records <= budget);
+    sum.keys += swept.keys;
+    sum.records += swept.records;
+  }
+  return sum;
+}
+
+/* Those that are over go, also behind what waits, what is over since a moment, and what a clock that was ahead has brought. */
+static void records_that_are_over_are_found_wherever_they_stand(void **state) {
+  enum { RECORDS = 12 };
+  static const size_t budgets[] = {1, 5, RECORDS - 1, RECORDS, RECORDS + 1};
+  const int64_t start = 1000000, far = 20 * INT64_C(86400000);
+  for (size_t b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
+    void *fresh = NULL;
+    struct outbox_claim claim;
+    assert_int_equal(store_setup(&fresh), 0);
+    struct store *store = fresh;
+    for (int i = 0; i < RECORDS; i++) {
+      store->now = i == 3 ? start + far : start;
+      store_put(store, "ehr", "", arena_printf(store->arena, "%d", i).ptr);
+    }
+    store->now = start + far;
+    for (int i = 0; i < RECORDS; i++) {
+      assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+      if (claim.id % 3 == 0) store_finish(store, claim.id, OUTBOX_QUEUED, INT64_MAX / 2);
+      store->now = claim.id % 3 == 1 ? start : start + 500;
+      if (claim.id % 3) store_finish(store, claim.id, OUTBOX_DONE, 0);
+      store->now = start + far;
+    }
+    assert_int_equal(sweep_all(store, start + 1000, budgets[b], RECORDS).records, 0);
+    assert_int_equal(sweep_all(store, start + 1004, budgets[b], RECORDS).records, RECORDS / 3);
+    assert_int_equal(sweep_all(store, start + 1510, budgets[b], RECORDS).records, RECORDS / 3);
+    assert_int_equal(store_count(store, OUTBOX_DONE), 0);
+    assert_int_equal(store_count(store, OUTBOX_QUEUED), RECORDS / 3);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    assert_int_equal(store_teardown(&fresh), 0);
+  }
+  (void)state;
+}
+
 static void keys_of_a_clock_that_was_ahead_hold_no_others_back(void **state) {
   enum { AHEAD = 3 };
   const int64_t far = INT64_C(20) * 365 * 86400000;
   struct store *store = *state;
-  struct outbox_retention retention = {.done_ms = 1000};
-  struct outbox_swept swept;
   int64_t now = store->now;
   for (int i = 0; i < AHEAD; i++) {
     store->now = now + far;
@@ -769,16 +813,11 @@ static void keys_of_a_clock_that_was_ahead_hold_no_others_back(void **state) {
   store->now = now;
   store_put(store, "ehr", "", "a1");
   int64_t later = store->now + LIMIT_OUTBOX_DEDUPE_MS;
-  assert_int_equal(outbox_sweep(store->outbox, &retention, later, 2, &swept), STATUS_OK);
-  assert_int_equal(swept.keys, 0); /* two that are ahead */
-  assert_int_equal(outbox_sweep(store->outbox, &retention, later, 2, &swept), STATUS_OK);
-  assert_int_equal(swept.keys, 0); /* as old as it may be */
-  for (int i = 0; i < 2; i++)
-    assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1, 2, &swept), STATUS_OK);
-  assert_int_equal(swept.keys, 1);
-  assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1, 10, &swept), STATUS_OK);
-  assert_int_equal(outbox_sweep(store->outbox, &retention, later + 1 + far, 10, &swept), STATUS_OK);
-  assert_int_equal(swept.keys, AHEAD);
+  assert_int_equal(sweep_all(store, later, 2, AHEAD + 1).keys, 0); /* as old as it may be, or ahead */
+  assert_int_equal(sweep_all(store, later + 1, 2, AHEAD + 1).keys, 1);
+  assert_int_equal(sweep_all(store, later + 1, 10, AHEAD + 1).keys, 0);
+  assert_int_equal(sweep_all(store, later + far, 10, AHEAD + 1).keys, 0);
+  assert_int_equal(sweep_all(store, later + 1 + far, 1, AHEAD + 1).keys, AHEAD);
 }
 
 static void so_many_destinations_and_no_more(void **state) {
@@ -861,6 +900,7 @@ int main(void) {
       CASE(what_stays_is_counted),
       CASE(the_oldest_open_one_is_known),
       CASE(old_rows_go_when_their_time_is_over),
+      CASE(records_that_are_over_are_found_wherever_they_stand),
       CASE(keys_of_a_clock_that_was_ahead_hold_no_others_back),
       CASE(so_many_destinations_and_no_more),
       CASE(the_log_stays_short),
