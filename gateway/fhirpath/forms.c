@@ -151,7 +151,7 @@ bool fp_form_sort(struct fp_resolver *r, const struct fp_ast *call, struct fp_co
     struct fp_code key;
     if (!fp_resolve_with(r, down ? argument->left : argument, item_of(input->type), &key)) return false;
     ins->arguments[i] = key.ins;
-    if (down) ins->number |= (size_t)1 << i;
+    if (down) ins->number |= (uint32_t)1 << i;
   }
   return give(out, ins, input->type);
 }

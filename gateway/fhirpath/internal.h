@@ -165,26 +165,31 @@ struct fp_constants {
   struct map texts; /* of these, when there are only texts */
 };
 
+/* What most evaluations look at stands first, in one line of the processor's cache. */
 struct fp_ins {
   fp_exec *exec;
   fp_test *test;
-  enum fp_op op;
-  uint32_t offset; /* of its token in the source */
   const struct fp_ins *input, *right;
+  struct fp_step *steps; /* of a path */
+  uint32_t step_count;
+  enum fp_plain plain; /* see fp_find */
+  enum fp_op op;
+  uint32_t number;     /* index of a variable, which keys sort down */
+  uint32_t symbols[2]; /* of a path: those of its first steps */
+  /* --- the next line */
   const struct fp_ins **arguments;
   size_t argument_count;
   const struct fp_function *function;
-  struct fp_step *steps; /* of a path */
-  size_t step_count;
-  enum fp_plain plain; /* see fp_find */
-  struct fp_item literal;
   const struct fp_constants *constants;
+  struct fp_item literal;
   const struct fp_spec *spec;
-  size_t number; /* index of a variable, a limit */
   struct str name;
+  uint32_t offset; /* of its token in the source */
   void *regex; /* compiled constant pattern */
   const struct fp_dfa *dfa; /* of the same, when it is simple */
 };
+
+_Static_assert(offsetof(struct fp_ins, arguments) == ARENA_LINE, "an instruction's first line is full");
 
 struct fp_program {
   const struct fp_ins *root;
@@ -422,18 +427,22 @@ struct tree_node *fp_resource_of(struct tree_node *node);
 static inline bool fp_is_nothing(const struct tree_node *node) {
   return node->kind == TREE_NULL && !node->child;
 }
-static inline struct tree_node *fp_first_named(const struct fp_step *step, const struct tree_node *node) {
-  uint32_t symbol = step->symbol;
+static inline uint32_t fp_symbol_at(const struct fp_ins *path, size_t depth) {
+  return depth < sizeof path->symbols / sizeof path->symbols[0] ? path->symbols[depth] : path->steps[depth].symbol;
+}
+static inline struct tree_node *fp_first_named(const struct fp_ins *path, size_t depth, const struct tree_node *node) {
+  uint32_t symbol = fp_symbol_at(path, depth);
+  if (symbol && tree_lacks(node, symbol)) return NULL;
   struct tree_node *child = node->child;
-  if (!symbol) {
-    while (child && !str_eq(child->name, step->name))
-      child = child->next;
-    return child;
-  }
-  if (tree_lacks(node, symbol)) return NULL;
-  while (child && child->symbol != symbol && (child->symbol || !str_eq(child->name, step->name)))
+  while (child && (!symbol || child->symbol != symbol) &&
+         ((symbol && child->symbol) || !str_eq(child->name, path->steps[depth].name)))
     child = child->next;
   return child;
+}
+static inline bool fp_next_is_like(const struct fp_ins *path, size_t depth, const struct tree_node *child) {
+  uint32_t symbol = fp_symbol_at(path, depth);
+  if (symbol && child->next->symbol) return symbol == child->next->symbol;
+  return str_eq(child->next->name, path->steps[depth].name);
 }
 /* From a node on where a step leads to several; false: it failed. */
 bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop,
@@ -455,10 +464,10 @@ static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t st
   if (count > 1 || items->kind != FP_NODE) return 0;
   struct tree_node *node = items->node;
   size_t depth = 0, steps = ins->step_count;
-  for (const struct fp_step *step = ins->steps; depth < steps; depth++, step++) {
-    struct tree_node *child = fp_first_named(step, node);
+  for (; depth < steps; depth++) {
+    struct tree_node *child = fp_first_named(ins, depth, node);
     if (!child) break;
-    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
+    if (child->next && fp_next_is_like(ins, depth, child))
       return fp_find_below(e, ins, depth, node, stop, out) ? 1 : -1;
     if (fp_is_nothing(child)) break;
     if (e->mark_read) child->flags |= TREE_READ;

@@ -14,7 +14,7 @@ bool fp_refuse(struct fp_resolver *r, enum diag_code code, size_t offset, const 
 }
 
 struct fp_ins *fp_new_ins(struct fp_resolver *r, enum fp_op op, size_t offset) {
-  struct fp_ins *ins = ARENA_NEW(r->arena, struct fp_ins);
+  struct fp_ins *ins = arena_line(r->arena, sizeof *ins);
   if (!ins) return NULL;
   ins->op = op;
   ins->exec = fp_op_exec(op);
@@ -74,6 +74,7 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
   }
   if (!room_for_step(r, path)) return false;
   if (step.kind != FP_STEP_CHILD) path->plain = FP_NOT_PLAIN;
+  if (path->step_count < sizeof path->symbols / sizeof path->symbols[0]) path->symbols[path->step_count] = step.symbol;
   path->steps[path->step_count++] = step;
   path->offset = (uint32_t)offset;
   code->ins = path;
@@ -164,7 +165,7 @@ static bool find_variable(const struct fp_resolver *r, struct str name, size_t *
 static bool variable(struct fp_resolver *r, const struct fp_ast *ast, size_t index, struct fp_code *out) {
   struct fp_ins *ins = fp_new_ins(r, FP_OP_VARIABLE, ast->offset);
   if (ins) {
-    ins->number = index;
+    ins->number = (uint32_t)index;
     ins->name = ast->name;
   }
   struct fp_static type = fp_static_type(r->scratch, r->compile->variables[index].type);

@@ -50,7 +50,7 @@ static enum status build_code(struct builder *b, struct tree_node **out) {
   const struct fml_kit *kit = &b->run->set->kit;
   struct str system, code, display;
   if (!argument(b, 0, &system) || !argument(b, 1, &code) || !argument(b, 2, &display)) return STATUS_OK;
-  if (b->target->arg_count == 2 && b->target->concept_.display.len) display = b->target->concept_.display;
+  if (b->target->arg_count == 2 && b->target->display) display = *b->target->display;
   if (b->target->op == PROG_C) {
     *out = root(b, kit->coding);
     return *out && set_coding(b, *out, system, code, display) ? STATUS_OK : STATUS_NOMEM;

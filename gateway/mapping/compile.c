@@ -392,14 +392,19 @@ static void compile_call(struct fml_compiler *c, const struct ast_call *ast, str
 
 static void compile_rules(struct fml_compiler *c, const struct ast_rule *ast, struct prog_rules *out);
 
+/* From a line of the processor's cache on. A map's text has a cap, and so have the counts of its syntax tree. */
+static void *lines_of(struct arena *arena, size_t count, size_t size) {
+  return arena_line(arena, count * size);
+}
+
 static bool alloc_rule(struct fml_compiler *c, struct prog_rule *rule) {
   struct arena *arena = c->set->arena;
   for (const struct ast_call *call = rule->ast->calls; call; call = call->next)
     rule->call_count++;
-  rule->source_count = rule->ast->source_count;
-  rule->target_count = rule->ast->target_count;
-  rule->sources = ARENA_ARRAY(arena, struct prog_source, rule->source_count);
-  rule->targets = ARENA_ARRAY(arena, struct prog_target, rule->target_count + 1);
+  rule->source_count = (uint32_t)rule->ast->source_count;
+  rule->target_count = (uint32_t)rule->ast->target_count;
+  rule->sources = rule->source_count == 1 ? &rule->source : ARENA_ARRAY(arena, struct prog_source, rule->source_count);
+  rule->targets = lines_of(arena, rule->target_count + 1, sizeof *rule->targets);
   rule->calls = ARENA_ARRAY(arena, struct prog_call, rule->call_count + 1);
   if (rule->sources && rule->targets && rule->calls) return true;
   c->nomem = true;
@@ -440,7 +445,7 @@ static void compile_rules(struct fml_compiler *c, const struct ast_rule *ast, st
   for (const struct ast_rule *r = ast; r; r = r->next)
     out->count++;
   if (out->count == 0) return;
-  out->rules = ARENA_ARRAY(c->set->arena, struct prog_rule, out->count);
+  out->rules = lines_of(c->set->arena, out->count, sizeof *out->rules);
   if (!out->rules) {
     c->nomem = true;
     return;

@@ -342,18 +342,14 @@ static void compile_resource(struct place *p, const struct ast_arg *arg) {
 static void compile_code(struct place *p, const struct ast_arg *args) {
   const struct definitions *d = p->c->set->definitions;
   if (!args->next || args->kind != AST_STRING || args->next->kind != AST_STRING) return;
-  struct mapping_concept *found = &p->out->concept_;
-  found->system = args->text;
-  found->code = args->next->text;
-  if (args->next->next) {
-    found->display = args->next->next->kind == AST_STRING ? args->next->next->text : STR("");
-    return;
-  }
+  if (args->next->next) return;
+  struct str code = args->next->text, *display = ARENA_NEW(p->c->set->arena, struct str);
+  p->c->nomem |= !display;
+  if (!display) return;
   const struct def_code_system *system = definitions_code_system(d, args->text);
-  if (system && !def_code_system_has(system, found->code, &found->display) &&
-      def_code_system_complete(system))
-    fml_fault(p->c, DIAG_CODE_UNKNOWN, args->next->at, "'%.*s' is no code of %.*s", STR_ARG(found->code),
-              STR_ARG(args->text));
+  if (system && !def_code_system_has(system, code, display) && def_code_system_complete(system))
+    fml_fault(p->c, DIAG_CODE_UNKNOWN, args->next->at, "'%.*s' is no code of %.*s", STR_ARG(code), STR_ARG(args->text));
+  p->out->display = display->len ? display : NULL;
 }
 
 /* --- one target ------------------------------------------------------------------------------------------
@@ -362,7 +358,7 @@ static void compile_code(struct place *p, const struct ast_arg *args) {
 static bool compile_args(struct place *p) {
   static const enum fp_kind kinds[] = {FP_NODE, FP_STRING, FP_INTEGER, FP_DECIMAL, FP_BOOLEAN, FP_DATE};
   struct fml_compiler *c = p->c;
-  p->out->arg_count = p->ast->arg_count;
+  p->out->arg_count = (uint32_t)p->ast->arg_count;
   p->out->args = ARENA_ARRAY(c->set->arena, struct prog_arg, p->ast->arg_count + 1);
   if (!p->out->args) {
     c->nomem = true;
@@ -495,11 +491,19 @@ static void stamp_steps(struct fml_compiler *c, struct prog_target *out) {
     if (!type && def_element_type_count(element) == 1) type = def_element_type(element, 0).type;
     struct tree_node stamp;
     if (!type || !definitions_stamp(element, type, &stamp)) continue;
-    struct tree_node *kept = arena_alloc(c->set->arena, sizeof *kept);
+    struct tree_node *kept = arena_line(c->set->arena, sizeof *kept);
     if (kept) *kept = stamp;
     c->nomem |= !kept;
     step->stamp = kept;
   }
+}
+
+/* Whether a single element that is there already is taken; of an element that is not known before, that is seen when it is made. */
+static void take_again(struct prog_target *out) {
+  const struct prog_step *last = out->steps ? &out->steps[out->step_count - 1] : NULL;
+  if (!last) return;
+  out->stamp = last->stamp;
+  out->again = out->mode == AST_SINGLE || (out->op == PROG_MAKE && last->element && !def_element_is_list(last->element));
 }
 
 static enum prog_way way_of(const struct prog_target *target) {
@@ -511,16 +515,16 @@ static enum prog_way way_of(const struct prog_target *target) {
 /* The commonest targets take a short way: a literal that needs no look while running has its text in the stamp; a
    text copied to a primitive (WAY_DIRECT) needs a look at its type only. */
 static void shorten(struct fml_compiler *c, struct prog_target *out) {
-  const struct tree_node *stamp = out->steps ? out->steps[out->step_count - 1].stamp : NULL;
+  const struct tree_node *stamp = out->stamp;
   if (!stamp || !out->args || !out->type || out->primitive == DEF_P_NONE || out->cast) return;
   if ((out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count) out->way = WAY_DIRECT;
   if (out->op != PROG_LITERAL || out->args[0].text.len == 0) return;
-  struct tree_node *ready = arena_alloc(c->set->arena, sizeof *ready);
+  struct tree_node *ready = arena_line(c->set->arena, sizeof *ready);
   c->nomem |= !ready;
   if (!ready) return;
   *ready = *stamp;
   ready->text = out->args[0].text;
-  out->ready = ready;
+  out->stamp = ready;
   out->way = WAY_READY;
 }
 
@@ -537,6 +541,7 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
     compile_make(&p);
   out->primitive = fml_primitive_of(out->type);
   stamp_steps(c, out);
+  take_again(out);
   out->way = way_of(out);
   shorten(c, out);
   bind_share(&p);

@@ -323,16 +323,18 @@ struct prog_step {
   const struct tree_node *stamp; /* of a target: what is made there, when that is known and can be copied */
 };
 
+/* What stands first is what most runs look at, in one line of the processor's cache; so with targets and rules. */
 struct prog_source {
-  const struct ast_source *ast;
-  struct prog_step *steps;
-  size_t step_count;
-  const struct def_type *type;
-  struct prog_expr *fallback, *where, *check, *log;
   int context, out; /* slots; out -1: not named */
   bool plain;       /* every item of the path counts: no type, condition, default, list mode … */
   bool simple;      /* nothing but a condition, on the context or a child of it: see only_item */
   uint32_t symbol;  /* of that child; 0: the context, or it is not simple */
+  struct prog_expr *where;
+  struct prog_step *steps;
+  size_t step_count;
+  const struct ast_source *ast;
+  const struct def_type *type;
+  struct prog_expr *fallback, *check, *log;
 };
 
 enum prog_op {
@@ -376,27 +378,32 @@ struct prog_case {
 };
 
 struct prog_target {
-  const struct ast_target *ast;
-  enum prog_op op;
-  enum ast_target_mode mode;
-  int context, out, share; /* slots, -1: none */
-  struct prog_step *steps;
-  size_t step_count;
-  const struct def_type *type;   /* of the value made, when known */
-  enum def_primitive primitive;  /* of that type */
   enum prog_way way;
-  const struct tree_node *ready; /* WAY_READY, a literal that fits: the whole node */
-  const struct def_type *cast;  /* checked against, when it is not the type written */
+  int context, out, share; /* slots, -1: none */
+  enum ast_target_mode mode;
+  bool again;                    /* what is there already is taken */
+  const struct tree_node *stamp; /* of the last step; of WAY_READY, a literal that fits, with its text */
+  size_t step_count;
+  enum def_primitive primitive; /* of the type */
+  uint32_t case_count;
+  const struct def_type *type; /* of the value made, when known */
   struct prog_arg *args;
-  size_t arg_count;
+  /* --- the next line */
   struct prog_expr *expr;
+  struct prog_step *steps;
+  enum prog_op op;
   int focus; /* slot of evaluate's first argument, -1: none */
-  const struct concept_map *concept_map;
+  uint32_t arg_count;
   enum prog_output output;
-  struct mapping_concept concept_; /* cc and c with literals: found when loaded */
+  const struct ast_target *ast;
+  const struct def_type *cast; /* checked against, when it is not the type written */
   struct prog_case *cases;
-  size_t case_count;
+  union {
+    const struct concept_map *concept_map;
+    const struct str *display; /* cc and c with literals: found when loaded; NULL: none */
+  };
 };
+_Static_assert(sizeof(struct prog_target) == 2 * ARENA_LINE, "a target fills its lines");
 
 struct prog_call {
   const struct ast_call *ast;
@@ -406,20 +413,23 @@ struct prog_call {
 
 struct prog_rules {
   struct prog_rule *rules;
-  size_t count;
+  uint32_t count, shared_count;
   int *shared; /* slots emptied when the list starts */
-  size_t shared_count;
 };
 
 struct prog_rule {
-  const struct ast_rule *ast;
-  const struct mapping_map *map;
-  struct prog_source *sources;
+  struct prog_source *sources; /* one: it stands below */
   struct prog_target *targets;
   struct prog_call *calls;
-  size_t source_count, target_count, call_count;
+  uint32_t source_count, target_count, call_count;
   struct prog_rules rules;
+  struct prog_source source;
+  const struct ast_rule *ast;
+  const struct mapping_map *map;
+  uint64_t spare[4];
 };
+_Static_assert(offsetof(struct prog_rule, source) == ARENA_LINE, "of a rule the first line tells what is to be done");
+_Static_assert(sizeof(struct prog_rule) % ARENA_LINE == 0, "a rule fills its lines");
 
 /* One group, compiled for the types of its arguments: an untyped parameter takes the caller's type. */
 struct prog_group {

@@ -19,10 +19,9 @@ static struct tree_node *existing(const struct tree_node *parent, uint32_t symbo
   return NULL;
 }
 
-/* The element of a step; looked up when the parent's type was not known before. */
-static const struct def_element *element_of(struct fml_run *run, const struct tree_node *parent,
-                                            const struct prog_step *step) {
-  if (step->element) return step->element;
+/* Looked up, as the parent's type was not known before. */
+static const struct def_element *look_up_element(struct fml_run *run, const struct tree_node *parent,
+                                                 const struct prog_step *step) {
   const struct def_element *element =
       node_type(parent) ? def_type_element(node_type(parent), step->symbol) : NULL;
   if (!element) {
@@ -32,6 +31,11 @@ static const struct def_element *element_of(struct fml_run *run, const struct tr
                STR_ARG(name));
   }
   return element;
+}
+
+static inline const struct def_element *element_of(struct fml_run *run, const struct tree_node *parent,
+                                                   const struct prog_step *step) {
+  return step->element ? step->element : look_up_element(run, parent, step);
 }
 
 static const struct def_type *only_type(const struct def_element *element) {
@@ -181,7 +185,7 @@ static enum status copy_children(struct fml_run *run, struct tree_node *node, co
 static enum status write_text(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               const struct def_element *element, const struct fml_value *value,
                               struct tree_node **out) {
-  const struct tree_node *stamp = target->steps[target->step_count - 1].stamp;
+  const struct tree_node *stamp = target->stamp;
   struct str text = STR("");
   enum def_primitive from = primitive_of_item(value);
   const struct def_type *type = written_type(target, element, value, from);
@@ -266,6 +270,19 @@ static enum status write_quantity(struct fml_run *run, struct tree_node *parent,
   return STATUS_OK;
 }
 
+/* A text where one is wanted, of a type that was known when the map was loaded. */
+static enum status write_prepared(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+                                  const struct fml_value *value, struct tree_node **out) {
+  struct str text = value->item.string;
+  if (text.len == 0) return STATUS_OK; /* FHIR has no empty values */
+  if (!text_fits(run, target, value, primitive_of_item(value), target->type, text)) return STATUS_OK;
+  *out = stamp_at(run, parent, target->stamp);
+  if (!*out) return STATUS_NOMEM;
+  (*out)->text = text;
+  (*out)->offset = lineage(run, value->origin);
+  return STATUS_OK;
+}
+
 static enum status write_item(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               const struct prog_step *step, const struct fml_value *value,
                               struct tree_node **out) {
@@ -305,32 +322,48 @@ static enum status walk(struct fml_run *run, const struct prog_target *target, s
 
 /* The node that a list mode uses again. */
 static struct tree_node *reused(const struct fml_frame *frame, const struct prog_target *target,
-                                const struct tree_node *parent, const struct def_element *element) {
+                                const struct tree_node *parent, uint32_t symbol) {
   if (target->mode == AST_SHARE && target->share >= 0 && frame->lists[target->share].count)
     return frame->items[target->share].node;
-  bool again = target->mode == AST_SINGLE || (target->op == PROG_MAKE && !def_element_is_list(element));
-  return again ? existing(parent, def_element_symbol(element)) : NULL;
+  return target->again ? existing(parent, symbol) : NULL;
 }
 
-static enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
-                            struct tree_node *parent, struct tree_node **out) {
-  if (!parent) {
-    *out = definitions_make_root(run->set->definitions, run->arena, target->type);
-    if (*out) (*out)->offset = lineage(run, NULL);
-    return *out ? STATUS_OK : STATUS_NOMEM;
-  }
+static enum status make_root(struct fml_run *run, const struct prog_target *target, struct tree_node **out) {
+  *out = definitions_make_root(run->set->definitions, run->arena, target->type);
+  if (*out) (*out)->offset = lineage(run, NULL);
+  return *out ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* What could not be prepared: elements that are known only now, resources, what has several types. */
+static enum status make_unprepared(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                                   struct tree_node *parent, struct tree_node **out) {
   const struct prog_step *step = &target->steps[target->step_count - 1];
   const struct def_element *element = element_of(run, parent, step);
   if (!element) return STATUS_OK;
-  *out = reused(frame, target, parent, element);
-  if (!*out && step->stamp) *out = stamp_at(run, parent, step->stamp);
-  const struct def_type *type = *out || target->type ? target->type : only_type(element);
+  *out = reused(frame, target, parent, def_element_symbol(element));
+  if (!*out && !step->element && target->op == PROG_MAKE && !def_element_is_list(element))
+    *out = existing(parent, def_element_symbol(element));
+  const struct def_type *type = target->type ? target->type : only_type(element);
   if (!*out && !type) {
     fml_failed(run, DIAG_MAP_TYPE, NULL, "%.*s has several types", STR_ARG(def_element_path(element)));
     return STATUS_OK;
   }
   if (!*out) *out = make_at(run, parent, element, type);
-  if (!*out) return STATUS_NOMEM;
+  return *out ? STATUS_OK : STATUS_NOMEM;
+}
+
+static enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+                            struct tree_node *parent, struct tree_node **out) {
+  enum status status = STATUS_OK;
+  if (!parent) return make_root(run, target, out);
+  if (!target->stamp) {
+    status = make_unprepared(run, frame, target, parent, out);
+    if (!*out) return status;
+  } else {
+    *out = reused(frame, target, parent, target->stamp->symbol);
+    if (!*out) *out = stamp_at(run, parent, target->stamp);
+    if (!*out) return STATUS_NOMEM;
+  }
   fml_set_node(frame, target->share, *out);
   return STATUS_OK;
 }
@@ -356,6 +389,8 @@ static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
   enum status status = fml_transform(run, frame, target, &value);
   if (status != STATUS_OK || !value.present) return status;
   if (!value.origin && value.item.kind == FP_NODE) value.origin = value.item.node;
+  bool prepared = parent && target->stamp && target->type && target->primitive != DEF_P_NONE;
+  if (prepared && value.item.kind == FP_STRING) return write_prepared(run, target, parent, &value, out);
   if (parent) return write_item(run, target, parent, &target->steps[target->step_count - 1], &value, out);
   fml_set_slot(frame, target->out, &value.item);
   return STATUS_OK;
@@ -374,7 +409,7 @@ static inline struct tree_node *plain_text(const struct fml_frame *frame, const 
 static enum status run_direct(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               struct tree_node *from, struct tree_node **out) {
   from->flags |= TREE_READ;
-  *out = stamp_at(run, parent, target->steps[target->step_count - 1].stamp);
+  *out = stamp_at(run, parent, target->stamp);
   if (!*out) return STATUS_NOMEM;
   (*out)->text = from->text;
   (*out)->offset = lineage(run, from);
@@ -383,7 +418,7 @@ static enum status run_direct(struct fml_run *run, const struct prog_target *tar
 
 static enum status run_ready(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                              struct tree_node **out) {
-  *out = stamp_at(run, parent, target->ready);
+  *out = stamp_at(run, parent, target->stamp);
   return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
