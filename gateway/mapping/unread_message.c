@@ -27,31 +27,40 @@ static void note(struct message *message, struct str place, const struct tree_no
     message->nomem = true;
 }
 
-/* PID_3 below PID: "PID-3"; CX_2 below that: "PID-3.2". */
-static struct str place_of(struct message *message, struct str above, const struct tree_node *node, unsigned depth) {
-  size_t at = node->name.len;
-  while (at > 0 && node->name.ptr[at - 1] != '_')
+/* The way to a node: what it is part of, up to its segment. */
+struct trail {
+  const struct trail *above; /* NULL: the segment */
+  const struct tree_node *node;
+  unsigned depth; /* 0: a field */
+};
+
+/* PID_3 below PID: "PID-3"; CX_2 below that: "PID-3.2". Written when it is told of, as most parts are read. */
+static struct str place_of(const struct message *message, const struct trail *trail) {
+  if (!trail->above) return trail->node->name;
+  struct str above = place_of(message, trail->above), name = trail->node->name;
+  if (!above.ptr) return above;
+  size_t at = name.len;
+  while (at > 0 && name.ptr[at - 1] != '_')
     at--;
-  return arena_printf(message->run->arena, "%.*s%s%.*s", STR_ARG(above), depth ? "." : "-",
-                      STR_ARG(str_slice(node->name, at, SIZE_MAX)));
+  return arena_join(message->run->arena, above, trail->depth ? '.' : '-', str_slice(name, at, SIZE_MAX));
 }
 
 /* A part of which nothing was read is told whole. */
-static void visit(struct message *message, struct str above, const struct tree_node *node, unsigned depth) {
+static void visit(struct message *message, const struct trail *above, const struct tree_node *node, unsigned depth) {
+  struct trail trail = {above, node, depth};
   if (tree_is_meta(node) || message->nomem) return;
-  size_t values = fml_count_leaves(node);
-  if (values == 0) return;
-  struct str place = place_of(message, above, node, depth);
-  if (!fml_any_read(node) || depth + 1 == PLACE_DEPTH) {
-    if (!fml_any_read(node)) note(message, place, node, values);
+  if (!fml_any_read(node)) {
+    size_t values = fml_count_leaves(node);
+    if (values) note(message, place_of(message, &trail), node, values);
     return;
   }
-  for (const struct tree_node *child = node->child; child; child = child->next)
-    visit(message, place, child, depth + 1);
+  for (const struct tree_node *child = node->child; child && depth + 1 < PLACE_DEPTH; child = child->next)
+    visit(message, &trail, child, depth + 1);
 }
 
 static void visit_segments(struct message *message, const struct tree_node *group) {
   for (const struct tree_node *node = group->child; node && !message->nomem; node = node->next) {
+    struct trail trail = {.node = node};
     if (tree_is_meta(node)) continue;
     if (node->name.len != SEGMENT_NAME) {
       visit_segments(message, node);
@@ -63,7 +72,7 @@ static void visit_segments(struct message *message, const struct tree_node *grou
       continue;
     }
     for (const struct tree_node *field = node->child; field; field = field->next)
-      visit(message, node->name, field, 0);
+      visit(message, &trail, field, 0);
   }
 }
 
