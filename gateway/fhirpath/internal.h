@@ -548,6 +548,10 @@ static inline bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, st
     *out = e->run->variables[ins->number];
     return true;
   }
+  if (ins->op > FP_OP_PATH) { /* all that is computed */
+    *out = (struct fp_list){slot, 0, 1};
+    return ins->exec(e, ins, out);
+  }
   int plain = fp_find(e, ins, 2, &found);
   if (plain < 0) return false;
   if (!plain || found.count > 1) return fp_collect_other(e, ins, slot, out, stop);
