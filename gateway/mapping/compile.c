@@ -124,7 +124,8 @@ struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const
                                .from = range.from,
                                .to = range.to,
                                .bare_variables = true,
-                               .double_quotes = true};
+                               .double_quotes = true,
+                               .unfused = c->set->unfused};
   struct arena_mark mark = arena_mark(c->scratch);
   enum status status = fhirpath_compile(&compile, c->set->arena, c->diags, &expr->program, NULL);
   arena_rewind(c->scratch, mark);
@@ -318,7 +319,7 @@ static void compile_source(struct fml_compiler *c, const struct ast_source *ast,
   out->log = fml_expr(c, ast->log, &type);
   out->plain = !out->type && !out->fallback && !out->where && !out->check && !out->log &&
                !ast->has_cardinality && ast->mode == AST_ALL;
-  out->simple = is_simple(out);
+  out->simple = !c->set->unfused && is_simple(out);
   out->symbol = out->simple && out->step_count ? out->steps->symbol : 0;
 }
 

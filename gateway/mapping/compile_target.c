@@ -482,7 +482,7 @@ static void bind_share(struct place *p) {
 
 /* What is made at each step, where it is known: the last one has the type of the value. */
 static void stamp_steps(struct fml_compiler *c, struct prog_target *out) {
-  if (!out->steps) return;
+  if (!out->steps || c->set->unfused) return;
   for (size_t i = 0; i < out->step_count; i++) {
     struct prog_step *step = &out->steps[i];
     const struct def_element *element = step->element;

@@ -280,6 +280,7 @@ struct mapping_set {
   size_t instance_count;
   size_t constant_count;
   uint32_t mark_count;
+  bool unfused; /* see struct mapping_load */
 };
 
 /* False, and a diagnostic, for a map's text that is not UTF-8 or has U+0000. */

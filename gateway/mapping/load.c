@@ -239,6 +239,7 @@ static struct mapping_set *new_set(struct arena *arena, const struct mapping_loa
   set->arena = arena;
   set->definitions = load->definitions;
   set->host = load->host;
+  set->unfused = load->unfused;
   map_init(&set->by_url, arena);
   map_init(&set->by_name, arena);
   map_init(&set->by_file, arena);

@@ -30,6 +30,7 @@ struct mapping_load {
                                <folder>/terminology/ *.json; NULL = none */
   const char *const *files; /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
   size_t file_count;
+  bool unfused; /* expressions as their texts have them, nothing prepared or taken a short way: says the same, more slowly (tests) */
 };
 /* The set owns its memory. With errors: STATUS_INVALID and *out NULL. */
 enum status mapping_load(const struct mapping_load *load, struct diag_list *diags,

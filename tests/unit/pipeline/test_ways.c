@@ -1,0 +1,176 @@
+/*
+ * test_ways.c - the maps say the same whichever way they are run: each fixture through each map that takes what it is, with all that is
+ * prepared when a map is loaded, with none of it, and under a trace, which takes no short way. Bundles, findings and what is unread are
+ * compared as texts. On the way: no node says that it lacks a child that it has.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include "passage.h"
+
+enum way { USUAL, UNFUSED, TRACED, WAYS };
+
+static const struct pipeline *pipeline;
+static struct mapping_set *sets[WAYS];
+static size_t runs;
+
+/* --- what is the same each time --- */
+
+static int64_t fixed_now(void *context) {
+  (void)context;
+  return INT64_C(1767268800000);
+}
+
+static enum status counting_random(void *context, void *bytes, size_t count) {
+  unsigned char *out = bytes;
+  (void)context;
+  for (size_t i = 0; i < count; i++)
+    out[i] = (unsigned char)i;
+  return STATUS_OK;
+}
+
+static struct host the_host(void) {
+  struct host host = *host_system();
+  host.now_ms = fixed_now;
+  host.random = counting_random;
+  return host;
+}
+
+static void no_trace(void *context, const struct mapping_trace *trace) {
+  (void)context, (void)trace;
+}
+
+/* --- one run --- */
+
+static void check_lacks(const struct tree_node *root) {
+  for (const struct tree_node *node = root; node; node = tree_following(root, node))
+    for (const struct tree_node *child = node->child; child; child = child->next)
+      if (child->symbol && tree_lacks(node, child->symbol)) fail_msg("%.*s is there and said to be lacking", STR_ARG(child->name));
+}
+
+static void add_finding(const struct diag *d, struct buf *out) {
+  buf_printf(out, "%s %s %.*s:%u:%u [%.*s] (%.*s) %.*s\n", diag_severity_name(d->severity), diag_code_name(d->code), STR_ARG(d->file),
+             d->line, d->col, STR_ARG(d->path), STR_ARG(d->expression), STR_ARG(d->message));
+}
+
+static bool read_record(const char *name, struct str text, struct arena *arena, struct diag_list *diags, struct intake_record *record) {
+  struct intake_input input = intake_open(str_of(name), text);
+  return intake_next(&input, pipeline_definitions(pipeline), pipeline_routes(pipeline), arena, diags, record) == STATUS_OK &&
+         record->root;
+}
+
+/* All that comes of it, as one text. */
+static struct str result_of(enum way way, size_t map, const char *name, struct str text, struct arena *arena) {
+  struct diag_list diags;
+  struct host host = the_host();
+  struct intake_record record = {0};
+  struct tree_node *target = NULL;
+  struct tree_write pretty = {.pretty = true};
+  struct buf out;
+  diag_list_init(&diags, arena);
+  buf_init(&out, LIMIT_TEXT_BYTES);
+  assert_true(read_record(name, text, arena, &diags, &record));
+  check_lacks(record.root);
+  struct mapping_run run = {.host = &host, .arena = arena, .diags = &diags, .source = &record.source};
+  if (way == TRACED) run.trace = no_trace;
+  enum status status = mapping_run(sets[way], mapping_at(sets[way], map), &run, record.root, &target);
+  mapping_report_unread(record.root, &run);
+  buf_printf(&out, "%s\n", status_name(status));
+  if (target) check_lacks(target);
+  if (target) tree_write_json(target, &pretty, &out);
+  for (const struct diag *d = diags.first; d; d = d->next)
+    add_finding(d, &out);
+  assert_int_equal(out.error, STATUS_OK);
+  struct str copy = buf_take_str(&out, arena);
+  buf_release(&out);
+  return copy;
+}
+
+/* --- all of them --- */
+
+static bool takes(const struct mapping_map *map, const struct tree_node *root) {
+  const struct def_type *type = mapping_source_type(map), *target = mapping_target_type(map);
+  return type && target && type == node_type(root);
+}
+
+static void try_fixture(const char *name, struct str text) {
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  struct diag_list diags;
+  struct intake_record record = {0};
+  assert_non_null(arena);
+  diag_list_init(&diags, arena);
+  bool readable = read_record(name, text, arena, &diags, &record);
+  for (size_t i = 0; readable && i < mapping_count(sets[USUAL]); i++) {
+    if (!takes(mapping_at(sets[USUAL], i), record.root)) continue;
+    struct str usual = result_of(USUAL, i, name, text, arena);
+    for (enum way way = UNFUSED; way < WAYS; way++) {
+      struct str other = result_of(way, i, name, text, arena);
+      if (!str_eq(usual, other))
+        fail_msg("%s by %.*s, way %d:\n%.*s\n%.*s", name, STR_ARG(mapping_name(mapping_at(sets[USUAL], i))), (int)way, STR_ARG(usual),
+                 STR_ARG(other));
+    }
+    runs++;
+  }
+  arena_free(arena);
+}
+
+static void try_folder(const char *folder, const char *file) {
+  DIR *dir = opendir(folder);
+  assert_non_null(dir);
+  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    struct str text, path = arena_printf(arena, "%s/%s/%s", folder, entry->d_name, file);
+    if (entry->d_name[0] != '.' &&
+        host_system()->read_file(host_system()->context, path.ptr, LIMIT_RECORD_BYTES, arena, &text) == STATUS_OK)
+      try_fixture(entry->d_name, text);
+    arena_free(arena);
+  }
+  closedir(dir);
+}
+
+static void records_say_the_same(void **state) {
+  (void)state;
+  runs = 0;
+  try_folder(SOURCE_DIR "/fixtures/clinic", "record.json");
+  assert_true(runs > 30); /* the map of records and those to messages */
+}
+
+static void messages_say_the_same(void **state) {
+  (void)state;
+  runs = 0;
+  try_folder(SOURCE_DIR "/fixtures/hl7v2", "message.hl7");
+  assert_true(runs > 30);
+}
+
+static bool load(struct arena *arena) {
+  static struct host host;
+  host = the_host();
+  for (enum way way = USUAL; way < WAYS; way++) {
+    struct diag_list diags;
+    diag_list_init(&diags, arena);
+    struct mapping_load load = {.definitions = pipeline_definitions(pipeline), .host = &host, .folder = SOURCE_DIR "/mappings",
+                                .unfused = way == UNFUSED};
+    if (way == TRACED)
+      sets[way] = sets[USUAL];
+    else if (mapping_load(&load, &diags, &sets[way]) != STATUS_OK)
+      return false;
+  }
+  return true;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(records_say_the_same), cmocka_unit_test(messages_say_the_same)};
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  struct pipeline *opened = passage_open(arena);
+  if (!opened) return 1;
+  pipeline = opened;
+  int failed = load(arena) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+  mapping_free(sets[USUAL]);
+  mapping_free(sets[UNFUSED]);
+  pipeline_close(opened);
+  arena_free(arena);
+  return failed;
+}
