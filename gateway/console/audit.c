@@ -172,7 +172,7 @@ static enum status read_page(struct console_reply *reply, int64_t after, size_t 
   struct diag_list diags;
   struct outbox_event *events = NULL;
   diag_list_init(&diags, reply->arena);
-  enum status status = outbox_audit_read(reply->console->params.outbox, after, limit + 1, reply->arena, &diags,
+  enum status status = outbox_audit_read(console_outbox(reply->console), after, limit + 1, reply->arena, &diags,
                                          &events, &out->count);
   out->events = events;
   if (status != STATUS_OK || out->count <= limit) return status;

@@ -46,6 +46,8 @@ struct console_hooks {
   void (*metrics)(void *context, struct buf *out);
   /* Whether it works, and words about it, without patients' data. May be NULL: it does. */
   bool (*healthy)(void *context, struct buf *words);
+  /* The outbox is asked next: waits until no other thread is at work on it. May be NULL: none ever is. */
+  void (*take)(void *context);
 };
 
 struct console_params {

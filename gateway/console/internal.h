@@ -100,6 +100,8 @@ struct console_route {
 };
 /* After the head: 0, or the status with which it is refused, already answered. */
 void console_route(struct console_reply *reply);
+/* The outbox, free to be asked until control goes back to the event loop. */
+struct outbox *console_outbox(const struct console *console);
 
 /* --- answer.c --- */
 

@@ -29,7 +29,7 @@ static enum status add_records(const struct console *console, struct buf *out) {
   for (size_t i = 0; i < console->params.destination_count; i++) {
     struct outbox_stats stats;
     struct str destination = console->params.destinations[i];
-    enum status status = outbox_stats(console->params.outbox, destination, &stats);
+    enum status status = outbox_stats(console_outbox(console), destination, &stats);
     if (status != STATUS_OK) return status;
     for (size_t state = 0; state < OUTBOX_STATES; state++) {
       buf_add_text(out, "ketlink_outbox_records{destination=\"");
@@ -72,7 +72,7 @@ void console_get_metrics(struct console_reply *reply) {
   const struct console_hooks *hooks = &console->params.hooks;
   struct outbox_stats stats;
   struct buf text;
-  enum status status = outbox_stats(console->params.outbox, (struct str){0}, &stats);
+  enum status status = outbox_stats(console_outbox(console), (struct str){0}, &stats);
   buf_init(&text, METRICS_MAX);
   if (status == STATUS_OK) status = add_records(console, &text);
   if (status != STATUS_OK) {

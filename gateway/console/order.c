@@ -113,7 +113,7 @@ static struct str actor_of(const struct console_reply *reply, struct str name) {
 static void answer_one(struct console_reply *reply) {
   struct outbox_row row;
   struct buf body;
-  enum status status = outbox_get(reply->console->params.outbox, reply->decided.id, reply->arena, &row);
+  enum status status = outbox_get(console_outbox(reply->console), reply->decided.id, reply->arena, &row);
   if (status != STATUS_OK) {
     console_answer_status(reply, status);
     return;
@@ -144,7 +144,7 @@ static void answer_many(struct console_reply *reply, bool dry_run) {
 static void answer_exported(struct console_reply *reply) {
   struct outbox_stats stats;
   struct buf body;
-  enum status status = outbox_stats(reply->console->params.outbox, (struct str){0}, &stats);
+  enum status status = outbox_stats(console_outbox(reply->console), (struct str){0}, &stats);
   if (status != STATUS_OK) {
     console_answer_status(reply, status);
     return;
@@ -213,7 +213,7 @@ static enum status decide(struct console_reply *reply, int64_t id, const struct 
   const struct console_params *params = &reply->console->params;
   struct str actor = actor_of(reply, order->actor);
   if (!actor.ptr) return STATUS_NOMEM;
-  return outbox_decide(params->outbox, id, reply->route->order, order->reason, actor,
+  return outbox_decide(console_outbox(reply->console), id, reply->route->order, order->reason, actor,
                        params->host->now_ms(params->host->context));
 }
 
@@ -229,7 +229,7 @@ static bool is_missing(const struct console_reply *reply, struct str destination
 static bool refuse_missing(struct console_reply *reply) {
   struct outbox_row row;
   if (reply->route->order != OUTBOX_RETRY ||
-      outbox_get(reply->console->params.outbox, reply->id, reply->arena, &row) != STATUS_OK ||
+      outbox_get(console_outbox(reply->console), reply->id, reply->arena, &row) != STATUS_OK ||
       !is_missing(reply, row.destination))
     return false;
   console_problem(reply, 409, "the configuration has no [destination %.*s]: give it back under that name, or drop the record",
@@ -283,7 +283,7 @@ static enum status decide_many(struct console_reply *reply, const struct order *
   filter->limit = PAGE;
   while (status == STATUS_OK && count == PAGE && reply->decided.matched < CONSOLE_LIST_MAX) {
     struct outbox_row *rows = NULL;
-    status = outbox_list(reply->console->params.outbox, filter, reply->arena, &rows, &count);
+    status = outbox_list(console_outbox(reply->console), filter, reply->arena, &rows, &count);
     if (status == STATUS_OK) status = decide_rows(reply, order, rows, count);
     if (status == STATUS_OK && count) filter->after = rows[count - 1].id;
   }
@@ -321,7 +321,7 @@ void console_post_exported(struct console_reply *reply) {
   reply->decided.status = STATUS_NOMEM;
   if (actor.ptr)
     reply->decided.status =
-        outbox_audit_exported(params->outbox, order.through, actor, params->host->now_ms(params->host->context));
+        outbox_audit_exported(console_outbox(reply->console), order.through, actor, params->host->now_ms(params->host->context));
   json_decref(body);
   if (fault)
     console_problem(reply, 400, "%s", fault);

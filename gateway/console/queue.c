@@ -78,7 +78,7 @@ void console_get_queue(struct console_reply *reply) {
                       console_query_get(&reply->query, "reason"), &filter))
     return;
   filter.limit = (size_t)limit + 1;
-  enum status status = outbox_list(reply->console->params.outbox, &filter, reply->arena, &rows, &count);
+  enum status status = outbox_list(console_outbox(reply->console), &filter, reply->arena, &rows, &count);
   if (status == STATUS_OK)
     answer_rows(reply, rows, count, (size_t)limit);
   else
@@ -96,7 +96,7 @@ struct shown {
 };
 
 static enum status look(struct console_reply *reply, struct shown *shown) {
-  struct outbox *outbox = reply->console->params.outbox;
+  struct outbox *outbox = console_outbox(reply->console);
   struct arena *arena = reply->arena;
   enum status status = outbox_get(outbox, reply->id, arena, &shown->row);
   if (status == STATUS_OK)

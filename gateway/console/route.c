@@ -161,3 +161,9 @@ void console_route(struct console_reply *reply) {
   else if (find_route(reply) && may(reply) && has_query(reply) && takes_body(reply))
     console_go_on(reply);
 }
+
+struct outbox *console_outbox(const struct console *console) {
+  const struct console_hooks *hooks = &console->params.hooks;
+  if (hooks->take) hooks->take(hooks->context);
+  return console->params.outbox;
+}

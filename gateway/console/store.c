@@ -10,11 +10,11 @@ static void add_records(const struct outbox_stats *stats, struct buf *out) {
   buf_add_char(out, '}');
 }
 
-static enum status add_oldest(const struct console_params *params, struct buf *out) {
+static enum status add_oldest(const struct console *console, struct buf *out) {
   int64_t id = 0, accepted_at = 0;
-  enum status status = outbox_oldest(params->outbox, &id, &accepted_at);
+  enum status status = outbox_oldest(console_outbox(console), &id, &accepted_at);
   if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
-  int64_t age = params->host->now_ms(params->host->context) - accepted_at;
+  int64_t age = console->params.host->now_ms(console->params.host->context) - accepted_at;
   console_json_key(out, "oldest");
   buf_add_char(out, '{');
   console_json_int(out, "id", id);
@@ -25,14 +25,15 @@ static enum status add_oldest(const struct console_params *params, struct buf *o
 }
 
 /* Destinations that the configuration has not any more, as far as something waits for them. */
-static enum status add_missing(const struct console_params *params, struct buf *out) {
+static enum status add_missing(const struct console *console, struct buf *out) {
+  const struct console_params *params = &console->params;
   bool any = false;
   console_json_key(out, "missing");
   buf_add_char(out, '[');
   for (size_t i = params->destination_count - params->missing_count; i < params->destination_count; i++) {
     struct outbox_stats stats;
     size_t open = 0;
-    enum status status = outbox_stats(params->outbox, params->destinations[i], &stats);
+    enum status status = outbox_stats(console_outbox(console), params->destinations[i], &stats);
     if (status != STATUS_OK) return status;
     for (size_t state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
       open += stats.by_state[state];
@@ -54,18 +55,18 @@ static void add_sizes(const struct outbox_stats *stats, struct buf *out) {
 }
 
 void console_get_store(struct console_reply *reply) {
-  const struct console_params *params = &reply->console->params;
+  const struct console *console = reply->console;
   struct outbox_stats stats;
   struct buf body;
   buf_init(&body, 64 << 10);
   buf_add_char(&body, '{');
-  enum status status = outbox_stats(params->outbox, (struct str){0}, &stats);
+  enum status status = outbox_stats(console_outbox(console), (struct str){0}, &stats);
   if (status == STATUS_OK) {
     add_sizes(&stats, &body);
     add_records(&stats, &body);
-    status = add_oldest(params, &body);
+    status = add_oldest(console, &body);
   }
-  if (status == STATUS_OK) status = add_missing(params, &body);
+  if (status == STATUS_OK) status = add_missing(console, &body);
   buf_add_char(&body, '}');
   if (status == STATUS_OK)
     console_answer_json(reply, &body);

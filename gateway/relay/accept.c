@@ -23,10 +23,10 @@ static enum status put_record(void *context, const struct relay_mapped *record) 
   if (!ids) return STATUS_NOMEM;
   ids[0] = 0;
   enum status status =
-      outbox_accept(accepting->relay->outbox, &message, relay_now(accepting->relay), accepting->diags, &answer, ids);
+      outbox_accept(relay_store(accepting->relay), &message, relay_now(accepting->relay), accepting->diags, &answer, ids);
   relay_group_touch(accepting->relay);
   if (status != STATUS_OK) return status;
-  accepting->relay->accepted = true;
+  accepting->relay->due = true;
   accepting->result->records++;
   accepting->result->first = ids[0];
   accepting->result->items = record->item_count;

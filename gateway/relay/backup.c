@@ -36,7 +36,7 @@ static void tell(struct relay_backup *backup, enum status status) {
 static void go_on(struct relay_backup *backup) {
   struct diag_list diags;
   struct arena *arena = arena_new(1 << 16);
-  bool in_group = outbox_in_group(backup->relay->outbox);
+  bool in_group = outbox_in_group(relay_store(backup->relay));
   if (arena) diag_list_init(&diags, arena);
   enum status status = arena ? outbox_backup_step(backup->copy, STEP_MS, &diags) : STATUS_RETRY;
   arena_free(arena);
@@ -76,7 +76,7 @@ void relay_backup_look(struct relay_backup *backup) {
   backup->begun_at = now;
   diag_list_init(&diags, arena);
   clear(backup, arena);
-  enum status status = outbox_backup_begin(relay->outbox, backup->beside.ptr, &diags, &backup->copy);
+  enum status status = outbox_backup_begin(relay_store(relay), backup->beside.ptr, &diags, &backup->copy);
   arena_free(arena);
   if (status == STATUS_OK)
     rest(backup, false);

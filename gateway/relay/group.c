@@ -1,14 +1,33 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
-   records came in and were settled meanwhile. While each turn brings more, up to GROUP_MS, it is one group: what
-   is ready already shares the fsync and the pages that are written. Who was promised something hears of it
-   afterwards, and only then. */
+   records came in and were settled meanwhile. While it is made durable, on a thread of its own, the loop does what needs no
+   store; what does need it waits, and is the next group. Who was promised something hears of it when it is durable, and only
+   then. */
 #include <event2/event.h>
 #include "relay/internal.h"
 
-static void keep(struct relay *relay, enum status status) {
-  struct relay_promise *promise = relay->promised;
-  relay->promised = NULL;
-  relay->promised_end = &relay->promised;
+/* --- promises --- */
+
+static void list_init(struct relay_promises *list) {
+  *list = (struct relay_promises){.end = &list->first};
+}
+
+static void list_add(struct relay_promises *list, struct relay_promise *promise) {
+  promise->next = NULL;
+  *list->end = promise;
+  list->end = &promise->next;
+}
+
+/* All of `from` behind nothing: `to` is empty. */
+static void list_move(struct relay_promises *to, struct relay_promises *from) {
+  list_init(to);
+  if (!from->first) return;
+  *to = *from;
+  list_init(from);
+}
+
+static void keep(struct relay_promises *list, enum status status) {
+  struct relay_promise *promise = list->first;
+  list_init(list);
   while (promise) {
     struct relay_promise *next = promise->next; /* the promise may be gone after it was kept */
     promise->kept(promise->context, status);
@@ -16,29 +35,70 @@ static void keep(struct relay *relay, enum status status) {
   }
 }
 
-/* What came in, and what takes the place of what has ended, is claimed in the same group: one sync, not two. */
-static void claim(struct relay *relay) {
-  bool due = relay->accepted || relay->settled || relay->decided;
-  relay->accepted = false;
-  if (due) relay_kick(relay);
+/* --- the store --- */
+
+bool relay_store_is_busy(const struct relay *relay) {
+  return relay->group.under_way && relay_committer_is_busy(relay->group.committer);
+}
+
+struct outbox *relay_store(const struct relay *relay) {
+  if (relay->group.under_way) relay_committer_wait(relay->group.committer);
+  return relay->outbox;
+}
+
+void relay_when_free(struct relay *relay, struct relay_promise *promise) {
+  list_add(&relay->group.waiting, promise);
+}
+
+/* --- a group --- */
+
+static bool is_wanted(const struct relay *relay) {
+  return relay->group.committer && (relay->group.promised.first || outbox_in_group(relay->outbox));
 }
 
 /* A disk that failed is not asked again: the process ends, and nobody is told that his record is kept. */
-static void commit(struct relay *relay) {
-  bool settled = relay->settled || relay->decided;
+static void fail(struct relay *relay, enum status status) {
+  relay->fatal = status;
+  RELAY_LOG(relay, RELAY_ERROR, "store-failed",
+            RELAY_TEXT("what", STR("the store cannot be written: stopping")));
+  event_base_loopbreak(relay->base);
+}
+
+/* What came in, and what takes the place of what has ended, is claimed in the same group: one sync, not two. */
+static void claim(struct relay *relay) {
+  bool due = relay->due || relay->settled || relay->decided;
+  relay->due = false;
+  if (due) relay_kick(relay);
+}
+
+static void begin(struct relay *relay) {
+  relay->group.settled = relay->settled || relay->decided;
   claim(relay);
-  enum status status = outbox_commit(relay->outbox);
+  relay->settled = false;
+  list_move(&relay->group.durable, &relay->group.promised);
+  relay->group.under_way = true;
+  relay->group.begun_at = relay_elapsed(relay);
+  relay_committer_begin(relay->group.committer);
+}
+
+static void end(struct relay *relay) {
+  enum status status = STATUS_OK;
+  if (!relay->group.under_way || !relay_committer_result(relay->group.committer, &status)) return;
+  relay->group.under_way = false;
   if (status == STATUS_IO) {
-    relay->fatal = status;
-    RELAY_LOG(relay, RELAY_ERROR, "store-failed",
-              RELAY_TEXT("what", STR("the store cannot be written: stopping")));
-    event_base_loopbreak(relay->base);
+    fail(relay, status);
     return;
   }
-  relay->settled = false;
-  keep(relay, status);
-  for (size_t i = 0; settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
+  keep(&relay->group.durable, status);
+  for (size_t i = 0; relay->group.settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
     relay_listener_look(relay->listeners[i]);
+  keep(&relay->group.waiting, STATUS_OK);
+  if (is_wanted(relay) || relay->due || relay->settled || relay->decided) relay_group_touch(relay);
+}
+
+static void wait_for_end(struct relay *relay) {
+  if (relay->group.under_way) relay_committer_wait(relay->group.committer);
+  end(relay);
 }
 
 /* The group has grown in this turn, and is young: one more, without waiting for anything that is not ready. */
@@ -55,10 +115,16 @@ static bool goes_on(struct relay *relay) {
   return false;
 }
 
+/* While one is under way the next waits for its end, which looks again. */
 static void on_commit(evutil_socket_t socket, short what, void *context) {
+  struct relay *relay = context;
   (void)socket;
   (void)what;
-  if (!goes_on(context)) commit(context);
+  if (!relay->group.under_way && relay->fatal == STATUS_OK && !goes_on(relay)) begin(relay);
+}
+
+static void on_end(void *context) {
+  end(context);
 }
 
 void relay_group_touch(struct relay *relay) {
@@ -67,28 +133,42 @@ void relay_group_touch(struct relay *relay) {
 }
 
 void relay_promise(struct relay *relay, struct relay_promise *promise) {
-  promise->next = NULL;
-  *relay->promised_end = promise;
-  relay->promised_end = &promise->next;
+  list_add(&relay->group.promised, promise);
   relay_group_touch(relay);
 }
 
 enum status relay_group_open(struct relay *relay) {
-  relay->promised_end = &relay->promised;
+  list_init(&relay->group.promised);
+  list_init(&relay->group.durable);
+  list_init(&relay->group.waiting);
   relay->commit = event_new(relay->base, -1, 0, on_commit, relay);
   if (!relay->commit) return STATUS_NOMEM;
   /* after all that is ready in this turn */
-  return event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) == 0 ? STATUS_OK
-                                                                                             : STATUS_IO;
+  if (event_priority_set(relay->commit, event_base_get_npriorities(relay->base) - 1) != 0) return STATUS_IO;
+  return relay_committer_open(relay->base, relay->outbox, on_end, relay, &relay->group.committer);
+}
+
+bool relay_group_is_open(const struct relay *relay) {
+  return relay->group.under_way || is_wanted(relay);
+}
+
+int64_t relay_group_age(const struct relay *relay) {
+  return relay_store_is_busy(relay) ? relay_elapsed(relay) - relay->group.begun_at : 0;
 }
 
 void relay_group_end(struct relay *relay) {
-  if (relay->promised || outbox_in_group(relay->outbox)) commit(relay);
+  wait_for_end(relay);
+  if (relay->fatal != STATUS_OK || !is_wanted(relay)) return;
+  begin(relay);
+  wait_for_end(relay);
 }
 
 void relay_group_close(struct relay *relay) {
-  while ((relay->promised || outbox_in_group(relay->outbox)) && relay->fatal == STATUS_OK)
-    commit(relay);
+  while (relay_group_is_open(relay) && relay->fatal == STATUS_OK)
+    relay_group_end(relay);
+  relay_committer_close(relay->group.committer);
+  relay->group.committer = NULL;
+  relay->group.under_way = false;
   if (relay->commit) event_free(relay->commit);
   relay->commit = NULL;
 }

@@ -179,6 +179,10 @@ static void metrics(void *context, struct buf *out) {
     relay_listener_metrics(relay->listeners[i], out);
 }
 
+static void take(void *context) {
+  (void)relay_store(context);
+}
+
 static bool healthy(void *context, struct buf *words) {
   const struct relay *relay = context;
   buf_add_text(words, relay->stopping ? "stopping" : "running");
@@ -251,7 +255,7 @@ enum status relay_http_open(struct relay *relay, struct diag_list *diags) {
                                   .max_body = (size_t)config->max_body_mib << 20,
                                   .max_connections = (size_t)config->max_connections,
                                   .request_ms = REQUEST_MS,
-                                  .hooks = {relay, post, when_durable, kick, metrics, healthy}};
+                                  .hooks = {relay, post, when_durable, kick, metrics, healthy, take}};
   if (!config->socket.len && !config->listen.len) return STATUS_OK;
   split_listen(relay, &params);
   enum status status = list_destinations(relay, &params);

@@ -18,6 +18,7 @@ struct relay_folder;
 struct relay_webhook;
 struct relay_listener;
 struct relay_mapper;
+struct relay_committer;
 struct relay_task;
 
 /* --- log.c: one event, one line on stderr; never a patient's data --- */
@@ -50,6 +51,21 @@ enum { RELAY_LOG_WAIT_MS = 1000 };
 /* Those that are only worth knowing: one line a code; of the others the first fifty, and how many more. */
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);
 
+/* --- committer.c: outbox_commit on a thread of its own, one at a time --- */
+
+/* `ended` is called on the loop when one that was begun is done; relay_committer_result says what became of it. Without a
+   thread (no memory, a limit of the system) the loop commits. */
+enum status relay_committer_open(struct event_base *base, struct outbox *outbox, void (*ended)(void *context), void *context,
+                                 struct relay_committer **out) MUST_USE;
+/* Waits for the thread. NULL is allowed. */
+void relay_committer_close(struct relay_committer *committer);
+/* Until it is done nobody else may use the outbox. */
+void relay_committer_begin(struct relay_committer *committer);
+bool relay_committer_is_busy(struct relay_committer *committer);
+void relay_committer_wait(struct relay_committer *committer);
+/* True once for each that was begun and is done. */
+bool relay_committer_result(struct relay_committer *committer, enum status *out) MUST_USE;
+
 /* --- group.c: changes become durable together --- */
 
 struct relay_promise {
@@ -58,12 +74,25 @@ struct relay_promise {
   void (*kept)(void *context, enum status status);
   void *context;
 };
+struct relay_promises {
+  struct relay_promise *first, **end;
+};
+/* The store, to be used until control goes back to the event loop. While a group is made durable it waits: for a sync, some
+   milliseconds. Who comes often asks first whether it is busy, and goes on when it is free. */
+struct outbox *relay_store(const struct relay *relay);
+bool relay_store_is_busy(const struct relay *relay);
+/* Kept, as OK, when it is free: at the end of the group that is under way, after the promises of that group. */
+void relay_when_free(struct relay *relay, struct relay_promise *promise);
 /* Kept once, after the commit at the end of this turn of the loop. */
 void relay_promise(struct relay *relay, struct relay_promise *promise);
 /* The store was asked to change something, with whatever result: its group ends with this turn, also when
    nobody was promised anything. A group that was given up refuses every call until then. */
 void relay_group_touch(struct relay *relay);
 enum status relay_group_open(struct relay *relay) MUST_USE;
+/* Something was promised or changed that is not durable yet. */
+bool relay_group_is_open(const struct relay *relay);
+/* Milliseconds since the one that is being made durable was begun; 0: there is none. */
+int64_t relay_group_age(const struct relay *relay);
 /* Commits what waits, now: what follows wants a store without a group. There may be one again: of who was promised. */
 void relay_group_end(struct relay *relay);
 /* Commits what waits, now; for the end of the process. */
@@ -263,7 +292,7 @@ struct relay {
   struct relay_config *config;
   struct relay_log log;
   struct event_base *base;
-  struct outbox *outbox;
+  struct outbox *outbox; /* relay_store */
   struct relay_ways *ways;
   struct relay_fiber_pool *fibers;
   struct delivery_loop *loop;
@@ -278,12 +307,17 @@ struct relay {
   struct arena *record;  /* of one record of it */
   /* group.c */
   struct event *commit;
-  struct relay_promise *promised, **promised_end;
   struct {
-    int64_t since; /* its first look, in nanoseconds; 0: none yet */
+    struct relay_committer *committer;
+    struct relay_promises promised; /* of the group that grows */
+    struct relay_promises durable;  /* of the one that is under way */
+    struct relay_promises waiting;  /* for its end */
+    bool under_way, settled;        /* it holds ends of records */
+    int64_t begun_at;               /* by relay_elapsed */
+    int64_t since; /* first look at the one that grows, in nanoseconds; 0: none yet */
     bool touched;  /* since the last look */
   } group;
-  bool accepted; /* something came in this turn: the senders are to look */
+  bool due; /* something came in this turn, or may be claimed: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
   bool settled;  /* records were, in this turn: who waits for them is to look */
   bool unreachable; /* a socket is not where it was, and cannot be made again */

@@ -5,7 +5,7 @@
 enum status relay_left(struct relay *relay, struct str **names, size_t *count) {
   struct str *all = NULL;
   size_t known = 0;
-  enum status status = outbox_destinations(relay->outbox, relay->arena, &all, &known);
+  enum status status = outbox_destinations(relay_store(relay), relay->arena, &all, &known);
   *names = all;
   *count = 0;
   for (size_t i = 0; status == STATUS_OK && i < known; i++)
@@ -26,7 +26,7 @@ void relay_tell_left(struct relay *relay) {
   if (relay_left(relay, &names, &count) != STATUS_OK) return;
   for (size_t i = 0; i < count; i++) {
     struct outbox_stats stats = {0};
-    if (outbox_stats(relay->outbox, names[i], &stats) != STATUS_OK || !relay_open_records(&stats)) continue;
+    if (outbox_stats(relay_store(relay), names[i], &stats) != STATUS_OK || !relay_open_records(&stats)) continue;
     RELAY_LOG(relay, RELAY_WARNING, "left-in-the-store", RELAY_TEXT("destination", names[i]),
               RELAY_NUMBER("records", (int64_t)relay_open_records(&stats)));
     relay_alert(relay, "destination-missing", names[i]);

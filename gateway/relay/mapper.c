@@ -19,6 +19,8 @@ struct relay_mapper {
   int bell; /* eventfd: something is ready */
   struct event *readable;
   size_t busy; /* given and not done; the loop's */
+  struct relay_promise free;
+  bool waits; /* for the store, which takes what is ready */
   pthread_mutex_t lock;
   pthread_cond_t turn;
   /* under the lock */
@@ -136,14 +138,28 @@ static struct relay_task *take_ready(struct relay_mapper *mapper) {
   return task;
 }
 
-static void on_ready(evutil_socket_t bell, short what, void *context) {
+static void finish_all(void *context, enum status status) {
   struct relay_mapper *mapper = context;
   struct relay_task *task;
+  (void)status;
+  mapper->waits = false;
+  while ((task = take_ready(mapper)) != NULL)
+    finish(mapper, task);
+}
+
+static void on_ready(evutil_socket_t bell, short what, void *context) {
+  struct relay_mapper *mapper = context;
   eventfd_t rung;
   (void)what;
   (void)eventfd_read(bell, &rung);
-  while ((task = take_ready(mapper)) != NULL)
-    finish(mapper, task);
+  if (mapper->waits) return;
+  if (!relay_store_is_busy(mapper->relay)) {
+    finish_all(mapper, STATUS_OK);
+    return;
+  }
+  mapper->waits = true;
+  mapper->free = (struct relay_promise){.kept = finish_all, .context = mapper};
+  relay_when_free(mapper->relay, &mapper->free);
 }
 
 static enum status open_mapper(struct relay_mapper *mapper) {

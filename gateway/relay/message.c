@@ -181,7 +181,7 @@ static enum standing look_at(struct relay *relay, int64_t id) {
   static const enum standing by_state[OUTBOX_STATES] = {
       [OUTBOX_PARKED] = STANDS_PARKED, [OUTBOX_DONE] = STANDS_DONE, [OUTBOX_DROPPED] = STANDS_DROPPED};
   struct outbox_row row;
-  enum status status = outbox_get(relay->outbox, id, relay->records, &row);
+  enum status status = outbox_get(relay_store(relay), id, relay->records, &row);
   if (status == STATUS_NOT_FOUND) return STANDS_DONE;
   return status == STATUS_OK ? by_state[row.state] : STANDS_OPEN;
 }

@@ -73,7 +73,7 @@ static void name_user(uint32_t user, char out[ACTOR_BYTES]) {
 
 void relay_note(struct relay *relay, const char *what, const char *actor, const char *reason) {
   enum status status =
-      outbox_audit(relay->outbox, str_of(what), str_of(actor), str_of(reason), relay_now(relay));
+      outbox_audit(relay_store(relay), str_of(what), str_of(actor), str_of(reason), relay_now(relay));
   relay_group_touch(relay);
   if (status != STATUS_OK) RELAY_LOG(relay, RELAY_ERROR, "not-in-the-trail", RELAY_TEXT("what", str_of(what)));
 }
@@ -121,7 +121,7 @@ static void watch_growth(struct whole *whole, size_t open) {
 }
 
 static void commit_or_stop(struct whole *whole, enum status status) {
-  if (status == STATUS_OK) status = outbox_commit(whole->relay.outbox);
+  if (status == STATUS_OK) status = outbox_commit(relay_store(&whole->relay));
   if (status != STATUS_IO) return;
   whole->relay.fatal = status;
   event_base_loopbreak(whole->relay.base);
@@ -138,7 +138,7 @@ static void watch_clock(struct whole *whole) {
   whole->ahead = ahead;
   RELAY_LOG(relay, RELAY_WARNING, "clock-stepped", RELAY_NUMBER("ms", -back));
   if (back < 0) return;
-  commit_or_stop(whole, outbox_clock_back(relay->outbox, now, back));
+  commit_or_stop(whole, outbox_clock_back(relay_store(relay), now, back));
   relay_kick(relay);
 }
 
@@ -155,7 +155,7 @@ static void sweep(struct whole *whole) {
   struct outbox_swept swept;
   struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
                                        .dedupe_ms = config->dedupe_days * 86400000};
-  enum status status = outbox_sweep(whole->relay.outbox, &retention, sober_now(whole), SWEEP_ROWS, &swept);
+  enum status status = outbox_sweep(relay_store(&whole->relay), &retention, sober_now(whole), SWEEP_ROWS, &swept);
   commit_or_stop(whole, status);
   if (swept.records || swept.keys || swept.events)
     RELAY_LOG(&whole->relay, RELAY_INFO, "swept", RELAY_NUMBER("records", (int64_t)swept.records),
@@ -164,7 +164,7 @@ static void sweep(struct whole *whole) {
 
 static bool is_idle(const struct relay *relay) {
   size_t busy = relay_fiber_pool_busy(relay->fibers);
-  return !busy && !relay->promised && !outbox_in_group(relay->outbox);
+  return !busy && !relay_group_is_open(relay);
 }
 
 static void on_upkeep(evutil_socket_t socket, short what, void *context) {
@@ -175,24 +175,26 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   (void)what;
   (void)malloc_trim(0); /* 64 handshakes at a time leave holes that are as large as all that is needed afterwards */
   relay_group_end(relay);
-  if (relay->fatal != STATUS_OK || relay->promised || outbox_in_group(relay->outbox)) return; /* the next time */
+  if (relay->fatal != STATUS_OK || relay_group_is_open(relay)) return; /* the next time */
   watch_clock(whole);
   sweep(whole);
-  if (outbox_stats(relay->outbox, (struct str){0}, &stats) == STATUS_OK)
+  if (outbox_stats(relay_store(relay), (struct str){0}, &stats) == STATUS_OK)
     watch_growth(whole, relay_open_records(&stats));
   relay_sockets_look(relay);
   relay_backup_look(whole->backup);
-  if (is_idle(relay) && outbox_idle(relay->outbox) == STATUS_IO) {
+  if (is_idle(relay) && outbox_idle(relay_store(relay)) == STATUS_IO) {
     relay->fatal = STATUS_IO;
     event_base_loopbreak(relay->base);
   }
 }
 
+/* A disk that hangs is a hang, though the loop goes on. */
 static void on_watchdog(evutil_socket_t socket, short what, void *context) {
+  enum { HANGS_MS = 10000 };
+  const struct whole *whole = context;
   (void)socket;
   (void)what;
-  (void)context;
-  relay_show_life();
+  if (relay_group_age(&whole->relay) < HANGS_MS) relay_show_life();
 }
 
 /* --- signals --- */
@@ -212,7 +214,7 @@ static bool is_answering(const struct relay *relay) {
 
 /* Nothing is under way, and nobody is owed an answer. */
 static bool is_over(const struct relay *relay) {
-  return !busy(relay) && !relay->promised && !is_answering(relay) && !relay_mapper_is_busy(relay->mapper) &&
+  return !busy(relay) && !relay_group_is_open(relay) && !is_answering(relay) && !relay_mapper_is_busy(relay->mapper) &&
          !relay_mapper_is_busy(relay->messages);
 }
 
@@ -486,6 +488,7 @@ static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
   relay_backup_close(whole->backup);
+  if (relay->base && relay->commit) relay_group_end(relay); /* nobody waits for the store any more */
   relay_mapper_close(relay->mapper);
   relay_mapper_close(relay->messages);
   if (relay->base && relay->commit) relay_group_close(relay);

@@ -164,13 +164,30 @@ static void wake_waiting(struct relay_sender *sender) {
 
 /* --- the ledger --- */
 
+static void go_on(void *context, enum status status) {
+  struct job *job = context;
+  (void)status;
+  relay_fiber_resume(job->fiber);
+}
+
+/* On the fiber: others go on meanwhile. */
+static struct outbox *free_store(struct job *job) {
+  struct relay *relay = job->sender->relay;
+  if (relay_store_is_busy(relay)) {
+    job->promise = (struct relay_promise){.kept = go_on, .context = job};
+    relay_when_free(relay, &job->promise);
+    relay_fiber_suspend(job->fiber);
+  }
+  return relay_store(relay);
+}
+
 /* Known there, unchanged or only mentioned: it need not go. */
 static enum status look_up(struct job *job, struct exchange_job *exchange, size_t index, bool *known) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
   struct outbox_place place = {0};
   struct str digest = {0};
   *known = false;
-  enum status status = outbox_ledger_get(job->sender->relay->outbox, job->sender->config->name, entry->key,
+  enum status status = outbox_ledger_get(free_store(job), job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
   if (!entry->mentioned) status = exchange_digest(exchange, index, &digest);
@@ -204,7 +221,7 @@ static enum status planned(void *context, struct exchange_job *exchange) {
 }
 
 static enum status remember(struct job *job, const struct exchange_job *exchange) {
-  struct outbox *outbox = job->sender->relay->outbox;
+  struct outbox *outbox = free_store(job);
   enum status status = STATUS_OK;
   for (size_t i = 0; exchange->items && status == STATUS_OK && i < exchange->plan.entry_count; i++) {
     const struct exchange_item *item = &exchange->items[i];
@@ -361,9 +378,19 @@ static void settled(void *context, enum status status) {
   if (crowded) relay_sender_kick(sender);
 }
 
+static void store_is_free(void *context, enum status status) {
+  (void)status;
+  settle_again(context);
+}
+
 static void settle_again(struct job *job) {
   struct relay *relay = job->sender->relay;
-  enum status status = outbox_finish(relay->outbox, job->claim.id, &job->outcome, relay_now(relay));
+  if (relay_store_is_busy(relay)) {
+    job->promise = (struct relay_promise){.kept = store_is_free, .context = job};
+    relay_when_free(relay, &job->promise);
+    return;
+  }
+  enum status status = outbox_finish(relay_store(relay), job->claim.id, &job->outcome, relay_now(relay));
   if (status == STATUS_CONFLICT || status == STATUS_INVALID || status == STATUS_NOT_FOUND)
     RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
               RELAY_TEXT("status", str_of(status_name(status))));
@@ -434,11 +461,11 @@ static enum status send_message(void *context, const struct delivery_message *me
 }
 
 /* How often the receiver has said that it could not: across restarts too. */
-static enum status count_errors(const struct job *job, unsigned *out) {
+static enum status count_errors(struct job *job, unsigned *out) {
   struct outbox_attempt *attempts = NULL;
   size_t count = 0;
   enum status status =
-      outbox_attempts(job->sender->relay->outbox, job->claim.id, job->arena, &attempts, &count);
+      outbox_attempts(free_store(job), job->claim.id, job->arena, &attempts, &count);
   *out = 0;
   for (size_t i = 0; status == STATUS_OK && i < count; i++)
     *out += str_is(attempts[i].reason, "ack-AE") || str_is(attempts[i].reason, "ack-CE");
@@ -550,7 +577,7 @@ static void note_set_aside(struct relay_sender *sender, const struct outbox_clai
 static enum status claim_one(struct relay_sender *sender) {
   struct job *job = new_job(sender);
   if (!job) return STATUS_NOMEM;
-  enum status status = outbox_claim(sender->relay->outbox, sender->config->name, relay_now(sender->relay),
+  enum status status = outbox_claim(relay_store(sender->relay), sender->config->name, relay_now(sender->relay),
                                     job->arena, &job->claim);
   note_set_aside(sender, &job->claim);
   if (status != STATUS_OK) {
@@ -575,7 +602,7 @@ static void wake_for_next(struct relay_sender *sender, enum status claimed_last)
     wake_in(sender, STORE_RETRY_MS);
     return;
   }
-  if (outbox_next_due(sender->relay->outbox, sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
+  if (outbox_next_due(relay_store(sender->relay), sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
     wake_in(sender, due - relay_now(sender->relay));
 }
 
@@ -594,6 +621,10 @@ static int64_t too_early(const struct relay_sender *sender) {
 
 void relay_sender_kick(struct relay_sender *sender) {
   if (sender->stopped || sender->relay->fatal != STATUS_OK) return;
+  if (relay_store_is_busy(sender->relay)) {
+    sender->relay->due = true; /* the end of that group looks */
+    return;
+  }
   int64_t early = too_early(sender);
   if (early > 0) {
     wake_in(sender, early);
@@ -623,7 +654,7 @@ static void on_due(evutil_socket_t socket, short what, void *context) {
    identities that any record of this destination may share. */
 static enum status let_settle(struct relay_sender *sender) {
   struct outbox_stats stats = {0};
-  enum status status = outbox_stats(sender->relay->outbox, sender->config->name, &stats);
+  enum status status = outbox_stats(relay_store(sender->relay), sender->config->name, &stats);
   if (status == STATUS_OK && stats.by_state[OUTBOX_UNKNOWN])
     sender->settled_at =
         relay_elapsed(sender->relay) + sender->relay->ways->ways[sender->index].destination.settle_ms;

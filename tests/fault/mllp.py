@@ -45,12 +45,13 @@ class Trial:
         self.relay.before += ["-e", f"inject={call}:signal=SIGKILL:when={number}"] if number else []
 
     def before(self, call):
-        """Those of the start: so many come before the first message."""
+        """Those of the start: so many come before the first message. strace counts the calls of each thread apart; the last
+        one is of the thread that makes groups durable."""
         self.trace(call)
         self.started()
-        count = (self.work / "trace").read_text().count(f"{call}(")
+        threads = [line.split()[0] for line in (self.work / "trace").read_text().splitlines() if f"{call}(" in line]
         self.terminate()
-        return count
+        return threads.count(threads[-1])
 
     def terminate(self):
         """The relay itself: strace passes nothing on."""
