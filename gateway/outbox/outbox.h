@@ -73,7 +73,7 @@ struct outbox_params {
   uint64_t reserve_bytes; /* of the file system stay free; 0: LIMIT_OUTBOX_RESERVE */
   size_t checkpoint_pages; /* of the write-ahead log; 0: OUTBOX_CHECKPOINT_PAGES */
 };
-enum { OUTBOX_CHECKPOINT_PAGES = 1000 };
+enum { OUTBOX_CHECKPOINT_PAGES = 2000 }; /* 8 MB: what is written again before goes into the store once */
 
 /* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
    generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may
