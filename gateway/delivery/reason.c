@@ -81,8 +81,10 @@ static bool is_about_us(const struct delivery_call *call) {
 
 long delivery_sent(const struct delivery_call *call) {
   long sent = 0;
+  curl_off_t body = 0; /* what libcurl could not write with the head at once is counted here only */
   curl_easy_getinfo(call->curl, CURLINFO_REQUEST_SIZE, &sent);
-  return sent;
+  curl_easy_getinfo(call->curl, CURLINFO_SIZE_UPLOAD_T, &body);
+  return sent + (body > 0);
 }
 
 enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode code) {

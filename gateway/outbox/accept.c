@@ -297,6 +297,8 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   if (status != STATUS_OK && status != STATUS_NOT_FOUND) return outbox_end(outbox, status);
   status = check(outbox, message, diags);
   if (status != STATUS_OK) return status; /* nothing was changed: the group stays */
+  /* keys of one name are told apart by the number of what came with them, in the order in which they came */
+  if (!message->item_count) outbox->next_id++;
   status = add_items(outbox, message, now, ids);
   if (status == STATUS_OK) status = remember(outbox, &dedupe, first, now);
   if (status == STATUS_OK) outbox->accepted += message->item_count;

@@ -89,9 +89,10 @@ static void end(struct relay *relay) {
     fail(relay, status);
     return;
   }
-  keep(&relay->group.durable, status);
+  /* before the promises, of which more may come that is not durable: what is told is what was settled until now */
   for (size_t i = 0; relay->group.settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
     relay_listener_look(relay->listeners[i]);
+  keep(&relay->group.durable, status);
   keep(&relay->group.waiting, STATUS_OK);
   if (is_wanted(relay) || relay->due || relay->settled || relay->decided) relay_group_touch(relay);
 }

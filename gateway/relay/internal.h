@@ -322,6 +322,7 @@ struct relay {
   bool settled;  /* records were, in this turn: who waits for them is to look */
   bool unreachable; /* a socket is not where it was, and cannot be made again */
   bool stopping;
+  bool closing; /* the loop has ended: nothing is claimed or sent any more */
   enum status fatal; /* why the loop was left */
 };
 /* Into the trail, in the group of this turn. `actor` empty: nobody asked for it. */

@@ -121,7 +121,8 @@ static void watch_growth(struct whole *whole, size_t open) {
 }
 
 static void commit_or_stop(struct whole *whole, enum status status) {
-  if (status == STATUS_OK) status = outbox_commit(relay_store(&whole->relay));
+  /* also what was given up: until then the store refuses everything */
+  if (status != STATUS_IO) status = outbox_commit(relay_store(&whole->relay));
   if (status != STATUS_IO) return;
   whole->relay.fatal = status;
   event_base_loopbreak(whole->relay.base);
@@ -486,12 +487,13 @@ static void close_ends(struct relay *relay) {
 /* A delivery that is still under way keeps its stack and memory: the process ends with it. */
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
-  bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
-  relay_backup_close(whole->backup);
+  relay->closing = true;
   if (relay->base && relay->commit) relay_group_end(relay); /* nobody waits for the store any more */
+  relay_backup_close(whole->backup);
   relay_mapper_close(relay->mapper);
   relay_mapper_close(relay->messages);
   if (relay->base && relay->commit) relay_group_close(relay);
+  bool under_way = relay->fibers && relay_fiber_pool_busy(relay->fibers);
   if (!under_way) close_ends(relay);
   relay_signals_close(whole->signals);
   free_event(whole->upkeep);
@@ -524,6 +526,7 @@ static enum status run(struct whole *whole, bool accept_restored) {
   append_log();
   enum status status = open_all(whole, accept_restored);
   if (status != STATUS_OK) return status;
+  relay->due = true; /* not before everything is open: what is claimed is to go */
   note_start(relay, accept_restored);
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
             RELAY_NUMBER("folders", (int64_t)relay->config->folder_count),

@@ -187,7 +187,7 @@ static enum status look_up(struct job *job, struct exchange_job *exchange, size_
   struct outbox_place place = {0};
   struct str digest = {0};
   *known = false;
-  enum status status = outbox_ledger_get(free_store(job), job->sender->config->name, entry->key,
+  enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
   if (!entry->mentioned) status = exchange_digest(exchange, index, &digest);
@@ -208,6 +208,7 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   enum status status = STATUS_OK;
   job->locks = ARENA_ARRAY(job->arena, struct lock, exchange->plan.entry_count + 1);
   if (!job->locks) return STATUS_NOMEM;
+  if (!exchange->look_first) (void)free_store(job); /* from here to the locks nobody else comes between */
   for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
     bool known = false;
     if (!exchange->look_first) status = look_up(job, exchange, i, &known);
@@ -375,7 +376,9 @@ static void settled(void *context, enum status status) {
   }
   bool crowded = is_crowded(sender);
   end_job(job);
-  if (crowded) relay_sender_kick(sender);
+  if (!crowded) return;
+  sender->relay->due = true; /* with the group of what ends next */
+  relay_group_touch(sender->relay);
 }
 
 static void store_is_free(void *context, enum status status) {
@@ -399,6 +402,16 @@ static void settle_again(struct job *job) {
   relay_promise(relay, &job->promise);
 }
 
+/* The outcome has only words of the program, and may wait long for its commit. */
+static void end_now(struct job *job) {
+  job->lock_count = 0;
+  job->ended = true;
+  job->sender->ending++;
+  give_arena_back(job->sender, job->arena);
+  job->arena = NULL;
+  settle_again(job);
+}
+
 static void settle(struct job *job, struct relay_verdict verdict) {
   struct relay_sender *sender = job->sender;
   struct relay *relay = sender->relay;
@@ -416,12 +429,7 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   count_end(sender, &verdict, job->outcome.took_ms);
   log_end(job, &verdict);
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
-  job->lock_count = 0;
-  job->ended = true;
-  job->sender->ending++;
-  give_arena_back(sender, job->arena); /* the end has only words of the program, and may wait long for its commit */
-  job->arena = NULL;
-  settle_again(job);
+  end_now(job);
 }
 
 static struct relay_verdict converse(struct job *job, struct tree_node *bundle) {
@@ -528,10 +536,22 @@ static void deliver(struct relay_fiber *fiber, void *context) {
   wake_waiting(sender);
 }
 
+/* Claimed when the process was about to end: nothing has left. */
+static void give_back(struct job *job) {
+  job->outcome = (struct outbox_outcome){.state = job->claim.unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED,
+                                         .next_at = relay_now(job->sender->relay),
+                                         .reason = STR("stopping")};
+  end_now(job);
+}
+
 /* The claim is durable: bytes may leave. */
 static void claimed(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
+  if (status == STATUS_OK && sender->relay->closing) {
+    give_back(job);
+    return;
+  }
   if (status == STATUS_OK && relay_fiber_start(sender->relay->fibers, deliver, job) == STATUS_OK) return;
   if (status == STATUS_OK) {
     settle(job,
@@ -620,7 +640,7 @@ static int64_t too_early(const struct relay_sender *sender) {
 }
 
 void relay_sender_kick(struct relay_sender *sender) {
-  if (sender->stopped || sender->relay->fatal != STATUS_OK) return;
+  if (sender->stopped || sender->relay->closing || sender->relay->fatal != STATUS_OK) return;
   if (relay_store_is_busy(sender->relay)) {
     sender->relay->due = true; /* the end of that group looks */
     return;
@@ -668,9 +688,7 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
       (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
   sender->timer = event_new(relay->base, -1, 0, on_due, sender);
   if (!sender->timer) return STATUS_NOMEM;
-  enum status status = let_settle(sender);
-  if (status == STATUS_OK) relay_sender_kick(sender);
-  return status;
+  return let_settle(sender);
 }
 
 void relay_sender_stop(struct relay_sender *sender) {

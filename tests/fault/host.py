@@ -14,6 +14,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     folder         the drop folder is removed whole and made anew; done/ or rejected/ cannot be written to
     name           the name of the hospital is not known any more
     descriptors    there are few descriptors, and strangers take them
+    failed_start   another process listens at the socket, so that the start fails: no record has an attempt of it
 """
 import argparse
 import concurrent.futures
@@ -34,7 +35,7 @@ import ehr
 import peer
 
 AT_ONCE = 4
-TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "name", "descriptors")
+TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "name", "descriptors", "failed_start")
 
 
 class Trial:
@@ -365,6 +366,29 @@ def descriptors(given, work):
     trial.check("not all delivered", bed.wait_for(lambda: set(sessions) <= set(bed.newest(trial.server)), 40))
     trial.check("no answer afterwards", bed.wait_for(trial.ask, 20))
     return trial.end("descriptors")
+
+
+def failed_start(given, work):
+    trial = Trial(given, work).start()
+    trial.server.stop()
+    session = trial.put()
+    trial.check("it is not tried", trial.said("queued "))
+    trial.relay.stop()
+    time.sleep(1.5)  # until it is due again
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(trial.socket))
+        other.listen()
+        for _ in range(3):
+            trial.relay.start()
+            trial.check("it starts without its socket, or aborts", trial.relay.process.wait(20) > 0)
+    trial.socket.unlink()
+    trial.start()
+    trial.check("no answer", bed.wait_for(trial.ask, 20))
+    rows = trial.ask()["records"]
+    trial.check(f"attempts of starts that failed: {rows}", rows and all(row["reason"] in ("unreachable", "") for row in rows))
+    trial.server.start()
+    trial.check("not delivered", bed.wait_for(lambda: session in bed.newest(trial.server), 20))
+    return trial.end("failed_start")
 
 
 NEED_MOUNTS = ("backup", "full_folder", "name")

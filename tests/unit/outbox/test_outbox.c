@@ -325,6 +325,23 @@ static enum outbox_answer accept(struct store *store, const char *control, const
   return answer;
 }
 
+/* Of what makes no record as well: by chance the later of two would be taken for the first. */
+static void messages_without_records_are_known_in_their_order(void **state) {
+  struct store *store = *state;
+  enum { PAIRS = 32 };
+  for (int i = 0; i < PAIRS * 3; i++) {
+    static const enum outbox_answer answers[] = {OUTBOX_ACCEPTED, OUTBOX_DIFFERENT, OUTBOX_AGAIN};
+    enum outbox_answer answer;
+    char control[16];
+    snprintf(control, sizeof control, "EMPTY%d", i / 3);
+    struct outbox_message message = {
+        .source = STR("lab"), .control = str_of(control), .content = i % 3 == 1 ? STR("y") : STR("x")};
+    assert_int_equal(outbox_accept(store->outbox, &message, 1, &store->diags, &answer, NULL), STATUS_OK);
+    assert_int_equal(answer, answers[i % 3]);
+  }
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+}
+
 static void the_same_message_is_taken_once(void **state) {
   struct store *store = *state;
   int64_t first, id;
@@ -886,6 +903,7 @@ int main(void) {
       CASE(a_correction_may_pass_in_another_lane),
       CASE(a_parked_one_of_unknown_end_is_looked_for),
       CASE(the_same_message_is_taken_once),
+      CASE(messages_without_records_are_known_in_their_order),
       CASE(a_message_is_taken_whole_or_not),
       CASE(a_full_store_refuses_and_keeps_the_group),
       CASE(a_group_given_up_leaves_nothing),
