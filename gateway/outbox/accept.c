@@ -68,11 +68,7 @@ static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_messag
 }
 
 enum status outbox_keys_load(struct outbox *outbox) {
-  sqlite3_stmt *any = outbox_statement(outbox, STATEMENT_DEDUPE_OLD_ANY);
-  enum status status = outbox_row_step(outbox, any);
-  sqlite3_reset(any);
-  outbox->old_keys = status == STATUS_OK;
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  return outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_DEDUPE_OLD_ANY), &outbox->old_keys);
 }
 
 /* NOT_FOUND: not there. `before`: the mark was seen. */

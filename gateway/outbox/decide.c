@@ -28,10 +28,7 @@ static bool may(const struct order *order, const struct outbox_row *row) {
 static enum status ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
   sqlite3_stmt *find = outbox_statement(outbox, which);
   sqlite3_bind_int64(find, 1, id);
-  enum status status = outbox_row_step(outbox, find);
-  sqlite3_reset(find);
-  *out = status == STATUS_OK;
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  return outbox_is_there(outbox, find, out);
 }
 
 /* What may have reached the server is unknown when it is tried again, also after it was parked: the next attempt looks

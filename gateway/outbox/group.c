@@ -49,6 +49,13 @@ enum status outbox_row_step(struct outbox *outbox, sqlite3_stmt *statement) {
   return outbox_status_of(outbox, sqlite3_step(statement));
 }
 
+enum status outbox_is_there(struct outbox *outbox, sqlite3_stmt *statement, bool *out) {
+  enum status status = outbox_row_step(outbox, statement);
+  sqlite3_reset(statement);
+  *out = status == STATUS_OK;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) {
   enum status status;
   do {

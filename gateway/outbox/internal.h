@@ -165,6 +165,8 @@ void outbox_bind_str(sqlite3_stmt *statement, int at, struct str text);
 void outbox_bind_blob(sqlite3_stmt *statement, int at, const void *bytes, size_t count);
 /* One step. OK: a row; NOT_FOUND: done. */
 enum status outbox_row_step(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
+/* One step of a bound statement, which is reset: whether there is a row. */
+enum status outbox_is_there(struct outbox *outbox, sqlite3_stmt *statement, bool *out) MUST_USE;
 /* To its end: what changes and gives no row. */
 enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
 /* Views into the current row, valid until the next step. */

@@ -57,10 +57,7 @@ static enum status ask_family(struct outbox *outbox, int64_t destination, bool *
   sqlite3_bind_int64(find, 1, destination);
   outbox_bind_blob(find, 2, outbox->family.mark, FAMILY_BYTES);
   outbox_bind_blob(find, 3, last, sizeof last);
-  enum status status = outbox_row_step(outbox, find);
-  sqlite3_reset(find);
-  *out = status == STATUS_OK;
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  return outbox_is_there(outbox, find, out);
 }
 
 /* The entries of a record follow each other: the family that was asked for last is asked for again. */
@@ -213,11 +210,7 @@ static enum status put_row(struct outbox *outbox, int64_t where, struct str iden
 }
 
 enum status outbox_ledger_load(struct outbox *outbox) {
-  sqlite3_stmt *any = outbox_statement(outbox, STATEMENT_LEDGER_OLD_ANY);
-  enum status status = outbox_row_step(outbox, any);
-  sqlite3_reset(any);
-  outbox->old_places = status == STATUS_OK;
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  return outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_LEDGER_OLD_ANY), &outbox->old_places);
 }
 
 /* --- the whole --- */
