@@ -21,14 +21,12 @@ static const struct cli_option audit_shorten_options[] = {
     RELAY_WAYS,
 };
 
-#define AUDIT_OPTIONS(list) .options = list, .option_count = sizeof list / sizeof list[0]
-
 #define CLI_AUDIT_LIST_ROW                                                                                   \
   .name = "audit", .verb = "list", .arguments = "", .summary = "the relay's trail: what happened, who decided it", \
   .examples = "  ketlink audit list --people                     starts, stops, reloads, decisions\n"        \
               "  ketlink audit list --after 1200 --limit 1000    what came later\n"                          \
               "  ketlink audit list --json                       as JSON\n",                                 \
-  AUDIT_OPTIONS(audit_list_options)
+  CLI_OPTIONS(audit_list_options)
 
 #define CLI_AUDIT_EXPORT_ROW                                                                                 \
   .name = "audit", .verb = "export", .arguments = "",                                                        \
@@ -36,13 +34,13 @@ static const struct cli_option audit_shorten_options[] = {
   .examples = "  ketlink audit export -o trail.ndjson               says which event is the last\n"          \
               "  ketlink audit export -o later.ndjson --after 1200\n"                                        \
               "\nThe chain is checked on the way. The file is made only when all of it was written.\n",      \
-  AUDIT_OPTIONS(audit_export_options), .one_output = true
+  CLI_OPTIONS(audit_export_options), .one_output = true
 
 #define CLI_AUDIT_SHORTEN_ROW                                                                                \
   .name = "audit", .verb = "shorten", .arguments = "NUMBER",                                                 \
   .summary = "take out of the store what was exported of the trail",                                         \
   .examples = "  ketlink audit shorten 1200                     events up to 1200 go; asks for the number again\n" \
               "  ketlink audit shorten 1200 --confirm=1200      in scripts\n",                               \
-  AUDIT_OPTIONS(audit_shorten_options), .min_arguments = 1, .max_arguments = 1
+  CLI_OPTIONS(audit_shorten_options), .min_arguments = 1, .max_arguments = 1
 
 #endif

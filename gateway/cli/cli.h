@@ -50,6 +50,8 @@ struct cli_command {
   const char *program; /* NULL, or the sibling program that carries the command out (then run is NULL) */
   int (*run)(struct cli *cli);
 };
+/* Of a row of commands. */
+#define CLI_OPTIONS(list) .options = list, .option_count = sizeof list / sizeof list[0]
 
 enum { CLI_VALUES_MAX = 256 };
 

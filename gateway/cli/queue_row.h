@@ -33,43 +33,41 @@ static const struct cli_option queue_drop_options[] = {
     RELAY_WAYS,
 };
 
-#define QUEUE_OPTIONS(list) .options = list, .option_count = sizeof list / sizeof list[0]
-
 #define CLI_QUEUE_LIST_ROW                                                                                   \
   .name = "queue", .verb = "list", .arguments = "", .summary = "what the relay holds, and in which state",   \
   .examples = "  ketlink queue list                              the first hundred records\n"                \
               "  ketlink queue list --state parked               what waits for a person\n"                  \
               "  ketlink queue list --json --destination ehr     as JSON\n",                                 \
-  QUEUE_OPTIONS(queue_list_options)
+  CLI_OPTIONS(queue_list_options)
 
 #define CLI_QUEUE_SHOW_ROW                                                                                   \
   .name = "queue", .verb = "show", .arguments = "ID", .summary = "one record of the relay with its attempts", \
   .examples = "  ketlink queue show 17                  state, reason, attempts\n"                           \
               "  ketlink queue show 17 --payload        and what is sent\n",                                 \
-  QUEUE_OPTIONS(queue_show_options), .min_arguments = 1, .max_arguments = 1
+  CLI_OPTIONS(queue_show_options), .min_arguments = 1, .max_arguments = 1
 
 #define CLI_QUEUE_RETRY_ROW                                                                                  \
   .name = "queue", .verb = "retry", .arguments = "[ID…]", .summary = "send records again, now",              \
   .examples = "  ketlink queue retry 17 18\n"                                                                \
               "  ketlink queue retry --where destination=ehr,reason=http-422 --dry-run\n"                    \
               "  ketlink queue retry --where destination=ehr,reason=http-422\n",                             \
-  QUEUE_OPTIONS(queue_retry_options), .max_arguments = SIZE_MAX
+  CLI_OPTIONS(queue_retry_options), .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_PARK_ROW                                                                                   \
   .name = "queue", .verb = "park", .arguments = "ID…", .summary = "set records aside; their patients' lanes wait", \
   .examples = "  ketlink queue park 17 --reason wrong-patient\n",                                            \
-  QUEUE_OPTIONS(queue_order_options), .min_arguments = 1, .max_arguments = SIZE_MAX
+  CLI_OPTIONS(queue_order_options), .min_arguments = 1, .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_PASS_ROW                                                                                   \
   .name = "queue", .verb = "pass", .arguments = "ID…",                                                       \
   .summary = "let the lanes of parked records go on without them",                                           \
-  .examples = "  ketlink queue pass 17\n", QUEUE_OPTIONS(queue_order_options), .min_arguments = 1,           \
+  .examples = "  ketlink queue pass 17\n", CLI_OPTIONS(queue_order_options), .min_arguments = 1,           \
   .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_DROP_ROW                                                                                   \
   .name = "queue", .verb = "drop", .arguments = "ID", .summary = "give a record up: it is never delivered",  \
   .examples = "  ketlink queue drop 17 --reason test-record                  asks for the number again\n"    \
               "  ketlink queue drop 17 --reason test-record --confirm=17     in scripts\n",                  \
-  QUEUE_OPTIONS(queue_drop_options), .min_arguments = 1, .max_arguments = 1
+  CLI_OPTIONS(queue_drop_options), .min_arguments = 1, .max_arguments = 1
 
 #endif

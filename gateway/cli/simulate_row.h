@@ -26,8 +26,6 @@ static const struct cli_option simulate_listen_options[] = {
     {"keep", 0, "FOLDER", "write each message into this folder, readable by its owner only: patients' data"},
 };
 
-#define SIMULATE_OPTIONS(list) .options = list, .option_count = sizeof list / sizeof list[0]
-
 #define CLI_SIMULATE_SEND_ROW                                                                                 \
   .name = "simulate", .verb = "send", .arguments = "ADDRESS FILE…",                                           \
   .summary = "send HL7 v2 messages to a listener, as a clinic's software would",                              \
@@ -39,7 +37,7 @@ static const struct cli_option simulate_listen_options[] = {
       "\nADDRESS is HOST:PORT of this machine, in clear, or a destination with \"protocol\": \"mllp\". A line a message:\n" \
       "FILE:LINE, control id, event, code of the acknowledgement (none: there was none), what follows of it, time.\n" \
       "Exit status: 0 all were accepted, 1 some were not, 69 nobody answered.\n",                             \
-  SIMULATE_OPTIONS(simulate_send_options), .min_arguments = 2, .max_arguments = 4096
+  CLI_OPTIONS(simulate_send_options), .min_arguments = 2, .max_arguments = 4096
 
 #define CLI_SIMULATE_LISTEN_ROW                                                                               \
   .name = "simulate", .verb = "listen", .arguments = "ADDRESS",                                               \
@@ -51,6 +49,6 @@ static const struct cli_option simulate_listen_options[] = {
       "  ketlink simulate listen 0.0.0.0:2575 --certificate server.pem --key server.key --client-ca ca.pem\n" \
       "\nA line a message: its number, control id, event, code of the answer (none: there was none), fault. Nothing of a\n" \
       "message is kept or shown but that, unless --keep asks for it.\n",                                      \
-  SIMULATE_OPTIONS(simulate_listen_options), .min_arguments = 1, .max_arguments = 1
+  CLI_OPTIONS(simulate_listen_options), .min_arguments = 1, .max_arguments = 1
 
 #endif
