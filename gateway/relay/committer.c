@@ -62,15 +62,11 @@ void relay_committer_begin(struct relay_committer *committer) {
   pthread_mutex_unlock(&committer->lock);
 }
 
-static enum work work_of(struct relay_committer *committer) {
-  pthread_mutex_lock(&committer->lock);
-  enum work work = committer->work;
-  pthread_mutex_unlock(&committer->lock);
-  return work;
-}
-
 bool relay_committer_is_busy(struct relay_committer *committer) {
-  return work_of(committer) == WORK;
+  pthread_mutex_lock(&committer->lock);
+  bool busy = committer->work == WORK;
+  pthread_mutex_unlock(&committer->lock);
+  return busy;
 }
 
 void relay_committer_wait(struct relay_committer *committer) {

@@ -98,7 +98,7 @@ static void end(struct relay *relay) {
 }
 
 static void wait_for_end(struct relay *relay) {
-  if (relay->group.under_way) relay_committer_wait(relay->group.committer);
+  (void)relay_store(relay);
   end(relay);
 }
 
