@@ -163,6 +163,18 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
    fhirpath_eval does, but empty from false. */
 bool fhirpath_is_condition(const struct fp_program *program);
 
+/* What is known of the focus (one node), or of %resource: symbols of children that it has, and of some that it does not have. */
+struct fp_supposed {
+  bool of_resource;
+  const uint32_t *present, *absent;
+  size_t present_count, absent_count;
+};
+/* fhirpath_truth gives true then, whatever else the node is: worked out from the program alone. False: it cannot be told. Limits are left
+   aside. */
+bool fhirpath_must_hold(const struct fp_program *program, const struct fp_supposed *supposed);
+/* Symbols of the children of the focus, or of %resource, that the expression begins paths with: `room` of them at most. */
+size_t fhirpath_first_names(const struct fp_program *program, bool of_resource, uint32_t *names, size_t room);
+
 /* Type the result will have, when known, else NULL. */
 const struct def_type *fhirpath_result_type(const struct fp_program *program);
 /* The system value inside a primitive node (or the item itself): string, Boolean, Integer, Decimal, date … */

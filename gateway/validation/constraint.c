@@ -10,13 +10,14 @@ static enum status compile_typed(struct validation *validation, const struct val
                               .input = typed ? rule->input : NULL,
                               .resource = typed ? rule->resource : NULL,
                               .source = source,
-                              .to = source->text.len};
+                              .to = source->text.len,
+                              .unfused = validation->plainly};
   return fhirpath_compile(&params, validation->arena, diags, out, NULL);
 }
 
 /* Under the lock. A rule of a profile may speak of what another resource has: then names are resolved as it
  * runs. */
-static void compile(struct validation *validation, struct validation_rule *rule) {
+static void compile(struct validation *validation, struct validation_rule *rule, struct validation_ways *ways) {
   struct fp_program *program = NULL;
   struct diag_list diags, again;
   diag_list_init(&diags, validation->arena);
@@ -24,19 +25,20 @@ static void compile(struct validation *validation, struct validation_rule *rule)
   enum status status = compile_typed(validation, rule, true, &diags, &program);
   if (status == STATUS_INVALID && !rule->logical)
     status = compile_typed(validation, rule, false, &again, &program);
+  if (program && ways && !validation->plainly) validation_find_ways(rule, program, ways);
   rule->why = diags.first ? diags.first->message : STR("no memory");
   atomic_store_explicit(&rule->program, program, memory_order_relaxed);
   atomic_store_explicit(&rule->state, status == STATUS_OK ? VALIDATION_RULE_READY : VALIDATION_RULE_BROKEN,
                         memory_order_release);
 }
 
-static const struct fp_program *program_of(const struct validation *validation,
-                                           struct validation_rule *rule) {
+static const struct fp_program *program_of(const struct validation *validation, struct validation_rule *rule,
+                                           struct validation_ways *ways) {
   if (atomic_load_explicit(&rule->state, memory_order_acquire) == VALIDATION_RULE_NEW) {
     struct validation *shared = (struct validation *)(uintptr_t)validation;
     pthread_mutex_lock(&shared->lock);
     if (atomic_load_explicit(&rule->state, memory_order_relaxed) == VALIDATION_RULE_NEW)
-      compile(shared, rule);
+      compile(shared, rule, ways);
     pthread_mutex_unlock(&shared->lock);
   }
   return atomic_load_explicit(&rule->program, memory_order_relaxed);
@@ -103,7 +105,7 @@ bool validation_evaluate(struct validation_walk *walk, const struct validation_r
   struct diag_list diags;
   struct fp_item slot;
   struct fp_run run = run_of(walk, &diags);
-  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule);
+  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule, NULL);
   return program && fhirpath_eval(program, &run, fp_one_node(&slot, node), out) == STATUS_OK;
 }
 
@@ -112,20 +114,20 @@ bool validation_rule_holds(struct validation_walk *walk, const struct validation
   struct diag_list diags;
   struct fp_run run = run_of(walk, &diags);
   bool holds = true;
-  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule);
+  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule, NULL);
   if (program && fhirpath_truth(program, &run, node, &holds) != STATUS_OK) holds = true;
   return holds;
 }
 
 /* What was put into the arena meanwhile to stay must not be thrown away. */
-static void check_rule(const struct validation_visit *visit, struct validation_rule *rule) {
+static void check_rule(const struct validation_visit *visit, struct validation_rule *rule, struct validation_ways *ways) {
   struct validation_walk *walk = visit->walk;
   bool holds = false;
   if (rule->needs && !has_child(visit->node, rule->needs)) return;
   if (rule->best_practice && (!walk->run->best_practice || walk->resource != walk->container)) return;
   if (rule->logical && visit->malformed) return;
   if (walk->quiet && !rule->constraint.is_error) return;
-  const struct fp_program *program = program_of(walk->validation, rule);
+  const struct fp_program *program = program_of(walk->validation, rule, ways);
   if (!program) {
     report_broken(visit, rule, rule->why);
     return;
@@ -148,7 +150,7 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
 
 static void check_rules(const struct validation_visit *visit, const struct validation_rules *rules) {
   for (size_t i = 0; i < rules->count; i++)
-    check_rule(visit, &rules->items[i]);
+    if (!validation_is_certain(visit->walk, visit->node, &rules->ways[i])) check_rule(visit, &rules->items[i], &rules->ways[i]);
 }
 
 void validation_check_rules(const struct validation_visit *visit) {

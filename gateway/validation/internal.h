@@ -10,7 +10,7 @@
  *   plan.c      plans of types    plan_profile.c  of profiles    plan_slices.c   of slicing
  *   slices.c    which slice an item is of          extension.c  extensions and where they may stand
  *   value.c     fixed, pattern, ranges             binding.c    value sets    coding.c  codes and displays
- *   reference.c references    bundle.c   Bundles   constraint.c rules in FHIRPath
+ *   reference.c references    bundle.c   Bundles   constraint.c rules in FHIRPath    certain.c  rules that need no evaluating
  *   primitive.c, xhtml.c  texts                    report.c     findings
  */
 #ifndef KETLINK_VALIDATION_INTERNAL_H
@@ -38,8 +38,19 @@ struct validation_rule {
 };
 enum validation_rule_state { VALIDATION_RULE_NEW, VALIDATION_RULE_READY, VALIDATION_RULE_BROKEN };
 
+/* When a rule holds without being evaluated (certain.c): worked out when it is compiled, nothing before. Each of these is enough. Apart
+   from the rules, so that a few lines of the processor's cache tell it of all rules of a type. */
+struct validation_ways {
+  _Atomic(uint32_t) lacks_one; /* bits of tree_lacks: the node has no child of one of these names */
+  _Atomic(uint32_t) lacks_all; /* it has none of all of them; 0: does not say */
+  _Atomic(uint32_t) resource_lacks; /* the resource has none of one of these */
+  _Atomic(uint32_t) has[2];         /* symbols of children: it has one of them */
+  _Atomic(uint32_t) known;          /* what it says is looked at in C: index in a table + 1 */
+};
+
 struct validation_rules {
   struct validation_rule *items;
+  struct validation_ways *ways; /* of each */
   size_t count;
 };
 
@@ -186,7 +197,7 @@ struct validation_known {
   const struct def_type *reference, *coding, *concept, *quantity, *bundle, *extension, *attachment,
       *identifier, *narrative, *parameters, *observation;
   uint32_t contained, extension_symbol, modifier_symbol, value, meta, profile, resource, url, id, system,
-      code, display, coding_symbol, reference_symbol, entry, full_url, search;
+      code, display, coding_symbol, reference_symbol, entry, full_url, search, type, request, response, version;
 };
 
 struct validation_making; /* a plan in the making */
@@ -197,6 +208,7 @@ struct validation {
   const struct validation_setting *settings;
   size_t setting_count;
   bool internal_references;
+  bool plainly;
   struct validation_known known;
   struct arena *arena; /* plans and programs, under the lock */
   pthread_mutex_t lock;
@@ -254,6 +266,7 @@ struct validation_walk {
   struct map fetched;             /* reference -> what it leads to outside, the root for nothing */
   const struct def_type *profile; /* whose own rules are being checked; NULL: the types' */
   bool is_bundle, is_parameters;
+  bool distinct; /* of the entries of a Bundle: no two fullUrls are the same, and no resource has a version */
   bool is_record; /* of a logical model: findings name the element itself; of FHIR: as HL7's validator has
                      them */
   bool implied;   /* a profile is being checked that only a code implies */
@@ -319,6 +332,10 @@ void validation_locate(struct validation_walk *walk, struct tree_node *node);
 /* What a rule gives on a node; false: it cannot be evaluated. */
 bool validation_evaluate(struct validation_walk *walk, const struct validation_rule *rule,
                          struct tree_node *node, struct fp_list *out);
+/* certain.c: the rule has been compiled, under the lock. */
+void validation_find_ways(const struct validation_rule *rule, const struct fp_program *program, struct validation_ways *out);
+/* It holds, and need not be evaluated; false: it must be. */
+bool validation_is_certain(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways);
 /* True as well when it cannot be told. */
 bool validation_rule_holds(struct validation_walk *walk, const struct validation_rule *rule,
                            struct tree_node *node);

@@ -159,11 +159,12 @@ static bool add_rules(struct validation *validation, const struct scope *scope, 
   }
   if (wanted == 0) return true;
   out->items = ARENA_ARRAY(validation->arena, struct validation_rule, wanted);
-  for (size_t i = 0; i < count && out->items; i++) {
+  out->ways = ARENA_ARRAY(validation->arena, struct validation_ways, wanted);
+  for (size_t i = 0; i < count && out->items && out->ways; i++) {
     struct def_constraint constraint = get(of, i);
     if (!is_known(scope, constraint.key)) add_rule(validation, out, &constraint, scope);
   }
-  return out->items != NULL;
+  return out->items && out->ways;
 }
 
 static struct def_constraint of_element(const void *element, size_t index) {

@@ -13,17 +13,27 @@ static void index_id(struct validation_walk *walk, struct tree_node *resource) {
   if (status == STATUS_NOMEM) walk->status = status;
 }
 
+/* It can be told without looking at the entry again whether its fullUrl and version are those of another. */
+static bool is_plain_entry(const struct validation_known *known, const struct tree_node *url, const struct tree_node *resource) {
+  const struct tree_node *meta = validation_child(resource, known->meta);
+  bool repeated = url->next && url->next->symbol == url->symbol;
+  return url->kind == TREE_STRING && !repeated && (!meta || (tree_lacks(meta, known->version) && !tree_next_same(meta)));
+}
+
 static void index_entries(struct validation_walk *walk, const struct tree_node *bundle) {
   const struct validation_known *known = &walk->validation->known;
+  walk->distinct = true;
   for (struct tree_node *entry = bundle->child; entry; entry = entry->next) {
     if (entry->symbol != known->entry || entry->kind != TREE_OBJECT) continue;
     struct tree_node *url = validation_child(entry, known->full_url);
     struct tree_node *resource = validation_child(entry, known->resource);
+    if (url && (!resource || !is_plain_entry(known, url, resource))) walk->distinct = false;
     if (!resource) continue;
     index_id(walk, resource);
     if (!url || !url->text.len) continue;
     enum status status = map_put(&walk->urls, url->text, resource);
     if (status == STATUS_NOMEM) walk->status = status;
+    if (status != STATUS_OK) walk->distinct = false;
   }
 }
 

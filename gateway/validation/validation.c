@@ -33,6 +33,10 @@ static void find_known(struct validation *validation) {
   known->entry = definitions_symbol(definitions, STR("entry"));
   known->full_url = definitions_symbol(definitions, STR("fullUrl"));
   known->search = definitions_symbol(definitions, STR("search"));
+  known->type = definitions_symbol(definitions, STR("type"));
+  known->request = definitions_symbol(definitions, STR("request"));
+  known->response = definitions_symbol(definitions, STR("response"));
+  known->version = definitions_symbol(definitions, STR("versionId"));
   known->reference_symbol = definitions_symbol(definitions, STR("reference"));
   known->resource = definitions_symbol(definitions, STR("resource"));
 }
@@ -55,6 +59,7 @@ enum status validation_new(const struct validation_params *params, struct diag_l
   validation->settings = params->settings;
   validation->setting_count = params->setting_count;
   validation->internal_references = params->internal_references;
+  validation->plainly = params->plainly;
   find_known(validation);
   *out = validation;
   return STATUS_OK;

@@ -53,6 +53,8 @@ struct validation_params {
   size_t setting_count;
   bool internal_references; /* urn: references must be found in their Bundle whatever its type; else an error
                                only in a transaction, batch, document or message, a warning in others */
+  bool plainly; /* every rule is evaluated, word for word, also those of which it is known that they hold: the same findings, more
+                   slowly (tests) */
 };
 enum status validation_new(const struct validation_params *params, struct diag_list *diags,
                            struct validation **out) MUST_USE;
