@@ -2,7 +2,8 @@
  * classify.c - what an outcome means, as one pure table: the first row that fits decides.
  *
  * The rule behind it: before a byte of the request has left, nothing happened; once it has, a lost or
- * unreadable answer is neither success nor failure. A request that may be repeated safely (conditional
+ * unreadable answer is neither success nor failure. Nor does a 503 say that the server had not begun: proxies answer so
+ * when the server behind them broke off. A request that may be repeated safely (conditional
  * update, GET) is retried where another one would have to be settled first.
  */
 #include "delivery/internal.h"
@@ -39,7 +40,8 @@ static const struct row rows[] = {
     {DELIVERY_ANSWER, 406, 406, B_EMPTY, S_ANY, DELIVERY_SETTLE,
      "it may have been stored, and only its answer could not be given"},
     {DELIVERY_ANSWER, 407, 407, B_ANY, S_ANY, DELIVERY_HOLD, "a proxy asks for credentials"},
-    {DELIVERY_ANSWER, 408, 408, B_ANY, S_ANY, DELIVERY_RETRY, "the server gave up waiting"},
+    {DELIVERY_ANSWER, 408, 408, B_ANY, S_SAFE, DELIVERY_RETRY, "something gave up waiting; repeating does no harm"},
+    {DELIVERY_ANSWER, 408, 408, B_ANY, S_UNSAFE, DELIVERY_SETTLE, "something gave up waiting: it may have been stored"},
     {DELIVERY_ANSWER, 409, 409, B_ANY, S_ANY, DELIVERY_COMPARE, "version conflict"},
     {DELIVERY_ANSWER, 410, 410, B_ANY, S_ANY, DELIVERY_HOLD, "the address is gone"},
     {DELIVERY_ANSWER, 412, 412, B_ANY, S_ANY, DELIVERY_COMPARE,
@@ -49,7 +51,6 @@ static const struct row rows[] = {
     {DELIVERY_ANSWER, 429, 429, B_ANY, S_ANY, DELIVERY_RETRY, "too many requests"},
     {DELIVERY_ANSWER, 400, 499, B_ANY, S_ANY, DELIVERY_PARK, "refused"},
     {DELIVERY_ANSWER, 501, 501, B_ANY, S_ANY, DELIVERY_HOLD, "the server does not do this"},
-    {DELIVERY_ANSWER, 503, 503, B_ANY, S_ANY, DELIVERY_RETRY, "the server is busy and has not begun"},
     {DELIVERY_ANSWER, 500, 599, B_ANY, S_SAFE, DELIVERY_RETRY, "the server failed; repeating does no harm"},
     {DELIVERY_ANSWER, 500, 599, B_ANY, S_UNSAFE, DELIVERY_SETTLE,
      "the server failed on the way: it may have stored it"},
@@ -70,11 +71,15 @@ enum delivery_verdict delivery_classify(enum delivery_phase phase, long status, 
   return DELIVERY_SETTLE; /* a status beyond 999: nothing is known */
 }
 
+/* Statuses by which something before the server tells that it waits no longer. */
+static bool is_given_up(long status) {
+  return status == 408 || (status >= 502 && status <= 504);
+}
+
 bool delivery_may_be_at_work(const struct delivery_answer *answer) {
   if (answer->phase == DELIVERY_SENDING) return true;
   if (answer->ack != DELIVERY_ACK_NONE) return answer->verdict == DELIVERY_SETTLE; /* committed, and no word of the application */
-  return answer->phase == DELIVERY_ANSWER &&
-         (!answer->complete || answer->status == 408 || answer->status == 502 || answer->status == 504);
+  return answer->phase == DELIVERY_ANSWER && (!answer->complete || is_given_up(answer->status));
 }
 
 const char *delivery_verdict_name(enum delivery_verdict verdict) {

@@ -16,7 +16,8 @@ import threading
 import time
 import urllib.parse
 
-FAULTS = ("close-before", "close-after", "late", "cut", "503", "429", "500-after", "html-after", "slow", "empty-after", "wrong-count")
+FAULTS = ("close-before", "close-after", "late", "cut", "503", "429", "500-after", "503-after", "503-late", "408-after", "html-after",
+          "slow", "empty-after", "wrong-count")
 
 
 class Ehr:
@@ -28,6 +29,7 @@ class Ehr:
         self.active, self.collisions = set(), []
         self.requests, self.injected, self.number = 0, {}, 0
         self.refuse = None                    # resource -> whether it is refused with 422
+        self.forbid = None                    # text of a write -> whether something before the server answers 403
         self.cuts = collections.deque()       # of every third answer to a write only so many bytes arrive
         self.busy = 0                         # the next write is answered with 429 and Retry-After so many seconds
         self.stall = 0                        # seconds that each write waits before it is looked at
@@ -226,6 +228,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             busy, self.ehr.busy = self.ehr.busy, 0
         if busy:
             return self.answer(429, {"resourceType": "OperationOutcome"}, [("Retry-After", str(busy))])
+        if self.ehr.forbid and self.ehr.forbid(body):
+            return self.answer(403, b"<html>Request blocked</html>")
         fault = self.ehr.fault(FAULTS)
         if fault == "close-before":
             return self.drop()
@@ -233,18 +237,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(int(fault), {"resourceType": "OperationOutcome"}, [("Retry-After", "1")] if fault == "429" else [])
         if fault == "late":  # the connection is lost, and the work goes on
             self.drop()
+        if fault == "503-late":  # so says a proxy when the server behind it is too slow, or broke off
+            self.answer(503, b"upstream connect error or disconnect/reset before headers")
         body = json.loads(body)
         with self.ehr.under_way(identities_of(body)):
-            time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault in ("slow", "late") else 0))
+            time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault in ("slow", "late", "503-late") else 0))
             status, answer, headers = self.take(body)
-        if fault == "late":
+        if fault in ("late", "503-late"):
             return None
         if fault == "close-after":
             return self.drop()
         if fault == "cut":
             cut = int(self.ehr.some(200 + len(json.dumps(answer)) if answer else 0))
-        if fault == "500-after":
-            return self.answer(500, {"resourceType": "OperationOutcome"})
+        if fault in ("500-after", "503-after", "408-after"):
+            return self.answer(int(fault[:3]), {"resourceType": "OperationOutcome"})
         if fault == "html-after":
             return self.answer(200, b"<html><body>It works!</body></html>")
         if fault == "empty-after":

@@ -71,8 +71,9 @@ static void test_may_be_at_work(void **state) {
       {{.phase = DELIVERY_ANSWER, .status = 408, .complete = true}, true},
       {{.phase = DELIVERY_ANSWER, .status = 500, .complete = true}, false},
       {{.phase = DELIVERY_ANSWER, .status = 502, .complete = true}, true},
-      {{.phase = DELIVERY_ANSWER, .status = 503, .complete = true}, false},
+      {{.phase = DELIVERY_ANSWER, .status = 503, .complete = true}, true},
       {{.phase = DELIVERY_ANSWER, .status = 504, .complete = true}, true},
+      {{.phase = DELIVERY_ANSWER, .status = 429, .complete = true}, false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     assert_int_equal(delivery_may_be_at_work(&cases[i].answer), cases[i].expected);
