@@ -43,7 +43,8 @@
  *   [destination NAME]  file = hospital.json        a destination file; default NAME.json in the mappings' folder
  *                in-flight = 4                      transfers at a time, never two of a lane
  *                parked = block | skip              whether a parked record holds its patient's lane back
- *                attempts = 0                       passing faults after which a record is parked; 0: never
+ *                attempts = 0                       passing faults after which a record is parked; 0: never. A destination
+ *                                                   that is at fault costs none
  *                retry-seconds = 5, retry-max-seconds = 900
  *                memory-mib = 128                   that one record may need on its way, 1 to 1024
  *

@@ -154,7 +154,11 @@ struct relay_verdict {
   enum relay_trouble trouble;
   struct str reason; /* word: "http-422", "tls", "unreachable", … */
   int http_status;
+  bool own;     /* HELD: it may be about this record alone: the server answered it, or it is made for another protocol */
+  bool unasked; /* FINE: the server was not asked, so nothing is known of it */
 };
+/* "http-422" of 422. */
+struct str relay_http_word(long status);
 struct exchange_job;
 struct relay_verdict relay_judge(const struct exchange_job *job, enum status status,
                                  const struct delivery_answer *last, bool unknown_before);

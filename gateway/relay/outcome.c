@@ -37,7 +37,7 @@ static const struct {
     {STATUS_CONFIG, RELAY_HELD, "configuration"},    {STATUS_LIMIT, RELAY_BUSY, "answer-too-large"},
 };
 
-static struct str http_word(long status) {
+struct str relay_http_word(long status) {
   static const struct {
     long status;
     struct str word;
@@ -67,21 +67,22 @@ static struct relay_verdict passing(const struct sum *sum, enum status status,
   if (last->no_token) verdict.reason = STR("no-token");
   if (last->phase == DELIVERY_TLS) verdict.reason = STR("tls");
   if (verdict.trouble == RELAY_BUSY && last->phase == DELIVERY_ANSWER && last->status >= 300)
-    verdict.reason = http_word(last->status);
+    verdict.reason = relay_http_word(last->status);
   verdict.http_status = last->phase == DELIVERY_ANSWER ? (int)last->status : 0;
+  verdict.own = verdict.trouble == RELAY_HELD && verdict.http_status && !last->no_token;
   return verdict;
 }
 
 static struct relay_verdict parked(const struct sum *sum, enum status status) {
   struct relay_verdict verdict = {.state = OUTBOX_PARKED, .http_status = (int)sum->refused};
-  verdict.reason = sum->refused                ? http_word(sum->refused)
+  verdict.reason = sum->refused                ? relay_http_word(sum->refused)
                    : status == STATUS_CONFLICT ? STR("conflict")
                                                : STR("refused");
   return verdict;
 }
 
 struct relay_verdict relay_judge_memory(const struct arena *arena, bool unknown_before) {
-  if (arena_is_capped(arena)) return (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("too-large")};
+  if (arena_is_capped(arena)) return (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("too-large"), .unasked = true};
   return (struct relay_verdict){.state = unknown_before ? OUTBOX_UNKNOWN : OUTBOX_QUEUED,
                                 .trouble = RELAY_BUSY,
                                 .reason = STR("no-memory")};
@@ -98,9 +99,9 @@ struct relay_verdict relay_judge(const struct exchange_job *job, enum status sta
   if (!job->items || !job->plan.entry_count)
     return status == STATUS_OK || status == STATUS_NOMEM
                ? passing(&sum, STATUS_NOMEM, last, unknown_before)
-               : (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("no-plan")};
+               : (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("no-plan"), .unasked = true};
   return (struct relay_verdict){
-      .state = OUTBOX_DONE, .reason = STR("delivered"), .http_status = (int)last->status};
+      .state = OUTBOX_DONE, .reason = STR("delivered"), .http_status = (int)last->status, .unasked = !last->status};
 }
 
 /* Words by the acknowledgement that came. */

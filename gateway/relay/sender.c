@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include "delivery/token.h"
 #include "exchange/exchange.h"
-#include "relay/internal.h"
+#include "relay/trouble.h"
 
-enum { TROUBLE_AFTER = 5, STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
+enum { STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
 
 struct lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
@@ -51,9 +51,7 @@ struct relay_sender {
   struct arena *idle[IDLE_ARENAS]; /* of jobs that have ended, wiped */
   size_t idle_count;
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
-  enum relay_trouble trouble;
-  unsigned failures; /* one after the other */
-  int64_t probe_at;  /* in trouble: not before, by relay_elapsed: clocks jump */
+  struct relay_health health;
   int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
   bool stopped;
   uint64_t delivered, failed, parked, sent_ms;
@@ -281,16 +279,19 @@ static uint32_t random_of(const struct relay *relay) {
   return random;
 }
 
-/* One failure may be of one record; several one after the other are the destination's. */
-static void note_trouble(struct relay_sender *sender, const struct relay_verdict *verdict, int64_t wait) {
-  enum relay_trouble before = sender->trouble;
-  sender->failures = verdict->trouble == RELAY_FINE ? 0 : sender->failures + 1;
-  if (verdict->trouble == RELAY_FINE)
-    sender->trouble = RELAY_FINE;
-  else if (verdict->trouble == RELAY_HELD || sender->failures >= TROUBLE_AFTER)
-    sender->trouble = verdict->trouble;
-  if (sender->trouble != RELAY_FINE) sender->probe_at = relay_elapsed(sender->relay) + wait;
-  if (sender->trouble != before) relay_alert(sender->relay, troubles[sender->trouble], sender->config->name);
+/* The verdict may become another: trouble.h. */
+static void note_trouble(const struct job *job, struct relay_verdict *verdict) {
+  struct relay_sender *sender = job->sender;
+  struct relay *relay = sender->relay;
+  enum relay_trouble before = sender->health.trouble;
+  struct relay_ended ended = {.record = job->claim.id,
+                              .attempts = job->claim.attempts,
+                              .retry_after_ms = job->last.retry_after_ms,
+                              .random = random_of(relay),
+                              .now = relay_now(relay),
+                              .elapsed = relay_elapsed(relay)};
+  relay_health_note(&sender->health, sender->config, &ended, verdict);
+  if (sender->health.trouble != before) relay_alert(relay, troubles[sender->health.trouble], sender->config->name);
 }
 
 /* --- one record --- */
@@ -343,15 +344,6 @@ static void count_end(struct relay_sender *sender, const struct relay_verdict *v
   sender->parked += verdict->state == OUTBOX_PARKED;
   sender->failed += verdict->state == OUTBOX_QUEUED || verdict->state == OUTBOX_UNKNOWN;
   sender->sent_ms += (uint64_t)(ms > 0 ? ms : 0);
-}
-
-/* After so many passing faults somebody shall look, if the clinic wants that. */
-static void give_up_at_last(const struct job *job, struct relay_verdict *verdict) {
-  int64_t most = job->sender->config->attempts;
-  bool again = verdict->state == OUTBOX_QUEUED || verdict->state == OUTBOX_UNKNOWN;
-  if (!most || !again || verdict->trouble == RELAY_HELD || job->claim.attempts + 1 < (uint64_t)most) return;
-  verdict->state = OUTBOX_PARKED;
-  verdict->reason = STR("gave-up");
 }
 
 static void wait_ms(struct event *timer, int64_t ms) {
@@ -416,7 +408,7 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   struct relay_sender *sender = job->sender;
   struct relay *relay = sender->relay;
   int64_t now = relay_now(relay);
-  give_up_at_last(job, &verdict);
+  note_trouble(job, &verdict);
   int64_t wait =
       relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random_of(relay));
   job->outcome = (struct outbox_outcome){.state = verdict.state,
@@ -425,7 +417,6 @@ static void settle(struct job *job, struct relay_verdict verdict) {
                                          .http_status = verdict.http_status,
                                          .took_ms = relay_elapsed(relay) - job->began,
                                          .blocks = sender->config->blocks};
-  note_trouble(sender, &verdict, wait);
   count_end(sender, &verdict, job->outcome.took_ms);
   log_end(job, &verdict);
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
@@ -530,9 +521,9 @@ static void deliver(struct relay_fiber *fiber, void *context) {
   else if (status == STATUS_NOMEM)
     settle(job, relay_judge_memory(job->arena, job->claim.unknown));
   else if (status == STATUS_CONFIG)
-    settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration")});
+    settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration"), .own = true});
   else
-    settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform")});
+    settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform"), .unasked = true});
   wake_waiting(sender);
 }
 
@@ -627,7 +618,7 @@ static void wake_for_next(struct relay_sender *sender, enum status claimed_last)
 }
 
 static size_t room(const struct relay_sender *sender) {
-  size_t most = sender->trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
+  size_t most = sender->health.trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
   size_t busy = sender->in_flight - sender->ending;
   return busy < most ? most - busy : 0;
 }
@@ -635,7 +626,7 @@ static size_t room(const struct relay_sender *sender) {
 /* Milliseconds until something may go to this destination. */
 static int64_t too_early(const struct relay_sender *sender) {
   int64_t now = relay_elapsed(sender->relay), settling = sender->settled_at - now;
-  int64_t probing = sender->trouble == RELAY_FINE ? 0 : sender->probe_at - now;
+  int64_t probing = sender->health.trouble == RELAY_FINE ? 0 : sender->health.probe_at - now;
   return settling > probing ? settling : probing;
 }
 
@@ -658,7 +649,7 @@ void relay_sender_kick(struct relay_sender *sender) {
 }
 
 void relay_sender_probe(struct relay_sender *sender) {
-  sender->probe_at = 0;
+  sender->health.probe_at = 0;
   relay_sender_kick(sender);
 }
 
@@ -716,7 +707,7 @@ void relay_sender_metrics(const struct relay_sender *sender, struct buf *out) {
                  {"ketlink_parked_total", sender->parked},
                  {"ketlink_delivery_milliseconds_total", sender->sent_ms},
                  {"ketlink_in_flight", sender->in_flight},
-                 {"ketlink_destination_trouble", (uint64_t)sender->trouble}};
+                 {"ketlink_destination_trouble", (uint64_t)sender->health.trouble}};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
     buf_printf(out, "%s{destination=\"%.*s\"} %llu\n", numbers[i].name, STR_ARG(sender->config->name),
                (unsigned long long)numbers[i].value);

@@ -7,6 +7,7 @@
     dead       one of two destinations answers nobody: the other's latency stays
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
+    walled     a firewall answers 403 to one record: it is parked as http-403, the others do not wait, and nobody is told that all is held
     older      a lower revision comes after a higher one: parked, told, sent only when a person says so by its number
     hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
     died       the relay is killed while the server is at work, and starts again at once: nothing overtakes, nothing is doubled
@@ -45,7 +46,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "walled", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -345,6 +346,23 @@ def block(given, work):
 
 def skip(given, work):
     return poison(given, work, "skip")
+
+
+def walled(given, work):
+    run = Run(given, work)
+    run.server.forbid = lambda body: f"{bed.CANARY}-1000".encode() in body
+    del run.wanted[run.drop(1000)]
+    log, slowest = work / "log", 0
+    while not bed.holds(log, b"reason=http-403") and run.serial < 300 and not run.relay.ended():
+        session = run.drop(run.serial)
+        bed.wait_for(lambda: session in bed.newest(run.server), 20)
+        slowest = max(slowest, time.monotonic() - run.dropped_at[session])
+    text = log.read_text()
+    print(f"walled: parked after {text.count('reason=credential-refused') + 1} attempts, the slowest of {run.serial - 1} others after {slowest:.1f} s")
+    faults = [f"walled: {what}" for what, wrong in
+              (("not parked", "parked destination=hospital record=1 reason=http-403 attempt=4" not in text),
+               ("the destination is held", "destination-held" in text), (f"another waited {slowest:.1f} s", slowest > 5)) if wrong]
+    return faults + run.judge("walled")
 
 
 def hang(given, work):
