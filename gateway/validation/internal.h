@@ -94,6 +94,7 @@ struct validation_element {
   _Atomic(const struct validation_plan *) usual; /* of the type that was met first: nearly always the only one */
   uint32_t symbol, min, max;
   uint32_t checks; /* bits */
+  uint32_t required; /* its bit, where one must be there; see validation_plan */
   bool is_list, is_choice;
   bool counts; /* of a profile: min or max is narrower than the type's */
   bool types;  /* of a profile: fewer types */
@@ -181,6 +182,8 @@ struct validation_plan {
   size_t count;
   uint16_t *by_order; /* order in the definition of the type (not the profile) -> index + 1 */
   size_t orders;
+  uint32_t required_once; /* bits of all elements of which one must be there, but for those that are counted */
+  bool counted;           /* some must be there more than once, or there are more than bits */
   const struct validation_element **required;
   size_t required_count;
   struct validation_rules rules;
@@ -221,8 +224,14 @@ struct validation {
 const struct validation_plan *validation_plan_of(const struct validation *validation,
                                                  const struct def_type *type);
 /* By its place in the definition. NULL: the type has no such element. */
-const struct validation_element *validation_element_of(const struct validation_plan *plan,
-                                                       const struct tree_node *child);
+const struct validation_element *validation_element_anywhere(const struct validation_plan *plan,
+                                                             const struct tree_node *child);
+static inline const struct validation_element *validation_element_of(const struct validation_plan *plan,
+                                                                     const struct tree_node *child) {
+  size_t index = child->order < plan->orders ? plan->by_order[child->order] : 0;
+  if (index && plan->elements[index - 1].symbol == child->symbol) return &plan->elements[index - 1];
+  return validation_element_anywhere(plan, child);
+}
 /* Making plans, under the lock; false or NULL when there is no memory. */
 bool validation_plan_element(struct validation *validation, const struct def_type *type,
                              const struct def_element *element, const struct def_element *base,
@@ -312,6 +321,8 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
 
 void validation_run_checks(const struct validation_visit *visit, uint32_t bits);
 bool validation_check_format(const struct validation_visit *visit);
+/* A value of the plan's primitive type, alone; false: it is none, or it must be looked at as a whole. */
+bool validation_is_plain_value(enum def_primitive primitive, const struct tree_node *node);
 void validation_check_length(const struct validation_visit *visit);
 void validation_check_range(const struct validation_visit *visit);
 void validation_check_fixed(const struct validation_visit *visit);

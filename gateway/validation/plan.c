@@ -123,6 +123,15 @@ bool validation_plan_element(struct validation *validation, const struct def_typ
   return true;
 }
 
+static void require(struct validation_plan *plan, struct validation_element *out) {
+  enum { BITS = 32 };
+  if (out->min == 1 && plan->required_count < BITS)
+    plan->required_once |= out->required = (uint32_t)1 << plan->required_count;
+  else
+    plan->counted = true;
+  plan->required[plan->required_count++] = out;
+}
+
 static bool plan_elements(struct validation *validation, struct validation_plan *plan) {
   size_t count = def_type_element_count(plan->type);
   plan->elements = ARENA_ARRAY(validation->arena, struct validation_element, count + 1);
@@ -132,7 +141,7 @@ static bool plan_elements(struct validation *validation, struct validation_plan 
     const struct def_element *element = def_type_element_at(plan->type, i);
     struct validation_element *out = &plan->elements[i];
     if (!validation_plan_element(validation, plan->type, element, NULL, out)) return false;
-    if (out->min) plan->required[plan->required_count++] = out;
+    if (out->min) require(plan, out);
     size_t order = def_element_order(element);
     if (order >= plan->orders) plan->orders = order + 1;
   }
@@ -144,10 +153,8 @@ static bool plan_elements(struct validation *validation, struct validation_plan 
   return true;
 }
 
-const struct validation_element *validation_element_of(const struct validation_plan *plan,
-                                                       const struct tree_node *child) {
-  size_t index = child->order < plan->orders ? plan->by_order[child->order] : 0;
-  if (index && plan->elements[index - 1].symbol == child->symbol) return &plan->elements[index - 1];
+const struct validation_element *validation_element_anywhere(const struct validation_plan *plan,
+                                                             const struct tree_node *child) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->elements[i].symbol == child->symbol) return &plan->elements[i];
   return NULL;

@@ -19,12 +19,38 @@ static bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Some byte is below `limit`. Without a way out of the loop: compilers make it work on many bytes at once. */
-static bool has_below(struct str text, unsigned char limit) {
-  unsigned found = 0;
-  for (size_t i = 0; i < text.len; i++)
-    found |= (unsigned char)text.ptr[i] < limit;
-  return found != 0;
+enum { WORD = sizeof(uint64_t) };
+static const uint64_t ones = UINT64_MAX / 255;
+
+/* The eighth bit of a byte that is below `limit` (128 at most); above the lowest such byte others may be set too. */
+static inline uint64_t below(uint64_t word, unsigned limit) {
+  return (word - ones * limit) & ~word & ones << 7;
+}
+
+static inline uint64_t word_at(const char *at) {
+  uint64_t word;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/* Less than a word, put twice or more into one. */
+static inline uint64_t short_word(struct str text) {
+  uint32_t first, last;
+  if (text.len < sizeof first)
+    return ones * (unsigned char)text.ptr[0] ^ ((uint64_t)(text.ptr[0] ^ text.ptr[text.len / 2]) & 0xFF) << 8 ^
+           ((uint64_t)(text.ptr[0] ^ text.ptr[text.len - 1]) & 0xFF) << 16;
+  memcpy(&first, text.ptr, sizeof first);
+  memcpy(&last, text.ptr + text.len - sizeof last, sizeof last);
+  return first | (uint64_t)last << 32;
+}
+
+/* Some byte is below `limit`: eight at a time, the last eight over again. */
+static inline bool has_below(struct str text, unsigned limit) {
+  uint64_t found = 0;
+  if (text.len < WORD) return text.len && below(short_word(text), limit) != 0;
+  for (size_t at = 0; at + WORD < text.len; at += WORD)
+    found |= below(word_at(text.ptr + at), limit);
+  return (found | below(word_at(text.ptr + text.len - WORD), limit)) != 0;
 }
 
 /* Characters that no string may have: below U+0020, but tab, LF and CR. */
@@ -47,20 +73,41 @@ static const char *check_string(struct str text) {
 /* [^\s]+(\s[^\s]+)* */
 static const char *check_code(struct str text) {
   if (text.len == 0) return "must not be empty";
+  if (!has_below(text, ' ' + 1)) return NULL;
   if (is_space(text.ptr[0]) || is_space(text.ptr[text.len - 1])) return "must not begin or end with a space";
   for (size_t i = 1; i < text.len; i++)
     if (is_space(text.ptr[i]) && is_space(text.ptr[i - 1])) return "must not hold two spaces in a row";
   return has_control(text) ? "must not hold control characters" : NULL;
 }
 
+/* What a byte may be part of. */
+enum { OF_ID = 1, OF_UUID = 2 };
+static const unsigned char classes[256] = {
+    ['-'] = OF_ID,           ['.'] = OF_ID,           ['0'] = OF_ID | OF_UUID, ['1'] = OF_ID | OF_UUID, ['2'] = OF_ID | OF_UUID,
+    ['3'] = OF_ID | OF_UUID, ['4'] = OF_ID | OF_UUID, ['5'] = OF_ID | OF_UUID, ['6'] = OF_ID | OF_UUID, ['7'] = OF_ID | OF_UUID,
+    ['8'] = OF_ID | OF_UUID, ['9'] = OF_ID | OF_UUID, ['A'] = OF_ID,           ['B'] = OF_ID,           ['C'] = OF_ID,
+    ['D'] = OF_ID,           ['E'] = OF_ID,           ['F'] = OF_ID,           ['G'] = OF_ID,           ['H'] = OF_ID,
+    ['I'] = OF_ID,           ['J'] = OF_ID,           ['K'] = OF_ID,           ['L'] = OF_ID,           ['M'] = OF_ID,
+    ['N'] = OF_ID,           ['O'] = OF_ID,           ['P'] = OF_ID,           ['Q'] = OF_ID,           ['R'] = OF_ID,
+    ['S'] = OF_ID,           ['T'] = OF_ID,           ['U'] = OF_ID,           ['V'] = OF_ID,           ['W'] = OF_ID,
+    ['X'] = OF_ID,           ['Y'] = OF_ID,           ['Z'] = OF_ID,           ['a'] = OF_ID | OF_UUID, ['b'] = OF_ID | OF_UUID,
+    ['c'] = OF_ID | OF_UUID, ['d'] = OF_ID | OF_UUID, ['e'] = OF_ID | OF_UUID, ['f'] = OF_ID | OF_UUID, ['g'] = OF_ID,
+    ['h'] = OF_ID,           ['i'] = OF_ID,           ['j'] = OF_ID,           ['k'] = OF_ID,           ['l'] = OF_ID,
+    ['m'] = OF_ID,           ['n'] = OF_ID,           ['o'] = OF_ID,           ['p'] = OF_ID,           ['q'] = OF_ID,
+    ['r'] = OF_ID,           ['s'] = OF_ID,           ['t'] = OF_ID,           ['u'] = OF_ID,           ['v'] = OF_ID,
+    ['w'] = OF_ID,           ['x'] = OF_ID,           ['y'] = OF_ID,           ['z'] = OF_ID};
+
+/* Without a way out of the loop: there is nearly always none to be taken. */
+static inline bool are_all(const char *at, size_t count, unsigned class) {
+  unsigned kept = class;
+  for (size_t i = 0; i < count; i++)
+    kept &= classes[(unsigned char)at[i]];
+  return kept != 0;
+}
+
 static const char *check_id(struct str text) {
   if (text.len == 0 || text.len > ID_MAX) return "must have 1 to 64 characters";
-  for (size_t i = 0; i < text.len; i++) {
-    char c = text.ptr[i];
-    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '.')
-      return "may hold only letters, digits, '-' and '.'";
-  }
-  return NULL;
+  return are_all(text.ptr, text.len, OF_ID) ? NULL : "may hold only letters, digits, '-' and '.'";
 }
 
 /* urn:oid:[0-2](\.(0|[1-9][0-9]*))+ */
@@ -83,12 +130,11 @@ static const char *check_oid(struct str text) {
 static const char *check_uuid(struct str text) {
   static const char why[] = "must be urn:uuid: and a UUID in lower case";
   if (!str_starts(text, STR("urn:uuid:")) || text.len != 45) return why;
-  for (size_t i = 0; i < 36; i++) {
-    char c = text.ptr[9 + i];
-    bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? c != '-' : !is_digit(c) && !(c >= 'a' && c <= 'f')) return why;
-  }
-  return NULL;
+  const char *at = text.ptr + 9;
+  bool good = are_all(at, 8, OF_UUID) && at[8] == '-' && are_all(at + 9, 4, OF_UUID) && at[13] == '-' &&
+              are_all(at + 14, 4, OF_UUID) && at[18] == '-' && are_all(at + 19, 4, OF_UUID) && at[23] == '-' &&
+              are_all(at + 24, 12, OF_UUID);
+  return good ? NULL : why;
 }
 
 /* \S* and, as every value in FHIR JSON, not empty */
@@ -99,14 +145,18 @@ static const char *check_characters(struct str text) {
 }
 
 /* A UUID or OID is written as such in any uri; `oid:` and `uuid:` are the beginnings of no scheme. */
-static const char *check_uri(struct str text) {
-  const char *why = check_characters(text);
-  if (why) return why;
+static const char *check_scheme(struct str text) {
+  if (text.ptr[0] != 'u' && text.ptr[0] != 'o') return NULL;
   if (str_starts(text, STR("urn:uuid:"))) return check_uuid(str_slice(text, 0, str_find_char(text, '#', 0)));
   if (str_starts(text, STR("urn:oid:"))) return check_oid(text);
   if (str_starts(text, STR("oid:")) || str_starts(text, STR("uuid:")))
     return "must begin with urn: before oid: or uuid:";
   return NULL;
+}
+
+static const char *check_uri(struct str text) {
+  const char *why = check_characters(text);
+  return why ? why : check_scheme(text);
 }
 
 static struct str before_version(struct str text) {
@@ -120,8 +170,8 @@ static struct str before_version(struct str text) {
 static const char *check_canonical(struct str text) {
   const char *why = check_characters(text);
   size_t at = 0;
-  if (!why) why = check_uri(before_version(text));
-  if (why || text.ptr[0] == '#') return why;
+  if (!why && (text.ptr[0] == 'u' || text.ptr[0] == 'o')) why = check_scheme(before_version(text));
+  if (why || text.ptr[0] == '#' || str_starts(text, STR("http:"))) return why;
   while (at < text.len && (is_letter(text.ptr[at]) || (at && (is_digit(text.ptr[at]) || text.ptr[at] == '+' ||
                                                               text.ptr[at] == '-' || text.ptr[at] == '.'))))
     at++;
@@ -279,6 +329,11 @@ bool validation_primitive(enum def_primitive primitive, struct str text, enum tr
     reason = row->check(text);
   if (why) *why = reason;
   return !reason;
+}
+
+bool validation_is_plain_value(enum def_primitive primitive, const struct tree_node *node) {
+  if (primitive == DEF_P_NONE || (size_t)primitive >= sizeof rows / sizeof rows[0]) return false;
+  return (enum tree_kind)node->kind == rows[primitive].kind && !rows[primitive].check(node->text);
 }
 
 bool validation_check_format(const struct validation_visit *visit) {

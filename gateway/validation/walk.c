@@ -18,8 +18,8 @@ static void (*const checks[VALIDATION_CHECKS])(const struct validation_visit *) 
 };
 
 void validation_run_checks(const struct validation_visit *visit, uint32_t bits) {
-  for (unsigned bit = 0; bits; bit++, bits >>= 1)
-    if (bits & 1) checks[bit](visit);
+  for (; bits; bits &= bits - 1)
+    checks[__builtin_ctz(bits)](visit);
 }
 
 /* --- members of a node --- */
@@ -36,6 +36,12 @@ static void report_unknown(struct validation_walk *walk, const struct validation
                        STR_ARG(hint));
 }
 
+static inline struct tree_node *skip_meta(struct tree_node *node) {
+  while (node && tree_is_meta(node))
+    node = node->next;
+  return node;
+}
+
 static size_t count_of(const struct tree_node *node, const struct validation_element *element) {
   size_t count = 0;
   for (const struct tree_node *child = tree_first(node); child; child = tree_next(child))
@@ -43,9 +49,10 @@ static size_t count_of(const struct tree_node *node, const struct validation_ele
   return count;
 }
 
-/* Looked for by walking the children once more: only for the few elements that are required. */
+/* Looked for by walking the children once more, where the first walk has missed one. */
 static void check_required(struct validation_walk *walk, const struct tree_node *node,
-                           const struct validation_plan *plan) {
+                           const struct validation_plan *plan, uint32_t seen) {
+  if (!plan->counted && (seen & plan->required_once) == plan->required_once) return;
   for (size_t i = 0; i < plan->required_count; i++) {
     size_t count = count_of(node, plan->required[i]);
     if (count < plan->required[i]->min) validation_report_missing(walk, node, plan->required[i], count);
@@ -67,6 +74,7 @@ struct run {
   const struct validation_element *element;
   struct str name;
   size_t count;
+  uint32_t seen; /* bits of required elements, of all runs */
 };
 
 static void check_repeat(struct validation_walk *walk, struct run *run, const struct tree_node *child,
@@ -74,7 +82,7 @@ static void check_repeat(struct validation_walk *walk, struct run *run, const st
   if (run->element == element) {
     run->count++;
   } else {
-    *run = (struct run){.element = element, .name = child->name, .count = 1};
+    *run = (struct run){.element = element, .name = child->name, .count = 1, .seen = run->seen};
     check_form(walk, element, child);
   }
   if (run->count == (size_t)element->max + 1 && element->max != DEF_UNBOUNDED)
@@ -112,6 +120,13 @@ static const struct validation_plan *plan_of(const struct validation *validation
   return found;
 }
 
+/* A value without extensions of which only its form is to be told. */
+static inline bool is_plain(const struct validation_walk *walk, const struct validation_element *element,
+                            const struct validation_plan *type, const struct tree_node *child, size_t depth) {
+  if (child->child || type->checks | element->checks || walk->status != STATUS_OK || depth >= LIMIT_DEPTH) return false;
+  return validation_is_plain_value(type->primitive, child);
+}
+
 static void walk_child(struct validation_walk *walk, const struct validation_plan *plan, struct run *run,
                        struct tree_node *child, size_t depth) {
   const struct validation_element *element = child->element ? validation_element_of(plan, child) : NULL;
@@ -119,8 +134,8 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
     if (!is_partner(plan, child)) report_unknown(walk, plan, child);
     return;
   }
-  bool same_run = run->element == element && str_eq(run->name, child->name);
-  if (!same_run && is_second_choice(child, element))
+  run->seen |= element->required;
+  if (element->is_choice && !(run->element == element && str_eq(run->name, child->name)) && is_second_choice(child, element))
     validation_report(walk, DIAG_ERROR, DIAG_CHOICE_CONFLICT, child, "%.*s is given with two types",
                       STR_ARG(def_element_path(element->element)));
   else
@@ -131,6 +146,8 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
   }
   const struct validation_plan *type =
       node_type(child) ? plan_of(walk->validation, element, node_type(child)) : NULL;
+  if (type && is_plain(walk, element, type, child, depth))
+    return;
   if (type)
     validation_walk_node(walk, child, element, type, depth + 1);
   else if (node_type(child))
@@ -140,12 +157,13 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
                       STR_ARG(def_element_path(element->element)));
 }
 
-static void walk_children(struct validation_walk *walk, struct tree_node *node,
-                          const struct validation_plan *plan, size_t depth) {
+/* Which required elements there are. */
+static uint32_t walk_children(struct validation_walk *walk, struct tree_node *node,
+                              const struct validation_plan *plan, size_t depth) {
   struct run run = {0};
-  for (struct tree_node *child = tree_first(node); child && walk->status == STATUS_OK;
-       child = tree_next(child))
+  for (struct tree_node *child = skip_meta(node->child); child && walk->status == STATUS_OK; child = skip_meta(child->next))
     walk_child(walk, plan, &run, child, depth);
+  return run.seen;
 }
 
 /* --- a node --- */
@@ -159,7 +177,7 @@ static bool check_object(const struct validation_visit *visit) {
                       STR_ARG(validation_name_of(visit)));
     return false;
   }
-  if (tree_first(node) || (visit->plan->is_resource && node->child)) return true;
+  if (skip_meta(node->child) || (visit->plan->is_resource && node->child)) return true;
   validation_report(visit->walk, DIAG_ERROR, DIAG_EMPTY_VALUE, node, "an empty object");
   return false;
 }
@@ -198,13 +216,22 @@ void validation_check_special(const struct validation_visit *visit) {
   visit->plan->special(visit->walk, visit->node);
 }
 
+/* What is asked of resources alone, when their children have been walked. */
+static void check_resource(const struct validation_visit *visit, bool good) {
+  struct validation_walk *walk = visit->walk;
+  const struct validation_known *known = &walk->validation->known;
+  struct tree_node *node = visit->node;
+  if (node == walk->container && !tree_lacks(node, known->contained)) validation_check_contained(walk, node);
+  if (good && !tree_lacks(node, known->meta)) validation_check_claims(walk, node);
+}
+
 void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
                           const struct validation_element *element, const struct validation_plan *plan,
                           size_t depth) {
   struct validation_visit visit = {walk, node, element, plan, false};
   size_t malformed = walk->malformed;
   struct tree_node *resource = walk->resource, *container = walk->container;
-  uint32_t bits = plan->checks | (element ? element->checks : 0);
+  uint32_t bits = plan->checks | (element ? element->checks : 0), seen = 0;
   if (depth > LIMIT_DEPTH) {
     walk->status = STATUS_LIMIT;
     return;
@@ -213,12 +240,11 @@ void validation_walk_node(struct validation_walk *walk, struct tree_node *node,
   bool good = primitive ? check_primitive(&visit) : check_object(&visit);
   if (plan->is_resource && def_type_abstract(plan->type)) return; /* of unknown type: binding has said so */
   validation_enter(walk, node, plan);
-  if (good || (primitive && node->kind != TREE_OBJECT)) walk_children(walk, node, plan, depth);
-  if (good && !primitive) check_required(walk, node, plan);
-  if (plan->is_resource && node == walk->container) validation_check_contained(walk, node);
+  if (good || (primitive && node->kind != TREE_OBJECT)) seen = walk_children(walk, node, plan, depth);
+  if (good && !primitive) check_required(walk, node, plan, seen);
   visit.malformed = walk->malformed != malformed;
-  if (good && plan->is_resource) validation_check_claims(walk, node);
-  if (good) validation_run_checks(&visit, bits);
+  if (plan->is_resource) check_resource(&visit, good);
+  if (good && bits) validation_run_checks(&visit, bits);
   walk->resource = resource;
   walk->container = container;
 }

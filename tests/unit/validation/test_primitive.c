@@ -95,7 +95,34 @@ static void test_longest_string(void **state) {
   test_free(text);
 }
 
+static bool takes(enum def_primitive primitive, const char *text, size_t len) {
+  return validation_primitive(primitive, str_make(text, len), TREE_STRING, NULL);
+}
+
+/* Bytes are looked at in words: one that may not be there is found at each place of texts of all lengths, and every other byte is let
+   through. Text ends where the memory does. */
+static void test_each_byte(void **state) {
+  enum { LONGEST = 40 };
+  (void)state;
+  for (size_t len = 1; len <= LONGEST; len++)
+    for (size_t at = 0; at < len; at++) {
+      char *text = test_malloc(len);
+      for (int c = 0; c < 256; c++) {
+        memset(text, 'a', len);
+        text[at] = (char)c;
+        bool space = c == ' ' || (c >= '\t' && c <= '\r'), control = c < ' ' && c != '\t' && c != '\n' && c != '\r';
+        bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.';
+        assert_true(takes(DEF_P_STRING, text, len) == !control);
+        assert_true(takes(DEF_P_CODE, text, len) == (!control && !(space && (at == 0 || at + 1 == len))));
+        assert_true(takes(DEF_P_URI, text, len) == (c > ' '));
+        assert_true(takes(DEF_P_ID, text, len) == letter);
+      }
+      test_free(text);
+    }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_longest_string)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_longest_string),
+                                     cmocka_unit_test(test_each_byte)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
