@@ -37,7 +37,7 @@ enum {
 };
 
 /* What a sealed thing is: part of what is authenticated with it. */
-enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY };
+enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY, SEAL_FAMILY };
 
 /* HMAC-SHA256 that has its key. */
 struct outbox_mac {
@@ -69,15 +69,27 @@ struct outbox_tally {
   size_t used;
 };
 
-/* A place of the ledger that was asked for lately, by a hash of its identifier; len 0: none. */
-enum { LEDGER_KEPT = 256, LEDGER_TEXT_BYTES = 232, LEDGER_NAME_BYTES = 64 };
+/* A row of the ledger that was asked for or put lately, by a hash of its family; destination 0: none. */
+enum { LEDGER_KEPT = 256, LEDGER_KEPT_BYTES = 4 << 20 /* of their texts */, LEDGER_NAME_BYTES = 64, LEDGER_PATH_BYTES = 16 };
 struct outbox_kept {
+  int64_t destination;
+  size_t family_len;
+  unsigned depth;
+  unsigned char path[LEDGER_PATH_BYTES];
+  char family[LEDGER_NAME_BYTES];
+  char *text; /* NULL: there is no such row */
+  size_t len;
+};
+
+/* A place as schema 6 or 4 had it that was asked for lately, by a hash of its identifier; len 0: none. */
+enum { LEDGER_TEXT_BYTES = 232 };
+struct outbox_earlier {
   int64_t destination;
   size_t identifier_len, len;
   char identifier[LEDGER_NAME_BYTES], text[LEDGER_TEXT_BYTES];
 };
 
-/* The family of places that was asked for last. */
+/* The family that places of schema 6 were asked for last. */
 struct outbox_family {
   bool known; /* its text is kept */
   size_t len;
@@ -146,15 +158,21 @@ struct outbox {
   struct outbox_memory now, committed;
   struct outbox_known known[DESTINATIONS_MAX];
   struct outbox_kept kept[LEDGER_KEPT];
+  size_t kept_bytes;
+  struct outbox_earlier earlier[LEDGER_KEPT];
   struct outbox_family family;
-  bool old_places; /* the ledger has some as schema 4 had them */
+  bool alone_places, old_places; /* the ledger has some as schema 6, as schema 4 had them */
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
   bool log_empty;   /* its file; what was moved into the store leaves old pages there */
-  struct outbox_walk ledger, old_ledger, revisions;
+  struct outbox_walk ledger, old_ledger, revisions; /* the first two: of schemas before 7 */
+  struct {
+    int64_t row;
+    size_t seen, counted;
+  } families; /* the same of places by family */
 };
 
 /* --- group.c: statements and groups --- */
@@ -185,7 +203,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 6, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 7, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -300,10 +318,26 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
 enum status outbox_keys_load(struct outbox *outbox) MUST_USE;
 
 /* --- ledger.c --- */
-/* Whether there are places that schema 4 wrote. */
+/* Whether there are places that schemas before 7 wrote. */
 enum status outbox_ledger_load(struct outbox *outbox) MUST_USE;
 /* A group was given up, or the store is closed. */
 void outbox_ledger_forget(struct outbox *outbox);
+
+/* --- family.c: rows of the ledger --- */
+/* A place as it stands in its family's row; empty: no memory. */
+struct str outbox_entry_write(struct str identifier, const struct outbox_place *place, struct arena *arena);
+enum status outbox_entry_read(struct str entry, struct arena *arena, struct outbox_place *out) MUST_USE;
+/* The order in which they stand there; 0: both are of one identifier. */
+int outbox_entry_order(struct str a, struct str b);
+/* A digest of 32 bytes in hexadecimal; empty: it is none, or no memory. */
+struct str outbox_unpack(struct str packed, struct arena *arena);
+/* The entry is a view until the next call. NOT_FOUND; INVALID: its row does not open. */
+enum status outbox_family_find(struct outbox *outbox, int64_t destination, struct str family, struct str identifier,
+                               struct str *entry) MUST_USE;
+/* Entries in their order, at most one of an identifier; in the group. */
+enum status outbox_family_put(struct outbox *outbox, int64_t destination, struct str family, const struct str *entries, size_t count,
+                              int64_t now) MUST_USE;
+void outbox_families_forget(struct outbox *outbox);
 
 /* --- decide.c --- */
 /* Of a record that is over. */

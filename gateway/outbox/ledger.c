@@ -1,24 +1,16 @@
 /* ledger.c - what servers call what was sent, and a digest of it.
  *
- * The mark of a place begins with the mark of its family: what begins alike in its record's key stands side by side, on few
- * pages, and of a record that is new one question tells that nothing of it is here. A family is told by the key alone, which is
- * told by what the identifier is made of: a place has one row, whichever record wrote it last. To tell families by another rule
- * is another schema: of two rows the older would say that what has changed since need not be sent.
+ * A family is told by the key alone, which is told by what the identifier is made of: a place is in one row (family.c), whichever
+ * record wrote it last. To tell families by another rule is another schema: of two rows the older would say that what has changed
+ * since need not be sent. Until schema 6 each place had a row of its own, whose mark began with that of its family; until schema 4 it
+ * stood by the identifier alone. Whose places these are nobody knows but who asks for them: each goes to its family when it is
+ * written again.
  */
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include "outbox/internal.h"
 
-enum { FAMILY_BYTES = 4, PACKED_BYTES = DIGEST_BYTES, AS_TEXT = 't', PACKED = 'p' };
-
-/* Sealed under the ledger's key with a random nonce: some 65 places a record, 2^24 records a data key. */
-static struct seal_place ledger_place(int64_t destination, const unsigned char mark[MARK_BYTES]) {
-  struct seal_place place = {.use = SEAL_LEDGER, .destination = destination};
-  memcpy(&place.record, mark, sizeof place.record);
-  memcpy(&place.lane, mark + sizeof place.record, sizeof place.lane);
-  return place;
-}
-
-/* --- marks --- */
+enum { FAMILY_BYTES = 4, AS_TEXT = 't', PACKED = 'p' };
 
 /* "S-000412" of "S-000412/doses/A1", "patient/MRN-1" of "patient/MRN-1/coverage/1": up to and with the first part that has a
    digit; all of a key that has none. */
@@ -31,12 +23,25 @@ static struct str family_of(struct str key) {
   return key;
 }
 
+static bool is_valid(const struct outbox_placed *placed) {
+  return placed->place.location.len + placed->place.etag.len + placed->place.digest.len <= LIMIT_OUTBOX_LABEL;
+}
+
+/* --- what older schemas wrote: marks --- */
+
+static struct seal_place ledger_place(int64_t destination, const unsigned char mark[MARK_BYTES]) {
+  struct seal_place place = {.use = SEAL_LEDGER, .destination = destination};
+  memcpy(&place.record, mark, sizeof place.record);
+  memcpy(&place.lane, mark + sizeof place.record, sizeof place.lane);
+  return place;
+}
+
 static void mark_text(struct outbox *outbox, char domain, struct str text, unsigned char out[MARK_BYTES]) {
   struct outbox_digest digest = outbox_digest(text);
   outbox_mark(outbox, domain, &digest, 1, out);
 }
 
-/* As schema 4 had it, and the end of what it is now. */
+/* As schema 4 had it, and the end of what it was then. */
 static void mark_alone(struct outbox *outbox, struct str identifier, unsigned char out[MARK_BYTES]) {
   mark_text(outbox, 'i', identifier, out);
 }
@@ -48,7 +53,7 @@ static void mark_of(struct outbox *outbox, struct str identifier, unsigned char 
   memcpy(out + FAMILY_BYTES, alone, MARK_BYTES - FAMILY_BYTES);
 }
 
-/* Whether the ledger has anything of the destination's family. */
+/* Whether schema 6 has anything of the destination's family. */
 static enum status ask_family(struct outbox *outbox, int64_t destination, bool *out) {
   unsigned char last[MARK_BYTES];
   memset(last, 0xff, sizeof last);
@@ -73,18 +78,19 @@ static void turn_to_family(struct outbox *outbox, struct str key) {
   if (family->len) memcpy(family->text, text.ptr, text.len);
 }
 
-/* --- what is kept in memory: a clinic's organization, staff and devices are asked for with every record --- */
+/* --- and what of it is kept in memory: a clinic's organization, staff and devices are asked for with every record, and not written
+   again while they are what they were --- */
 
-static struct outbox_kept *kept_at(struct outbox *outbox, struct str identifier) {
-  return &outbox->kept[str_hash(identifier) % LEDGER_KEPT];
+static struct outbox_earlier *earlier_at(struct outbox *outbox, struct str identifier) {
+  return &outbox->earlier[str_hash(identifier) % LEDGER_KEPT];
 }
 
-static bool is_of(const struct outbox_kept *kept, int64_t destination, struct str identifier) {
+static bool is_of(const struct outbox_earlier *kept, int64_t destination, struct str identifier) {
   return kept->len && kept->destination == destination && str_eq(str_make(kept->identifier, kept->identifier_len), identifier);
 }
 
 static void keep(struct outbox *outbox, int64_t destination, struct str identifier, struct str text) {
-  struct outbox_kept *kept = kept_at(outbox, identifier);
+  struct outbox_earlier *kept = earlier_at(outbox, identifier);
   bool fits = text.len <= sizeof kept->text && identifier.len && identifier.len <= sizeof kept->identifier;
   kept->destination = destination;
   kept->identifier_len = fits ? identifier.len : 0;
@@ -94,40 +100,12 @@ static void keep(struct outbox *outbox, int64_t destination, struct str identifi
 }
 
 void outbox_ledger_forget(struct outbox *outbox) {
-  OPENSSL_cleanse(outbox->kept, sizeof outbox->kept);
+  outbox_families_forget(outbox);
+  OPENSSL_cleanse(outbox->earlier, sizeof outbox->earlier);
   OPENSSL_cleanse(&outbox->family, sizeof outbox->family);
 }
 
-/* --- the text of a place: how its digest stands, location and etag each with an end of line, the digest --- */
-
-static bool pack(struct str digest, unsigned char out[PACKED_BYTES]) {
-  static const char digits[] = "0123456789abcdef";
-  if (digest.len != 2 * PACKED_BYTES) return false;
-  for (size_t i = 0; i < digest.len; i++) {
-    const char *at = memchr(digits, digest.ptr[i], sizeof digits - 1);
-    if (!at) return false;
-    out[i / 2] = (unsigned char)(out[i / 2] << 4 | (at - digits));
-  }
-  return true;
-}
-
-static struct str unpack(struct str packed, struct arena *arena) {
-  static const char digits[] = "0123456789abcdef";
-  char text[2 * PACKED_BYTES];
-  if (packed.len != PACKED_BYTES) return (struct str){0};
-  for (size_t i = 0; i < PACKED_BYTES; i++) {
-    text[2 * i] = digits[(unsigned char)packed.ptr[i] >> 4];
-    text[2 * i + 1] = digits[packed.ptr[i] & 15];
-  }
-  return arena_str(arena, str_make(text, sizeof text));
-}
-
-static struct str write_text(const struct outbox_place *place, struct arena *arena) {
-  unsigned char packed[PACKED_BYTES];
-  bool packs = pack(place->digest, packed);
-  struct str head = arena_printf(arena, "%c%.*s\n%.*s\n", packs ? PACKED : AS_TEXT, STR_ARG(place->location), STR_ARG(place->etag));
-  return head.ptr ? arena_concat(arena, head, packs ? str_make((const char *)packed, sizeof packed) : place->digest) : head;
-}
+/* --- and its text: how its digest stands, location and etag each with an end of line, the digest --- */
 
 /* The parts are views of the text, but for a digest that was packed. */
 static enum status read_text(struct str text, struct arena *arena, struct outbox_place *out) {
@@ -136,11 +114,11 @@ static enum status read_text(struct str text, struct arena *arena, struct outbox
   out->location = str_slice(text, 1, first);
   out->etag = str_slice(text, first + 1, second);
   out->digest = str_slice(text, second + 1, text.len);
-  if (text.ptr[0] == PACKED) out->digest = unpack(out->digest, arena);
+  if (text.ptr[0] == PACKED) out->digest = outbox_unpack(out->digest, arena);
   return out->digest.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-/* --- the tables --- */
+/* --- and its tables --- */
 
 static enum status read_row(struct outbox *outbox, enum outbox_statement which, int64_t where,
                             const unsigned char mark[MARK_BYTES], struct arena *arena, struct str *text) {
@@ -155,7 +133,21 @@ static enum status read_row(struct outbox *outbox, enum outbox_statement which, 
   return status;
 }
 
-/* What schema 4 wrote stands by the identifier alone until it is written again. */
+/* What schema 6 wrote. */
+static enum status read_alone(struct outbox *outbox, int64_t where, struct str key, struct str identifier, struct arena *arena,
+                              struct str *text) {
+  unsigned char mark[MARK_BYTES];
+  bool any = false;
+  turn_to_family(outbox, key);
+  if (outbox->family.empty_at == where) return STATUS_NOT_FOUND;
+  enum status status = ask_family(outbox, where, &any);
+  if (status == STATUS_OK && !any) outbox->family.empty_at = where;
+  if (status != STATUS_OK || !any) return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+  mark_of(outbox, identifier, mark);
+  return read_row(outbox, STATEMENT_LEDGER_GET, where, mark, arena, text);
+}
+
+/* What schema 4 wrote. */
 static enum status read_old(struct outbox *outbox, int64_t where, struct str identifier, struct arena *arena, struct str *text) {
   unsigned char mark[MARK_BYTES];
   struct str old = {0};
@@ -166,71 +158,120 @@ static enum status read_old(struct outbox *outbox, int64_t where, struct str ide
   return text->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-static enum status drop_old(struct outbox *outbox, int64_t where, struct str identifier) {
-  unsigned char mark[MARK_BYTES];
-  mark_alone(outbox, identifier, mark);
-  sqlite3_stmt *drop = outbox_statement(outbox, STATEMENT_LEDGER_OLD_DROP);
-  sqlite3_bind_int64(drop, 1, where);
-  outbox_bind_blob(drop, 2, mark, MARK_BYTES);
-  return outbox_run(outbox, drop);
-}
-
-static enum status read_place(struct outbox *outbox, int64_t where, struct str key, struct str identifier,
-                              struct arena *arena, struct str *text) {
-  struct outbox_family *family = &outbox->family;
-  unsigned char mark[MARK_BYTES];
-  bool any = true;
-  turn_to_family(outbox, key);
+static enum status read_earlier(struct outbox *outbox, int64_t where, struct str key, struct str identifier, struct arena *arena,
+                                struct str *text) {
   enum status status = STATUS_NOT_FOUND;
-  if (family->empty_at != where) {
-    status = ask_family(outbox, where, &any);
-    if (status == STATUS_OK && !any) family->empty_at = where;
-    if (status == STATUS_OK && any) mark_of(outbox, identifier, mark);
-    if (status == STATUS_OK) status = any ? read_row(outbox, STATEMENT_LEDGER_GET, where, mark, arena, text) : STATUS_NOT_FOUND;
+  const struct outbox_earlier *kept = earlier_at(outbox, identifier);
+  if (is_of(kept, where, identifier)) {
+    *text = arena_str(arena, str_make(kept->text, kept->len));
+    return text->ptr ? STATUS_OK : STATUS_NOMEM;
   }
+  if (outbox->alone_places) status = read_alone(outbox, where, key, identifier, arena, text);
   if (status == STATUS_NOT_FOUND && outbox->old_places) status = read_old(outbox, where, identifier, arena, text);
   if (status == STATUS_OK) keep(outbox, where, identifier, *text);
   return status;
 }
 
-static enum status put_row(struct outbox *outbox, int64_t where, struct str identifier, struct str text, int64_t now) {
+static enum status drop_row(struct outbox *outbox, enum outbox_statement which, int64_t where, const unsigned char mark[MARK_BYTES]) {
+  sqlite3_stmt *drop = outbox_statement(outbox, which);
+  sqlite3_bind_int64(drop, 1, where);
+  outbox_bind_blob(drop, 2, mark, MARK_BYTES);
+  return outbox_run(outbox, drop);
+}
+
+static enum status drop_earlier(struct outbox *outbox, int64_t where, const struct outbox_placed *placed) {
   unsigned char mark[MARK_BYTES];
-  struct str sealed = {0};
-  mark_of(outbox, identifier, mark);
-  struct seal_place place = ledger_place(where, mark);
-  enum status status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
-  if (status != STATUS_OK) return status;
-  sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_LEDGER_PUT);
-  sqlite3_bind_int64(put, 1, where);
-  outbox_bind_blob(put, 2, mark, MARK_BYTES);
-  outbox_bind_blob(put, 3, sealed.ptr, sealed.len);
-  sqlite3_bind_int64(put, 4, now);
-  outbox->family.empty_at = 0;
-  return outbox_run(outbox, put);
+  enum status status = STATUS_OK;
+  struct outbox_earlier *kept = earlier_at(outbox, placed->identifier);
+  if (is_of(kept, where, placed->identifier)) OPENSSL_cleanse(kept, sizeof *kept);
+  turn_to_family(outbox, placed->key);
+  mark_of(outbox, placed->identifier, mark);
+  if (outbox->alone_places) status = drop_row(outbox, STATEMENT_LEDGER_DROP, where, mark);
+  mark_alone(outbox, placed->identifier, mark);
+  if (status == STATUS_OK && outbox->old_places) status = drop_row(outbox, STATEMENT_LEDGER_OLD_DROP, where, mark);
+  return status;
+}
+
+static enum status drop_earlier_ones(struct outbox *outbox, int64_t where, const struct outbox_placed *placed, size_t count) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    if (is_valid(&placed[i])) status = drop_earlier(outbox, where, &placed[i]);
+  return status;
 }
 
 enum status outbox_ledger_load(struct outbox *outbox) {
-  return outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_LEDGER_OLD_ANY), &outbox->old_places);
+  enum status status = outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_LEDGER_OLD_ANY), &outbox->old_places);
+  return status == STATUS_OK ? outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_LEDGER_ANY), &outbox->alone_places) : status;
+}
+
+/* --- putting --- */
+
+/* A place to be put. */
+struct entry {
+  struct str family, bytes;
+  size_t at; /* in what was given */
+};
+
+/* By family, then as they stand in its row; of two of an identifier the later one first. */
+static int by_family(const void *a, const void *b) {
+  const struct entry *one = a, *other = b;
+  int order = str_cmp(one->family, other->family);
+  if (!order) order = outbox_entry_order(one->bytes, other->bytes);
+  return order ? order : (one->at < other->at) - (one->at > other->at);
+}
+
+/* *used: less than `count` when some are not valid. */
+static enum status write_entries(struct outbox *outbox, const struct outbox_placed *placed, size_t count, struct entry **out,
+                                 size_t *used) {
+  struct entry *entries = *out = ARENA_ARRAY(outbox->scratch, struct entry, count + 1);
+  for (size_t i = 0; entries && i < count; i++) {
+    if (!is_valid(&placed[i])) continue;
+    struct entry *entry = &entries[(*used)++];
+    *entry = (struct entry){.family = family_of(placed[i].key), .at = i};
+    entry->bytes = outbox_entry_write(placed[i].identifier, &placed[i].place, outbox->scratch);
+    if (!entry->bytes.ptr) return STATUS_NOMEM;
+  }
+  if (!entries) return STATUS_NOMEM;
+  if (*used > 1) qsort(entries, *used, sizeof *entries, by_family);
+  return STATUS_OK;
+}
+
+/* Those of the first one's family. */
+static enum status put_family(struct outbox *outbox, int64_t where, const struct entry *entries, size_t count, int64_t now) {
+  struct str *texts = ARENA_ARRAY(outbox->scratch, struct str, count);
+  size_t used = 0;
+  if (!texts) return STATUS_NOMEM;
+  for (size_t i = 0; i < count; i++)
+    if (i == 0 || outbox_entry_order(entries[i].bytes, texts[used - 1]) != 0) texts[used++] = entries[i].bytes;
+  return outbox_family_put(outbox, where, entries[0].family, texts, used, now);
+}
+
+static enum status put_families(struct outbox *outbox, int64_t where, const struct entry *entries, size_t count, int64_t now) {
+  enum status status = STATUS_OK;
+  for (size_t from = 0, to = 0; status == STATUS_OK && from < count; from = to) {
+    while (to < count && str_eq(entries[to].family, entries[from].family))
+      to++;
+    status = put_family(outbox, where, entries + from, to - from, now);
+  }
+  return status;
 }
 
 /* --- the whole --- */
 
-enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
-                              const struct outbox_place *what, int64_t now) {
+enum status outbox_ledger_put(struct outbox *outbox, struct str destination, const struct outbox_placed *placed, size_t count,
+                              int64_t now) {
+  struct entry *entries = NULL;
   int64_t where = 0;
-  if (what->location.len + what->etag.len + what->digest.len > LIMIT_OUTBOX_LABEL || destination.len > OUTBOX_NAME_MAX)
-    return STATUS_INVALID;
-  if (str_find_char(what->location, '\n', 0) != SIZE_MAX || str_find_char(what->etag, '\n', 0) != SIZE_MAX)
-    return STATUS_INVALID;
+  size_t used = 0;
+  if (destination.len > OUTBOX_NAME_MAX) return STATUS_INVALID;
   arena_reset(outbox->scratch);
-  struct str text = write_text(what, outbox->scratch);
-  enum status status = text.ptr ? outbox_begin(outbox) : STATUS_NOMEM;
+  enum status status = write_entries(outbox, placed, count, &entries, &used);
+  if (status == STATUS_OK) status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, true, &where);
-  if (status == STATUS_OK) turn_to_family(outbox, key);
-  if (status == STATUS_OK) status = put_row(outbox, where, identifier, text, now);
-  if (status == STATUS_OK && outbox->old_places) status = drop_old(outbox, where, identifier);
-  /* what is new is seldom asked for: it does not push out what is */
-  if (status == STATUS_OK && is_of(kept_at(outbox, identifier), where, identifier)) keep(outbox, where, identifier, text);
+  if (status == STATUS_OK) status = put_families(outbox, where, entries, used, now);
+  if (status == STATUS_OK && (outbox->alone_places || outbox->old_places))
+    status = drop_earlier_ones(outbox, where, placed, count);
+  if (status == STATUS_OK && used < count) status = STATUS_INVALID;
   return outbox_end(outbox, status);
 }
 
@@ -239,12 +280,9 @@ enum status outbox_ledger_get(struct outbox *outbox, struct str destination, str
   int64_t where = 0;
   struct str text = {0};
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
-  if (status != STATUS_OK) return status;
-  const struct outbox_kept *kept = kept_at(outbox, identifier);
-  if (is_of(kept, where, identifier))
-    text = arena_str(arena, str_make(kept->text, kept->len));
-  else
-    status = read_place(outbox, where, key, identifier, arena, &text);
-  if (status == STATUS_OK && !text.ptr) status = STATUS_NOMEM;
+  if (status == STATUS_OK) status = outbox_family_find(outbox, where, family_of(key), identifier, &text);
+  if (status == STATUS_OK) return outbox_entry_read(text, arena, out);
+  if (status != STATUS_NOT_FOUND || !where || !(outbox->alone_places || outbox->old_places)) return status;
+  status = read_earlier(outbox, where, key, identifier, arena, &text);
   return status == STATUS_OK ? read_text(text, arena, out) : status;
 }

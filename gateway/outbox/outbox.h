@@ -25,7 +25,7 @@
  * derived by HKDF-SHA256 from the data key and a random salt; that of a payload from the record's and a salt of its own,
  * which is wiped when the record is over: what still lies on the disk of it then nobody reads. The record's place in the
  * store is authenticated with it, so rows cannot be swapped. What is searched for (lane, sender, control id,
- * identifier) stands as HMAC-SHA256. Destinations, states, times, sizes, revisions and counts are in the clear. Data
+ * family of places) stands as HMAC-SHA256. Destinations, states, times, sizes, revisions and counts are in the clear. Data
  * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the
  * program, never texts of a server or a patient.
  *
@@ -175,17 +175,25 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
 /* --- ledger: identifier -> what the server calls it ---
  *
  * With an identifier goes the record key of which it is made ("S-000412/doses/A1"): places whose keys are alike up to and with
- * the first part that has a digit stand side by side, so that those of a record are read and written together. The same
- * identifier always goes with the same key. */
+ * the first part that has a digit are a family, and stand in one row, sealed as one, so that those of a record are read and written
+ * together; of a family of more than OUTBOX_FAMILY_MAX in several. The same identifier always goes with the same key. */
 
+enum { OUTBOX_FAMILY_MAX = 128 /* places of one row */ };
 struct outbox_place {
   struct str location; /* "Type/id" */
   struct str etag;     /* or version */
   struct str digest;   /* of what was sent, as the caller makes it: the same need not be sent again */
 };
-enum status outbox_ledger_put(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
-                              const struct outbox_place *place, int64_t now) MUST_USE;
-/* NOT_FOUND. */
+/* What is put: an identifier's place in the place of the one before. */
+struct outbox_placed {
+  struct str key, identifier;
+  struct outbox_place place;
+};
+/* In the group; of two of an identifier the later one. What is put together costs little more than one of it. INVALID: a place of
+   more than LIMIT_OUTBOX_LABEL bytes was among them, the others are put. */
+enum status outbox_ledger_put(struct outbox *outbox, struct str destination, const struct outbox_placed *placed, size_t count,
+                              int64_t now) MUST_USE;
+/* NOT_FOUND; INVALID: its row does not open, and is written over when something of its family is put. */
 enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
                               struct arena *arena, struct outbox_place *out) MUST_USE;
 

@@ -77,7 +77,12 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "ALTER TABLE record ADD COLUMN http INTEGER;"
     "ALTER TABLE dedupe RENAME TO dedupe_old;"
     "CREATE TABLE dedupe(mark BLOB NOT NULL, record INTEGER NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL,"
-    " PRIMARY KEY(mark, record, digest)) STRICT, WITHOUT ROWID;"};
+    " PRIMARY KEY(mark, record, digest)) STRICT, WITHOUT ROWID;",
+    /* 7: all places of a family in a row (family.c), one after the other as they come; what is in `ledger` moves when it is written
+       again */
+    "CREATE TABLE family(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, mark BLOB NOT NULL, places INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX family_mark ON family(destination, mark);"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

@@ -203,8 +203,28 @@ static enum status count_some(struct outbox *outbox, struct outbox_walk *walk, e
   return status == STATUS_NOT_FOUND ? count_rest(outbox, walk, rest) : status;
 }
 
+static enum status count_families(struct outbox *outbox, size_t rows) {
+  sqlite3_stmt *count = outbox_statement(outbox, STATEMENT_FAMILY_COUNT);
+  sqlite3_bind_int64(count, 1, outbox->families.row);
+  sqlite3_bind_int64(count, 2, (int64_t)rows);
+  enum status status = outbox_row_step(outbox, count);
+  if (status == STATUS_OK) {
+    outbox->families.seen += (size_t)sqlite3_column_int64(count, 1);
+    outbox->families.row = sqlite3_column_int64(count, 2);
+    if ((size_t)sqlite3_column_int64(count, 0) < rows) { /* these were all */
+      outbox->families.counted = outbox->families.seen;
+      outbox->families.seen = 0;
+      outbox->families.row = 0;
+    }
+  }
+  sqlite3_reset(count);
+  return status;
+}
+
 static enum status count_what_stays(struct outbox *outbox, size_t rows) {
-  enum status status = count_some(outbox, &outbox->ledger, STATEMENT_LEDGER_STEP, STATEMENT_LEDGER_REST, rows);
+  enum status status = count_families(outbox, rows);
+  if (status == STATUS_OK && outbox->alone_places)
+    status = count_some(outbox, &outbox->ledger, STATEMENT_LEDGER_STEP, STATEMENT_LEDGER_REST, rows);
   if (status == STATUS_OK && outbox->old_places)
     status = count_some(outbox, &outbox->old_ledger, STATEMENT_LEDGER_OLD_STEP, STATEMENT_LEDGER_OLD_REST, rows);
   if (status != STATUS_OK) return status;
@@ -260,7 +280,7 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .free_bytes = outbox_place_free(outbox->folder),
                                .generation = outbox->generation,
                                .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
-                               .ledger = outbox->ledger.counted + outbox->old_ledger.counted,
+                               .ledger = outbox->families.counted + outbox->ledger.counted + outbox->old_ledger.counted,
                                .subjects = outbox->revisions.counted,
                                .bytes = bytes_of(outbox->path)};
   enum status status = STATUS_OK;

@@ -219,19 +219,25 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   return STATUS_OK;
 }
 
+/* What the server has now of the resource; false: nothing that is to be remembered. */
+static bool is_new_place(const struct exchange_job *exchange, size_t index) {
+  const struct exchange_item *item = &exchange->items[index];
+  return item->state == EXCHANGE_STORED && exchange->known[index].location.len && item->kept != EXCHANGE_DISCARDED;
+}
+
 static enum status remember(struct job *job, const struct exchange_job *exchange) {
-  struct outbox *outbox = free_store(job);
-  enum status status = STATUS_OK;
+  struct outbox_placed *placed = ARENA_ARRAY(job->arena, struct outbox_placed, exchange->plan.entry_count + 1);
+  enum status status = placed ? STATUS_OK : STATUS_NOMEM;
+  size_t count = 0;
   for (size_t i = 0; exchange->items && status == STATUS_OK && i < exchange->plan.entry_count; i++) {
-    const struct exchange_item *item = &exchange->items[i];
-    struct outbox_place place = {.location = exchange->known[i].location, .etag = item->answer.version};
-    if (item->state != EXCHANGE_STORED || !place.location.len || item->kept == EXCHANGE_DISCARDED) continue;
-    status = exchange_digest(exchange, i, &place.digest);
-    if (status == STATUS_OK)
-      status = outbox_ledger_put(outbox, job->sender->config->name, exchange->plan.entries[i].key,
-                                 exchange->plan.entries[i].full_url, &place, relay_now(job->sender->relay));
+    if (!is_new_place(exchange, i)) continue;
+    const struct bundle_entry *entry = &exchange->plan.entries[i];
+    placed[count] = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
+    placed[count].place = (struct outbox_place){.location = exchange->known[i].location, .etag = exchange->items[i].answer.version};
+    status = exchange_digest(exchange, i, &placed[count++].place.digest);
   }
-  return status;
+  if (status != STATUS_OK || !count) return status;
+  return outbox_ledger_put(free_store(job), job->sender->config->name, placed, count, relay_now(job->sender->relay));
 }
 
 /* --- the payload --- */

@@ -201,19 +201,23 @@ static void name_place(int record, int at, char key[64], char identifier[64]) {
 static void send_places(struct bench *bench, int record) {
   static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
   struct outbox_place known[PLACES] = {{{0}}};
-  char key[64], identifier[64], location[96];
+  struct outbox_placed placed[PLACES];
+  char keys[PLACES][64], identifiers[PLACES][64], locations[PLACES][96];
+  size_t count = 0;
   for (int i = 0; i < PLACES; i++) {
-    name_place(record, i, key, identifier);
-    enum status status = outbox_ledger_get(bench->outbox, STR("ehr"), str_of(key), str_of(identifier), bench->arena, &known[i]);
+    name_place(record, i, keys[i], identifiers[i]);
+    enum status status =
+        outbox_ledger_get(bench->outbox, STR("ehr"), str_of(keys[i]), str_of(identifiers[i]), bench->arena, &known[i]);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) give_up("outbox_ledger_get");
   }
   for (int i = 0; i < PLACES; i++) {
     if (known[i].location.len) continue;
-    name_place(record, i, key, identifier);
-    snprintf(location, sizeof location, "Observation/%s", identifier + 9);
-    struct outbox_place place = {.location = str_of(location), .etag = STR("1"), .digest = str_of(digest)};
-    if (outbox_ledger_put(bench->outbox, STR("ehr"), str_of(key), str_of(identifier), &place, 2) != STATUS_OK) give_up("outbox_ledger_put");
+    snprintf(locations[i], sizeof locations[i], "Observation/%.50s", identifiers[i] + 9);
+    placed[count++] = (struct outbox_placed){.key = str_of(keys[i]),
+                                             .identifier = str_of(identifiers[i]),
+                                             .place = {.location = str_of(locations[i]), .etag = STR("1"), .digest = str_of(digest)}};
   }
+  if (outbox_ledger_put(bench->outbox, STR("ehr"), placed, count, 2) != STATUS_OK) give_up("outbox_ledger_put");
 }
 
 static double reopen_ms(struct bench *bench) {

@@ -106,6 +106,12 @@ void store_finish(struct store *store, int64_t id, enum outbox_state state, int6
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
 }
 
+enum status store_place(struct store *store, struct str destination, struct str key, struct str identifier,
+                        const struct outbox_place *place) {
+  struct outbox_placed placed = {.key = key, .identifier = identifier, .place = *place};
+  return outbox_ledger_put(store->outbox, destination, &placed, 1, 1);
+}
+
 struct outbox_row store_row(struct store *store, int64_t id) {
   struct outbox_row row = {0};
   assert_int_equal(outbox_get(store->outbox, id, store->arena, &row), STATUS_OK);

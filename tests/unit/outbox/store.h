@@ -40,6 +40,9 @@ void store_sql(struct store *store, const char *sql);
 int64_t store_put(struct store *store, const char *destination, const char *lane, const char *payload);
 enum status store_claim(struct store *store, const char *destination, struct outbox_claim *out);
 void store_finish(struct store *store, int64_t id, enum outbox_state state, int64_t next_at);
+/* Puts one place of the ledger, in the group. */
+enum status store_place(struct store *store, struct str destination, struct str key, struct str identifier,
+                        const struct outbox_place *place);
 struct outbox_row store_row(struct store *store, int64_t id);
 size_t store_count(struct store *store, enum outbox_state state);
 

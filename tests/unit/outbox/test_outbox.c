@@ -422,7 +422,7 @@ static struct str key_of(const char *identifier) {
 }
 
 static enum status put_place(struct store *store, const char *identifier, const struct outbox_place *place) {
-  return outbox_ledger_put(store->outbox, STR("ehr"), key_of(identifier), str_of(identifier), place, 1);
+  return store_place(store, STR("ehr"), key_of(identifier), str_of(identifier), place);
 }
 
 static void expect_place(struct store *store, const char *identifier, const char *location) {
@@ -470,10 +470,10 @@ static void the_ledger_remembers_places(void **state) {
   struct outbox_place place = {.location = STR("Patient/17"), .etag = STR("2")}, got;
   assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("k"), STR("id-1"), store->arena, &got), STATUS_NOT_FOUND);
   for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++) {
-    assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("k"), STR("id-1"), &place, 1), STATUS_OK);
+    assert_int_equal(store_place(store, STR("ehr"), STR("k"), STR("id-1"), &place), STATUS_OK);
     place.etag = STR("3");
     place.digest = str_of(digests[i]);
-    assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), STR("k"), STR("id-1"), &place, 2), STATUS_OK);
+    assert_int_equal(store_place(store, STR("ehr"), STR("k"), STR("id-1"), &place), STATUS_OK);
     assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
     store_reopen(store);
     assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("k"), STR("id-1"), store->arena, &got), STATUS_OK);
@@ -505,9 +505,9 @@ static void a_family_of_places_is_asked_for_once(void **state) {
     struct str put = str_of(cases[i].put), ask = str_of(cases[i].ask);
     for (int again = 0; again < 2; again++) {
       assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), put, STR("id"), store->arena, &got), STATUS_NOT_FOUND);
-      assert_int_equal(outbox_ledger_put(store->outbox, STR("other"), put, STR("id"), &place, 1), STATUS_OK);
+      assert_int_equal(store_place(store, STR("other"), put, STR("id"), &place), STATUS_OK);
       assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), put, STR("id"), store->arena, &got), STATUS_NOT_FOUND);
-      assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), put, STR("id"), &place, 1), STATUS_OK);
+      assert_int_equal(store_place(store, STR("ehr"), put, STR("id"), &place), STATUS_OK);
       if (!again) outbox_abandon(store->outbox);
     }
     assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
@@ -715,7 +715,7 @@ static void what_stays_is_counted(void **state) {
   for (int i = 0; i < PLACES; i++) {
     struct outbox_place place = {.location = STR("Patient/1")};
     struct str name = arena_printf(store->arena, "%d", i);
-    assert_int_equal(outbox_ledger_put(store->outbox, i % 2 ? STR("ehr") : STR("archive"), name, name, &place, 1), STATUS_OK);
+    assert_int_equal(store_place(store, i % 2 ? STR("ehr") : STR("archive"), name, name, &place), STATUS_OK);
   }
   put_revision(store, "p", 1);
   for (size_t b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
