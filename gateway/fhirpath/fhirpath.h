@@ -108,9 +108,10 @@ enum status fhirpath_compile(const struct fp_compile *compile, struct arena *are
 
 /* Where texts without an offset were written; for fromDtm(). */
 struct fp_place {
-  bool has_offset; /* of the message: it goes first */
+  bool has_offset; /* of the message: it goes first, unless `in_zone` */
   int16_t offset;  /* minutes east of UTC */
   const struct datetime_zone *zone; /* of the clinic; NULL: not known */
+  bool in_zone; /* the clocks of the zone had the message's offset when it was sent: its other times go by their rules */
 };
 
 struct fp_run {

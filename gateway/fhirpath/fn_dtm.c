@@ -64,20 +64,21 @@ bool fhirpath_dtm(struct str text, struct datetime *out) {
   return at == text.len && is_real(out);
 }
 
-/* The offset of the time itself, else that of its message, else by the rules of the clinic's zone at that time. */
+/* The offset of the time itself, else that of its message, else by the rules of the clinic's zone at that time. A message that was
+   sent by those clocks tells times of the other side of summer time by them too: then the rules go first, where they have one answer. */
 static const char *place(const struct fp_place *place, struct datetime *time) {
   if (time->has_offset) return NULL;
+  bool has_rules = place && place->zone && (place->in_zone || !place->has_offset);
+  enum datetime_local found = has_rules ? datetime_zone_resolve(place->zone, time) : DATETIME_LOCAL_NEVER;
+  if (has_rules && found == DATETIME_LOCAL_ONE) return NULL;
   if (place && place->has_offset) {
     time->has_offset = true;
     time->offset = place->offset;
     return NULL;
   }
-  if (!place || !place->zone) return "and no time zone of the clinic is known (routes.json)";
-  switch (datetime_zone_resolve(place->zone, time)) {
-  case DATETIME_LOCAL_ONE: return NULL;
-  case DATETIME_LOCAL_NEVER: return "and no clock of the clinic showed it (the hour that summer time skips)";
-  default: return "and the clocks of the clinic showed it twice (the end of summer time)";
-  }
+  if (!has_rules) return "and no time zone of the clinic is known (routes.json)";
+  return found == DATETIME_LOCAL_NEVER ? "and no clock of the clinic showed it (the hour that summer time skips)"
+                                       : "and the clocks of the clinic showed it twice (the end of summer time)";
 }
 
 /* FHIR has no time without seconds: they are zero-filled, as R4 allows (datatypes, dateTime). */

@@ -37,6 +37,14 @@ static enum status check_record(const struct passage *passage) {
   return settled(passage, validation_check(passage->pipeline->validation, &run, passage->record->root));
 }
 
+/* Whether clocks of the zone had this offset then. */
+static bool is_of_zone(const struct datetime_zone *zone, const struct datetime *sent) {
+  struct datetime local = *sent;
+  local.has_offset = false;
+  return zone && sent->has_offset && sent->precision >= DATETIME_MINUTE &&
+         datetime_zone_resolve(zone, &local) == DATETIME_LOCAL_ONE && local.offset == sent->offset;
+}
+
 /* Where the times of the record were written that do not say it themselves. */
 static struct fp_place place_of(const struct passage *passage) {
   struct arena *arena = passage->run->arena;
@@ -49,6 +57,7 @@ static struct fp_place place_of(const struct passage *passage) {
   if (!fhirpath_dtm(pipeline_identity(passage->pipeline, passage->record, INTAKE_SENT, arena), &sent)) return place;
   place.has_offset = sent.has_offset;
   place.offset = sent.offset;
+  place.in_zone = is_of_zone(place.zone, &sent);
   return place;
 }
 

@@ -78,6 +78,37 @@ static void test_rows(void **state) {
   }
 }
 
+/* The message was sent in winter, by clocks of the zone: what it tells of summer is of summer's clocks; where they have no one answer
+   the message's offset is taken. */
+static void test_zone_of_message(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *result;
+  } told[] = {{"20261020100000", "2026-10-20T10:00:00-05:00"},
+              {"20261105100000", "2026-11-05T10:00:00-06:00"},
+              {"20261101013000", "2026-11-01T01:30:00-06:00"},
+              {"20261020100000-0700", "2026-10-20T10:00:00-07:00"}};
+  struct arena *arena = arena_new(1 << 20);
+  struct diag_list diags;
+  struct fp_place place = {.has_offset = true, .offset = -360, .in_zone = true};
+  diag_list_init(&diags, arena);
+  assert_int_equal(datetime_zone_read(host_system(), STR("America/Chicago"), arena, &place.zone), STATUS_OK);
+  for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+    struct str text = arena_printf(arena, "'%s'.fromDtm()", told[i].text), result = {0};
+    struct source source = source_make(STR("test"), text);
+    struct fp_compile compile = {.source = &source, .to = text.len};
+    struct fp_program *program;
+    struct fp_list out = {0};
+    struct fp_run run = {.host = host_system(), .arena = arena, .diags = &diags, .place = &place};
+    assert_int_equal(fhirpath_compile(&compile, arena, &diags, &program, NULL), STATUS_OK);
+    assert_int_equal(fhirpath_eval(program, &run, (struct fp_list){0}, &out), STATUS_OK);
+    assert_true(out.count == 1 && fhirpath_text(&out.items[0], arena, &result));
+    if (!str_is(result, told[i].result)) fail_msg("%s: %.*s", told[i].text, STR_ARG(result));
+  }
+  assert_int_equal(diags.count, 0);
+  arena_free(arena);
+}
+
 /* Without a place at all: as if nothing was known. */
 static void test_no_place(void **state) {
   (void)state;
@@ -89,6 +120,7 @@ static void test_no_place(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_no_place)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_zone_of_message),
+                                     cmocka_unit_test(test_no_place)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
