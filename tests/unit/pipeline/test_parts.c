@@ -72,7 +72,6 @@ static void each_old_number_is_a_part(void **state) {
     const char *told[4]; /* of each part; of the whole where there is none */
     size_t parts;
   } rows[] = {
-      {"", {"RIVERSIDE/NEW0: +NEW0"}, 0},
       {"A", {"RIVERSIDE/A: +NEW0 -A"}, 0},
       {"A B", {"RIVERSIDE/A: +NEW0 -A", "RIVERSIDE/B: +NEW0 -B"}, 2},
       {"A/B", {"RIVERSIDE/A: +NEW0 -A", "RIVERSIDE/B: +NEW1 -B"}, 2},
