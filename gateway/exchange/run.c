@@ -17,12 +17,12 @@ enum status exchange_make(struct exchange_job *job, size_t part, struct tree_nod
 }
 
 enum status exchange_digest(const struct exchange_job *job, size_t index, struct str *out) {
-  enum { CHARS = 64 };
+  enum { CHARS = 64, MOST_TAKE = 2 << 10 };
   char hex[CHARS + 1];
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
   struct str sent = job->texts[index];
-  if (!sent.len) tree_write_json(tree_find(job->plan.entries[index].entry, "resource"), NULL, &text);
+  if (!sent.len && buf_reserve(&text, MOST_TAKE)) tree_write_json(tree_find(job->plan.entries[index].entry, "resource"), NULL, &text);
   enum status status = text.error;
   if (status == STATUS_OK) sha256_hex(sent.len ? sent : buf_str(&text), hex);
   buf_release(&text);
