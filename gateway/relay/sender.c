@@ -8,15 +8,15 @@
  * record at a time is tried, and ever more rarely: the others wait in the store.
  */
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "delivery/token.h"
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum { STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
+enum { STORE_RETRY_MS = 1000, IDLE_ARENAS = 64 /* as many as may be in flight */ };
 
 struct lock {
+  uint64_t hash;            /* of the name: most that differ differ in it */
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
 };
 
@@ -126,14 +126,17 @@ static void wait_for(void *context, int64_t ms) {
 
 /* --- locks --- */
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(((const struct lock *)a)->name, ((const struct lock *)b)->name);
+/* Any order, the same for all. */
+static int in_order(const void *a, const void *b) {
+  const struct lock *one = a, *other = b;
+  if (one->hash != other->hash) return one->hash < other->hash ? -1 : 1;
+  return strcmp(one->name, other->name);
 }
 
 /* Both are in order: Bundles may have thousands of entries. */
 static bool have_one_in_common(const struct job *one, const struct job *other) {
   for (size_t i = 0, k = 0; i < one->lock_count && k < other->lock_count;) {
-    int order = by_name(&one->locks[i], &other->locks[k]);
+    int order = in_order(&one->locks[i], &other->locks[k]);
     if (order == 0) return true;
     i += order < 0;
     k += order > 0;
@@ -197,8 +200,10 @@ static enum status look_up(struct job *job, struct exchange_job *exchange, size_
 }
 
 static void want_lock(struct job *job, struct str full_url) {
-  struct lock *lock = &job->locks[job->lock_count++];
-  snprintf(lock->name, sizeof lock->name, "%.*s", STR_ARG(full_url));
+  struct lock *lock = &job->locks[job->lock_count++]; /* zeros */
+  size_t len = full_url.len < sizeof lock->name ? full_url.len : sizeof lock->name - 1;
+  memcpy(lock->name, full_url.ptr, len);
+  lock->hash = str_hash(str_make(lock->name, len));
 }
 
 static enum status planned(void *context, struct exchange_job *exchange) {
@@ -212,7 +217,7 @@ static enum status planned(void *context, struct exchange_job *exchange) {
     if (!exchange->look_first) status = look_up(job, exchange, i, &known);
     if (status == STATUS_OK && !known) want_lock(job, exchange->plan.entries[i].full_url);
   }
-  if (job->lock_count > 1) qsort(job->locks, job->lock_count, sizeof *job->locks, by_name);
+  if (job->lock_count > 1) qsort(job->locks, job->lock_count, sizeof *job->locks, in_order);
   if (status != STATUS_OK || are_free(job)) return status;
   job->wants_locks = true;
   relay_fiber_suspend(job->fiber);
