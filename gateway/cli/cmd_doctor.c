@@ -125,6 +125,12 @@ static void run_relay(struct cli_doctor *doctor) {
   if (store) cli_doctor_store(store, doctor->cli->arena, lines);
   for (size_t i = 0; store && i < DOCTOR_STORE_LINES; i++)
     count_line(doctor, &lines[i]);
+  size_t index;
+  json_t *destination;
+  json_array_foreach(json_object_get(store, "destinations"), index, destination) {
+    struct cli_doctor_line sender = cli_doctor_sender(destination, doctor->cli->arena);
+    count_line(doctor, &sender);
+  }
   json_decref(store);
 }
 

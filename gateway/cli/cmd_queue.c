@@ -10,6 +10,20 @@ static int show_json(struct cli *cli, const struct cli_queue *queue) {
 
 /* --- looking --- */
 
+/* Beside a list of what waits: which destinations take nothing, and why. */
+static void note_troubles(struct cli_queue *queue) {
+  json_t *store = NULL, *destination;
+  size_t index;
+  (void)cli_queue_ask(queue, "queue list", STR("/store"), NULL, &store);
+  json_array_foreach(json_object_get(store, "destinations"), index, destination) {
+    const char *trouble = json_string_value(json_object_get(destination, "trouble"));
+    if (trouble && *trouble)
+      cli_note(queue->cli, "%s is %s since %.19sZ: %s", json_string_value(json_object_get(destination, "name")), trouble,
+               json_string_value(json_object_get(destination, "since")), json_string_value(json_object_get(destination, "reason")));
+  }
+  json_decref(store);
+}
+
 static int run_list(struct cli *cli) {
   static const char *const parameters[] = {"state", "destination", "reason", "after", "limit"};
   struct cli_queue queue;
@@ -23,8 +37,10 @@ static int run_list(struct cli *cli) {
   if (exit == CLI_DONE) exit = cli_queue_ask(&queue, "queue list", buf_str(&target), NULL, &answer);
   if (exit == CLI_DONE && cli->json)
     show_json(cli, &queue);
-  else if (exit == CLI_DONE)
+  else if (exit == CLI_DONE) {
     cli_queue_print_list(cli, answer);
+    note_troubles(&queue);
+  }
   json_decref(answer);
   cli_queue_close(&queue);
   buf_release(&target);

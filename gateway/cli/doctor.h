@@ -39,7 +39,7 @@ void cli_doctor_match(const struct cli_doctor_match *match, struct cli_doctor_li
 /* --- what the relay says of its store (doctor_relay.c) --------------------------------------------------- */
 
 enum {
-  DOCTOR_STORE_LINES = 6,
+  DOCTOR_STORE_LINES = 6, /* and one for each destination */
   /* Above these a line is a warning. */
   DOCTOR_EVENTS_MAX = 1000000,
   DOCTOR_PLACES_MAX = 50000000,
@@ -48,6 +48,8 @@ enum {
 };
 /* Pure; fills all the lines of the answer of GET /store. */
 void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_doctor_line lines[DOCTOR_STORE_LINES]);
+/* Pure; the line of one of its destinations. */
+struct cli_doctor_line cli_doctor_sender(const json_t *destination, struct arena *arena);
 
 /* --- the whole -------------------------------------------------------------------------------------------
  */

@@ -59,17 +59,39 @@ static struct cli_doctor_line finished_line(const json_t *records, struct arena 
                  done + dropped > DOCTOR_FINISHED_MAX, "lower keep-days in [store]");
 }
 
+/* "2026-03-02T03:00:00Z" of an instant with milliseconds. */
+static struct str second_of(const json_t *object, const char *key, struct arena *arena) {
+  const char *time = json_string_value(json_object_get(object, key));
+  return arena_printf(arena, "%.19sZ", time ? time : "?");
+}
+
 static struct cli_doctor_line open_line(const json_t *store, const json_t *records, struct arena *arena) {
   const json_t *oldest = json_object_get(store, "oldest");
   int64_t id = number_in(oldest, "id");
-  const char *since = json_string_value(json_object_get(oldest, "acceptedAt"));
-  int64_t open = number_in(records, "queued") + number_in(records, "sending") + number_in(records, "unknown") +
-                 number_in(records, "parked");
-  struct str detail = id ? arena_printf(arena, "%lld records, %lld of them parked; the oldest is %lld of %.19sZ", (long long)open,
-                                        (long long)number_in(records, "parked"), (long long)id, since ? since : "?")
+  int64_t parked = number_in(records, "parked");
+  int64_t open = number_in(records, "queued") + number_in(records, "sending") + number_in(records, "unknown") + parked;
+  struct str since = second_of(oldest, "acceptedAt", arena);
+  struct str detail = id ? arena_printf(arena, "%lld records, %lld of them parked; the oldest is %lld of %.*s", (long long)open,
+                                        (long long)parked, (long long)id, STR_ARG(since))
                          : STR("no record waits");
+  if (parked > 0) return bounded("open", detail, true, "somebody has to look at what is parked: ketlink queue list --state parked");
   return bounded("open", detail, number_in(oldest, "ageSeconds") > DOCTOR_OPEN_SECONDS_MAX,
-                 "ketlink queue show NUMBER says why it waits; ketlink queue list --state parked");
+                 "ketlink queue show NUMBER says why it waits");
+}
+
+struct cli_doctor_line cli_doctor_sender(const json_t *destination, struct arena *arena) {
+  const char *name = json_string_value(json_object_get(destination, "name"));
+  const char *trouble = json_string_value(json_object_get(destination, "trouble"));
+  const char *reason = json_string_value(json_object_get(destination, "reason"));
+  const json_t *oldest = json_object_get(destination, "oldest");
+  struct str since = second_of(destination, "since", arena), waits = second_of(oldest, "acceptedAt", arena);
+  bool bad = trouble && *trouble, any = number_in(oldest, "id") != 0;
+  struct str how = bad ? arena_printf(arena, "%s since %.*s (%s)", trouble, STR_ARG(since), reason ? reason : "?") : STR("well");
+  struct str detail =
+      arena_printf(arena, "%s: %.*s; %lld open, %lld of them parked%s%.*s", name ? name : "?", STR_ARG(how),
+                   (long long)number_in(destination, "open"), (long long)number_in(destination, "parked"),
+                   any ? "; waits since " : "", any ? (int)waits.len : 0, any ? waits.ptr : "");
+  return bounded("to", detail, bad, "see this reason in docs/operating.md; ketlink doctor NAME asks the server itself");
 }
 
 static struct cli_doctor_line missing_line(const json_t *store, struct arena *arena) {

@@ -32,6 +32,13 @@ struct console;
    console_close. */
 struct console_reply;
 
+/* Of a destination. */
+struct console_trouble {
+  const char *word;  /* "held", "unavailable"; NULL: none */
+  int64_t since;     /* by the wall clock */
+  struct str reason; /* a word of the program */
+};
+
 struct console_hooks {
   void *context;
   /* A posted body; it and its type are valid until the reply is answered. */
@@ -48,6 +55,8 @@ struct console_hooks {
   bool (*healthy)(void *context, struct buf *words);
   /* The outbox is asked next: waits until no other thread is at work on it. May be NULL: none ever is. */
   void (*take)(void *context);
+  /* What is wrong with a destination, by its place in `destinations`; of those that are missing it is not asked. May be NULL: nothing is. */
+  void (*trouble)(void *context, size_t destination, struct console_trouble *out);
 };
 
 struct console_params {

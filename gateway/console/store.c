@@ -10,9 +10,19 @@ static void add_records(const struct outbox_stats *stats, struct buf *out) {
   buf_add_char(out, '}');
 }
 
-static enum status add_oldest(const struct console *console, struct buf *out) {
+static size_t open_of(const struct outbox_stats *stats) {
+  size_t open = 0;
+  for (size_t state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+    open += stats->by_state[state];
+  return open;
+}
+
+/* Of one destination, or of all when empty. */
+static enum status add_oldest(const struct console *console, struct str destination, struct buf *out) {
   int64_t id = 0, accepted_at = 0;
-  enum status status = outbox_oldest(console_outbox(console), &id, &accepted_at);
+  struct outbox *outbox = console_outbox(console);
+  enum status status = destination.len ? outbox_oldest_of(outbox, destination, &id, &accepted_at)
+                                       : outbox_oldest(outbox, &id, &accepted_at);
   if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
   int64_t age = console->params.host->now_ms(console->params.host->context) - accepted_at;
   console_json_key(out, "oldest");
@@ -32,18 +42,46 @@ static enum status add_missing(const struct console *console, struct buf *out) {
   buf_add_char(out, '[');
   for (size_t i = params->destination_count - params->missing_count; i < params->destination_count; i++) {
     struct outbox_stats stats;
-    size_t open = 0;
     enum status status = outbox_stats(console_outbox(console), params->destinations[i], &stats);
     if (status != STATUS_OK) return status;
-    for (size_t state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
-      open += stats.by_state[state];
-    if (!open) continue;
+    if (!open_of(&stats)) continue;
     if (any) buf_add_char(out, ',');
     buf_add_json(out, params->destinations[i]);
     any = true;
   }
   buf_add_char(out, ']');
   return STATUS_OK;
+}
+
+static void add_trouble(const struct console *console, size_t index, struct buf *out) {
+  const struct console_hooks *hooks = &console->params.hooks;
+  struct console_trouble trouble = {0};
+  if (hooks->trouble) hooks->trouble(hooks->context, index, &trouble);
+  console_json_str(out, "trouble", str_of(trouble.word ? trouble.word : ""));
+  console_json_time(out, "since", trouble.since);
+  console_json_str(out, "reason", trouble.reason.ptr ? trouble.reason : STR(""));
+}
+
+/* Those of the configuration: what is wrong with each, and what waits for it. */
+static enum status add_destinations(const struct console *console, struct buf *out) {
+  const struct console_params *params = &console->params;
+  enum status status = STATUS_OK;
+  console_json_key(out, "destinations");
+  buf_add_char(out, '[');
+  for (size_t i = 0; status == STATUS_OK && i < params->destination_count - params->missing_count; i++) {
+    struct outbox_stats stats;
+    status = outbox_stats(console_outbox(console), params->destinations[i], &stats);
+    if (status != STATUS_OK) break;
+    buf_add_text(out, i ? ",{" : "{");
+    console_json_str(out, "name", params->destinations[i]);
+    add_trouble(console, i, out);
+    console_json_int(out, "open", (int64_t)open_of(&stats));
+    console_json_int(out, "parked", (int64_t)stats.by_state[OUTBOX_PARKED]);
+    status = add_oldest(console, params->destinations[i], out);
+    buf_add_char(out, '}');
+  }
+  buf_add_char(out, ']');
+  return status;
 }
 
 static void add_sizes(const struct outbox_stats *stats, struct buf *out) {
@@ -64,8 +102,9 @@ void console_get_store(struct console_reply *reply) {
   if (status == STATUS_OK) {
     add_sizes(&stats, &body);
     add_records(&stats, &body);
-    status = add_oldest(console, &body);
+    status = add_oldest(console, (struct str){0}, &body);
   }
+  if (status == STATUS_OK) status = add_destinations(console, &body);
   if (status == STATUS_OK) status = add_missing(console, &body);
   buf_add_char(&body, '}');
   if (status == STATUS_OK)

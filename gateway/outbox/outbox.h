@@ -30,8 +30,8 @@
  * program, never texts of a server or a patient.
  *
  * Threads. One thread at a time; a copy is checked on one of its own. Ownership: views that come out live in the caller's arena. Units:
- * milliseconds since 1970 UTC by the caller's clock; order never depends on it. Errors: CONFLICT second
- * process or older copy of the store; CONFIG wrong key, network file system, newer schema; LIMIT full
+ * milliseconds since 1970 UTC by the caller's clock; order never depends on it. Errors: RETRY another
+ * process has it; CONFLICT older copy of the store; CONFIG wrong key, network file system, newer schema; LIMIT full
  * (nothing was taken); IO stop.
  */
 #ifndef KETLINK_OUTBOX_OUTBOX_H
@@ -260,6 +260,8 @@ enum status outbox_destinations(struct outbox *outbox, struct arena *arena, stru
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) MUST_USE;
 /* The open record that was accepted first: its number and when. NOT_FOUND: all are over. */
 enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) MUST_USE;
+/* The same of one destination, of those whose turn it is in their lane: not of what is parked, and what waits behind it. */
+enum status outbox_oldest_of(struct outbox *outbox, struct str destination, int64_t *id, int64_t *accepted_at) MUST_USE;
 
 /* --- audit --- */
 

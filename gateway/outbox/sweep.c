@@ -294,11 +294,25 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
   return STATUS_OK;
 }
 
-enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) {
-  sqlite3_stmt *oldest = outbox_statement(outbox, STATEMENT_RECORD_OLDEST);
+/* The row of a statement that is bound. */
+static enum status read_oldest(struct outbox *outbox, sqlite3_stmt *oldest, int64_t *id, int64_t *accepted_at) {
   enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, oldest);
   *id = status == STATUS_OK ? sqlite3_column_int64(oldest, 0) : 0;
   *accepted_at = status == STATUS_OK ? sqlite3_column_int64(oldest, 1) : 0;
   sqlite3_reset(oldest);
   return status;
+}
+
+enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) {
+  return read_oldest(outbox, outbox_statement(outbox, STATEMENT_RECORD_OLDEST), id, accepted_at);
+}
+
+enum status outbox_oldest_of(struct outbox *outbox, struct str destination, int64_t *id, int64_t *accepted_at) {
+  int64_t where = 0;
+  *id = *accepted_at = 0;
+  enum status status = outbox_destination_id(outbox, destination, false, &where);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *oldest = outbox_statement(outbox, STATEMENT_RECORD_OLDEST_OF);
+  sqlite3_bind_int64(oldest, 1, where);
+  return read_oldest(outbox, oldest, id, accepted_at);
 }

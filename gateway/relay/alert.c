@@ -1,4 +1,4 @@
-/* alert.c - on edges the configured program is run: ALERT STATE WHAT, without a shell, without this process
+/* alert.c - on edges the configured program is run: ALERT STATE WHAT [WHY], without a shell, without this process
  * waiting. */
 #include <fcntl.h>
 #include <signal.h>
@@ -35,18 +35,30 @@ static int spawn(char *const arguments[]) {
 }
 
 void relay_alert(struct relay *relay, const char *state, struct str what) {
-  char word[64], subject[RELAY_NAME_MAX + 1] = "";
-  RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what));
-  relay_webhook_tell(relay->webhook, state, what);
+  relay_alert_why(relay, state, what, STR(""));
+}
+
+static void log_alert(const struct relay *relay, const char *state, struct str what, struct str why) {
+  if (why.len)
+    RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what), RELAY_TEXT("why", why));
+  else
+    RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what));
+}
+
+void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why) {
+  char word[64], subject[RELAY_NAME_MAX + 1] = "", cause[64];
+  log_alert(relay, state, what, why);
+  relay_webhook_tell(relay->webhook, state, what, why);
   if (!relay->config->alert.len) return;
   snprintf(word, sizeof word, "%s", state);
   snprintf(subject, sizeof subject, "%.*s", STR_ARG(what));
+  snprintf(cause, sizeof cause, "%.*s", STR_ARG(why));
   struct str path = relay->config->alert;
   char *program = malloc(path.len + 1);
   if (!program) return;
   memcpy(program, path.ptr, path.len);
   program[path.len] = 0;
-  char *arguments[] = {program, word, subject, NULL};
+  char *arguments[] = {program, word, subject, why.len ? cause : NULL, NULL};
   if (spawn(arguments) != 0)
     RELAY_LOG(relay, RELAY_ERROR, "alert-failed", RELAY_TEXT("state", str_of(state)));
   free(program);

@@ -9,7 +9,7 @@
  *   mappings = /etc/ketlink/mappings         optional, as for the other commands
  *   definitions = /usr/share/ketlink/definitions.pack
  *   log = text | json                        one line an event, on stderr
- *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT; optional
+ *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT [WHY]; optional
  *   alert-webhook = https://ops.example/x    and an address that the same is posted to; http only to
  *                                            127.0.0.1 or [::1]
  *   alert-ca-file = ops-ca.pem               the only authority that is trusted for it; optional

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "console/console.h"
 #include "relay/mapper.h"
+#include "relay/trouble.h"
 
 enum { REQUEST_MS = 30000, TOKEN_BYTES = 4096, RETRY_SECONDS = 30 };
 
@@ -173,10 +174,19 @@ static void kick(void *context) {
 
 static void metrics(void *context, struct buf *out) {
   const struct relay *relay = context;
-  for (size_t i = 0; i < relay->config->destination_count; i++)
-    if (relay->senders[i]) relay_sender_metrics(relay->senders[i], out);
+  relay_senders_metrics(relay, out);
   for (size_t i = 0; i < relay->config->mllp_count; i++)
     relay_listener_metrics(relay->listeners[i], out);
+}
+
+static void trouble(void *context, size_t destination, struct console_trouble *out) {
+  static const char *const words[] = {[RELAY_FINE] = NULL, [RELAY_BUSY] = "unavailable", [RELAY_HELD] = "held"};
+  const struct relay *relay = context;
+  const struct relay_health *health = relay_sender_health(relay->senders[destination]);
+  *out = (struct console_trouble){.word = words[health->trouble]};
+  if (!out->word) return;
+  out->since = health->since;
+  out->reason = health->reason;
 }
 
 static void take(void *context) {
@@ -255,7 +265,7 @@ enum status relay_http_open(struct relay *relay, struct diag_list *diags) {
                                   .max_body = (size_t)config->max_body_mib << 20,
                                   .max_connections = (size_t)config->max_connections,
                                   .request_ms = REQUEST_MS,
-                                  .hooks = {relay, post, when_durable, kick, metrics, healthy, take}};
+                                  .hooks = {relay, post, when_durable, kick, metrics, healthy, take, trouble}};
   if (!config->socket.len && !config->listen.len) return STATUS_OK;
   split_listen(relay, &params);
   enum status status = list_destinations(relay, &params);

@@ -188,7 +188,8 @@ void relay_sender_probe(struct relay_sender *sender);
 void relay_sender_stop(struct relay_sender *sender);
 /* Records under way. */
 size_t relay_sender_busy(const struct relay_sender *sender);
-void relay_sender_metrics(const struct relay_sender *sender, struct buf *out);
+/* Of all destinations, in Prometheus' text format. */
+void relay_senders_metrics(const struct relay *relay, struct buf *out);
 
 /* --- left.c --- */
 
@@ -247,6 +248,8 @@ void relay_sockets_look(struct relay *relay);
 /* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured
  * program, and tells the webhook. */
 void relay_alert(struct relay *relay, const char *state, struct str what);
+/* The same with words of the program about why. */
+void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why);
 
 /* --- backup.c: once a day a copy of the store, in pieces while everything else goes on --- */
 
@@ -265,7 +268,8 @@ enum status relay_webhook_open(struct relay *relay, struct diag_list *diags,
                                struct relay_webhook **out) MUST_USE;
 /* After the loop of the relay: what was not taken is told in the log. NULL is allowed, as below. */
 void relay_webhook_close(struct relay_webhook *webhook);
-void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what);
+/* `why` may be empty. */
+void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what, struct str why);
 /* Pure: milliseconds until the next try after so many; -1: no more. */
 int64_t relay_webhook_wait(unsigned tries);
 

@@ -16,6 +16,7 @@
 #include "base/crypto.h"
 #include "console/console.h"
 #include "relay/mapper.h"
+#include "relay/watch.h"
 #include "relay/wire.h"
 
 enum {
@@ -36,8 +37,8 @@ struct whole {
   struct outbox_keys keys;
   struct relay_signals *signals;
   struct event *upkeep, *watchdog, *deadline;
-  size_t open_before; /* records, at the last look */
-  bool growing;
+  struct relay_growth growth; /* of all open records */
+  struct relay_aside parked[RELAY_DESTINATIONS_MAX];
   struct relay_backup *backup;
   int64_t started_at, started_elapsed; /* by both clocks */
   int64_t ahead;                       /* of the wall clock since then, at the last look */
@@ -110,14 +111,32 @@ static void append_log(void) {
 
 /* --- upkeep --- */
 
-/* On the edges only: it grew at two looks running, or it stopped. */
 static void watch_growth(struct whole *whole, size_t open) {
-  enum { MANY = 1000 };
-  bool growing = open > whole->open_before && open > MANY;
-  if (growing != whole->growing)
-    relay_alert(&whole->relay, growing ? "queue-grows" : "queue-shrinks", STR("store"));
-  whole->growing = growing;
-  whole->open_before = open;
+  enum relay_edge edge = relay_growth_look(&whole->growth, open);
+  if (edge != RELAY_NO_EDGE) relay_alert(&whole->relay, edge == RELAY_BEGINS ? "queue-grows" : "queue-shrinks", STR("store"));
+}
+
+/* Somebody has to look at each of them, and with parked = block its patient waits meanwhile. */
+static void watch_parked(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  for (size_t i = 0; i < relay->config->destination_count; i++) {
+    struct outbox_stats stats;
+    char count[32];
+    struct str name = relay->config->destinations[i].name;
+    if (outbox_stats(relay_store(relay), name, &stats) != STATUS_OK) return;
+    size_t parked = stats.by_state[OUTBOX_PARKED];
+    (void)snprintf(count, sizeof count, "%zu parked", parked);
+    enum relay_edge edge = relay_aside_look(&whole->parked[i], parked, relay_elapsed(relay));
+    if (edge == RELAY_BEGINS) relay_alert_why(relay, "records-parked", name, str_of(count));
+    if (edge == RELAY_ENDS) relay_alert(relay, "records-unparked", name);
+  }
+}
+
+static void watch_store(struct whole *whole) {
+  struct outbox_stats stats = {0};
+  if (outbox_stats(relay_store(&whole->relay), (struct str){0}, &stats) != STATUS_OK) return;
+  watch_growth(whole, relay_open_records(&stats));
+  watch_parked(whole);
 }
 
 static void commit_or_stop(struct whole *whole, enum status status) {
@@ -171,7 +190,6 @@ static bool is_idle(const struct relay *relay) {
 static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   struct whole *whole = context;
   struct relay *relay = &whole->relay;
-  struct outbox_stats stats = {0};
   (void)socket;
   (void)what;
   (void)malloc_trim(0); /* 64 handshakes at a time leave holes that are as large as all that is needed afterwards */
@@ -179,8 +197,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   if (relay->fatal != STATUS_OK || relay_group_is_open(relay)) return; /* the next time */
   watch_clock(whole);
   sweep(whole);
-  if (outbox_stats(relay_store(relay), (struct str){0}, &stats) == STATUS_OK)
-    watch_growth(whole, relay_open_records(&stats));
+  watch_store(whole);
   relay_sockets_look(relay);
   relay_backup_look(whole->backup);
   if (is_idle(relay) && outbox_idle(relay_store(relay)) == STATUS_IO) {
@@ -466,8 +483,8 @@ static enum status check(struct whole *whole) {
   return keys != STATUS_OK ? keys : ways;
 }
 
-static enum status open_all(struct whole *whole, bool accept_restored) {
-  enum status status = open_store(whole, accept_restored);
+static enum status open_all(struct whole *whole) {
+  enum status status = open_store(whole, false);
   if (status == STATUS_OK) status = open_loop(whole);
   return status == STATUS_OK ? open_ends(whole) : status;
 }
@@ -513,21 +530,33 @@ static void close_all(struct whole *whole) {
 
 /* --- running --- */
 
-static void note_start(struct relay *relay, bool accept_restored) {
+static void note_start(struct relay *relay) {
   char actor[ACTOR_BYTES];
   name_user(getuid(), actor);
-  relay_note(relay, "started", actor, accept_restored ? "accept-restored" : "");
+  relay_note(relay, "started", actor, "");
 }
 
-static enum status run(struct whole *whole, bool accept_restored) {
+/* It delivers nothing: what it does after this is the service's, in its sandbox. */
+static enum status accept_copy(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  char actor[ACTOR_BYTES];
+  harden();
+  name_user(getuid(), actor);
+  enum status status = open_store(whole, true);
+  if (status == STATUS_OK)
+    status = outbox_audit(relay->outbox, STR("started"), str_of(actor), STR("accept-restored"), relay_now(relay));
+  return status == STATUS_OK ? outbox_commit(relay->outbox) : status;
+}
+
+static enum status run(struct whole *whole) {
   struct relay *relay = &whole->relay;
   harden();
   raise_descriptors();
   append_log();
-  enum status status = open_all(whole, accept_restored);
+  enum status status = open_all(whole);
   if (status != STATUS_OK) return status;
   relay->due = true; /* not before everything is open: what is claimed is to go */
-  note_start(relay, accept_restored);
+  note_start(relay);
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
             RELAY_NUMBER("folders", (int64_t)relay->config->folder_count),
             RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
@@ -555,7 +584,7 @@ enum status relay_run(const struct relay_params *params, struct diag_list *diags
   relay->config = relay->arena ? ARENA_NEW(relay->arena, struct relay_config) : NULL;
   enum status status = relay->config ? base_crypto_begin() : STATUS_NOMEM;
   if (status == STATUS_OK) status = check(whole);
-  if (status == STATUS_OK && !params->check) status = run(whole, params->accept_restored);
+  if (status == STATUS_OK && !params->check) status = params->accept_restored ? accept_copy(whole) : run(whole);
   close_all(whole);
   arena_free(relay->arena);
   free(whole);

@@ -302,7 +302,9 @@ static void note_trouble(const struct job *job, struct relay_verdict *verdict) {
                               .now = relay_now(relay),
                               .elapsed = relay_elapsed(relay)};
   relay_health_note(&sender->health, sender->config, &ended, verdict);
-  if (sender->health.trouble != before) relay_alert(relay, troubles[sender->health.trouble], sender->config->name);
+  if (sender->health.trouble != before)
+    relay_alert_why(relay, troubles[sender->health.trouble], sender->config->name,
+                    sender->health.trouble == RELAY_FINE ? STR("") : sender->health.reason);
 }
 
 /* --- one record --- */
@@ -709,17 +711,54 @@ void relay_sender_close(struct relay_sender *sender) {
   free(sender);
 }
 
-void relay_sender_metrics(const struct relay_sender *sender, struct buf *out) {
-  struct {
-    const char *name;
-    uint64_t value;
-  } numbers[] = {{"ketlink_delivered_total", sender->delivered},
-                 {"ketlink_delivery_failures_total", sender->failed},
-                 {"ketlink_parked_total", sender->parked},
-                 {"ketlink_delivery_milliseconds_total", sender->sent_ms},
-                 {"ketlink_in_flight", sender->in_flight},
-                 {"ketlink_destination_trouble", (uint64_t)sender->health.trouble}};
-  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-    buf_printf(out, "%s{destination=\"%.*s\"} %llu\n", numbers[i].name, STR_ARG(sender->config->name),
-               (unsigned long long)numbers[i].value);
+const struct relay_health *relay_sender_health(const struct relay_sender *sender) {
+  return &sender->health;
+}
+
+/* --- metrics --- */
+
+static uint64_t delivered_of(const struct relay_sender *sender) {
+  return sender->delivered;
+}
+
+static uint64_t failed_of(const struct relay_sender *sender) {
+  return sender->failed;
+}
+
+static uint64_t parked_of(const struct relay_sender *sender) {
+  return sender->parked;
+}
+
+static uint64_t sent_ms_of(const struct relay_sender *sender) {
+  return sender->sent_ms;
+}
+
+static uint64_t in_flight_of(const struct relay_sender *sender) {
+  return sender->in_flight;
+}
+
+static uint64_t trouble_of(const struct relay_sender *sender) {
+  return (uint64_t)sender->health.trouble;
+}
+
+static const struct {
+  const char *name, *type, *help;
+  uint64_t (*of)(const struct relay_sender *sender);
+} numbers[] = {
+    {"delivered_total", "counter", "Records that were delivered since the start.", delivered_of},
+    {"delivery_failures_total", "counter", "Attempts that failed and are made again, since the start.", failed_of},
+    {"parked_total", "counter", "Records that were parked since the start.", parked_of},
+    {"delivery_milliseconds_total", "counter", "Time that attempts took, since the start.", sent_ms_of},
+    {"in_flight", "gauge", "Records that are on their way.", in_flight_of},
+    {"destination_trouble", "gauge", "0: none, 1: it is not available, 2: it is held.", trouble_of},
+};
+
+void relay_senders_metrics(const struct relay *relay, struct buf *out) {
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    buf_printf(out, "# HELP ketlink_%s %s\n# TYPE ketlink_%s %s\n", numbers[i].name, numbers[i].help, numbers[i].name, numbers[i].type);
+    for (size_t k = 0; k < relay->config->destination_count; k++)
+      if (relay->senders[k])
+        buf_printf(out, "ketlink_%s{destination=\"%.*s\"} %llu\n", numbers[i].name, STR_ARG(relay->config->destinations[k].name),
+                   (unsigned long long)numbers[i].of(relay->senders[k]));
+  }
 }

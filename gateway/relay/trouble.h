@@ -40,6 +40,9 @@ struct relay_health {
   size_t suspect_count;
 };
 
+/* Of a destination. */
+const struct relay_health *relay_sender_health(const struct relay_sender *sender);
+
 /* An attempt that has ended. */
 struct relay_ended {
   int64_t record;

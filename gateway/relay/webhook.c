@@ -41,7 +41,7 @@ static void add_member(struct buf *out, const char *name, struct str value) {
   buf_add_json(out, value);
 }
 
-static void write_body(const struct relay *relay, const char *state, struct str what, struct buf *out) {
+static void write_body(const struct relay *relay, const char *state, struct str what, struct str why, struct buf *out) {
   char host[HOST_MAX] = "", since[40] = "";
   time_t now = (time_t)(relay_now(relay) / 1000);
   struct tm parts;
@@ -49,6 +49,7 @@ static void write_body(const struct relay *relay, const char *state, struct str 
   if (gmtime_r(&now, &parts)) (void)strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &parts);
   add_member(out, "state", str_of(state));
   add_member(out, "what", what);
+  if (why.len) add_member(out, "why", why);
   add_member(out, "since", str_of(since));
   add_member(out, "host", str_of(host));
   buf_add_char(out, '}');
@@ -132,7 +133,7 @@ static bool is_waiting(const struct relay_webhook *webhook) {
   return webhook->sending || event_pending(webhook->timer, EV_TIMEOUT, NULL);
 }
 
-void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what) {
+void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what, struct str why) {
   if (!webhook) return;
   if (!webhook->timer) webhook->timer = event_new(webhook->relay->base, -1, 0, on_timer, webhook);
   struct alert *alert = webhook->timer ? calloc(1, sizeof *alert) : NULL;
@@ -142,7 +143,7 @@ void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct
     lose(webhook, &webhook->first->next, STR("too many wait to be posted"));
   alert->state = state;
   buf_init(&alert->body, BODY_MAX);
-  write_body(webhook->relay, state, what, &alert->body);
+  write_body(webhook->relay, state, what, why, &alert->body);
   *webhook->end = alert;
   webhook->end = &alert->next;
   webhook->count++;

@@ -82,8 +82,7 @@ PATH="$work/bin:$PATH" KETLINK="$work/bin/ketlink" tests/e2e/adding-a-mapping.py
 
 # each reason, alert and exit status that there is stands on the page
 reasons=$(grep -ohE 'STR\("[a-z-]+"\)|RELAY_(BUSY|HELD), "[a-z-]+"' gateway/relay/outcome.c | grep -oE '"[a-z-]+"' | grep -v '"delivered"')
-alerts=$(grep -hE 'relay_alert\(|set_state\(|trouble|growing \?' gateway/relay/{folder,left,relay,sender,sockets}.c |
-  grep -oE '"(destination|queue|store|folder|socket|reload|backup)-[a-z]+"')
+alerts=$(grep -hoE '"(destination|records|queue|store|folder|socket|reload|backup|control-id)-[a-z]+"' gateway/relay/*.c | sort -u)
 [ "$(wc -w <<< "$reasons $alerts")" -gt 25 ] || fail "the words of the sources are not found any more"
 for word in $reasons $alerts; do
   grep -qF "\`${word//\"/}\`" docs/operating.md || fail "docs/operating.md does not say what $word is"
@@ -97,4 +96,18 @@ expect_no_text "$work/log" "MRN-|Least|S-0005"
 wait_for 20 test -s "$work/backup.db"
 kill -TERM "$(cat "$work/relay.pid")"
 wait "$(cat "$work/relay.pid")" || fail "the relay did not stop well"
+
+# the backup in the place of the store: refused with the way out, taken once, and then it runs
+rm "$work"/state/outbox.db*
+cp "$work/backup.db" "$work/state/outbox.db"
+expect 1 "$relay" relay --config "$work/relay.ini"
+expect_text "$work/err" "ketlink relay --accept-restored"
+expect 0 "$relay" relay --accept-restored --config "$work/relay.ini"
+expect_text "$work/err" "start the relay"
+"$relay" relay --config "$work/relay.ini" 2> "$work/log" &
+echo $! > "$work/relay.pid"
+wait_for 20 "$work/bin/ketlink" audit list --people
+expect_text "$work/out" "started .*uid=.* accept-restored"
+kill -TERM "$(cat "$work/relay.pid")"
+wait "$(cat "$work/relay.pid")" || fail "with the restored store the relay did not stop well"
 echo "operating: the page's commands did what it says"

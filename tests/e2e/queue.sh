@@ -254,7 +254,7 @@ real 0 list --state parked
 expect_text "$work/err" "^2 records"
 expect 0 "$ketlink" doctor --config "$work/real/relay.ini"
 expect_text "$work/out" "^ok    relay          it runs, at "
-expect_text "$work/out" "^ok    open           2 records, 2 of them parked; the oldest is 2 of 20..-"
+expect_text "$work/out" "^warn  open           2 records, 2 of them parked; the oldest is 2 of 20..-"
 expect_text "$work/out" "^warn  missing        records wait for hospital -> the configuration has no .destination. of that name"
 real 0 drop 2 --reason test-record --confirm=2
 

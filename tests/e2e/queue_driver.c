@@ -104,6 +104,13 @@ static void kick(void *context) {
   (void)context;
 }
 
+/* The archive is. */
+static void trouble(void *context, size_t destination, struct console_trouble *out) {
+  struct driver *driver = context;
+  *out = (struct console_trouble){0};
+  if (destination == 1) *out = (struct console_trouble){.word = "unavailable", .since = now(driver), .reason = STR("no-answer")};
+}
+
 static void on_stop(evutil_socket_t number, short what, void *context) {
   struct driver *driver = context;
   (void)number;
@@ -128,7 +135,7 @@ static void open_all(struct driver *driver, const char *folder, const char *sock
                                   .request_ms = 10000,
                                   .destinations = destinations,
                                   .destination_count = 2,
-                                  .hooks = {driver, post, when_durable, kick, NULL, NULL}};
+                                  .hooks = {driver, post, when_durable, kick, .trouble = trouble}};
   must(driver, console_open(&params, &driver->diags, &driver->console), "console");
 }
 

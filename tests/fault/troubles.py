@@ -357,10 +357,11 @@ def walled(given, work):
         session = run.drop(run.serial)
         bed.wait_for(lambda: session in bed.newest(run.server), 20)
         slowest = max(slowest, time.monotonic() - run.dropped_at[session])
+    told = bed.wait_for(lambda: bed.holds(log, b'alert state=records-parked what=hospital why="1 parked"'), 15)
     text = log.read_text()
     print(f"walled: parked after {text.count('reason=credential-refused') + 1} attempts, the slowest of {run.serial - 1} others after {slowest:.1f} s")
     faults = [f"walled: {what}" for what, wrong in
-              (("not parked", "parked destination=hospital record=1 reason=http-403 attempt=4" not in text),
+              (("nobody is told", not told), ("not parked", "parked destination=hospital record=1 reason=http-403 attempt=4" not in text),
                ("the destination is held", "destination-held" in text), (f"another waited {slowest:.1f} s", slowest > 5)) if wrong]
     return faults + run.judge("walled")
 

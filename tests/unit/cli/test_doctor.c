@@ -101,6 +101,7 @@ static void test_store_bounds(void **state) {
       {2, NULL, "ledgerPlaces", DOCTOR_PLACES_MAX},
       {3, "records", "done", DOCTOR_FINISHED_MAX},
       {4, "oldest", "ageSeconds", DOCTOR_OPEN_SECONDS_MAX},
+      {4, "records", "parked", 0},
   };
   struct arena *arena = arena_new(1 << 20);
   (void)state;
@@ -139,8 +140,36 @@ static void test_store_names_what_is_missing(void **state) {
   arena_free(arena);
 }
 
+static void test_destinations_say_what_is_wrong(void **state) {
+  static const struct {
+    const char *text;
+    enum cli_doctor_mark mark;
+    const char *detail;
+  } cases[] = {
+      {"{\"name\":\"hospital\",\"trouble\":\"\",\"since\":null,\"reason\":\"\",\"open\":0,\"parked\":0,\"oldest\":{\"id\":0}}", DOCTOR_OK,
+       "hospital: well; 0 open, 0 of them parked"},
+      {"{\"name\":\"hospital\",\"trouble\":\"held\",\"since\":\"2026-03-02T10:00:00.000Z\",\"reason\":\"tls\",\"open\":3,\"parked\":1,"
+       "\"oldest\":{\"id\":7,\"acceptedAt\":\"2026-03-01T09:00:00.000Z\"}}",
+       DOCTOR_WARNING,
+       "hospital: held since 2026-03-02T10:00:00Z (tls); 3 open, 1 of them parked; waits since 2026-03-01T09:00:00Z"},
+      {"{}", DOCTOR_OK, "?: well; 0 open, 0 of them parked"},
+  };
+  struct arena *arena = arena_new(1 << 20);
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    json_t *destination = json_loads(cases[i].text, 0, NULL);
+    struct cli_doctor_line line = cli_doctor_sender(destination, arena);
+    assert_int_equal(line.mark, cases[i].mark);
+    assert_true(str_is(line.detail, cases[i].detail));
+    assert_int_equal(line.fix.len > 0, cases[i].mark == DOCTOR_WARNING);
+    json_decref(destination);
+  }
+  arena_free(arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_caps), cmocka_unit_test(test_store_bounds),
-                                     cmocka_unit_test(test_store_names_what_is_missing)};
+                                     cmocka_unit_test(test_store_names_what_is_missing),
+                                     cmocka_unit_test(test_destinations_say_what_is_wrong)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -619,14 +619,25 @@ static int64_t oldest_of(struct store *store, enum status wanted) {
   return id;
 }
 
+/* Of those of a destination whose turn it is. */
+static int64_t oldest_for(struct store *store, const char *destination, enum status wanted) {
+  int64_t id = -1, accepted_at = -1;
+  assert_int_equal(outbox_oldest_of(store->outbox, str_of(destination), &id, &accepted_at), wanted);
+  assert_int_equal(accepted_at, wanted == STATUS_OK ? store_row(store, id).accepted_at : 0);
+  return id;
+}
+
 /* Of whatever state it is, and whether or not it holds its lane. */
 static void the_oldest_open_one_is_known(void **state) {
   struct store *store = *state;
   struct outbox_claim claim;
   assert_int_equal(oldest_of(store, STATUS_NOT_FOUND), 0);
+  assert_int_equal(oldest_for(store, "ehr", STATUS_NOT_FOUND), 0);
   for (int i = 0; i < 4; i++)
     store_put(store, "ehr", i % 2 ? "a" : "b", arena_printf(store->arena, "r%d", i).ptr);
   assert_int_equal(oldest_of(store, STATUS_OK), 1);
+  assert_int_equal(oldest_for(store, "ehr", STATUS_OK), 1);
+  assert_int_equal(oldest_for(store, "archive", STATUS_NOT_FOUND), 0);
   assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
   assert_int_equal(oldest_of(store, STATUS_OK), 1);
   store_finish(store, 1, OUTBOX_DONE, 0);
@@ -634,6 +645,10 @@ static void the_oldest_open_one_is_known(void **state) {
   assert_int_equal(outbox_decide(store->outbox, 2, OUTBOX_PARK, STR("r"), STR("t"), 5), STATUS_OK);
   assert_int_equal(outbox_decide(store->outbox, 2, OUTBOX_PASS, STR("r"), STR("t"), 5), STATUS_OK);
   assert_int_equal(oldest_of(store, STATUS_OK), 2);
+  assert_int_equal(oldest_for(store, "ehr", STATUS_OK), 3); /* 2 lets its lane pass */
+  store_put(store, "archive", "a", "r4");
+  assert_int_equal(oldest_for(store, "archive", STATUS_OK), 5);
+  assert_int_equal(outbox_decide(store->outbox, 5, OUTBOX_DROP, STR("r"), STR("t"), 5), STATUS_OK);
   for (int64_t id = 2; id <= 4; id++)
     assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_DROP, STR("r"), STR("t"), 5), STATUS_OK);
   assert_int_equal(oldest_of(store, STATUS_NOT_FOUND), 0);
