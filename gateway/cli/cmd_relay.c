@@ -10,6 +10,8 @@ static int run(struct cli *cli) {
                                 .accept_restored = cli_flag(cli, "accept-restored")};
   enum status status = relay_run(&params, &cli->diags);
   cli_report(cli, &cli->diags);
+  if (params.accept_restored && !params.check && status == STATUS_OK)
+    cli_note(cli, "%s: the store is taken as it is; start the relay", params.config);
   if (params.check && status == STATUS_OK) cli_note(cli, "%s: no faults", params.config);
   return cli_exit_of(status);
 }

@@ -146,7 +146,7 @@ static enum status check_generation(struct outbox *outbox, const struct outbox_p
   outbox_refuse(
       diags, outbox->path,
       "the store is an older copy (opened %lld times, the marker says %lld): what it holds as queued may be "
-      "delivered already. Compare with the destination, then start once with the restored copy accepted",
+      "delivered already. Compare with the destination, then take it once: ketlink relay --accept-restored",
       (long long)outbox->generation, (long long)marked);
   return STATUS_CONFLICT;
 }

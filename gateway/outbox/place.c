@@ -76,7 +76,7 @@ enum status outbox_place_lock(const char *folder, struct arena *arena, struct di
   }
   close(lock);
   outbox_refuse(diags, path.ptr, "another relay has this store open: one process, one store");
-  return STATUS_CONFLICT;
+  return STATUS_RETRY; /* when that one has ended */
 }
 
 /* SQLite would write what the log of another store has over the pages of the copy. */

@@ -131,7 +131,7 @@ enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct
   if (application == OUTBOX_COPY && !accept_restored) {
     outbox_refuse(diags, outbox->path,
                   "the store is a copy made as a backup: what it holds as queued may be delivered already. Compare with the "
-                  "destination, then start once with the restored copy accepted");
+                  "destination, then take it once: ketlink relay --accept-restored");
     return STATUS_CONFLICT;
   }
   if (application != OUTBOX_APPLICATION && application != OUTBOX_COPY && (application || version || tables)) {

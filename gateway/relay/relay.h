@@ -7,7 +7,7 @@
  *
  * Threads: everything happens on one event loop, except that large texts are mapped beside it (mapper.h), and a copy of the
  * store is checked there (backup.c).
- * Errors: CONFIG what is configured cannot be; CONFLICT the store is open elsewhere or an older copy; IO the disk
+ * Errors: CONFIG what is configured cannot be; RETRY the store is open elsewhere; CONFLICT it is an older copy; IO the disk
  * failed: the process has stopped without answering what it could not keep. No patients' data leaves this process
  * but sealed into the store and over TLS to destinations.
  */
@@ -20,7 +20,7 @@ struct relay_params {
   const struct host *host;
   const char *config;
   bool check;           /* only: configuration, maps, destinations, keys; nothing is opened for writing */
-  bool accept_restored; /* an older copy of the store is taken for the present one, once */
+  bool accept_restored; /* only: an older copy of the store is taken for the present one; then it ends */
 };
 /* Runs until SIGTERM or SIGINT (OK), or until it must stop. With `check` every fault is in `diags`. */
 enum status relay_run(const struct relay_params *params, struct diag_list *diags) MUST_USE;

@@ -26,7 +26,7 @@ newer_schema            78 newer version
 another_database        78 no outbox of ketlink
 damaged_store           74 damaged|malformed|not a database
 older_copy              1  older copy
-second_relay            1  another relay has this store open
+second_relay            75 another relay has this store open
 missing_ca              78 ca\.pem
 broken_destination      78 destinations/hospital.json
 missing_definitions     74 definitions

@@ -22,7 +22,7 @@ static void put_file(const char *path, const char *text, mode_t mode) {
 static void a_second_one_is_refused(void **state) {
   struct store *store = *state;
   struct outbox *second = NULL;
-  assert_int_equal(outbox_open(&store->params, &store->diags, &second), STATUS_CONFLICT);
+  assert_int_equal(outbox_open(&store->params, &store->diags, &second), STATUS_RETRY);
   assert_null(second);
   assert_true(store_said(store, "another relay has this store open"));
 }
