@@ -31,7 +31,7 @@ static struct node child_of(const struct node *node, unsigned half) {
   return child;
 }
 
-static void mark_of(const struct outbox *outbox, const struct node *node, unsigned char out[MARK_BYTES]) {
+static void make_mark(const struct outbox *outbox, const struct node *node, unsigned char out[MARK_BYTES]) {
   unsigned char path[ID_BYTES + 1];
   memcpy(path, node->path, ID_BYTES);
   path[ID_BYTES] = (unsigned char)node->depth;
@@ -145,6 +145,14 @@ static bool is_of(const struct outbox_kept *kept, const struct node *node) {
          str_eq(str_make(kept->family, kept->family_len), node->family) && memcmp(kept->path, node->path, ID_BYTES) == 0;
 }
 
+static void mark_of(struct outbox *outbox, const struct node *node, unsigned char out[MARK_BYTES]) {
+  const struct outbox_kept *kept = kept_at(outbox, node);
+  if (is_of(kept, node))
+    memcpy(out, kept->mark, MARK_BYTES);
+  else
+    make_mark(outbox, node, out);
+}
+
 static void forget(struct outbox *outbox, struct outbox_kept *kept) {
   outbox->kept_bytes -= kept->len;
   OPENSSL_clear_free(kept->text, kept->len);
@@ -157,7 +165,7 @@ void outbox_families_forget(struct outbox *outbox) {
 }
 
 /* That there is no such row is kept too: its text is empty. Without memory nothing is kept. */
-static void keep(struct outbox *outbox, const struct node *node, struct str text) {
+static void keep(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], struct str text) {
   struct outbox_kept *kept = kept_at(outbox, node);
   if (kept->destination) forget(outbox, kept);
   if (node->family.len > sizeof kept->family) return;
@@ -167,6 +175,7 @@ static void keep(struct outbox *outbox, const struct node *node, struct str text
   if (text.len) memcpy(copy, text.ptr, text.len);
   if (node->family.len) memcpy(kept->family, node->family.ptr, node->family.len);
   memcpy(kept->path, node->path, ID_BYTES);
+  memcpy(kept->mark, mark, MARK_BYTES);
   kept->family_len = node->family.len;
   kept->depth = node->depth;
   kept->text = copy;
@@ -193,9 +202,7 @@ static struct seal_place place_of(const struct node *node, const unsigned char m
   return place;
 }
 
-static enum status read_row(struct outbox *outbox, const struct node *node, struct str *text) {
-  unsigned char mark[MARK_BYTES];
-  mark_of(outbox, node, mark);
+static enum status read_row(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], struct str *text) {
   struct seal_place place = place_of(node, mark);
   sqlite3_stmt *get = statement_for(outbox, STATEMENT_FAMILY_GET, node, mark);
   enum status status = outbox_row_step(outbox, get);
@@ -213,8 +220,10 @@ static enum status load(struct outbox *outbox, const struct node *node, struct s
     *text = str_make(kept->text, kept->len);
     return text->len ? STATUS_OK : STATUS_NOT_FOUND;
   }
-  enum status status = read_row(outbox, node, text);
-  if (status == STATUS_OK || status == STATUS_NOT_FOUND) keep(outbox, node, *text);
+  unsigned char mark[MARK_BYTES];
+  make_mark(outbox, node, mark);
+  enum status status = read_row(outbox, node, mark, text);
+  if (status == STATUS_OK || status == STATUS_NOT_FOUND) keep(outbox, node, mark, *text);
   return status;
 }
 
@@ -230,7 +239,7 @@ static enum status put_row(struct outbox *outbox, const struct node *node, struc
   sqlite3_bind_int64(put, 4, (int64_t)places);
   sqlite3_bind_int64(put, 5, now);
   status = outbox_run(outbox, put);
-  if (status == STATUS_OK) keep(outbox, node, text);
+  if (status == STATUS_OK) keep(outbox, node, mark, text);
   return status;
 }
 
@@ -238,7 +247,7 @@ static enum status drop_row(struct outbox *outbox, const struct node *node) {
   unsigned char mark[MARK_BYTES];
   mark_of(outbox, node, mark);
   enum status status = outbox_run(outbox, statement_for(outbox, STATEMENT_FAMILY_DROP, node, mark));
-  if (status == STATUS_OK) keep(outbox, node, (struct str){0});
+  if (status == STATUS_OK) keep(outbox, node, mark, (struct str){0});
   return status;
 }
 

@@ -75,7 +75,7 @@ struct outbox_kept {
   int64_t destination;
   size_t family_len;
   unsigned depth;
-  unsigned char path[LEDGER_PATH_BYTES];
+  unsigned char path[LEDGER_PATH_BYTES], mark[MARK_BYTES];
   char family[LEDGER_NAME_BYTES];
   char *text; /* NULL: there is no such row */
   size_t len;
