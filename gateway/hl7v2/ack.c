@@ -1,4 +1,5 @@
 /* ack.c - acknowledgements: which, what they say, and what was said. HL7 v2.8.2, chapters 2.9.2, 2.9.3; tables 0008, 0155, 0357. */
+#include <stdio.h>
 #include "hl7v2/internal.h"
 
 static const char *const names[] = {"", "AA", "AE", "AR", "CA", "CE", "CR"};
@@ -11,38 +12,73 @@ const char *hl7v2_ack_name(enum hl7v2_ack ack) {
 
 struct answer {
   enum hl7v2_ack application, accept;
-  const char *condition, *name; /* of table 0357 */
+  unsigned condition;
 };
 
 static const struct answer answers[HL7V2_FATES] = {
-    [HL7V2_ACCEPTED] = {HL7V2_AA, HL7V2_CA, "0", "Message accepted"},
-    [HL7V2_BAD] = {HL7V2_AR, HL7V2_CR, "207", "Application error"},
-    [HL7V2_UNSUPPORTED] = {HL7V2_AR, HL7V2_CR, "200", "Unsupported message type"},
-    [HL7V2_PASSING] = {HL7V2_AE, HL7V2_CE, "207", "Application error"},
-    [HL7V2_CONFLICT] = {HL7V2_AE, HL7V2_CE, "205", "Duplicate key identifier"},
+    [HL7V2_ACCEPTED] = {HL7V2_AA, HL7V2_CA, 0},       [HL7V2_BAD] = {HL7V2_AR, HL7V2_CR, 207},
+    [HL7V2_UNSUPPORTED] = {HL7V2_AR, HL7V2_CR, 200},  [HL7V2_PASSING] = {HL7V2_AE, HL7V2_CE, 207},
+    [HL7V2_CONFLICT] = {HL7V2_AE, HL7V2_CE, 205},
 };
 
-/* Table 0155. */
-static bool is_wanted(struct str condition, bool success) {
-  if (!condition.len || str_is(condition, "NE")) return false;
-  if (str_is(condition, "ER")) return !success;
-  if (str_is(condition, "SU")) return success;
-  return true;
+/* Table 0155. What is no word of it says nothing. */
+enum wish { UNSAID, NEVER, ON_ERROR, ON_SUCCESS, ALWAYS };
+
+static enum wish wish_of(const struct hl7v2_message *message, uint32_t number) {
+  static const char *const words[] = {[NEVER] = "NE", [ON_ERROR] = "ER", [ON_SUCCESS] = "SU", [ALWAYS] = "AL"};
+  struct str field = str_trim(hl7v2_field(message, message->segments, number));
+  for (size_t i = NEVER; i <= ALWAYS; i++)
+    if (str_is(field, words[i])) return (enum wish)i;
+  return UNSAID;
 }
 
-static bool is_answer(const struct hl7v2_message *message) {
+static bool is_wanted(enum wish wish, bool success) {
+  return wish == ALWAYS || wish == (success ? ON_SUCCESS : ON_ERROR);
+}
+
+bool hl7v2_is_answer(const struct hl7v2_message *message) {
   struct str kind = hl7v2_part(hl7v2_field(message, message->segments, 9), message->delims.component, 1);
   return str_is(kind, "ACK") || hl7v2_find(message, "MSA", 0) < message->segment_count;
 }
 
 struct hl7v2_ack_pair hl7v2_ack_for(const struct hl7v2_message *message, enum hl7v2_fate fate) {
   struct hl7v2_ack_pair pair = {HL7V2_NO_ACK, HL7V2_NO_ACK};
-  if (is_answer(message)) return pair;
-  struct str accept = hl7v2_field(message, message->segments, 15), application = hl7v2_field(message, message->segments, 16);
-  bool original = !accept.len && !application.len, success = fate == HL7V2_ACCEPTED;
+  if (hl7v2_is_answer(message)) return pair;
+  enum wish accept = wish_of(message, 15), application = wish_of(message, 16);
+  bool original = accept == UNSAID && application == UNSAID, success = fate == HL7V2_ACCEPTED;
   if (original || is_wanted(application, success)) pair.application = answers[fate].application;
   if (is_wanted(accept, success)) pair.accept = answers[fate].accept;
   return pair;
+}
+
+/* --- why --- */
+
+unsigned hl7v2_condition(enum diag_code code) {
+  static const struct {
+    enum diag_code code;
+    unsigned condition;
+  } rows[] = {
+      {DIAG_HL7V2_SYNTAX, 100},     {DIAG_HL7V2_MISPLACED, 100},    {DIAG_HL7V2_ENVELOPE, 100},      {DIAG_HL7V2_REQUIRED, 101},
+      {DIAG_REQUIRED_MISSING, 101}, {DIAG_HL7V2_DELIMITERS, 102},   {DIAG_HL7V2_CHARSET, 102},       {DIAG_WRONG_TYPE, 102},
+      {DIAG_VALUE_FORMAT, 102},     {DIAG_VALUE_OUT_OF_RANGE, 102}, {DIAG_VALUE_TOO_LONG, 102},      {DIAG_UNIT_UNKNOWN, 103},
+      {DIAG_UNMAPPED_CODE, 103},    {DIAG_CODE_UNKNOWN, 103},       {DIAG_CODE_NOT_IN_VALUE_SET, 103}, {DIAG_HL7V2_TYPE, 200},
+      {DIAG_INPUT_FORMAT, 200},     {DIAG_HL7V2_EVENT, 201},        {DIAG_HL7V2_PROCESSING, 202},    {DIAG_HL7V2_VERSION, 203},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    if (rows[i].code == code) return rows[i].condition;
+  return 207;
+}
+
+static const char *condition_name(unsigned condition) {
+  static const struct {
+    unsigned condition;
+    const char *name;
+  } rows[] = {{100, "Segment sequence error"},   {101, "Required field missing"},    {102, "Data type error"},
+              {103, "Table value not found"},    {200, "Unsupported message type"},  {201, "Unsupported event code"},
+              {202, "Unsupported processing id"}, {203, "Unsupported version id"},   {205, "Duplicate key identifier"}};
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    if (rows[i].condition == condition) return rows[i].name;
+  return "Application error";
 }
 
 /* --- writing --- */
@@ -50,16 +86,17 @@ struct hl7v2_ack_pair hl7v2_ack_for(const struct hl7v2_message *message, enum hl
 enum status hl7v2_scan_head(const struct source *source, struct arena *arena, struct hl7v2_message *out) {
   struct source *line = ARENA_NEW(arena, struct source);
   struct diag_list quiet;
-  size_t from = 0, to;
+  struct str text = source->text;
+  size_t from = str_starts(text, STR("\xEF\xBB\xBF")) ? 3 : 0, to;
   if (!line) return STATUS_NOMEM;
-  while (from < source->text.len && hl7v2_is_line_end(source->text.ptr[from]))
+  while (from < text.len && hl7v2_is_line_end(text.ptr[from]))
     from++;
-  for (to = from; to < source->text.len && !hl7v2_is_line_end(source->text.ptr[to]);)
+  for (to = from; to < text.len && to - from <= HL7V2_HEAD_BYTES && !hl7v2_is_line_end(text.ptr[to]);)
     to++;
-  *line = *source;
-  line->text = str_slice(source->text, 0, to);
+  if (to - from > HL7V2_HEAD_BYTES) return STATUS_INVALID;
+  *line = source_make(source->name, str_slice(text, from, to));
   diag_list_init(&quiet, arena);
-  return hl7v2_scan(line, &(struct hl7v2_limits){.bytes = LIMIT_HL7V2_LARGEST}, arena, &quiet, out);
+  return hl7v2_scan(line, NULL, arena, &quiet, out);
 }
 
 struct ack_writing {
@@ -125,13 +162,25 @@ static bool has_new_err(struct str version) {
   return !version.len || str_cmp(version, STR("2.5")) >= 0;
 }
 
-static void write_err(const struct ack_writing *w, const struct hl7v2_ack_text *text) {
-  const struct answer *answer = &answers[text->fate];
-  struct str condition[] = {str_of(answer->condition), str_of(answer->name), STR("HL70357")};
+/* ERL: segment, its number, field, repetition, component, subcomponent. */
+static void write_place(const struct ack_writing *w, const struct hl7v2_place *place) {
+  unsigned parts[] = {place->occurrence, place->field, place->repetition, place->component, place->subcomponent};
+  buf_add_char(w->out, w->delims.field);
+  if (!place->segment[0] || !w->delims.component) return;
+  buf_add_text(w->out, place->segment);
+  size_t count = !place->field ? 1 : place->component ? 5 : place->repetition > 1 ? 3 : 2;
+  for (size_t i = 0; i < count && parts[i]; i++)
+    buf_printf(w->out, "%c%u", w->delims.component, parts[i]);
+}
+
+static void write_err(const struct ack_writing *w, const struct hl7v2_ack_text *text, unsigned condition) {
+  char number[8];
+  snprintf(number, sizeof number, "%u", condition);
+  struct str parts[] = {str_of(number), str_of(condition_name(condition)), STR("HL70357")};
   buf_add_text(w->out, "ERR");
   put(w, (struct str){0});
-  put(w, (struct str){0});
-  put_parts(w, condition, 3);
+  write_place(w, &text->place);
+  put_parts(w, parts, 3);
   put(w, STR("E"));
   if (text->text.len) {
     for (int i = 5; i < 8; i++)
@@ -144,13 +193,14 @@ static void write_err(const struct ack_writing *w, const struct hl7v2_ack_text *
 void hl7v2_ack_write(const struct hl7v2_message *of, enum hl7v2_ack ack, const struct hl7v2_ack_text *text,
                      struct buf *out) {
   struct ack_writing w = {of, of ? of->delims : hl7v2_delims_usual(), out};
+  unsigned condition = text->condition ? text->condition : answers[text->fate].condition;
   write_head(&w, text);
   buf_add_text(out, "MSA");
   put(&w, str_of(names[ack]));
   put(&w, head_field(&w, 10));
   if (text->text.len) put_text(&w, text->text);
   buf_add_char(out, '\r');
-  if (text->fate != HL7V2_ACCEPTED && has_new_err(head_field(&w, 12))) write_err(&w, text);
+  if (text->fate != HL7V2_ACCEPTED && has_new_err(head_field(&w, 12))) write_err(&w, text, condition);
 }
 
 /* --- reading --- */

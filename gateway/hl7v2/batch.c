@@ -132,31 +132,16 @@ static enum status refuse_lines(const struct reading *r) {
   return STATUS_INVALID;
 }
 
-static bool is_utf16(struct str text) {
-  return text.len >= 2 && (str_starts(text, STR("\xFF\xFE")) || str_starts(text, STR("\xFE\xFF")) || !text.ptr[0] || !text.ptr[1]);
-}
-
-/* Whether a word of three letters begins at a unit of a text in UTF-16; its byte order does not matter to ASCII. */
-static bool has_word(struct str text, size_t unit, const char *word) {
-  size_t low = text.ptr[0] == 0 || (unsigned char)text.ptr[0] == 0xFE;
-  for (size_t i = 0; i < 3; i++)
-    if (2 * (unit + i) + 1 >= text.len || text.ptr[2 * (unit + i) + low] != word[i] || text.ptr[2 * (unit + i) + !low]) return false;
-  return true;
-}
-
 /* What stands in it is known when it is decoded, and what says how stands in its MSH: so there is one, and nothing around it. */
-static enum status take_utf16(const struct reading *r, struct str *message, uint32_t *line) {
+static enum status take_wide(const struct reading *r, struct str *message, uint32_t *line) {
   struct hl7v2_batch *batch = r->batch;
-  size_t heads = 0;
-  for (size_t unit = 0; 2 * unit < batch->text.len; unit++)
-    heads += has_word(batch->text, unit, "\rMS") || has_word(batch->text, unit, "\nMS");
-  size_t first = str_starts(batch->text, STR("\xFF\xFE")) || str_starts(batch->text, STR("\xFE\xFF")); /* behind a mark */
-  bool envelope = has_word(batch->text, first, "FHS") || has_word(batch->text, first, "BHS");
+  struct hl7v2_look look = hl7v2_look(batch->text);
+  bool several = look.envelopes || look.messages > 1;
   *message = batch->text;
   *line = 1;
-  if (envelope || heads) tell(r, DIAG_ERROR, "a text in UTF-16 may have one message and no envelope: send several one by one, or in UTF-8");
+  if (several) tell(r, DIAG_ERROR, "a text in UTF-16 may have one message and no envelope: send several one by one, or in UTF-8");
   batch->at = batch->text.len;
-  return envelope || heads ? STATUS_INVALID : STATUS_OK;
+  return several ? STATUS_INVALID : STATUS_OK;
 }
 
 static enum status take_envelope(const struct reading *r, enum kind kind) {
@@ -169,7 +154,7 @@ enum status hl7v2_batch_next(struct hl7v2_batch *batch, struct str name, struct 
                              uint32_t *line) {
   struct reading r = {batch, name, diags};
   enum status status = STATUS_OK;
-  if (batch->at == 0 && is_utf16(batch->text)) return take_utf16(&r, message, line);
+  if (batch->at == 0 && hl7v2_width_of(batch->text).width > 1) return take_wide(&r, message, line);
   while (status == STATUS_OK && batch->at < batch->text.len) {
     enum kind kind = kind_at(batch->text, behind_mark(batch->text, batch->at));
     if (kind == MESSAGE) {

@@ -78,26 +78,14 @@ static size_t first_high(struct str bytes) {
   return at < bytes.len ? at : SIZE_MAX;
 }
 
-/* The byte order mark, and what the first character M says of the width of characters: 1, 2, 4. */
-static int width_of(struct decoding *d) {
-  static const struct {
-    struct str mark;
-    int width;
-    bool little;
-  } marks[] = {{{"\xFF\xFE\0\0", 4}, 4, true}, {{"\0\0\xFE\xFF", 4}, 4, false}, {{"\xFF\xFE", 2}, 2, true},
-               {{"\xFE\xFF", 2}, 2, false},    {{"\xEF\xBB\xBF", 3}, 1, false}};
-  struct str bytes = d->bytes;
-  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-    if (str_starts(bytes, marks[i].mark)) {
-      d->mark = marks[i].mark.len;
-      d->bytes = str_slice(bytes, d->mark, bytes.len);
-      d->out->bom = true;
-      d->out->little_endian = marks[i].little;
-      return marks[i].width;
-    }
-  if (bytes.len < 8 || (bytes.ptr[0] && bytes.ptr[1])) return 1;
-  d->out->little_endian = bytes.ptr[0] != 0;
-  return !bytes.ptr[1] && !bytes.ptr[2] ? 4 : 2;
+/* Behind the mark; the width of characters. */
+static int take_mark(struct decoding *d) {
+  struct hl7v2_width as = hl7v2_width_of(d->bytes);
+  d->mark = as.mark;
+  d->bytes = str_slice(d->bytes, as.mark, d->bytes.len);
+  d->out->bom = as.mark;
+  d->out->little_endian = as.little;
+  return as.width;
 }
 
 static bool is_japanese(const struct charset *charset) {
@@ -266,7 +254,7 @@ enum status hl7v2_decode(const struct source *bytes, struct str fallback, struct
   struct decoding d = {bytes, bytes->text, 0, arena, diags, out};
   char repetition = 0;
   *out = (struct hl7v2_text){.charset = STR("ASCII")};
-  int width = width_of(&d);
+  int width = take_mark(&d);
   if (width > 1) return decode_wide(&d, width);
   struct str names = str_trim(declared(d.bytes, &repetition));
   const struct charset *charset = names.len ? find_all(names, repetition) : find(STR("ASCII"));

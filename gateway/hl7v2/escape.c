@@ -1,5 +1,14 @@
 /* escape.c - escape sequences to text and back. */
+#include <iconv.h>
 #include "hl7v2/internal.h"
+
+enum { HL7V2_SWITCH_BYTES = 4096 }; /* of a text in another charset */
+
+/* Text that is being made. */
+struct writing {
+  char *text, *to, *end;
+  bool kept; /* something stands as it was written */
+};
 
 struct letter {
   char letter, stands_for;
@@ -18,6 +27,14 @@ static int digit_of(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Nothing too, and a sign before it. */
+static bool is_number(struct str text) {
+  size_t at = text.len && (text.ptr[0] == '+' || text.ptr[0] == '-');
+  while (at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9')
+    at++;
+  return at == text.len;
+}
+
 /* Bytes of \X..\ that are text; 0: they are not. `to` may not be in `digits`. */
 static size_t take_hex(struct str digits, char *to) {
   size_t count = digits.len / 2;
@@ -30,51 +47,137 @@ static size_t take_hex(struct str digits, char *to) {
   return utf8_invalid_at(str_make(to, count)) == SIZE_MAX ? count : 0;
 }
 
-/* What stands between two escape characters -> text at `to`; 0: kept as written. */
-static size_t take_sequence(struct str inner, const struct letter letters[LETTERS], char *to) {
+/* Layout, which text has not: what begins a line is a line end, unless there is one already; what moves within it a blank. */
+static bool take_layout(struct str inner, struct writing *w) {
+  static const struct {
+    const char *name;
+    char stands_for; /* 0: nothing */
+  } commands[] = {{".br", '\n'}, {".sp", '\n'}, {".ce", '\n'}, {".in", '\n'}, {".ti", '\n'}, {".sk", ' '}, {".fi", 0}, {".nf", 0}};
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    struct str rest = str_slice(inner, 3, inner.len);
+    if (!str_starts(inner, str_of(commands[i].name)) || !is_number(rest)) continue;
+    bool again = i && commands[i].stands_for == '\n' && w->to > w->text && w->to[-1] == '\n';
+    if (commands[i].stands_for && !again) *w->to++ = commands[i].stands_for;
+    return true;
+  }
+  return false;
+}
+
+/* What stands between two escape characters -> text; false: kept as written. */
+static bool take_sequence(struct str inner, const struct letter letters[LETTERS], struct writing *w) {
   if (inner.len == 1) {
     for (size_t i = 0; i < LETTERS; i++)
       if (inner.ptr[0] == letters[i].letter && letters[i].stands_for) {
-        *to = letters[i].stands_for;
-        return 1;
+        *w->to++ = letters[i].stands_for;
+        return true;
       }
-    return 0;
+    return inner.ptr[0] == 'H' || inner.ptr[0] == 'N'; /* highlighting */
   }
-  if (str_is(inner, ".br")) {
-    *to = '\n';
-    return 1;
+  if (!inner.len || inner.ptr[0] != 'X') return take_layout(inner, w);
+  size_t made = take_hex(str_slice(inner, 1, inner.len), w->to);
+  w->to += made;
+  return made;
+}
+
+/* --- charsets within a text --- */
+
+/* \C..\ and \M..\ -> the escape sequence of ISO 2022 that they write; 0: they are none. */
+static size_t designation(struct str inner, char out[4]) {
+  size_t count = inner.len / 2;
+  if (inner.len < 5 || inner.len > 7 || inner.len % 2 == 0 || (inner.ptr[0] != 'C' && inner.ptr[0] != 'M')) return 0;
+  out[0] = 0x1B;
+  for (size_t i = 0; i < count; i++) {
+    int high = digit_of(inner.ptr[1 + 2 * i]), low = digit_of(inner.ptr[2 + 2 * i]);
+    if (high < 0 || low < 0) return 0;
+    out[1 + i] = (char)(high * 16 + low);
   }
-  return inner.len && inner.ptr[0] == 'X' ? take_hex(str_slice(inner, 1, inner.len), to) : 0;
+  return 1 + count;
+}
+
+static bool is_known(struct str sequence) {
+  static const char *const known[] = {"\x1B(B", "\x1B(J", "\x1B$@", "\x1B$B", "\x1B$(D", "\x1B$A", "\x1B$(C"}; /* of ISO-2022-JP-2 */
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (str_is(sequence, known[i])) return true;
+  return str_is(sequence, "\x1B$(B");
+}
+
+/* What follows a switch to another charset, up to the next escape character; false: it is not of that charset. */
+static bool convert_run(struct str sequence, struct str run, struct writing *w) {
+  char from[HL7V2_SWITCH_BYTES + 8];
+  if (run.len > HL7V2_SWITCH_BYTES || !is_known(sequence)) return false;
+  if (str_is(sequence, "\x1B$(B")) sequence = STR("\x1B$B");
+  memcpy(from, sequence.ptr, sequence.len);
+  if (run.len) memcpy(from + sequence.len, run.ptr, run.len);
+  iconv_t how = iconv_open("UTF-8", "ISO-2022-JP-2");
+  if (how == (iconv_t)-1) return false;
+  char *in = from, *to = w->to;
+  size_t left = sequence.len + run.len, room = (size_t)(w->end - w->to);
+  bool fine = iconv(how, &in, &left, &to, &room) == 0 && !left;
+  (void)iconv_close(how);
+  if (fine) w->to = to;
+  return fine;
+}
+
+/* A switch with the run that it is for; its bytes, or 0: kept as written. */
+static size_t take_switch(struct str inner, struct str behind, char escape, struct writing *w) {
+  char sequence[4];
+  size_t len = designation(inner, sequence);
+  const char *next = behind.len ? memchr(behind.ptr, escape, behind.len) : NULL;
+  struct str run = str_slice(behind, 0, next ? (size_t)(next - behind.ptr) : behind.len);
+  if (!len || !convert_run(str_make(sequence, len), run, w)) return 0;
+  return inner.len + 2 + run.len;
+}
+
+/* --- the whole --- */
+
+/* `at`: an escape character. The bytes that were taken. */
+static size_t take_one(const char *at, const char *end, const struct letter letters[LETTERS], char escape, struct writing *w) {
+  const char *close = at + 1 < end ? memchr(at + 1, escape, (size_t)(end - at - 1)) : NULL;
+  size_t taken = close ? (size_t)(close + 1 - at) : (size_t)(end - at);
+  struct str inner = str_make(at + 1, close ? taken - 2 : 0);
+  if (close && take_sequence(inner, letters, w)) return taken;
+  size_t switched = close ? take_switch(inner, str_make(close + 1, (size_t)(end - close - 1)), escape, w) : 0;
+  if (switched) return switched;
+  w->kept = true;
+  memcpy(w->to, at, taken);
+  w->to += taken;
+  return taken;
 }
 
 /* `at`: the first escape character. */
-static struct str unescape(struct str run, const char *at, const struct hl7v2_delims *delims, struct arena *arena) {
+static struct str unescape(struct str run, const char *at, const struct hl7v2_delims *delims, struct arena *arena, bool *kept) {
   struct letter letters[LETTERS];
   letters_of(delims, letters);
   const char *from = run.ptr, *end = run.ptr + run.len;
-  char *text = arena_alloc(arena, run.len), *to = text;
-  if (!text) return (struct str){0};
+  size_t room = run.len * 3; /* of a charset that was switched to a byte may be three */
+  struct writing w = {.text = arena_alloc(arena, room), .kept = false};
+  if (!w.text) return (struct str){0};
+  w.to = w.text;
+  w.end = w.text + room;
   while (at) {
-    const char *close = memchr(at + 1, delims->escape, (size_t)(end - at - 1));
     size_t before = (size_t)(at - from);
-    memcpy(to, from, before);
-    to += before;
-    from = at;
-    if (!close) break;
-    size_t made = take_sequence(str_make(at + 1, (size_t)(close - at - 1)), letters, to), kept = (size_t)(close + 1 - at);
-    if (!made) memcpy(to, at, kept);
-    to += made ? made : kept;
-    from = close + 1;
+    memcpy(w.to, from, before);
+    w.to += before;
+    from = at + take_one(at, end, letters, delims->escape, &w);
     at = from < end ? memchr(from, delims->escape, (size_t)(end - from)) : NULL;
   }
-  memcpy(to, from, (size_t)(end - from));
-  to += end - from;
-  return str_make(text, (size_t)(to - text));
+  memcpy(w.to, from, (size_t)(end - from));
+  w.to += end - from;
+  size_t used = (size_t)(w.to - w.text);
+  arena_shrink(arena, w.text, room, used);
+  *kept = w.kept || !used; /* nothing is no text, and what was written would be lost */
+  return used ? str_make(w.text, used) : run;
+}
+
+struct str hl7v2_unescape_telling(struct str run, const struct hl7v2_delims *delims, struct arena *arena, bool *kept) {
+  const char *at = delims->escape ? hl7v2_find_byte(run.ptr, run.ptr + run.len, delims->escape) : NULL;
+  *kept = false;
+  return at ? unescape(run, at, delims, arena, kept) : run;
 }
 
 struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena) {
-  const char *at = delims->escape ? hl7v2_find_byte(run.ptr, run.ptr + run.len, delims->escape) : NULL;
-  return at ? unescape(run, at, delims, arena) : run;
+  bool kept;
+  return hl7v2_unescape_telling(run, delims, arena, &kept);
 }
 
 static const char *sequence_for(char c, const struct letter letters[LETTERS], char *letter) {

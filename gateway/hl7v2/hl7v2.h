@@ -2,7 +2,7 @@
  * hl7v2.h - HL7 v2 messages in the text protocol ER7: index, values by place, typed tree, writing, envelopes,
  * charsets, acknowledgements.
  *
- * Purpose. Versions 2.1 to 2.8, any delimiters. Pure: no sockets, no clock, no files. The way of a message:
+ * Purpose. Versions 2.1 to 2.9, any delimiters. Pure: no sockets, no clock, no files. The way of a message:
  *
  *   bytes --hl7v2_batch_next--> bytes of one message --hl7v2_decode--> UTF-8 --hl7v2_scan--> index
  *         index --hl7v2_value--> one value (fast)        index --hl7v2_tree--> bound tree --> FHIRPath, maps
@@ -62,8 +62,15 @@ struct hl7v2_limits {
 };
 
 /* Whether a text begins as HL7 v2 does: MSH, FHS or BHS, perhaps after a byte order mark, blank lines or both; in
-   UTF-8 or UTF-16. */
+   UTF-8, UTF-16 or UTF-32. */
 bool hl7v2_is(struct str bytes);
+/* The lines of a text by the segments that they begin, whatever its charset, before it is decoded or scanned. */
+struct hl7v2_look {
+  size_t messages;         /* MSH */
+  size_t envelopes;        /* FHS, BHS, BTS, FTS */
+  size_t acknowledgements; /* MSA */
+};
+struct hl7v2_look hl7v2_look(struct str bytes);
 
 /* One pass over a message. Segments end with CR, LF or CR LF; blank lines are passed over. Refused: another beginning than
    MSH; a line that does not begin with the name of a segment (a capital letter, then two capital letters or digits) and the
@@ -78,6 +85,15 @@ uint32_t hl7v2_find(const struct hl7v2_message *message, const char name[3], uin
 /* A field as it stands, all repetitions; numbers from 1. Empty if absent. */
 struct str hl7v2_field(const struct hl7v2_message *message, const struct hl7v2_segment *segment, uint32_t number);
 
+/* --- the header
+ * -----------------------------------------------------------------------------------------------------
+ *
+ * What must be so before a message is mapped; to look at one it need not. Refused: an empty MSH-9 or MSH-10; a version (MSH-12)
+ * other than 2.1 to 2.9; a processing id (MSH-11) that is none of P, T, D, or is none of those that are taken; a message that
+ * continues another (MSH-14). A warning: an empty MSH-11, which is P; an empty MSH-12, which is 2.5.1. `processing`: the letters
+ * that are taken, other characters between them; empty: all, T and D with a warning. */
+enum status hl7v2_check(const struct hl7v2_message *message, struct str processing, struct diag_list *diags) MUST_USE;
+
 /* --- values by place
  * ------------------------------------------------------------------------------------------------ */
 
@@ -88,6 +104,12 @@ struct hl7v2_place {
 };
 /* "PID-5", "PID-5.1", "PID-5[2].1.1", "OBX[2]-5[1].1": false if it is none of these. */
 bool hl7v2_place_parse(struct str text, struct hl7v2_place *out) MUST_USE;
+/* The place of a position: line and column count from 1, as in a diagnostic; lines end with CR, LF or CR LF. False: the line is no
+   segment. Parts behind the field are told where they are more than the first. */
+bool hl7v2_place_at(struct str text, const struct hl7v2_delims *delims, struct source_position position,
+                    struct hl7v2_place *out) MUST_USE;
+/* As hl7v2_place_parse reads it; without a field: the segment. */
+void hl7v2_place_write(const struct hl7v2_place *place, struct buf *out);
 /* As it stands, escapes too. Empty if absent. The first part of what has no parts is the whole. */
 struct str hl7v2_raw(const struct hl7v2_message *message, const struct hl7v2_place *place);
 /* With escapes resolved; HL7's null (two quotation marks) comes as it stands. ptr NULL: the arena is full. */
@@ -97,10 +119,14 @@ struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_p
  * --------------------------------------------------------------------------------------------------------
  *
  *   \F\ \S\ \T\ \R\ \E\ \P\   the delimiters; the letter of a delimiter that the message has not is kept as written
- *   \.br\                     LF
+ *   \.br\ \.sp\ \.ce\ \.in\ \.ti\   LF, with or without a number; but for \.br\ none where a line has just begun
+ *   \.sk\                      a blank
+ *   \H\ \N\ \.fi\ \.nf\        nothing: highlighting, wrapping
  *   \X..\                     the bytes, if they are valid UTF-8 without NUL; else kept as written
- *   all else                  kept as written: \H\ \N\ (highlighting), \.sp\ \.in\ … (layout), \Cxxyy\ \Mxxyyzz\ (charsets
- *                             that cannot be known here), \Z..\ (local), an escape character that has no partner
+ *   \Cxxyy\ \Mxxyyzz\         what follows, to the next escape character, by the charset that they switch to (ISO 2022: ASCII,
+ *                             JIS X 0201, 0208, 0212, GB 2312, KS C 5601); kept as written if it is none of it
+ *   all else                  kept as written: \Z..\ (local), an escape character that has no partner; a text that is nothing
+ *                             but what stands for nothing. The tree tells it with a warning
  *
  * What is kept as written is text like any other: written from a tree, its escape characters are escaped. */
 struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena);
@@ -129,9 +155,15 @@ bool hl7v2_escape(struct str text, const struct hl7v2_delims *delims, struct buf
  * belongs in the groups that are open, or to the innermost of them, with an information; Z segments to the innermost.
  * Nothing is ever dropped. Siblings of one name stand together, as in every tree, and offsets tell the order. */
 
-/* The structure that types a message: MSH-9.3 if there is a model of it, else by MSH-9.1 and 9.2 (ADT^A08 is ADT_A01), else
-   "GENERIC". The text is static or a view of the message. */
-struct str hl7v2_structure(const struct hl7v2_message *message, const struct definitions *definitions);
+/* The structure that types a message, static: by MSH-9.1 and 9.2 (ADT^A08 is ADT_A01), whatever MSH-9.3 says, since what happened is
+   the event; "GENERIC" if the event is none of hl7v2_event_at. */
+struct str hl7v2_structure(const struct hl7v2_message *message);
+/* The events that have a structure, in the order of bytes; NULL behind the last. */
+struct hl7v2_event {
+  const char *event; /* MSH-9.1_9.2: "ADT_A08" */
+  const char *structure;
+};
+const struct hl7v2_event *hl7v2_event_at(size_t index);
 /* NOT_FOUND: the definitions have no models of HL7 v2. The message must live as long as the tree. */
 enum status hl7v2_tree(const struct hl7v2_message *message, const struct definitions *definitions,
                        struct arena *arena, struct diag_list *diags, struct tree_node **root) MUST_USE;
@@ -172,7 +204,7 @@ enum status hl7v2_batch_next(struct hl7v2_batch *batch, struct str name, struct 
    Declared and actual must agree; nothing is replaced or left out. Refused with the position of the byte: an unknown charset;
    bytes above 127 where ASCII is declared; what is not valid in the charset; UTF-8 where ISO 8859 is declared (each byte would
    be a character: the text says Ã¼ where ü was meant), and Windows' letters there (0x80 … 0x9F); a byte order mark that says
-   something else; UTF-16 that is not declared. Charset escapes within a text (\C..\, \M..\) are kept as written. */
+   something else; UTF-16 that is not declared. Charset escapes within a text: see above. */
 struct hl7v2_text {
   struct str text;    /* UTF-8, without a byte order mark */
   struct str charset; /* name in table 0211, static: "ASCII", "UNICODE UTF-8" */
@@ -191,7 +223,7 @@ enum status hl7v2_encode(const struct hl7v2_text *text, struct arena *arena, str
  *
  * Original mode (MSH-15 and MSH-16 both empty): one answer, AA, AE or AR. Enhanced mode: an accept acknowledgement CA, CE, CR by
  * MSH-15 and an application acknowledgement AA, AE, AR by MSH-16: AL always, NE never, ER on trouble only, SU on success only;
- * empty is NE there; any other word is AL: better one answer too many than a sender that waits.
+ * empty is NE there. HL7's null and a word that is none of table 0155 are as good as empty.
  *
  *   fate         what it is                                        application  accept
  *   ACCEPTED     done as far as the listener promises              AA           CA
@@ -209,14 +241,21 @@ struct hl7v2_ack_pair {
 };
 struct hl7v2_ack_pair hl7v2_ack_for(const struct hl7v2_message *message, enum hl7v2_fate fate);
 const char *hl7v2_ack_name(enum hl7v2_ack ack); /* "AA"; "" for none */
+bool hl7v2_is_answer(const struct hl7v2_message *message);
+/* What a finding is in HL7 table 0357: 101, required field missing; 207 if it is nothing of it. */
+unsigned hl7v2_condition(enum diag_code code);
 
-/* Of a message that cannot be read: its first line alone, with MSH, for an answer. INVALID without a diagnostic: not even that. */
+/* Of a message that cannot be read: its first line alone, with MSH, for an answer; without a mark of UTF-8, at most
+   HL7V2_HEAD_BYTES. out->source has that line as it stands. INVALID without a diagnostic: not even that. */
+enum { HL7V2_HEAD_BYTES = 4096 };
 enum status hl7v2_scan_head(const struct source *source, struct arena *arena, struct hl7v2_message *out) MUST_USE;
 
 struct hl7v2_ack_text {
   struct str control; /* MSH-10 of the answer */
   struct str time;    /* MSH-7: 20240131120000+0000 */
   enum hl7v2_fate fate;
+  unsigned condition; /* ERR-3, of HL7 table 0357; 0: what the fate is there */
+  struct hl7v2_place place; /* ERR-2; without a segment: not known */
   struct str text;    /* for a person: MSA-3, and ERR-8; no value of the message; may be empty */
 };
 /* MSH with sender and receiver changed over, in the delimiters, version, processing id and charset of `of`; MSA with MSH-10 exactly

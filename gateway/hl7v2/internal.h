@@ -8,6 +8,10 @@
 const char *hl7v2_delims_read(struct str text, size_t at, struct hl7v2_delims *out);
 /* The usual ones. */
 struct hl7v2_delims hl7v2_delims_usual(void);
+/* Of three characters: whether a segment may be called so. */
+bool hl7v2_is_name(const char *name);
+/* Whether a character may be a delimiter. */
+bool hl7v2_may_separate(char c);
 /* Segments whose first two fields are their delimiters. */
 static inline bool hl7v2_is_header(struct str name) {
   return str_eq(name, STR("MSH")) || str_eq(name, STR("FHS")) || str_eq(name, STR("BHS"));
@@ -23,12 +27,26 @@ static inline const char *hl7v2_find_byte(const char *from, const char *end, cha
     from++;
   return from < end ? from : NULL;
 }
+/* Nothing, or HL7's null. */
+static inline bool hl7v2_is_empty(struct str run) {
+  return !run.len || (run.len == 2 && run.ptr[0] == '"' && run.ptr[1] == '"');
+}
+/* By the byte order mark, else by the zero bytes of the first character. */
+struct hl7v2_width {
+  int width;   /* bytes of a character: 1, 2, 4 */
+  size_t mark; /* bytes of the mark */
+  bool little;
+};
+struct hl7v2_width hl7v2_width_of(struct str bytes);
 /* Behind the first line end at or after `at`, or the end of the text. */
 size_t hl7v2_line_end(struct str text, size_t at);
 
 /* The part of a run that is its `number`-th between separators, from 1; empty, with ptr NULL, if it has fewer. A separator
    0 separates nothing. */
 struct str hl7v2_part(struct str run, char separator, size_t number);
+
+/* hl7v2_unescape, and whether something was kept as written that is no text. */
+struct str hl7v2_unescape_telling(struct str run, const struct hl7v2_delims *delims, struct arena *arena, bool *kept);
 
 /* Where segments go: the groups that are open, the root first. */
 enum { HL7V2_DEPTH_MAX = 12 };

@@ -36,6 +36,75 @@ bool hl7v2_place_parse(struct str text, struct hl7v2_place *out) {
   return at == text.len;
 }
 
+/* --- the place of a position --- */
+
+static struct str line_at(struct str text, size_t at) {
+  size_t end = at;
+  while (end < text.len && !hl7v2_is_line_end(text.ptr[end]))
+    end++;
+  return str_slice(text, at, end);
+}
+
+/* How often it stands there; behind the last one in *behind. */
+static uint16_t count_in(struct str run, char separator, struct str *behind) {
+  uint16_t count = 0;
+  *behind = run;
+  for (size_t i = 0; separator && i < run.len; i++) {
+    if (run.ptr[i] != separator || count == UINT16_MAX - 1) continue;
+    count++;
+    *behind = str_slice(run, i + 1, run.len);
+  }
+  return count;
+}
+
+/* `before`: the line up to the position. */
+static void place_in(struct str before, const struct hl7v2_delims *delims, struct hl7v2_place *out) {
+  struct str rest;
+  out->field = count_in(before, delims->field, &rest);
+  if (!out->field) return;
+  if (str_is(str_make(out->segment, 3), "MSH") && ++out->field <= 2) return;
+  out->repetition = (uint16_t)(1 + count_in(rest, delims->repetition, &rest));
+  uint16_t component = count_in(rest, delims->component, &rest), subcomponent = count_in(rest, delims->subcomponent, &rest);
+  if (component || subcomponent) out->component = (uint16_t)(component + 1);
+  if (subcomponent) out->subcomponent = (uint16_t)(subcomponent + 1);
+}
+
+bool hl7v2_place_at(struct str text, const struct hl7v2_delims *delims, struct source_position position,
+                    struct hl7v2_place *out) {
+  size_t at = 0, to;
+  uint16_t occurrence = 1;
+  *out = (struct hl7v2_place){.repetition = 1};
+  for (uint32_t line = 1; line < position.line && at < text.len; line++)
+    at = hl7v2_line_end(text, at);
+  struct str line = line_at(text, at);
+  if (!position.line || line.len < 3 || !hl7v2_is_name(line.ptr)) return false;
+  memcpy(out->segment, line.ptr, 3);
+  for (size_t other = 0; other < at; other = hl7v2_line_end(text, other))
+    occurrence = (uint16_t)(occurrence + (occurrence < UINT16_MAX && memcmp(text.ptr + other, out->segment, 3) == 0));
+  out->occurrence = occurrence;
+  to = 0;
+  for (uint32_t column = 1; column < position.col && to < line.len; column++)
+    utf8_next(line, &to);
+  place_in(str_slice(line, 0, to), delims, out);
+  return true;
+}
+
+static void write_index(uint16_t number, struct buf *out) {
+  if (number > 1) buf_printf(out, "[%u]", number);
+}
+
+void hl7v2_place_write(const struct hl7v2_place *place, struct buf *out) {
+  buf_add_text(out, place->segment);
+  write_index(place->occurrence, out);
+  if (!place->field) return;
+  buf_printf(out, "-%u", place->field);
+  write_index(place->repetition, out);
+  if (place->component) buf_printf(out, ".%u", place->component);
+  if (place->component && place->subcomponent) buf_printf(out, ".%u", place->subcomponent);
+}
+
+/* --- values --- */
+
 struct str hl7v2_part(struct str run, char separator, size_t number) {
   const char *from = run.ptr, *end = from ? from + run.len : NULL;
   if (!separator) return number == 1 ? run : (struct str){0};

@@ -11,7 +11,7 @@ struct hl7v2_delims hl7v2_delims_usual(void) {
   return (struct hl7v2_delims){'|', '^', '~', '\\', '&', 0};
 }
 
-static bool may_separate(char c) {
+bool hl7v2_may_separate(char c) {
   bool word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
   return c > ' ' && c < 0x7F && !word;
 }
@@ -21,14 +21,14 @@ const char *hl7v2_delims_read(struct str text, size_t at, struct hl7v2_delims *o
   *out = (struct hl7v2_delims){0};
   if (text.len < at + 5) return "the delimiters are missing";
   char field = text.ptr[at + 3];
-  if (!may_separate(field)) return "the field separator cannot be a letter, digit, blank or control character";
+  if (!hl7v2_may_separate(field)) return "the field separator cannot be a letter, digit, blank or control character";
   out->field = field;
   size_t from = at + 4, count = 0;
   for (; from + count < text.len; count++) {
     char c = text.ptr[from + count];
     if (c == field || hl7v2_is_line_end(c)) break;
     if (count == sizeof into / sizeof into[0]) return "more than five delimiters";
-    if (!may_separate(c)) return "a delimiter cannot be a letter, digit, blank or control character";
+    if (!hl7v2_may_separate(c)) return "a delimiter cannot be a letter, digit, blank or control character";
     if (memchr(text.ptr + from, c, count)) return "two delimiters are the same character";
     *into[count] = c;
   }
@@ -107,7 +107,7 @@ static inline struct marks marks_of(struct str text, size_t at, const struct mar
   return marks_in(block, marker);
 }
 
-static bool is_name(const char *name) {
+bool hl7v2_is_name(const char *name) {
   bool good = name[0] >= 'A' && name[0] <= 'Z';
   for (int i = 1; i < 3; i++)
     good = good && ((name[i] >= 'A' && name[i] <= 'Z') || (name[i] >= '0' && name[i] <= '9'));
@@ -125,7 +125,7 @@ static const char *fault_of_line(const struct pass *pass, size_t from, size_t to
   static const char *const envelopes[] = {"FHS", "BHS", "BTS", "FTS"};
   const char *name = pass->text.ptr + from;
   bool first = pass->out->segment_count == 0;
-  if (to - from < 3 || !is_name(name) || (to - from > 3 && name[3] != pass->out->delims.field))
+  if (to - from < 3 || !hl7v2_is_name(name) || (to - from > 3 && name[3] != pass->out->delims.field))
     return "the line does not begin with the name of a segment";
   if (first != (memcmp(name, "MSH", 3) == 0)) return first ? "a message begins with MSH" : "a second MSH in one message";
   for (size_t i = 0; i < sizeof envelopes / sizeof envelopes[0]; i++)
@@ -305,20 +305,4 @@ size_t hl7v2_line_end(struct str text, size_t at) {
     at++;
   if (at + 1 < text.len && text.ptr[at] == '\r' && text.ptr[at + 1] == '\n') return at + 2;
   return at < text.len ? at + 1 : at;
-}
-
-bool hl7v2_is(struct str bytes) {
-  static const char mark[] = "\xEF\xBB\xBF";
-  char head[8] = {0};
-  size_t at = str_starts(bytes, str_of(mark)) ? 3 : 0, step = 1;
-  if (str_starts(bytes, STR("\xFF\xFE")) || str_starts(bytes, STR("\xFE\xFF"))) at = 2;
-  if (bytes.len > at + 1 && (!bytes.ptr[at] || !bytes.ptr[at + 1])) {
-    at += bytes.ptr[at] ? 0 : 1;
-    step = 2;
-  }
-  while (at < bytes.len && (hl7v2_is_line_end(bytes.ptr[at]) || bytes.ptr[at] == ' ' || bytes.ptr[at] == '\t'))
-    at += step;
-  for (size_t i = 0; i < 4 && at + i * step < bytes.len; i++)
-    head[i] = bytes.ptr[at + i * step];
-  return hl7v2_is_header(str_make(head, 3)) && may_separate(head[3]);
 }

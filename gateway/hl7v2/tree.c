@@ -7,6 +7,7 @@ struct making {
   const struct hl7v2_message *message;
   const struct definitions *definitions;
   struct arena *arena;
+  struct diag_list *diags;
   char separators[NOTHING_BELOW + 1]; /* of the parts of a repetition, of a component, of a subcomponent */
   bool escapes;                       /* the segment has some */
   const char *text;
@@ -32,10 +33,17 @@ static inline struct tree_node *new_node(struct making *m, const struct def_elem
   return node;
 }
 
+static void tell_kept(struct making *m, struct str run) {
+  struct diag_at at = {.source = m->message->source, .offset = (size_t)(run.ptr - m->text)};
+  diag_warning(m->diags, DIAG_HL7V2_ESCAPE, &at, "an escape sequence stands in the text as it was written");
+}
+
 static bool set_text(struct making *m, struct tree_node *node, struct str run) {
   if (!run.len) return true;
+  bool kept = false;
   node->kind = TREE_STRING;
-  node->text = m->escapes ? hl7v2_unescape(run, &m->message->delims, m->arena) : run;
+  node->text = m->escapes ? hl7v2_unescape_telling(run, &m->message->delims, m->arena, &kept) : run;
+  if (kept) tell_kept(m, run);
   return node->text.ptr != NULL;
 }
 
@@ -230,7 +238,7 @@ static bool add_fields(struct making *m, struct tree_node *node, const struct hl
 
 static struct tree_node *make_root(const struct hl7v2_message *message, const struct definitions *definitions,
                                    struct arena *arena, enum status *status) {
-  struct str structure = hl7v2_structure(message, definitions);
+  struct str structure = hl7v2_structure(message);
   char name[40] = "V2_";
   memcpy(name + 3, structure.ptr, structure.len);
   const struct def_type *type = definitions_type(definitions, str_make(name, structure.len + 3));
@@ -251,6 +259,7 @@ enum status hl7v2_tree(const struct hl7v2_message *message, const struct definit
   struct making making = {.message = message,
                           .definitions = definitions,
                           .arena = arena,
+                          .diags = diags,
                           .separators = {message->delims.component, message->delims.subcomponent, 0},
                           .text = message->source->text.ptr};
   *out = root;

@@ -2,7 +2,7 @@
 #include "intake/csv.h"
 
 struct intake_input intake_open(struct str name, struct str text) {
-  bool hl7v2 = hl7v2_is(text);
+  bool hl7v2 = hl7v2_is(text) || str_ends(name, STR(".hl7"));
   return (struct intake_input){.name = name,
                                .text = text,
                                .line = 1,
@@ -106,19 +106,6 @@ static enum status find_route(struct intake_record *record, const struct intake_
   return STATUS_INVALID;
 }
 
-static enum status next_message(struct intake_input *input, const struct definitions *definitions,
-                                const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
-                                struct intake_record *out) {
-  struct str format = {0};
-  enum status status = intake_hl7v2_next(input, definitions, arena, diags, out, &format);
-  if (status != STATUS_OK) return status;
-  out->route = intake_route_find(routes, format);
-  if (out->route || !routes) return STATUS_OK;
-  status = refuse_format(out, 0, format, routes, arena, diags);
-  out->root = NULL;
-  return status;
-}
-
 /* --- the whole --- */
 
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
@@ -126,7 +113,7 @@ enum status intake_next(struct intake_input *input, const struct definitions *de
                         struct intake_record *out) {
   if (input->set) return intake_csv_next(input, arena, diags, out);
   *out = (struct intake_record){0};
-  if (input->hl7v2) return next_message(input, definitions, routes, arena, diags, out);
+  if (input->hl7v2) return intake_hl7v2_next(input, definitions, routes, arena, diags, out);
   if (!take_text(input, &out->source)) return STATUS_NOT_FOUND;
   struct tree_limits limits = tree_limits_default();
   if (input->lines) limits.bytes = LIMIT_RECORD_BYTES;

@@ -62,7 +62,7 @@ struct intake_place {
   uint32_t line;
 };
 
-/* An input file: one JSON document, HL7 v2 messages (the first bytes say so: MSH, FHS or BHS), or NDJSON with one record a line (by name .ndjson, or when more text
+/* An input file: one JSON document, HL7 v2 messages (the first bytes say so, MSH, FHS or BHS, or the name, .hl7), or NDJSON with one record a line (by name .ndjson, or when more text
    follows the first document). intake_next gives one record after the other, each in the caller's arena, in
    constant memory. */
 struct intake_input {
@@ -73,6 +73,7 @@ struct intake_input {
   bool hl7v2; /* messages: `batch` says how far, one record each; format is "hl7v2/" and the message structure */
   struct hl7v2_batch batch;
   struct str charset; /* of messages that name none and have bytes above 127; empty: UTF-8. The caller sets it */
+  struct str processing; /* MSH-11 of messages that are taken, as hl7v2_check has it; empty: all, with a warning. The caller sets it */
   bool decoded;       /* messages are UTF-8 whatever MSH-18 says: the text of a record that was read before. The caller sets it */
   /* a CSV set: at is the sum of all places */
   const struct intake_set *set;
@@ -84,7 +85,8 @@ struct intake_input intake_open(struct str name, struct str text);
    each a copy of the input as it was before. */
 bool intake_skip(struct intake_input *input);
 /* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on).
-   `routes` NULL: HL7 v2 messages come without a route. */
+   `routes` NULL: HL7 v2 messages come without a route, and may be any; else those that cannot be mapped are refused: hl7v2_check,
+   an event without a route, no PID. */
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) MUST_USE;

@@ -12,12 +12,9 @@ const struct intake_route *intake_route_find(const struct intake_routes *routes,
 /* The format a route has that is nearest to what was written; empty view if none is near. */
 struct str intake_route_nearest(const struct intake_routes *routes, struct str format);
 
-/* One message, the text of `source`: its tree and its format. */
-enum status intake_hl7v2_read(const struct source *source, const struct definitions *definitions, struct arena *arena,
-                              struct diag_list *diags, struct tree_node **root, struct str *format) MUST_USE;
-/* The next message of an input that has some: its source and tree. As intake_next, without a route. */
-enum status intake_hl7v2_next(struct intake_input *input, const struct definitions *definitions, struct arena *arena,
-                              struct diag_list *diags, struct intake_record *out, struct str *format) MUST_USE;
+/* The next message of an input that has some, as intake_next. */
+enum status intake_hl7v2_next(struct intake_input *input, const struct definitions *definitions, const struct intake_routes *routes,
+                              struct arena *arena, struct diag_list *diags, struct intake_record *out) MUST_USE;
 /* Moves over one; false at the end. */
 bool intake_hl7v2_skip(struct intake_input *input);
 

@@ -116,7 +116,7 @@ def resolved(text):
     """What HAPI leaves as it stands."""
     def hexadecimal(match):
         return bytes.fromhex(match[1]).decode("utf-8", "replace")
-    return re.sub(r"\\X((?:[0-9A-Fa-f]{2})+)\\", hexadecimal, text.replace("\\.br\\", "\n"))
+    return re.sub(r"\\X((?:[0-9A-Fa-f]{2})+)\\", hexadecimal, re.sub(r"\\[HN]\\", "", text.replace("\\.br\\", "\n")))
 
 
 def is_number(text):
@@ -127,7 +127,7 @@ def why_hapi(text, _raw, said):
     if text is not None and (said or "") == text.lstrip():
         return "HAPI takes away blanks before a value"
     if text and said and resolved(said) == text:
-        return "HAPI leaves \\.br\\ and \\X..\\ as they stand"
+        return "HAPI leaves \\.br\\, \\H\\, \\N\\ and \\X..\\ as they stand"
     return None
 
 

@@ -61,7 +61,10 @@ static void test_fields(void **state) {
       {"PID|||a&b", "PID(PID_3*(CX_1=a(CX_1_2=b)))"},
       {"PID|||1^^^^^^^^^^^^13&x", "PID(PID_3*(CX_1=1 CX_13=13(CX_13_2=x)))"},
       {"PID|||||O'N^J", "PID(PID_5*(XPN_1(FN_1=O'N) XPN_2=J))"},
-      {"PID|||||\\F\\\\H\\", "PID(PID_5*(XPN_1(FN_1=|\\H\\)))"},
+      {"PID|||||\\F\\\\H\\", "PID(PID_5*(XPN_1(FN_1=|)))"},
+      {"PID|||||\\F\\\\Zx\\", "PID(PID_5*(XPN_1(FN_1=|\\Zx\\)))"},
+      {"PID|||||\\H\\\\N\\", "PID(PID_5*(XPN_1(FN_1=\\H\\\\N\\)))"},
+      {"PID|||||\\M2442\\;3ED\\C2842\\", "PID(PID_5*(XPN_1(FN_1=\xE5\xB1\xB1\xE7\x94\xB0)))"},
       {"PID|||||||2000^M", "PID(PID_7=2000(PID_7_2=M))"},
       {"PID|||||||a&b^c&d&e^", "PID(PID_7=a(PID_7_1_2=b PID_7_2=c(PID_7_2_2=d PID_7_2_3=e) PID_7_3-))"},
       {"PID|||||||^x", "PID(PID_7(PID_7_2=x))"},
@@ -194,6 +197,20 @@ static struct tree_node *add(struct bench *b, struct tree_node *parent, const ch
   if (text) node->text = str_of(text);
   tree_append(parent, node);
   return node;
+}
+
+/* What is kept as it was written is told, with its place; what is understood is not. */
+static void test_kept(void **state) {
+  static const char text[] = "MSH|^~\\&|||||||ADT^A01\rPID|||||\\F\\\\H\\^\\Zx\\\rNK1|1|C:\\x\r";
+  struct bench b;
+  (void)state;
+  bench_open(&b);
+  (void)read_tree(&b, text);
+  assert_int_equal(b.diags.count, 2);
+  const struct diag *first = b.diags.first, *second = first->next;
+  assert_true(first->code == DIAG_HL7V2_ESCAPE && first->severity == DIAG_WARNING && first->line == 2 && first->col == 16);
+  assert_true(second->code == DIAG_HL7V2_ESCAPE && second->line == 3 && second->col == 7);
+  bench_close(&b);
 }
 
 static void test_made(void **state) {
@@ -342,7 +359,7 @@ static void test_many_repetitions(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_fields),   cmocka_unit_test(test_groups),          cmocka_unit_test(test_bound),
-      cmocka_unit_test(test_models),   cmocka_unit_test(test_made),            cmocka_unit_test(test_made_delimiters),
+      cmocka_unit_test(test_models),   cmocka_unit_test(test_made), cmocka_unit_test(test_kept),            cmocka_unit_test(test_made_delimiters),
       cmocka_unit_test(test_changed),  cmocka_unit_test(test_property),        cmocka_unit_test(test_many_repetitions),
   };
   definitions = pack_open();

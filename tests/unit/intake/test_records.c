@@ -49,12 +49,19 @@ static const struct {
      "record@1;json-syntax 3:11;input-format 4:12;resource@5;"},
     {"-", "{\"format\":\"session-record/1\"}\n{\"a\":1,\"a\":2}\n{\"format\":\"session-record/1\"}\n",
      "record@1;json-duplicate-key 2:8;record@3;"},
-    {"a.hl7", "MSH|^~\\&|||||||ADT^A08\rPID|1\r", "record@1;"},
-    {"-", "\xEF\xBB\xBFMSH|^~\\&|||||||ADT^A01\r\nPID|1\r\n\r\nMSH|^~\\&|||||||ADT^A01\r\n", "record@1;record@4;"},
-    {"a.hl7", "MSH|^~\\&|||||||ORU^R01\nMSH|^~\\&|||||||ADT^A04\n", "input-format 1:1;record@2;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1\r", "record@1;"},
+    {"-", "\xEF\xBB\xBFMSH|^~\\&|||||||ADT^A01|1|P|2.5\r\nPID|1\r\n\r\nMSH|^~\\&|||||||ADT^A01|2|P|2.5\r\nPID|1\r\n", "record@1;record@4;"},
+    {"a.hl7", "MSH|^~\\&|||||||ORU^R01|1|P|2.5\nPID|1\nMSH|^~\\&|||||||ADT^A04|2|P|2.5\nPID|1\n", "hl7v2-type 1:16;record@3;"},
     {"a.hl7", "FHS|^\nBHS|^\nMSH|^~\\&|||||||ADT^A01\npid|1\nBTS|1\nFTS|1\n", "hl7v2-syntax 4:1;"},
-    {"a.hl7", "BHS|^\nMSH|^~\\&|||||||ADT^A01\nBTS|2\n", "record@2;hl7v2-envelope 3:1;"},
+    {"a.hl7", "BHS|^\nMSH|^~\\&|||||||ADT^A01|1|P|2.5\nPID|1\nBTS|2\n", "record@2;hl7v2-envelope 4:1;"},
     {"a.hl7", "MSH|^~\\&|||||||ADT^A01|||||||||ASCII\nPID|1|\xFC\n", "hl7v2-charset 2:7;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A11^ADT_A01|1|P|2.5\nPID|1\n", "hl7v2-event 1:16;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A01^ORU_R01|1|P|2.5\nPID|1\n", "record@1;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A01|1|P|2.5\nPV1|1\n", "hl7v2-required 1:1;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A01||P|2.5\nPID|1\n", "hl7v2-required 1:24;"},
+    {"a.hl7", "", "hl7v2-syntax 1:1;"},
+    {"a.hl7", " \n", "hl7v2-syntax 1:1;"},
+    {"a.hl7", "PID|1\r", "hl7v2-envelope 1:1;"},
 };
 
 static void test_rows(void **state) {
