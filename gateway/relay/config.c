@@ -67,6 +67,7 @@ static const struct key mllp_keys[] = {
      .why = "nothing is acknowledged before it is on the disk"},
     {"delivered-seconds", NUMBER, AT(relay_mllp_config, delivered_seconds), 1, 3600},
     {"charset", TEXT, AT(relay_mllp_config, charset)},
+    {"processing", TEXT, AT(relay_mllp_config, processing)},
     {"max-bytes", NUMBER, AT(relay_mllp_config, max_bytes), 1024, MLLP_LARGEST_BYTES},
     {"frame-seconds", NUMBER, AT(relay_mllp_config, frame_seconds), 1, 3600},
     {"idle-seconds", NUMBER, AT(relay_mllp_config, idle_seconds), 1, 31536000},
@@ -157,6 +158,7 @@ static void *open_mllp(struct reading *reading, struct str name) {
   reading->item = config->mllp_count;
   struct relay_mllp_config *mllp = &config->mllps[config->mllp_count++];
   *mllp = (struct relay_mllp_config){.name = arena_str(reading->arena, name),
+                                     .processing = STR("P"),
                                      .delivered_seconds = 30,
                                      .max_bytes = MLLP_USUAL_BYTES,
                                      .frame_seconds = 30,
@@ -403,6 +405,13 @@ static const char *mllp_fault(const struct relay_mllp_config *mllp, const struct
   return NULL;
 }
 
+/* Letters of table 0103, with commas or blanks between them. */
+static bool is_processing(struct str text) {
+  for (size_t i = 0; i < text.len; i++)
+    if (!strchr("PTD, ", text.ptr[i])) return false;
+  return text.len && text.len <= 8;
+}
+
 static void check_mllp(struct reading *reading, size_t at) {
   struct relay_mllp_config *mllp = &reading->config->mllps[at];
   struct base_address address = {0};
@@ -418,6 +427,8 @@ static void check_mllp(struct reading *reading, size_t at) {
   for (size_t i = 0; i < at; i++)
     if (str_eq(mllp->listen, reading->config->mllps[i].listen) && !str_ends(mllp->listen, STR(":0")))
       complain(reading, "%s: [mllp %.*s] listens there already", where, STR_ARG(reading->config->mllps[i].name));
+  if (!is_processing(mllp->processing))
+    complain(reading, "%s: processing is one of P (production), T (training), D (debugging), or several with commas between them", where);
   check_names(reading, where, &mllp->to);
 }
 

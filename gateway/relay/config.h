@@ -35,6 +35,7 @@
  *                                                      is durable, or when all its destinations have it
  *                delivered-seconds = 30                that are waited for it; then the answer is AE, come again
  *                charset = 8859/1                      of messages that name none and have bytes above 127; else UTF-8
+ *                processing = P                        MSH-11 that is taken: P, T, D, or several with commas
  *                max-bytes = 1048576                   of a message, at most 64 MiB
  *                frame-seconds = 30                    for a whole message to arrive, and for its answer to be taken
  *                idle-seconds = 86400                  between two messages
@@ -72,7 +73,7 @@ struct relay_folder_config {
 };
 
 struct relay_mllp_config {
-  struct str name, listen, certificate, key, client_ca, crl, charset;
+  struct str name, listen, certificate, key, client_ca, crl, charset, processing;
   struct relay_names to;
   bool delivered; /* acknowledged only then */
   bool is_path;

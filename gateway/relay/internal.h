@@ -128,6 +128,7 @@ struct relay_input {
   struct str name;    /* for findings */
   struct str text;
   struct str charset; /* of HL7 v2 messages that name none; empty: UTF-8 */
+  struct str processing; /* MSH-11 of HL7 v2 messages that are taken; empty: P */
   const struct relay_names *to;
 };
 struct relay_accepted {

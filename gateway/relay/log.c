@@ -98,15 +98,22 @@ static size_t count_like(const struct diag_list *diags, const struct diag *first
   return count;
 }
 
+/* Of a message the field; of a table the heading, which its file has, and may be a value if the file has none. */
+static bool may_name_column(const char *event) {
+  return strcmp(event, "message-finding") == 0;
+}
+
 static void log_diag(const struct relay_log *log, const char *event, const struct diag *diag, size_t count) {
-  struct relay_field fields[] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
-                                 RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
-                                 RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col),
-                                 RELAY_NUMBER("count", (int64_t)count)};
+  struct relay_field fields[6] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
+                                  RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
+                                  RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col)};
+  size_t used = 4;
+  if (diag->column.len && may_name_column(event)) fields[used++] = RELAY_TEXT("field", diag->column);
+  if (count > 1) fields[used++] = RELAY_NUMBER("count", (int64_t)count);
   enum relay_level level = diag->severity >= DIAG_ERROR     ? RELAY_ERROR
                            : diag->severity == DIAG_WARNING ? RELAY_WARNING
                                                             : RELAY_INFO;
-  relay_log(log, level, event, fields, sizeof fields / sizeof fields[0] - (count < 2));
+  relay_log(log, level, event, fields, used);
 }
 
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {

@@ -192,6 +192,7 @@ static enum status take_next(struct relay_mapping *mapping, struct intake_input 
 enum status relay_map(struct relay_mapping *mapping) {
   struct intake_input records = intake_open(mapping->input->name, mapping->input->text);
   records.charset = mapping->input->charset;
+  records.processing = mapping->input->processing.len ? mapping->input->processing : STR("P");
   enum status status = STATUS_OK;
   if (records.lines && mapping->from.line) {
     records.at = mapping->from.at;

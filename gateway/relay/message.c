@@ -11,7 +11,7 @@
 #include "relay/listener.h"
 #include "relay/mapper.h"
 
-enum { HEAD_BYTES = 4096, ANSWER_BYTES = 64 << 10, TAG_CHARS = 13, SOURCE_BYTES = 2 * HEAD_BYTES };
+enum { ANSWER_BYTES = 64 << 10, TAG_CHARS = 13, SOURCE_BYTES = 2 * HL7V2_HEAD_BYTES, WORDS_BYTES = 250 };
 
 enum answer_state { ANSWER_MAPPING, ANSWER_STORING, ANSWER_DELIVERING, ANSWER_READY };
 
@@ -26,7 +26,10 @@ struct relay_answer {
   enum hl7v2_fate fate;
   struct buf head; /* the MSH segment of the message, as it came */
   struct buf source, frame; /* who gives it; the message, while it is being mapped */
-  const char *why; /* words of the program, for people */
+  struct str why;  /* for people, in ASCII; words of the program, or of `words` */
+  char words[WORDS_BYTES];
+  unsigned condition;       /* of HL7 table 0357; 0: that of the fate */
+  struct hl7v2_place place; /* of what is wrong; without a segment: not known */
   int64_t first;   /* its numbers in the store: first, first + 1, … */
   size_t count;
   int64_t until;   /* deliveries are waited for */
@@ -35,46 +38,23 @@ struct relay_answer {
 
 /* --- the header --- */
 
-static bool is_line_end(char c) {
-  return c == '\r' || c == '\n';
-}
-
-/* As it came, without a mark of UTF-8. */
-static struct str first_segment(struct str bytes) {
-  size_t begin = str_starts(bytes, STR("\xEF\xBB\xBF")) ? 3 : 0;
-  while (begin < bytes.len && is_line_end(bytes.ptr[begin]))
-    begin++;
-  size_t end = begin;
-  while (end < bytes.len && !is_line_end(bytes.ptr[end]))
-    end++;
-  return str_slice(bytes, begin, end);
-}
-
 struct header {
   struct source source;
-  struct hl7v2_message message;
+  struct hl7v2_message message; /* its source is the MSH segment alone */
 };
 
-/* The MSH segment alone, byte by byte as it came, whatever its charset: enough to answer. */
+/* The MSH segment byte by byte as it came, whatever its charset: enough to answer. */
 static bool read_header(struct str bytes, struct arena *arena, struct header *out) {
-  struct str head = first_segment(bytes);
-  out->source = source_make(STR("message.hl7"), head);
-  return head.len <= HEAD_BYTES && hl7v2_scan_head(&out->source, arena, &out->message) == STATUS_OK;
+  out->source = source_make(STR("message.hl7"), bytes);
+  return hl7v2_scan_head(&out->source, arena, &out->message) == STATUS_OK;
+}
+
+static struct str head_of(const struct header *header) {
+  return header->message.source->text;
 }
 
 static struct str value_at(const struct header *header, uint32_t number) {
   return hl7v2_field(&header->message, &header->message.segments[0], number);
-}
-
-/* An acknowledgement, or an answer that has one in it. */
-static bool is_answer(const struct header *header, struct str bytes) {
-  struct str type = value_at(header, 9);
-  char component = header->message.delims.component;
-  if (str_starts(type, STR("ACK")) && (type.len == 3 || type.ptr[3] == component)) return true;
-  for (size_t at = 0; (at = str_find(bytes, STR("MSA"), at)) != SIZE_MAX; at += 3)
-    if (at && is_line_end(bytes.ptr[at - 1]) && at + 3 < bytes.len && bytes.ptr[at + 3] == header->message.delims.field)
-      return true;
-  return false;
 }
 
 /* --- what is owed --- */
@@ -125,8 +105,10 @@ static bool make_words(const struct host *host, const struct relay_answer *answe
   out->control = arena_printf(arena, "%.8s%.4s%.4s", id, id + 9, id + 19);
   out->time = arena_printf(arena, "%04d%02d%02d%02d%02d%02d+0000", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                            parts.tm_hour, parts.tm_min, parts.tm_sec);
-  out->text = str_of(answer->why ? answer->why : "");
+  out->text = answer->why;
   out->fate = answer->fate;
+  out->condition = answer->condition;
+  out->place = answer->place;
   return out->control.ptr && out->time.ptr;
 }
 
@@ -205,7 +187,7 @@ static const struct {
   const char *why;
 } ends[] = {
     [STANDS_OPEN] = {HL7V2_PASSING, "stored, and not yet delivered"},
-    [STANDS_DONE] = {HL7V2_ACCEPTED, NULL},
+    [STANDS_DONE] = {HL7V2_ACCEPTED, ""},
     [STANDS_PARKED] = {HL7V2_PASSING, "stored, and set aside: somebody has to look"},
     [STANDS_DROPPED] = {HL7V2_BAD, "given up by a person"},
 };
@@ -213,7 +195,7 @@ static const struct {
 static void end_waiting(struct relay_link *link, struct relay_answer *answer, enum standing standing) {
   answer->state = ANSWER_READY;
   answer->fate = ends[standing].fate;
-  answer->why = ends[standing].why;
+  answer->why = str_of(ends[standing].why);
   link->listener->waiting--;
 }
 
@@ -253,7 +235,7 @@ static void kept(void *context, enum status status) {
   }
   if (status != STATUS_OK && answer->fate != HL7V2_BAD) {
     answer->fate = HL7V2_PASSING;
-    answer->why = "the store could not keep it";
+    answer->why = STR("the store could not keep it");
   }
   answer->state = ANSWER_READY;
   if (waits_for_delivery(answer)) begin_waiting(link, answer);
@@ -294,27 +276,98 @@ static void report(const struct relay_listener *listener, struct str control, co
             RELAY_NUMBER("parked", (int64_t)accepted->parked), RELAY_NUMBER("record", accepted->first));
 }
 
-static enum hl7v2_fate fate_of(const struct relay_accepted *accepted, const struct diag_list *diags) {
+/* What refused it, if it was refused. */
+static const struct diag *reason_of(const struct diag_list *diags) {
+  const struct diag *diag = diags->first;
+  while (diag && diag->severity < DIAG_ERROR)
+    diag = diag->next;
+  return diag;
+}
+
+static enum hl7v2_fate fate_of(const struct relay_accepted *accepted, unsigned condition) {
   if (accepted->different) return HL7V2_CONFLICT;
   if (accepted->status == STATUS_OK) return HL7V2_ACCEPTED;
   if (accepted->status != STATUS_INVALID) return HL7V2_PASSING;
-  for (const struct diag *diag = diags->first; diag; diag = diag->next)
-    if (diag->code == DIAG_INPUT_FORMAT) return HL7V2_UNSUPPORTED;
-  return HL7V2_BAD;
+  return condition >= 200 && condition <= 203 ? HL7V2_UNSUPPORTED : HL7V2_BAD;
 }
 
-static const char *why_of(const struct relay_accepted *accepted) {
-  if (accepted->different) return "this control id has come with other content";
-  if (accepted->status == STATUS_OK) return NULL;
-  if (accepted->status == STATUS_INVALID) return "the message is not valid here";
-  return accepted->status == STATUS_LIMIT ? "the store is full" : "it cannot be taken now";
+static struct str why_of(const struct relay_accepted *accepted) {
+  if (accepted->different) return STR("this control id has come with other content");
+  if (accepted->status == STATUS_OK) return STR("");
+  if (accepted->status == STATUS_INVALID) return STR("the message is not valid here");
+  return accepted->status == STATUS_LIMIT ? STR("the store is full") : STR("it cannot be taken now");
+}
+
+/* --- what is wrong, and where --- */
+
+/* A message as its findings count lines and columns. What cannot be decoded is counted by bytes. */
+static struct str text_of(const struct relay_answer *answer, struct arena *arena) {
+  struct source bytes = source_make(answer->task.input.name, answer->task.input.text);
+  struct hl7v2_text text;
+  struct diag_list quiet;
+  diag_list_init(&quiet, arena);
+  struct str charset = answer->task.input.charset.len ? answer->task.input.charset : STR("UNICODE UTF-8");
+  return hl7v2_decode(&bytes, charset, arena, &quiet, &text) == STATUS_OK ? text.text : bytes.text;
+}
+
+static bool find_place(const struct diag *diag, struct str text, const struct hl7v2_delims *delims, struct hl7v2_place *out) {
+  struct source_position position = {diag->line, diag->col};
+  if (diag->path.len == 3) { /* a segment that is missing */
+    *out = (struct hl7v2_place){.occurrence = 1};
+    memcpy(out->segment, diag->path.ptr, 3);
+    return true;
+  }
+  return hl7v2_place_parse(diag->path, out) || hl7v2_place_at(text, delims, position, out);
+}
+
+/* Fields of the message for its findings, where those are graver than information. */
+static void name_places(struct relay_answer *answer, const struct hl7v2_delims *delims, struct diag_list *diags) {
+  enum { MOST = 50 };
+  size_t count = 0;
+  struct str text = text_of(answer, diags->arena);
+  for (struct diag *diag = diags->first; diag && count < MOST; diag = diag->next) {
+    struct hl7v2_place place;
+    struct buf name;
+    if (diag->severity == DIAG_INFORMATION || !find_place(diag, text, delims, &place)) continue;
+    buf_init(&name, 64);
+    hl7v2_place_write(&place, &name);
+    diag->column = buf_take_str(&name, diags->arena);
+    buf_release(&name);
+    count++;
+  }
+}
+
+/* The words of a finding, without what it quotes. An answer is in the charset of its message, which may be ASCII. */
+static void explain(struct relay_answer *answer, const struct hl7v2_delims *delims, const struct diag *reason, struct arena *arena) {
+  size_t len = 0;
+  for (size_t at = 0; at < reason->bare.len && len < sizeof answer->words - 4;) {
+    uint32_t c = utf8_next(reason->bare, &at);
+    const char plain[] = {c < 0x80 ? (char)c : '.', 0};
+    const char *as = c < 0x80 ? plain : c == 0x2026 ? "..." : "?";
+    memcpy(answer->words + len, as, strlen(as));
+    len += strlen(as);
+  }
+  answer->why = str_make(answer->words, len);
+  answer->condition = hl7v2_condition(reason->code);
+  if (!find_place(reason, text_of(answer, arena), delims, &answer->place)) answer->place = (struct hl7v2_place){0};
+}
+
+static void find_reason(struct relay_answer *answer, struct diag_list *diags) {
+  struct header header;
+  const struct diag *reason = reason_of(diags);
+  if (answer->fate != HL7V2_BAD && diags->count == diags->by_severity[DIAG_INFORMATION]) return;
+  if (!read_header(buf_str(&answer->head), diags->arena, &header)) return;
+  name_places(answer, &header.message.delims, diags);
+  if (answer->fate == HL7V2_BAD && reason) explain(answer, &header.message.delims, reason, diags->arena);
+  if (answer->fate == HL7V2_BAD) answer->fate = fate_of(&(struct relay_accepted){.status = STATUS_INVALID}, answer->condition);
 }
 
 /* What became of it is known; it is true when the disk has it. */
-static void settle(struct relay_answer *answer, const struct relay_accepted *accepted, const struct diag_list *diags) {
+static void settle(struct relay_answer *answer, const struct relay_accepted *accepted, struct diag_list *diags) {
   struct relay_listener *listener = answer->listener;
-  answer->fate = fate_of(accepted, diags);
+  answer->fate = fate_of(accepted, 0);
   answer->why = why_of(accepted);
+  find_reason(answer, diags);
   answer->first = accepted->first;
   answer->count = accepted->first ? accepted->items : 0;
   relay_listener_count(listener, COUNT_AGAIN, accepted->again);
@@ -340,7 +393,7 @@ static void take_now(struct relay_answer *answer) {
   settle(answer, &accepted, &diags);
 }
 
-static void not_now(struct relay_answer *answer, const char *why) {
+static void not_now(struct relay_answer *answer, struct str why) {
   answer->fate = HL7V2_PASSING;
   answer->why = why;
 }
@@ -353,7 +406,7 @@ static void mapped(void *context, struct relay_task *task) {
   link->mapping_bytes -= bytes;
   answer->listener->mapping -= bytes;
   if (task->status == STATUS_UNAVAILABLE) {
-    not_now(answer, "the relay is stopping");
+    not_now(answer, STR("the relay is stopping"));
   } else if (task->status == STATUS_NOMEM) {
     take_now(answer);
   } else {
@@ -391,7 +444,7 @@ static enum status take_later(struct relay_answer *answer) {
 static void accept_message(struct relay_answer *answer) {
   if (goes_to_thread(answer) && take_later(answer) == STATUS_OK) return;
   if (answer->link->mapping)
-    not_now(answer, "no memory");
+    not_now(answer, STR("no memory"));
   else
     take_now(answer);
   promise(answer);
@@ -401,7 +454,7 @@ static void name_input(struct relay_answer *answer, const struct header *header,
   const struct relay_mllp_config *config = answer->listener->config;
   struct str control = value_at(header, 10), application = value_at(header, 3), facility = value_at(header, 4);
   buf_printf(&answer->source, "%.*s|%.*s|%.*s", STR_ARG(config->name), STR_ARG(application), STR_ARG(facility));
-  if (control.len) control.ptr = answer->head.ptr + (control.ptr - header->source.text.ptr);
+  if (control.len) control.ptr = answer->head.ptr + (control.ptr - head_of(header).ptr);
   answer->task = (struct relay_task){.done = mapped,
                                      .context = answer,
                                      .input = {.source = buf_str(&answer->source),
@@ -409,6 +462,7 @@ static void name_input(struct relay_answer *answer, const struct header *header,
                                                .name = STR("message.hl7"),
                                                .text = bytes,
                                                .charset = config->charset,
+                                               .processing = config->processing,
                                                .to = &config->to}};
 }
 
@@ -418,9 +472,9 @@ static struct relay_answer *new_answer(struct relay_link *link, const struct hea
   answer->listener = link->listener;
   answer->link = link;
   answer->promise = (struct relay_promise){.kept = kept, .context = answer};
-  buf_init(&answer->head, HEAD_BYTES);
+  buf_init(&answer->head, HL7V2_HEAD_BYTES);
   buf_init(&answer->source, SOURCE_BYTES);
-  buf_add_str(&answer->head, header->source.text);
+  buf_add_str(&answer->head, head_of(header));
   if (answer->head.error == STATUS_OK) name_input(answer, header, bytes);
   if (answer->head.error == STATUS_OK && answer->source.error == STATUS_OK) return answer;
   free_answer(answer);
@@ -432,14 +486,33 @@ static void give_up(struct relay_link *link, const char *why) {
   relay_listener_say(link->listener, "mllp-given-up", str_of(why));
 }
 
-/* What ends it, for frames that were given up and are answered all the same: their sender has to change something. */
+/* Frames that are answered without being taken. A damaged one may be whole when it comes again. */
+enum fault { FAULT_NONE, FAULT_DAMAGED, FAULT_TOO_LARGE, FAULT_SEVERAL };
 static const struct {
   const char *why;
+  enum hl7v2_fate fate;
+  unsigned condition;
   bool closes;
-} given_up[] = {[MLLP_UNENDED] = {"a message has FS within it", false},
-                [MLLP_TOO_LARGE] = {"the message is too large", true}};
+} faults[] = {[FAULT_DAMAGED] = {"the frame is damaged: it has FS within", HL7V2_PASSING, 0, false},
+              [FAULT_TOO_LARGE] = {"the message is too large", HL7V2_BAD, 0, true},
+              [FAULT_SEVERAL] = {"a frame has one message, without an envelope", HL7V2_BAD, 100, false}};
 
-static void owe(struct relay_link *link, const struct header *header, enum mllp_event event, struct str bytes) {
+static enum fault fault_of(enum mllp_event event, const struct hl7v2_look *look) {
+  if (event == MLLP_UNENDED) return FAULT_DAMAGED;
+  if (event == MLLP_TOO_LARGE) return FAULT_TOO_LARGE;
+  return look->messages > 1 || look->envelopes ? FAULT_SEVERAL : FAULT_NONE;
+}
+
+static void refuse_frame(struct relay_answer *answer, enum fault fault) {
+  answer->fate = faults[fault].fate;
+  answer->why = str_of(faults[fault].why);
+  answer->condition = faults[fault].condition;
+  answer->link->closing = faults[fault].closes;
+  give_up(answer->link, faults[fault].why);
+  promise(answer);
+}
+
+static void owe(struct relay_link *link, const struct header *header, enum fault fault, struct str bytes) {
   struct relay_answer *answer = new_answer(link, header, bytes);
   if (!answer) {
     give_up(link, "no memory");
@@ -448,33 +521,30 @@ static void owe(struct relay_link *link, const struct header *header, enum mllp_
   }
   *link->owed_end = answer;
   link->owed_end = &answer->next;
-  if (event == MLLP_FRAME && !link->listener->relay->stopping) {
+  if (fault) {
+    refuse_frame(answer, fault);
+  } else if (link->listener->relay->stopping) {
+    not_now(answer, STR("the relay is stopping"));
+    promise(answer);
+  } else {
     accept_message(answer);
-    return;
   }
-  not_now(answer, "the relay is stopping");
-  if (event != MLLP_FRAME) {
-    answer->fate = HL7V2_BAD;
-    answer->why = given_up[event].why;
-    link->closing = given_up[event].closes;
-    give_up(link, given_up[event].why);
-  }
-  promise(answer);
 }
 
 void relay_message_take(struct relay_link *link, enum mllp_event event, struct str bytes) {
   struct arena *arena = link->listener->relay->records;
+  struct hl7v2_look look = hl7v2_look(bytes);
   struct header header;
   arena_reset(arena);
   relay_listener_count(link->listener, COUNT_MESSAGES, 1);
   if (event == MLLP_CUT) { /* its sender began again */
     give_up(link, "a message was cut off");
   } else if (!read_header(bytes, arena, &header)) {
-    give_up(link, "no MSH that can be read");
+    give_up(link, look.envelopes ? "an envelope (FHS, BHS): a frame has one message" : "no MSH that can be read");
     link->closing = true;
-  } else if (is_answer(&header, bytes)) {
+  } else if (look.acknowledgements || hl7v2_is_answer(&header.message)) {
     give_up(link, "an acknowledgement came in");
   } else {
-    owe(link, &header, event, bytes);
+    owe(link, &header, fault_of(event, &look), bytes);
   }
 }

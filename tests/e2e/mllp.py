@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -135,6 +136,60 @@ def never_an_acknowledgement_of_one(case):
         case.check("and others are, after it", sender.ask(make("AFTER")).code == "AA")
 
 
+# what is sent -> code, ERR-2, ERR-3.1, the beginning of MSA-3, fate in the log
+REFUSALS = (
+    (lambda text: re.sub(r"[|]R\d+[|]P", "||P", text), "AR", "MSH^1^10", "101", "MSH-10, the control id, is missing", "refused"),
+    (lambda text: text.replace("|P|2.5.1", "|T|2.5.1"), "AR", "MSH^1^11", "202", "MSH-11: the message is for training (T)", "unsupported"),
+    (lambda text: text.replace("|P|2.5.1", "|D|2.5.1"), "AR", "MSH^1^11", "202", "MSH-11: the message is for debugging (D)", "unsupported"),
+    (lambda text: text.replace("|P|2.5.1", "|P|9.9"), "AR", "MSH^1^12", "203", "MSH-12: this version is not read here", "unsupported"),
+    (lambda text: text.replace("|P|2.5.1||", "|P|2.5.1||7"), "AR", "MSH^1^14", "100", "the message continues another (MSH-14)", "refused"),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A11^ADT_A01"), "AR", "MSH^1^9", "201", "ADT^A11 is not mapped; mapped are ADT^A01 A03 A04", "unsupported"),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A23^ADT_A01"), "AR", "MSH^1^9", "201", "ADT^A23 is not mapped", "unsupported"),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "SIU^S23^SIU_S12"), "AR", "MSH^1^9", "201", "SIU^S23 is not mapped", "unsupported"),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "ZZZ^Z01"), "AR", "MSH^1^9", "200", "ZZZ^Z01 is not mapped", "unsupported"),
+    (lambda text: text.replace("\rPID|", "\rNTE|"), "AR", "PID^1", "101", "PID is missing", "refused"),
+    (lambda text: text.replace("\rPV1|", "\rP!1|"), "AR", "", "100", "the line does not begin with the name of a segment", "refused"),
+    (lambda text: text + text, "AR", "", "100", "a frame has one message", None),
+    (lambda text: text + "BTS|1\r", "AR", "", "100", "a frame has one message", None),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A01^ORU_R01"), "AA", None, None, None, "accepted"),
+    (lambda text: text.replace("|P|2.5.1", "||"), "AA", None, None, None, "accepted"),
+)
+
+
+def batch(case):
+    """Cannot be answered. Of lines like that one in a second is written."""
+    with peer.Peer(case.place("stored")) as sender:
+        sender.send(peer.frame("BHS|^~\\&|EHR\r" + make("R-BATCH") + "BTS|1\r"))
+        return sender.closed() and "an envelope (FHS, BHS): a frame has one message" in case.log()
+
+
+def refusals(case):
+    """What is refused says what is wrong, and where; nothing of it is delivered."""
+    with peer.Peer(case.place("stored")) as sender:
+        for number, (change, code, place, condition, words, fate) in enumerate(REFUSALS):
+            control = f"R{number}"
+            answer = sender.ask(change(make(control)))
+            err = answer.segments.get("ERR", [""] * 9)
+            said = (answer.code, err[2] if place is not None else None, err[3].split("^")[0] if condition else None)
+            case.check(f"{control}: {answer.text!r}", said == (code, place, condition))
+            said = [text.replace("\\S\\", "^") for text in (answer.segments["MSA"] + [""])[3:4] + err[8:9]]
+            case.check(f"{control}: {answer.text!r} says it", not words or all(text.startswith(words) for text in said) and len(said) == 2)
+            digest = hashlib.sha256(control.encode() if number else b"").hexdigest()[:12]
+            case.check(f"{control}: the log says {fate}", not fate or re.search(f"control={digest} fate={fate}", case.log()))
+        text = make("R-OLD").replace("|P|2.5.1", "|P|2.3").replace("ADT^A01^ADT_A01", "ADT^A11")
+        answer = sender.ask(text)
+        case.check(f"before 2.5 there is no ERR: {answer.text}", "ERR" not in answer.segments and answer.segments["MSA"][3].startswith("ADT\\S\\A11 is not"))
+        case.check("the log says the field", re.search('message-finding code=hl7v2-required rule="" line=1 column=[0-9]+ field=MSH-10', case.log()))
+        for control, accept, application, wanted in (("W1", '""', '""', ["AA"]), ("W2", "XX", "", ["AA"]), ("W3", "AL", '""', ["CA"]), ("W4", "XX", "AL", ["AA"])):
+            sender.send(peer.frame(make(control, accept=accept, application=application)))
+            got = [answer.code for answer in sender.answers(len(wanted))]
+            case.check(f"MSH-15 {accept}, MSH-16 {application}: {got}", got == wanted and sender.silent(0.1))
+    case.check("a batch ends the connection, and the log says why", bed.wait_for(lambda: batch(case), PATIENCE))
+    with peer.Peer(case.place("training")) as sender:
+        case.check("a listener for tests takes T", sender.ask(make("TRAIN").replace("|P|2.5.1", "|T|2.5.1")).code == "AA")
+        case.check("and no P", sender.ask(make("LIVE")).code == "AR")
+
+
 def own_ids(case):
     """Who answers names himself: MSH-10 of answers is never the same."""
     with peer.Peer(case.place("stored")) as sender:
@@ -147,7 +202,9 @@ def own_ids(case):
 def acknowledgements(work, server):
     http = "[http]\nsocket = relay.sock\n[post]\nto = hospital\n"
     case = Case(work, {"stored": ("", "./stored.sock"), "delivered": ("acknowledge = delivered", "./delivered.sock"),
-                       "hurried": ("acknowledge = delivered\ndelivered-seconds = 1", "./hurried.sock")}, server, http)
+                       "hurried": ("acknowledge = delivered\ndelivered-seconds = 1", "./hurried.sock"),
+                       "training": ("processing = T, D", "./training.sock")}, server, http)
+    refusals(case)
     check_table(case, "stored", ("good", "again", "invalid", "unknown-type", "conflict", "conflict-again"), "S")
     check_table(case, "delivered", ("good", "again", "invalid", "conflict"), "D")
     never_an_acknowledgement_of_one(case)
@@ -261,8 +318,10 @@ def framing(work, server):
         case.check("FS without CR, and nothing more", answer.control == "G" and answer.code == "AA")
         sender.send(peer.frame(make("H"))[:-2] + b"\x1cxx\r" + peer.frame(make("I")))
         answer = sender.answer()
-        case.check(f"FS within: {answer.code}", answer.control == "H" and answer.code == "AE" or answer.code == "AR")
+        case.check(f"FS within: {answer.text!r}", answer.control == "H" and answer.code == "AE" and "FS within" in answer.text)
         case.check("and the next one", sender.answer().control == "I")
+        sender.send(peer.frame(make("H2"))[:-1] + b"\n" + peer.frame(make("H3")))
+        case.check("FS LF, whatever it is for", [(a.control, a.code) for a in sender.answers(2)] == [("H2", "AE"), ("H3", "AA")])
         sender.send(peer.frame(make("J"))[:-1])
         sender.end()
         case.check("half-closed before its last CR", sender.answer().control == "J")
@@ -499,7 +558,8 @@ def refused_at_the_check(work, certs, ours):
               "client-ca of [mllp] is missing": (f"{ours}client-ca = {certs}/none.pem", 0o600),
               "crl of [mllp] is missing": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/ca.pem", 0o600),
               "certificate, key and client-ca are needed": (ours, 0o600),
-              "not one of HL7 table 0211": ("charset = KLINGON", 0o600)}
+              "not one of HL7 table 0211": ("charset = KLINGON", 0o600),
+              "processing is one of P (production)": ("processing = X", 0o600)}
     for words, (more, mode) in trials.items():
         os.chmod(certs / "server.key", mode)
         place = "0.0.0.0:0" if "are needed" in words else "127.0.0.1:0"
@@ -513,14 +573,19 @@ def refused_at_the_check(work, certs, ours):
 
 # --- many who only wait ---
 
-def p99(sender, count, prefix):
+def latencies(sender, count, prefix):
+    """Of so many messages one after the other, the shortest first."""
     took = []
     for number in range(count):
         text = make(f"{prefix}{number}")
         start = time.monotonic()
         assert sender.ask(text).code == "AA"
         took.append(time.monotonic() - start)
-    return sorted(took)[int(count * 0.99)]
+    return sorted(took)
+
+
+def percentile(took, share):
+    return took[int(len(took) * share)]
 
 
 def drip(place, stop):
@@ -542,17 +607,21 @@ def crowd(work, server, idle):
     case = Case(work, {"ehr": ("max-connections = 20000\nmax-per-address = 20000\nframe-seconds = 3600", "127.0.0.1:0")}, server)
     place, stop = case.place("ehr"), threading.Event()
     with peer.Peer(place) as sender:
-        before = p99(sender, messages, "W")
+        before = latencies(sender, messages, "W")
         start = time.monotonic()
         there = [peer.Peer(place) for _ in range(idle)]
         dripper = threading.Thread(target=drip, args=(place, stop))
         dripper.start()
         connected = time.monotonic() - start
-        after = min(p99(sender, messages, f"X{trial}-") for trial in range(2))
+        after = latencies(sender, 2 * messages, "X")
         memory = int((pathlib.Path("/proc") / str(case.relay.process.pid) / "statm").read_text().split()[1]) * 4096 >> 20
-        print(f"crowd: {idle} idle connections in {connected:.1f} s, {memory} MiB; p99 {before * 1000:.1f} ms before, {after * 1000:.1f} ms after")
-        # a machine of two cores that does other things as well: more than this is no accident
-        case.check(f"p99 {before * 1000:.1f} ms before, {after * 1000:.1f} ms after", after < before * 2 + 0.05)
+        print(f"crowd: {idle} idle connections in {connected:.1f} s, {memory} MiB; p99 {percentile(before, 0.99) * 1000:.1f} ms before, "
+              f"{percentile(after, 0.99) * 1000:.1f} ms after")
+        # of all messages, none left out: the slowest of them tell of the machine, which does other things as well, the tenth slowest in
+        # a hundred of the relay
+        for share in (0.5, 0.9):
+            pair = percentile(before, share), percentile(after, share)
+            case.check(f"{share:.0%} of the answers within {pair[0] * 1000:.1f} ms before, {pair[1] * 1000:.1f} ms after", pair[1] < pair[0] * 2 + 0.05)
         case.check("those who wait are still there", there[0].ask(make("IDLE0")).code == "AA" and there[-1].ask(make("IDLE1")).code == "AA")
         stop.set()
         dripper.join()

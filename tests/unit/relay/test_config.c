@@ -106,6 +106,8 @@ static void faults_are_told_by_line(void **state) {
       {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 0,
        "[mllp x] listens there already"},
       {"[mllp x]\nacknowledge = fast\n", 2, "stored or delivered: nothing is acknowledged before it is on the disk"},
+      {"[mllp x]\nlisten = ./x\nto = hospital\nprocessing = X\n", 0, "processing is one of P (production)"},
+      {"[mllp x]\nlisten = ./x\nto = hospital\nprocessing = P, T, D, P\n", 0, "processing is one of P (production)"},
       {"[mllp x]\nmax-bytes = 1023\n", 2, "from 1024 to 67108864"},
       {"[mllp x]\nmax-bytes = 67108865\n", 2, "from 1024 to 67108864"},
       {"[mllp x]\nframe-seconds = 0\n", 2, "from 1 to 3600"},
@@ -164,7 +166,7 @@ static void there_is_a_cap_on_destinations(void **state) {
 
 static void listeners_are_read(void **state) {
   static const char text[] = GOOD "[mllp ehr]\nlisten = 0.0.0.0:2575\ncertificate = c.pem\nkey = k.pem\nclient-ca = /ca\n"
-                                  "to = hospital, archive\nacknowledge = delivered\nmax-bytes = 67108864\n"
+                                  "to = hospital, archive\nacknowledge = delivered\nmax-bytes = 67108864\nprocessing = P, T\n"
                                   "[mllp here]\nlisten = ./mllp.sock\nto = archive\n";
   struct relay_config config;
   (void)state;
@@ -173,6 +175,7 @@ static void listeners_are_read(void **state) {
   assert_true(str_is(config.mllps[0].key, "/tmp/k.pem"));
   assert_true(config.mllps[0].delivered && !config.mllps[0].is_path);
   assert_int_equal(config.mllps[0].max_bytes, 64 << 20);
+  assert_true(str_is(config.mllps[0].processing, "P, T") && str_is(config.mllps[1].processing, "P"));
   assert_int_equal(config.mllps[0].to.count, 2);
   assert_true(config.mllps[1].is_path && str_is(config.mllps[1].listen, "/tmp/./mllp.sock"));
   assert_int_equal(config.mllps[1].max_bytes, 1 << 20);
