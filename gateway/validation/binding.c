@@ -13,25 +13,32 @@ static void note_unchecked(struct validation_walk *walk, const struct tree_node 
 
 /* --- membership --- */
 
-static enum def_membership code_in(const struct def_binding *binding, struct str system, struct str code) {
-  return binding->members ? def_value_set_has(binding->members, system, code, NULL) : DEF_MEMBER_UNKNOWN;
+static enum def_membership code_in(const struct validation *validation, const struct def_binding *binding, struct str system,
+                                   struct str code) {
+  const struct def_value_set *members = binding->members;
+  if (!members) return DEF_MEMBER_UNKNOWN;
+  if (validation_is_good(validation, members, system, code, (struct str){0})) return DEF_MEMBER;
+  enum def_membership answer = def_value_set_has(members, system, code, NULL);
+  if (answer == DEF_MEMBER) validation_keep_good(validation, members, system, code, (struct str){0});
+  return answer;
 }
 
 /* A code without a system has no meaning that could be in a value set. */
-static enum def_membership coding_in(const struct validation_known *known, const struct def_binding *binding,
+static enum def_membership coding_in(const struct validation *validation, const struct def_binding *binding,
                                      const struct tree_node *coding) {
+  const struct validation_known *known = &validation->known;
   struct str code = validation_text(coding, known->code), system = validation_text(coding, known->system);
   if (!binding->members) return DEF_MEMBER_UNKNOWN;
   if (!code.len || !system.len) return DEF_NOT_MEMBER;
-  return code_in(binding, system, code);
+  return code_in(validation, binding, system, code);
 }
 
-static enum def_membership concept_in(const struct validation_known *known, const struct def_binding *binding,
+static enum def_membership concept_in(const struct validation *validation, const struct def_binding *binding,
                                       const struct tree_node *concept) {
   enum def_membership answer = DEF_NOT_MEMBER;
   for (const struct tree_node *coding = concept->child; coding; coding = coding->next) {
-    if (coding->symbol != known->coding_symbol) continue;
-    enum def_membership one = coding_in(known, binding, coding);
+    if (coding->symbol != validation->known.coding_symbol) continue;
+    enum def_membership one = coding_in(validation, binding, coding);
     if (one == DEF_MEMBER) return one;
     if (one == DEF_MEMBER_UNKNOWN) answer = one;
   }
@@ -41,9 +48,9 @@ static enum def_membership concept_in(const struct validation_known *known, cons
 enum def_membership validation_membership(const struct validation_walk *walk, const struct tree_node *node,
                                           const struct def_binding *binding) {
   const struct def_type *type = node_type(node) ? def_type_constrained(node_type(node)) : NULL;
-  if (node->kind != TREE_OBJECT) return code_in(binding, (struct str){0}, node->text);
-  const struct validation_known *known = &walk->validation->known;
-  return type == known->concept ? concept_in(known, binding, node) : coding_in(known, binding, node);
+  const struct validation *validation = walk->validation;
+  if (node->kind != TREE_OBJECT) return code_in(validation, binding, (struct str){0}, node->text);
+  return type == validation->known.concept ? concept_in(validation, binding, node) : coding_in(validation, binding, node);
 }
 
 /* --- findings --- */
@@ -100,12 +107,12 @@ static void report_code(const struct validation_visit *visit, const struct def_b
 }
 
 /* The system of the first code that could not be told, or the value set. */
-static struct str unknown_of(const struct validation_known *known, const struct def_binding *binding,
+static struct str unknown_of(const struct validation *validation, const struct def_binding *binding,
                              const struct tree_node *node) {
   const struct tree_node *coding = tree_find(node, "coding");
   if (!binding->members) return binding->value_set;
   for (; coding; coding = tree_next_same(coding))
-    if (coding_in(known, binding, coding) == DEF_MEMBER_UNKNOWN) return tree_text(coding, "system");
+    if (coding_in(validation, binding, coding) == DEF_MEMBER_UNKNOWN) return tree_text(coding, "system");
   struct str system = tree_text(node, "system");
   return system.len ? system : binding->value_set;
 }
@@ -121,7 +128,7 @@ static bool check(const struct validation_visit *visit, const struct def_binding
   case DEF_MEMBER_UNKNOWN:
     break;
   }
-  note_unchecked(visit->walk, visit->node, unknown_of(&visit->walk->validation->known, binding, visit->node));
+  note_unchecked(visit->walk, visit->node, unknown_of(visit->walk->validation, binding, visit->node));
   return true;
 }
 

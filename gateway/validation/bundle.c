@@ -5,11 +5,6 @@
  */
 #include "validation/internal.h"
 
-static bool is_absolute(struct str text) {
-  size_t colon = str_find_char(text, ':', 0), slash = str_find_char(text, '/', 0);
-  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
-}
-
 static bool is_one_of(struct str word, const char *const *words, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (str_is(word, words[i])) return true;
@@ -62,7 +57,7 @@ static void check_full_url(struct validation_walk *walk, const struct tree_node 
     return;
   }
   if (url->kind != TREE_STRING || !url->text.len) return;
-  if (!is_absolute(url->text))
+  if (!validation_is_absolute(url->text))
     validation_report(walk, DIAG_ERROR, DIAG_BUNDLE_ENTRY, entry, "a fullUrl must be absolute");
   else if (resource)
     check_agreement(walk, entry, url->text, resource);

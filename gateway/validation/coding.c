@@ -5,11 +5,6 @@
  */
 #include "validation/internal.h"
 
-static bool is_absolute(struct str uri) {
-  size_t colon = str_find_char(uri, ':', 0), slash = str_find_char(uri, '/', 0);
-  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
-}
-
 /* --- displays --- */
 
 static bool is_space(char c) {
@@ -38,8 +33,7 @@ static bool same_display(struct str a, struct str b) {
   return i == a.len && j == b.len;
 }
 
-static void check_display(struct validation_walk *walk, const struct tree_node *coding, struct str display) {
-  struct str said = validation_text(coding, walk->validation->known.display);
+static void check_display(struct validation_walk *walk, const struct tree_node *coding, struct str said, struct str display) {
   if (!said.len || !display.len || same_display(said, display)) return;
   validation_advise(walk, DIAG_WARNING, DIAG_DISPLAY_DIFFERS, coding,
                     "the code's display in its code system is \"%.*s\"",
@@ -48,9 +42,17 @@ static void check_display(struct validation_walk *walk, const struct tree_node *
 
 /* --- units --- */
 
+/* In braces a unit has words of whoever wrote it: they are not kept. */
 static void check_unit(struct validation_walk *walk, const struct tree_node *node, struct str code) {
+  const struct validation *validation = walk->validation;
   struct arena *arena = walk->run->arena;
-  if (fhirpath_ucum_valid(walk->validation->definitions, code)) return;
+  struct str system = STR("http://unitsofmeasure.org");
+  if (validation_is_good(validation, validation->definitions, system, code, (struct str){0})) return;
+  if (fhirpath_ucum_valid(validation->definitions, code)) {
+    if (str_find_char(code, '{', 0) == SIZE_MAX)
+      validation_keep_good(validation, validation->definitions, system, code, (struct str){0});
+    return;
+  }
   struct str shown = diag_value(arena, code);
   validation_report(walk, DIAG_ERROR, DIAG_UNIT_UNKNOWN, node, "\"%.*s\" is not a unit of UCUM",
                     STR_ARG(shown));
@@ -91,7 +93,7 @@ static void report_unknown(struct validation_walk *walk, const struct tree_node 
 }
 
 static void check_system(struct validation_walk *walk, const struct tree_node *coding, struct str system) {
-  if (!is_absolute(system))
+  if (!validation_is_absolute(system))
     validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, coding,
                       "the system of a code must be an absolute URI");
   else if (definitions_value_set(walk->validation->definitions, system))
@@ -102,25 +104,33 @@ static void check_system(struct validation_walk *walk, const struct tree_node *c
                       "codes of %.*s are not present; they were not checked", STR_ARG(system));
 }
 
+static void check_known(struct validation_walk *walk, const struct tree_node *coding, const struct def_code_system *system,
+                        struct str url, struct str code) {
+  struct str said = validation_text(coding, walk->validation->known.display), display = {0};
+  const void *about = walk->validation->definitions;
+  if (!def_code_system_has(system, code, &display)) {
+    if (def_code_system_complete(system)) report_unknown(walk, coding, system, code);
+    return;
+  }
+  check_display(walk, coding, said, display);
+  if (said.len == 0 || str_eq(said, display)) validation_keep_good(walk->validation, about, url, code, said);
+}
+
 void validation_check_coding(struct validation_walk *walk, const struct tree_node *coding) {
   const struct validation_known *names = &walk->validation->known;
+  const struct definitions *definitions = walk->validation->definitions;
   struct str system = validation_text(coding, names->system), code = validation_text(coding, names->code);
-  struct str display = {0};
   if (!system.len) return;
   if (str_is(system, "http://unitsofmeasure.org")) {
     if (code.len) check_unit(walk, coding, code);
     return;
   }
-  const struct def_code_system *known = definitions_code_system(walk->validation->definitions, system);
-  if (!known || def_code_system_size(known) == 0) {
+  if (code.len && validation_is_good(walk->validation, definitions, system, code, validation_text(coding, names->display))) return;
+  const struct def_code_system *known = definitions_code_system(definitions, system);
+  if (!known || def_code_system_size(known) == 0)
     check_system(walk, coding, system);
-    return;
-  }
-  if (!code.len) return;
-  if (def_code_system_has(known, code, &display))
-    check_display(walk, coding, display);
-  else if (def_code_system_complete(known))
-    report_unknown(walk, coding, known, code);
+  else if (code.len)
+    check_known(walk, coding, known, system, code);
 }
 
 void validation_check_codes(const struct validation_visit *visit) {

@@ -4,11 +4,6 @@
  */
 #include "validation/internal.h"
 
-static bool is_absolute(struct str url) {
-  size_t colon = str_find_char(url, ':', 0), slash = str_find_char(url, '/', 0);
-  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
-}
-
 /* --- unknown ones --- */
 
 /* Whoever writes examples makes up extensions. */
@@ -180,7 +175,7 @@ static void check_part(const struct validation_visit *visit, struct str url) {
     return;
   }
   struct str of = validation_text(whole, validation->known.url);
-  const struct def_type *profile = is_absolute(of) ? definitions_type(validation->definitions, of) : NULL;
+  const struct def_type *profile = validation_is_absolute(of) ? definitions_type(validation->definitions, of) : NULL;
   const struct validation_plan *plan = profile ? validation_plan_of(validation, profile) : NULL;
   const struct validation_element *parts = plan ? part_of(plan, validation->known.extension_symbol) : NULL;
   if (!parts || !parts->slicing || validation_is_of_slice(walk, visit->node, parts->slicing)) return;
@@ -222,7 +217,7 @@ void validation_check_extension(const struct validation_visit *visit) {
   struct str url = validation_text(visit->node, validation->known.url);
   check_content(visit);
   if (url.len == 0) return; /* said already */
-  if (!is_absolute(url)) {
+  if (!validation_is_absolute(url)) {
     check_part(visit, url);
     return;
   }

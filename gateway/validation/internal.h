@@ -10,6 +10,7 @@
  *   plan.c      plans of types    plan_profile.c  of profiles    plan_slices.c   of slicing
  *   slices.c    which slice an item is of          extension.c  extensions and where they may stand
  *   value.c     fixed, pattern, ranges             binding.c    value sets    coding.c  codes and displays
+ *   good.c      codes that were right before
  *   reference.c references    bundle.c   Bundles   constraint.c rules in FHIRPath    certain.c  rules that need no evaluating
  *   primitive.c, xhtml.c  texts                    report.c     findings
  */
@@ -205,6 +206,9 @@ struct validation_known {
 
 struct validation_making; /* a plan in the making */
 
+enum { VALIDATION_GOOD = 1 << 10 }; /* more codes than a clinic's records use */
+struct validation_good;
+
 struct validation {
   const struct definitions *definitions;
   enum validation_constraints constraints;
@@ -218,7 +222,13 @@ struct validation {
   size_t plan_count;
   const struct validation_making *making;
   _Atomic(const struct validation_plan *) slots[VALIDATION_SLOTS]; /* by type */
+  _Atomic(const struct validation_good *) good[VALIDATION_GOOD];   /* by what it is about and the code */
 };
+
+/* The code has been found right, with that system and display, in a value set or (about: the definitions) by itself. */
+bool validation_is_good(const struct validation *validation, const void *about, struct str system, struct str code, struct str display);
+/* Only of what the definitions have. It may be forgotten. */
+void validation_keep_good(const struct validation *validation, const void *about, struct str system, struct str code, struct str display);
 
 /* The plan of a type; NULL when there is no memory. */
 const struct validation_plan *validation_plan_of(const struct validation *validation,
@@ -266,7 +276,8 @@ struct validation_walk {
   struct tree_node *resource;     /* the nearest resource, contained or not */
   struct tree_node *container;    /* the nearest resource that is not contained */
   struct map urls;                /* fullUrl -> resource, for a Bundle */
-  struct map ids;                 /* Type/id -> the first such resource of a Bundle, or of Parameters */
+  struct map ids;                 /* Type/id -> the first such resource of a Bundle, or of Parameters; made when the first one asks */
+  bool has_ids;
   struct map contained;           /* container and id -> what it contains; made when the first one asks */
   struct map anchors;             /* ids that links of narratives lead to; made when the first one asks */
   struct map noted;               /* systems and rules of which a note has been given */
@@ -381,6 +392,11 @@ enum status validation_check_profile(struct validation_walk *walk, const char *u
 
 /* --- values, codes, references --- */
 
+static inline bool validation_is_absolute(struct str uri) {
+  size_t colon = str_find_char(uri, ':', 0);
+  return colon != SIZE_MAX && str_find_char(str_slice(uri, 0, colon), '/', 0) == SIZE_MAX;
+}
+
 bool validation_same_value(const struct tree_node *node, const struct tree_node *rule, bool pattern);
 enum def_membership validation_membership(const struct validation_walk *walk, const struct tree_node *node,
                                           const struct def_binding *binding);
@@ -396,6 +412,8 @@ struct tree_node *validation_find_inside(struct validation_walk *walk, struct tr
    that ends in its own type and id. */
 struct tree_node *validation_find_linked(struct validation_walk *walk, struct tree_node *from,
                                          struct str reference);
+/* `Type/id` among the entries of the Bundle, or the parameters. */
+struct tree_node *validation_find_by_id(struct validation_walk *walk, struct str text);
 /* What lies outside the text; the walk is the context. */
 struct tree_node *validation_fetch(void *context, struct tree_node *from, struct str text);
 

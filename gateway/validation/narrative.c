@@ -60,12 +60,12 @@ static bool has_scheme(struct str link, const char *scheme) {
 }
 
 /* In a Bundle also the narrative of another resource, by the anchor that HL7's tools give it: "Type_id". */
-static bool has_resource(const struct validation_walk *walk, struct str anchor) {
+static bool has_resource(struct validation_walk *walk, struct str anchor) {
   size_t mark = str_find_char(anchor, '_', 0);
   if (!walk->is_bundle || mark == SIZE_MAX) return false;
   struct str key = arena_printf(walk->run->arena, "%.*s/%.*s", (int)mark, anchor.ptr,
                                 STR_ARG(str_slice(anchor, mark + 1, anchor.len)));
-  return key.ptr && map_get(&walk->ids, key);
+  return key.ptr && validation_find_by_id(walk, key);
 }
 
 static bool leads_somewhere(struct validation_walk *walk, struct str anchor) {

@@ -20,7 +20,7 @@ static bool is_plain_entry(const struct validation_known *known, const struct tr
   return url->kind == TREE_STRING && !repeated && (!meta || (tree_lacks(meta, known->version) && !tree_next_same(meta)));
 }
 
-static void index_entries(struct validation_walk *walk, const struct tree_node *bundle) {
+static void index_urls(struct validation_walk *walk, const struct tree_node *bundle) {
   const struct validation_known *known = &walk->validation->known;
   walk->distinct = true;
   for (struct tree_node *entry = bundle->child; entry; entry = entry->next) {
@@ -28,12 +28,19 @@ static void index_entries(struct validation_walk *walk, const struct tree_node *
     struct tree_node *url = validation_child(entry, known->full_url);
     struct tree_node *resource = validation_child(entry, known->resource);
     if (url && (!resource || !is_plain_entry(known, url, resource))) walk->distinct = false;
-    if (!resource) continue;
-    index_id(walk, resource);
-    if (!url || !url->text.len) continue;
+    if (!resource || !url || !url->text.len) continue;
     enum status status = map_put(&walk->urls, url->text, resource);
     if (status == STATUS_NOMEM) walk->status = status;
     if (status != STATUS_OK) walk->distinct = false;
+  }
+}
+
+static void index_ids(struct validation_walk *walk, const struct tree_node *bundle) {
+  const struct validation_known *known = &walk->validation->known;
+  for (const struct tree_node *entry = bundle->child; entry; entry = entry->next) {
+    if (entry->symbol != known->entry || entry->kind != TREE_OBJECT) continue;
+    struct tree_node *resource = validation_child(entry, known->resource);
+    if (resource) index_id(walk, resource);
   }
 }
 
@@ -50,8 +57,16 @@ void validation_index_bundle(struct validation_walk *walk) {
   map_init(&walk->urls, walk->run->arena);
   map_init(&walk->ids, walk->run->arena);
   map_init(&walk->contained, walk->run->arena);
-  if (walk->is_parameters) index_parameters(walk, walk->root);
-  if (walk->is_bundle) index_entries(walk, walk->root);
+  if (walk->is_bundle) index_urls(walk, walk->root);
+}
+
+/* Few Bundles have references by type and id. */
+struct tree_node *validation_find_by_id(struct validation_walk *walk, struct str text) {
+  if (!walk->has_ids && walk->is_parameters) index_parameters(walk, walk->root);
+  if (!walk->has_ids && walk->is_bundle) index_ids(walk, walk->root);
+  walk->kept += !walk->has_ids;
+  walk->has_ids = true;
+  return map_get(&walk->ids, text);
 }
 
 /* --- what a reference says --- */
@@ -78,11 +93,6 @@ static const struct def_type *type_in_text(const struct validation *validation, 
     from--;
   const struct def_type *type = definitions_type(validation->definitions, str_slice(rest, from, end));
   return type && def_type_kind(type) == DEF_RESOURCE && !def_type_is_profile(type) ? type : NULL;
-}
-
-static bool is_absolute(struct str text) {
-  size_t colon = str_find_char(text, ':', 0), slash = str_find_char(text, '/', 0);
-  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
 }
 
 static bool is_search(struct str text) {
@@ -151,7 +161,7 @@ static struct tree_node *find_relative(struct validation_walk *walk, struct str 
   size_t history = str_find(text, STR("/_history/"), 0);
   bool urn;
   text = before_fragment(str_slice(text, 0, history));
-  if (!own.len || !base_of(own, &base, &urn)) return map_get(&walk->ids, text);
+  if (!own.len || !base_of(own, &base, &urn)) return validation_find_by_id(walk, text);
   struct arena_mark mark = arena_mark(walk->run->arena);
   struct str url = arena_concat(walk->run->arena, base, urn ? after_type(text) : text);
   struct tree_node *found = url.ptr ? map_get(&walk->urls, url) : NULL;
@@ -160,7 +170,7 @@ static struct tree_node *find_relative(struct validation_walk *walk, struct str 
 }
 
 static struct tree_node *find_in_bundle(struct validation_walk *walk, struct str text) {
-  if (!is_absolute(text)) return find_relative(walk, text);
+  if (!validation_is_absolute(text)) return find_relative(walk, text);
   struct tree_node *found = map_get(&walk->urls, text);
   return found ? found : map_get(&walk->urls, before_fragment(text));
 }
@@ -169,7 +179,7 @@ static struct tree_node *find_inside(struct validation_walk *walk, struct str te
   if (text.len && text.ptr[0] == '#')
     return text.len == 1 ? walk->container : find_contained(walk, str_slice(text, 1, text.len));
   if (walk->is_bundle) return find_in_bundle(walk, text);
-  return walk->is_parameters && !is_absolute(text) ? map_get(&walk->ids, text) : NULL;
+  return walk->is_parameters && !validation_is_absolute(text) ? validation_find_by_id(walk, text) : NULL;
 }
 
 /* A circle leads back to what is being checked. */
@@ -215,7 +225,7 @@ static bool ends_in_own_id(struct str url, const struct tree_node *resource) {
 
 struct tree_node *validation_find_linked(struct validation_walk *walk, struct tree_node *from,
                                          struct str reference) {
-  if (is_absolute(reference)) return validation_find_inside(walk, from, reference);
+  if (validation_is_absolute(reference)) return validation_find_inside(walk, from, reference);
   struct tree_node *resource = walk->resource, *container = walk->container, *found = NULL;
   validation_locate(walk, from);
   const struct tree_node *entry = walk->container ? walk->container->parent : NULL;
@@ -308,9 +318,14 @@ static void find(struct lead *lead) {
   bool fragment = text.ptr[0] == '#';
   lead->found = find_inside(walk, text);
   lead->place = fragment ? INSIDE_RESOURCE : lead->found ? INSIDE_BUNDLE : OUTSIDE;
+  if (lead->found) {
+    lead->known = true;
+    lead->type = node_type(lead->found);
+    return;
+  }
   bool urn = str_starts(text, STR("urn:uuid:")) || str_starts(text, STR("urn:oid:"));
-  lead->known = fragment || lead->found || (urn && walk->is_bundle);
-  if (!lead->found && walk->run->follow != VALIDATION_FOLLOW_NOT && !fragment && !is_search(text))
+  lead->known = fragment || (urn && walk->is_bundle);
+  if (walk->run->follow != VALIDATION_FOLLOW_NOT && !fragment && !is_search(text))
     lead->found = validation_fetch(walk, visit->node, text);
   lead->type = lead->found   ? node_type(lead->found)
                : lead->known ? NULL
@@ -327,7 +342,7 @@ static size_t count_slashes(struct str text) {
 /* `Practitioner/1` found by the id of a urn: may be something else. */
 static void check_found_type(const struct lead *lead) {
   struct str text = lead->text->text;
-  if (!lead->found || lead->place != INSIDE_BUNDLE || is_absolute(text)) return;
+  if (!lead->found || lead->place != INSIDE_BUNDLE || validation_is_absolute(text)) return;
   const struct def_type *said = type_in_text(lead->visit->walk->validation, text);
   if (said && said != node_type(lead->found))
     validation_report(lead->visit->walk, DIAG_ERROR, DIAG_REFERENCE_TYPE, lead->visit->node,
@@ -345,14 +360,14 @@ static void check_found(const struct lead *lead) {
   else if (lead->known)
     report_unresolved(visit, is_closed(walk) ? DIAG_ERROR : DIAG_WARNING,
                       "a resource that is not in the Bundle");
-  else if (walk->is_bundle && !is_absolute(text) && !is_search(text) && count_slashes(text) != 1 &&
+  else if (walk->is_bundle && !validation_is_absolute(text) && !is_search(text) && count_slashes(text) != 1 &&
            count_slashes(text) != 3)
     validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, visit->node,
                       "in a Bundle a relative reference has the form Type/id or Type/id/_history/version");
   else if (walk->run->follow != VALIDATION_FOLLOW_NOT && !is_search(text) &&
            str_find(text, STR("example.org"), 0) == SIZE_MAX)
     report_unresolved(visit, DIAG_ERROR, "a resource that cannot be found");
-  else if (!lead->type && !is_absolute(text))
+  else if (!lead->type && !validation_is_absolute(text))
     validation_report(walk, DIAG_WARNING, DIAG_VALUE_FORMAT, visit->node,
                       "a relative reference has the form Type/id, with a resource type of FHIR R4");
 }
@@ -416,7 +431,7 @@ static void check_aggregation(const struct lead *lead, const struct validation_o
 
 /* Reference.type says the same as the reference. */
 static void check_said_type(const struct lead *lead) {
-  struct str said = tree_text(lead->visit->node, "type");
+  struct str said = validation_text(lead->visit->node, lead->visit->walk->validation->known.type);
   if (!said.len || !lead->type) return;
   const struct def_type *type = definitions_type(lead->visit->walk->validation->definitions, said);
   if (type == lead->type) return;
@@ -444,7 +459,7 @@ static void check_canonical(const struct validation_visit *visit) {
   const struct definitions *definitions = visit->walk->validation->definitions;
   const char *kinds[3];
   struct str url = before_fragment(visit->node->text);
-  if (!option || option->target_count == 0 || !is_absolute(url)) return;
+  if (!option || option->target_count == 0 || !validation_is_absolute(url)) return;
   size_t count = canonical_kinds(definitions, url, kinds);
   for (size_t i = 0; i < count; i++) {
     const struct def_type *kind = definitions_type(definitions, str_of(kinds[i]));

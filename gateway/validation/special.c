@@ -26,22 +26,18 @@ static void check_attachment(struct validation_walk *walk, struct tree_node *nod
                     "the size of the attachment is not that of its data, %zu bytes", real);
 }
 
-static bool is_absolute(struct str text) {
-  size_t colon = str_find_char(text, ':', 0), slash = str_find_char(text, '/', 0);
-  return colon != SIZE_MAX && (slash == SIZE_MAX || colon < slash);
-}
-
 /* "Identifier.system is always case sensitive … an absolute reference"; with urn:ietf:rfc:3986 the value is a
  * URI. */
 static void check_identifier(struct validation_walk *walk, struct tree_node *node) {
-  struct str system = tree_text(node, "system"), value = tree_text(node, "value");
+  const struct validation_known *names = &walk->validation->known;
+  struct str system = validation_text(node, names->system), value = validation_text(node, names->value);
   if (!system.len) return;
   bool known = str_starts(system, STR("http:")) || str_starts(system, STR("https:")) ||
                str_starts(system, STR("urn:")) || str_starts(system, STR("ldap:"));
   if (!known)
     validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, node,
                       "the system of an identifier must be an absolute reference, not a local one");
-  else if (str_is(system, "urn:ietf:rfc:3986") && value.len && !is_absolute(value))
+  else if (str_is(system, "urn:ietf:rfc:3986") && value.len && !validation_is_absolute(value))
     validation_report(walk, DIAG_ERROR, DIAG_VALUE_FORMAT, node,
                       "with the system urn:ietf:rfc:3986 the value of an identifier must be a URI");
 }
