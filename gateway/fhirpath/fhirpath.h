@@ -114,6 +114,11 @@ struct fp_place {
   bool in_zone; /* the clocks of the zone had the message's offset when it was sent: its other times go by their rules */
 };
 
+/* A time as HL7 version 2 wrote it, and what fromDtm() made of it. */
+struct fp_known_time {
+  struct str written, time; /* both empty: none yet */
+};
+
 struct fp_run {
   const struct host *host;         /* now(), today(), timeOfDay(); one instant per run */
   struct arena *arena;             /* results and scratch */
@@ -125,6 +130,8 @@ struct fp_run {
   const struct fp_list *variables; /* one per compiled variable */
   struct str terminology_note;     /* reserved */
   const struct fp_place *place;    /* NULL: not known */
+  struct fp_known_time *known_time; /* keeps the last one for more evaluations in the same arena and place: all results of a
+                                       message have one time as a rule. NULL: not kept */
   void **matching; /* keeps what regular expressions work in for more evaluations in the same arena; begins as
                       NULL. NULL itself: it is given back after each match */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */

@@ -86,24 +86,32 @@ static void fill(struct datetime *time) {
   if (time->precision == DATETIME_HOUR || time->precision == DATETIME_MINUTE) time->precision = DATETIME_SECOND;
 }
 
+/* The text of FHIR; *warned: something was said of it. False: no memory. */
+static bool convert(struct fp_eval *e, const struct fp_ins *call, struct datetime *time, struct str *out, bool *warned) {
+  const char *why = time->precision >= DATETIME_HOUR ? place(e->run->place, time) : NULL;
+  if (why) {
+    fp_warn(e, call, DIAG_TIME_ZONE_UNKNOWN, "the time has no offset, %s: only its date is taken", why);
+    time->precision = DATETIME_DAY;
+    *warned = true;
+  }
+  fill(time);
+  if (time->precision <= DATETIME_DAY) time->has_offset = false;
+  return fp_datetime_text(e, time, out);
+}
+
 bool fp_fn_from_dtm(struct fp_eval *e, const struct fp_ins *call, const struct fp_list *in, struct fp_list *out) {
-  struct str text;
+  struct fp_known_time *known = e->run->known_time;
+  struct str written, text;
   struct datetime time;
-  bool has;
-  if (!fp_input_string(e, call, in, &text, &has)) return false;
-  if (!has || str_trim(text).len == 0) return true;
-  if (!fhirpath_dtm(text, &time)) {
+  bool has, warned = false;
+  if (!fp_input_string(e, call, in, &written, &has)) return false;
+  if (!has || str_trim(written).len == 0) return true;
+  if (known && str_eq(known->written, written)) return fp_push_string(e, out, known->time);
+  if (!fhirpath_dtm(written, &time)) {
     fp_warn(e, call, DIAG_VALUE_FORMAT, "this is no date or time of HL7 version 2: it is left out");
     return true;
   }
-  if (time.precision >= DATETIME_HOUR) {
-    const char *why = place(e->run->place, &time);
-    if (why) {
-      fp_warn(e, call, DIAG_TIME_ZONE_UNKNOWN, "the time has no offset, %s: only its date is taken", why);
-      time.precision = DATETIME_DAY;
-    }
-  }
-  fill(&time);
-  if (time.precision <= DATETIME_DAY) time.has_offset = false;
-  return fp_datetime_text(e, &time, &text) && fp_push_string(e, out, text);
+  if (!convert(e, call, &time, &text, &warned)) return false;
+  if (known && !warned) *known = (struct fp_known_time){written, text};
+  return fp_push_string(e, out, text);
 }

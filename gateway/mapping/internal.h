@@ -576,6 +576,7 @@ struct fml_run {
   struct diag_list *diags;
   struct fp_run fp;
   void *matching; /* of fp */
+  struct fp_known_time known_time; /* of fp */
   struct diag_at at;
   struct fml_slots *slots;
   size_t depth, max_depth;

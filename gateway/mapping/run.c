@@ -667,6 +667,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .resource = run->source,
                             .mark_read = true,
                             .place = params->place,
+                            .known_time = &run->known_time,
                             .matching = &run->matching,
                             .at = &run->at};
   return run->constants && run->constants_done;
