@@ -174,7 +174,7 @@ static int operands(struct fp_eval *e, const struct fp_ins *ins, struct fp_value
 }
 
 static bool is_equality(enum fp_op op) {
-  return op == FP_OP_EQ || op == FP_OP_NE || op == FP_OP_EQ_TEXT;
+  return op == FP_OP_EQ || op == FP_OP_NE || op == FP_OP_EQ_TEXT || op == FP_OP_EQ_VARIABLE;
 }
 
 /* As fp_lists_equal has it. */
@@ -227,7 +227,7 @@ enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
 }
 
 /* One child of $this against a text: the commonest condition of all. */
-enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
+static inline enum fp_truth child_is(struct fp_eval *e, const struct fp_ins *ins, struct str text) {
   const struct fp_step *step = ins->input->steps;
   if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE) return fp_test_equality(e, ins);
   if (fp_step_lacks(step->symbol, e->scope->items[0].node)) return FP_UNKNOWN;
@@ -240,7 +240,19 @@ enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
   if (repeated || node->kind != TREE_STRING || fp_kind_of(&item) != FP_STRING)
     return fp_test_equality(e, ins);
   if (e->mark_read) node->flags |= TREE_READ;
-  return truth(str_eq(node->text, ins->right->literal.string));
+  return truth(str_eq(node->text, text));
+}
+
+enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
+  return child_is(e, ins, ins->right->literal.string);
+}
+
+/* The same against a variable, as in entry.resource.where(id = %key). */
+enum fp_truth fp_test_eq_variable(struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_list *list = e->run->variables ? &e->run->variables[ins->right->number] : NULL;
+  struct str text;
+  bool one = list && list->count == 1 && fp_string_of(list->items, &text);
+  return one ? child_is(e, ins, text) : fp_test_equality(e, ins);
 }
 
 enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {

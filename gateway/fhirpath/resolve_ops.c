@@ -63,14 +63,15 @@ bool fp_is_child_of_this(const struct fp_ins *ins) {
   return ins->steps[0].kind == FP_STEP_CHILD;
 }
 
-/* name = 'text': compared without making lists. */
+/* name = 'text', name = %variable: compared without making lists. */
 static void fuse_text(struct fp_ins *ins) {
-  const struct fp_ins *left = ins->input, *right = ins->right;
-  if (ins->op != FP_OP_EQ || !fp_is_child_of_this(left) || right->op != FP_OP_CONST ||
-      right->literal.kind != FP_STRING)
-    return;
-  ins->op = FP_OP_EQ_TEXT;
-  ins->test = fp_op_test(FP_OP_EQ_TEXT);
+  const struct fp_ins *right = ins->right;
+  if (ins->op != FP_OP_EQ || !fp_is_child_of_this(ins->input)) return;
+  if (right->op == FP_OP_CONST && right->literal.kind == FP_STRING)
+    ins->op = FP_OP_EQ_TEXT;
+  else if (right->op == FP_OP_VARIABLE)
+    ins->op = FP_OP_EQ_VARIABLE;
+  ins->test = fp_op_test(ins->op);
 }
 
 /* a & b & c: the texts between them are not made. */
