@@ -27,6 +27,9 @@ EXCEPTIONS = {
     r"^observed \| Minutes of observation ": "minutes of observation",
     r"^note .*( driving | 74213-0)": "instructions at discharge",
     r"^dose( amount| status| route)? \| (2026-05-05T11:05|2026-04-02T10:20|2026-05-20T19:40|2026-04-08T13:)": "support medications",
+    r"^ordered": "what was ordered",
+    r"^strength ": "the strength of a product",
+    r"^ingredient ": "what a product with a code of its own is made of",
     r"^dose route .* 372473007$": "a route that table 0162 does not have",
     r"^visit class ": "the class of a visit",
     r"^visit status ": "the status of a visit",
@@ -137,6 +140,10 @@ def of_medication(it):
     if batch:
         yield "lot", batch.get("lotNumber"), batch.get("expirationDate")
     yield from (("product", code) for code in codes(it.get("code")))
+    for part in it.get("ingredient", []):
+        yield from (("ingredient" if codes(it.get("code")) else "product", code) for code in codes(part.get("itemCodeableConcept")))
+        if "strength" in part:
+            yield "strength", *(f'{part["strength"][half]["value"]} {part["strength"][half].get("code", "")}' for half in ("numerator", "denominator"))
 
 
 def of_condition(it):
@@ -152,7 +159,17 @@ def of_allergy(it):
 
 
 def of_coverage(it):
-    yield from (("coverage", one["value"]) for one in it.get("identifier", []) if "MB" in codes(one.get("type")))
+    yield from (("coverage", one["value"]) for one in it.get("identifier", []) if "record" not in one.get("system", ""))
+    yield "coverage of", (it.get("relationship") or {}).get("text")
+    yield from (("payer", one.get("display")) for one in it.get("payor", []))
+
+
+def of_order(it):
+    """RXO says what was ordered; the maps for what comes in make no MedicationRequest of it."""
+    yield "ordered", moment(it["authoredOn"])
+    for row in it.get("dosageInstruction", []):
+        yield "ordered as", row.get("text")
+        yield from (("ordered amount", f'{one["doseQuantity"]["value"]} {one["doseQuantity"]["code"]}') for one in row.get("doseAndRate", []) if "doseQuantity" in one)
 
 
 def of_contact(it):
@@ -162,7 +179,7 @@ def of_contact(it):
 
 READERS = {"Patient": of_patient, "Observation": of_observation, "MedicationAdministration": of_dose, "QuestionnaireResponse": of_form,
            "Encounter": of_encounter, "Appointment": of_appointment, "DocumentReference": of_document, "Medication": of_medication,
-           "Condition": of_condition, "AllergyIntolerance": of_allergy, "Coverage": of_coverage, "RelatedPerson": of_contact}
+           "MedicationRequest": of_order, "Condition": of_condition, "AllergyIntolerance": of_allergy, "Coverage": of_coverage, "RelatedPerson": of_contact}
 
 
 def facts_of(resources):
