@@ -343,6 +343,13 @@ static enum status check_items(struct fml_run *run, struct fml_frame *frame, con
   return STATUS_OK;
 }
 
+/* What begins with "warning: " is one; all else is information. */
+static void log_text(struct fml_run *run, const struct tree_node *node, struct str text) {
+  struct str mark = STR("warning: ");
+  bool warns = str_starts(text, mark);
+  report(run, warns ? DIAG_WARNING : DIAG_INFORMATION, DIAG_MAP_LOG, node, warns ? str_slice(text, mark.len, text.len) : text);
+}
+
 static enum status log_items(struct fml_run *run, struct fml_frame *frame, const struct prog_source *source,
                              size_t base) {
   for (size_t k = base; k < run->stack_count; k++) {
@@ -353,7 +360,7 @@ static enum status log_items(struct fml_run *run, struct fml_frame *frame, const
     enum status status = fml_eval(run, frame, source->log, &item, &list);
     if (status == STATUS_NOMEM || status == STATUS_LIMIT) return status;
     if (list.count == 0 || !fhirpath_text(&list.items[0], run->arena, &text)) continue;
-    report(run, DIAG_INFORMATION, DIAG_MAP_LOG, item.kind == FP_NODE ? item.node : NULL, text);
+    log_text(run, item.kind == FP_NODE ? item.node : NULL, text);
     fml_trace(run, MAPPING_LOG, source->log->at, text, NULL);
   }
   return STATUS_OK;
