@@ -140,7 +140,8 @@ bool hl7v2_escape(struct str text, const struct hl7v2_delims *delims, struct buf
  * Types are the logical models V2_<name> (mappings/models/hl7v2.json), so a tree comes bound. Root: the message
  * structure; below it segments (`PID`) in their groups (`PATIENT_RESULT`, names of v2.xml without the structure's).
  *
- *   field        `PID_5`, one node a repetition
+ *   field        `PID_5`, one node a repetition. Of one that may not repeat, a path finds the first value alone; the others are
+ *                there, as what nobody reads
  *   component    `XPN_1`, subcomponent `FN_1`: by the type of what they are in. A complex type is gone into down to its
  *                primitives even where only the first is given
  *   beyond       of a primitive that has components, its own text is the first, and the others are its children `PID_7_2`;

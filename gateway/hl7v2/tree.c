@@ -191,6 +191,10 @@ static const struct def_type *observed(const struct def_element *element, struct
   return def_element_type(element, 0).type;
 }
 
+/* What is read by the name of a field that may not repeat is its first value: the others have a symbol that no name has, and stay for
+ * all to see that nobody read them. */
+static const uint32_t unnamed = UINT32_MAX;
+
 /* `first`: the node of the first repetition; the others are of its kind. */
 static bool add_repetitions(struct making *m, struct tree_node *segment, struct tree_node *first, struct str run) {
   struct parts parts = parts_of(run, m->message->delims.repetition);
@@ -203,6 +207,7 @@ static bool add_repetitions(struct making *m, struct tree_node *segment, struct 
     node = new_node(m, first->element, first->name, parts.at);
     if (!node) return false;
     node->type = first->type;
+    if (first->element && def_element_max(first->element) == 1) node->symbol = unnamed;
   }
   return true;
 }
