@@ -110,7 +110,7 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
                         const struct mapping_run *run, struct tree_node *source,
                         struct tree_node **target) MUST_USE;
 /* Leaves of a source tree that no rule read become DIAG_UNREAD_VALUE, one per leaf path (repeats counted). Of a message
-   of HL7 version 2 they are information, by place: PID-10, PID-3.2, PD1. */
+   of HL7 version 2 they are told by place (PID-10, PID-3.2, PD1), as information, or as a warning where the message may have been sent for them. */
 void mapping_report_unread(const struct tree_node *source, const struct mapping_run *run);
 
 /* Map text to a StructureMap resource (shape of R4, or of R5), a StructureMap resource to map text. Nothing

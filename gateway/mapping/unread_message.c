@@ -2,7 +2,8 @@
  * unread_message.c - what no rule read of a message of HL7 version 2: by place (PID-10, PID-3.2, or PD1 when nothing of
  * a segment was read), once in a message however often it repeats.
  *
- * All of it is information: a sender fills what it has, and much of that is nothing that FHIR or this clinic asks for.
+ * Most of it is information: a sender fills what it has, and much of that is nothing that FHIR or this clinic asks for. A value, an
+ * amount, a substance or a text that nobody reads may be what the message was sent for: that is a warning.
  */
 #include "mapping/internal.h"
 
@@ -81,20 +82,32 @@ bool fml_is_message(const struct tree_node *source) {
   return type && str_starts(def_type_name(type), STR("V2_"));
 }
 
+/* Whole fields, and segments of which nothing was read. */
+static bool matters(struct str place) {
+  static const char *const places[] = {"OBX",   "OBX-5", "OBX-5.5", "OBX-6", "RXA",   "RXA-5", "RXA-6", "RXA-7",
+                                       "RXA-9", "RXR",   "AL1",     "AL1-3", "AL1-5", "DG1",   "DG1-3", "TXA-25"};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    if (str_is(place, places[i])) return true;
+  return false;
+}
+
+static void tell(const struct mapping_run *run, const struct fml_unread *unread) {
+  enum diag_severity severity = matters(unread->path) ? DIAG_WARNING : DIAG_INFORMATION;
+  struct diag_at at = {.path = unread->path};
+  if (unread->first->offset) {
+    at.source = run->source;
+    at.offset = tree_offset(unread->first);
+  }
+  if (unread->count > 1)
+    diag_add(run->diags, severity, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it (%zu values)", unread->count);
+  else
+    diag_add(run->diags, severity, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it");
+}
+
 void fml_report_message(const struct tree_node *source, const struct mapping_run *run) {
   struct message message = {.run = run};
   map_init(&message.places, run->arena);
   visit_segments(&message, source);
-  for (size_t i = 0; i < message.places.count; i++) {
-    const struct fml_unread *unread = message.places.entries[i].value;
-    struct diag_at at = {.path = unread->path};
-    if (unread->first->offset) {
-      at.source = run->source;
-      at.offset = tree_offset(unread->first);
-    }
-    if (unread->count > 1)
-      diag_add(run->diags, DIAG_INFORMATION, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it (%zu values)", unread->count);
-    else
-      diag_add(run->diags, DIAG_INFORMATION, DIAG_UNREAD_VALUE, &at, "no rule of the map reads it");
-  }
+  for (size_t i = 0; i < message.places.count; i++)
+    tell(run, message.places.entries[i].value);
 }
