@@ -30,7 +30,6 @@ EXCEPTIONS = {
     r"^ordered": "what was ordered",
     r"^strength ": "the strength of a product",
     r"^ingredient ": "what a product with a code of its own is made of",
-    r"^dose route .* 372473007$": "a route that table 0162 does not have",
     r"^visit class ": "the class of a visit",
     r"^visit status ": "the status of a visit",
     r"^visit type .* 453131000124105$": "that a visit was by video",
