@@ -189,14 +189,15 @@ enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_
   if (!text) return STATUS_NOMEM;
   write_place(outbox, place, aad);
   memcpy(tag, body + count, TAG_BYTES);
-  bool good = EVP_DecryptInit_ex2(context, outbox->cipher, key, nonce, NULL) == 1 &&
-              EVP_DecryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
-              (count == 0 || EVP_DecryptUpdate(context, text, &len, body, (int)count) == 1) &&
-              EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
-              EVP_DecryptFinal_ex(context, text + count, &rest) == 1;
+  /* until the tag is compared only memory can be missing: what is not damaged must not be taken for it */
+  bool ready = EVP_DecryptInit_ex2(context, outbox->cipher, key, nonce, NULL) == 1 &&
+               EVP_DecryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
+               (count == 0 || EVP_DecryptUpdate(context, text, &len, body, (int)count) == 1) &&
+               EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1;
+  bool good = ready && EVP_DecryptFinal_ex(context, text + count, &rest) == 1;
   EVP_CIPHER_CTX_reset(context);
   if (!good) OPENSSL_cleanse(text, count);
-  if (!good) return STATUS_INVALID;
+  if (!good) return ready ? STATUS_INVALID : STATUS_NOMEM;
   text[count] = '\0';
   *out = str_make((const char *)text, count);
   return STATUS_OK;
