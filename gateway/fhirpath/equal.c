@@ -325,9 +325,13 @@ enum fp_truth fp_lists_equivalent(struct fp_eval *e, const struct fp_list *a, co
 
 bool fp_contains_item(struct fp_eval *e, const struct fp_list *list, const struct fp_item *item,
                       bool *found) {
+  struct str text, other;
+  bool is_text = fp_string_of(item, &text);
   *found = false;
   for (size_t i = 0; i < list->count && !*found; i++) {
-    enum fp_truth value = fp_count(e, 1) ? fp_equal(e, &list->items[i], item) : FP_FAILED;
+    if (!fp_count(e, 1)) return false;
+    bool texts = is_text && fp_string_of(&list->items[i], &other);
+    enum fp_truth value = texts ? truth(str_eq(other, text)) : fp_equal(e, &list->items[i], item);
     if (value == FP_FAILED) return false;
     *found = value == FP_TRUE;
   }

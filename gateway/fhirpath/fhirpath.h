@@ -171,9 +171,16 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
    fhirpath_eval does, but empty from false. */
 bool fhirpath_is_condition(const struct fp_program *program);
 
-/* What is known of the focus (one node), or of %resource: symbols of children that it has, and of some that it does not have. */
+/* A child and a text. */
+struct fp_child_text {
+  uint32_t symbol;
+  struct str text;
+};
+/* What is known of the focus (one node), or of %resource: symbols of children that it has, and of some that it does not have; that the
+   focus has one child of a symbol, a String, and that it is another text. */
 struct fp_supposed {
   bool of_resource;
+  struct fp_child_text other; /* symbol 0: nothing */
   const uint32_t *present, *absent;
   size_t present_count, absent_count;
 };
@@ -182,6 +189,8 @@ struct fp_supposed {
 bool fhirpath_must_hold(const struct fp_program *program, const struct fp_supposed *supposed);
 /* Symbols of the children of the focus, or of %resource, that the expression begins paths with: `room` of them at most. */
 size_t fhirpath_first_names(const struct fp_program *program, bool of_resource, uint32_t *names, size_t room);
+/* Texts that it compares children of the focus with. */
+size_t fhirpath_first_texts(const struct fp_program *program, struct fp_child_text *texts, size_t room);
 
 /* Type the result will have, when known, else NULL. */
 const struct def_type *fhirpath_result_type(const struct fp_program *program);

@@ -155,8 +155,8 @@ struct fp_step {
 };
 enum { FP_PATH_STEPS = 12 };
 
-/* A path of children without filters, from $this, or from the variable whose index is the path's `number`. */
-enum fp_plain { FP_NOT_PLAIN, FP_PLAIN_THIS, FP_PLAIN_VARIABLE };
+/* A path of children without filters, from $this, from %resource, or from the variable whose index is the path's `number`. */
+enum fp_plain { FP_NOT_PLAIN, FP_PLAIN_THIS, FP_PLAIN_VARIABLE, FP_PLAIN_RESOURCE };
 
 /* Literals that are known when the expression is compiled. */
 struct fp_constants {
@@ -451,13 +451,18 @@ bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, co
 /* As long as each step leads to one child at most, which is the rule, without recursion. */
 static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
   const struct fp_item *items = e->scope->items;
+  FP_UNINITIALIZED struct fp_item from;
   size_t count = e->scope->count;
   *out = (struct fp_found){0};
   if (ins->plain == FP_PLAIN_VARIABLE) {
     if (!e->run->variables) return 1;
     items = e->run->variables[ins->number].items;
     count = e->run->variables[ins->number].count;
-  } else if (ins->plain == FP_NOT_PLAIN) {
+  } else if (ins->plain == FP_PLAIN_RESOURCE && e->run->resource) {
+    from = (struct fp_item){.kind = FP_NODE, .node = e->run->resource};
+    items = &from;
+    count = 1;
+  } else if (ins->plain != FP_PLAIN_THIS) {
     return 0;
   }
   if (count == 0) return 1;

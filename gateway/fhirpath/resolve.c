@@ -60,6 +60,7 @@ static bool room_for_step(struct fp_resolver *r, struct fp_ins *path) {
 
 static enum fp_plain plain_from(const struct fp_ins *input, struct fp_ins *path) {
   if (input->op == FP_OP_VARIABLE) path->number = input->number;
+  if (input->op == FP_OP_RESOURCE) return FP_PLAIN_RESOURCE;
   return input->op == FP_OP_VARIABLE ? FP_PLAIN_VARIABLE : input->op == FP_OP_THIS ? FP_PLAIN_THIS : FP_NOT_PLAIN;
 }
 

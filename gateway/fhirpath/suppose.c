@@ -22,10 +22,13 @@ struct supposing {
   const struct fp_supposed *supposed;
   uint32_t *names; /* of children that paths begin with, when they are asked for */
   size_t count, room;
+  struct fp_child_text *texts; /* that children are compared with, when they are asked for */
+  size_t text_count, text_room;
   bool of_resource;
 };
 
 static struct guess guess(struct supposing *s, const struct fp_ins *ins);
+static struct guess guess_equality(struct supposing *s, const struct fp_ins *ins);
 
 static const struct guess anything = {.truths = ANY_OUTCOME, .most = SIZE_MAX, .fails = true};
 static const struct guess nothing = {.truths = ONLY_UNKNOWN};
@@ -225,6 +228,16 @@ static struct guess guess_nothing_of(const struct guess *left, const struct gues
   return (struct guess){.truths = ONLY_UNKNOWN | failing(fails), .fails = fails};
 }
 
+/* A child against a text. */
+static struct guess guess_eq_text(struct supposing *s, const struct fp_ins *ins) {
+  const struct fp_step *step = ins->input->steps;
+  const struct fp_supposed *known = s->supposed;
+  if (!s->of_resource && s->texts && s->text_count < s->text_room)
+    s->texts[s->text_count++] = (struct fp_child_text){step->symbol, ins->right->literal.string};
+  bool differs = known && known->other.symbol && known->other.symbol == step->symbol && str_eq(known->other.text, ins->right->literal.string);
+  return differs ? condition(ONLY_FALSE) : guess_equality(s, ins);
+}
+
 static struct guess guess_equality(struct supposing *s, const struct fp_ins *ins) {
   struct guess left = guess(s, ins->input), right = guess(s, ins->right);
   unsigned truths = left.most && right.most ? ONLY_TRUE | ONLY_FALSE | ONLY_UNKNOWN : ONLY_UNKNOWN;
@@ -286,7 +299,7 @@ static struct guess guess(struct supposing *s, const struct fp_ins *ins) {
       [FP_OP_HAS_CHILD] = guess_exists,  [FP_OP_IS_EMPTY] = guess_is_empty, [FP_OP_ALL] = guess_all,
       [FP_OP_NOT] = guess_not,           [FP_OP_AND] = guess_logic,        [FP_OP_OR] = guess_logic,
       [FP_OP_IMPLIES] = guess_logic,     [FP_OP_EQ] = guess_equality,      [FP_OP_NE] = guess_equality,
-      [FP_OP_EQ_TEXT] = guess_equality,  [FP_OP_LT] = guess_order,         [FP_OP_LE] = guess_order,
+      [FP_OP_EQ_TEXT] = guess_eq_text,   [FP_OP_LT] = guess_order,         [FP_OP_LE] = guess_order,
       [FP_OP_GT] = guess_order,          [FP_OP_GE] = guess_order,         [FP_OP_IN] = guess_in,
       [FP_OP_IN_TEXTS] = guess_in,       [FP_OP_IS] = guess_through,       [FP_OP_AS] = guess_through,
       [FP_OP_ADD] = guess_sum,           [FP_OP_CONSTANTS] = guess_constants, [FP_OP_UNION] = guess_union,
@@ -305,4 +318,10 @@ size_t fhirpath_first_names(const struct fp_program *program, bool of_resource, 
   struct supposing s = {.names = names, .room = room, .of_resource = of_resource};
   (void)guess(&s, program->root);
   return s.count;
+}
+
+size_t fhirpath_first_texts(const struct fp_program *program, struct fp_child_text *texts, size_t room) {
+  struct supposing s = {.texts = texts, .text_room = room};
+  (void)guess(&s, program->root);
+  return s.text_count;
 }

@@ -124,11 +124,14 @@ static uint32_t bit_of(uint32_t symbol) {
 }
 
 /* Bits of the names without any one of which it holds. */
-static uint32_t without_one(const struct fp_program *program, bool of_resource, const uint32_t *names, size_t count) {
+static uint32_t without_one(const struct fp_program *program, bool of_resource, const uint32_t *names, size_t count,
+                            _Atomic(uint32_t) symbols[2]) {
   uint32_t bits = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0, found = 0; i < count; i++) {
     struct fp_supposed supposed = {.of_resource = of_resource, .absent = &names[i], .absent_count = 1};
-    if (fhirpath_must_hold(program, &supposed)) bits |= bit_of(names[i]);
+    if (!fhirpath_must_hold(program, &supposed)) continue;
+    bits |= bit_of(names[i]);
+    if (found < 2) atomic_store_explicit(&symbols[found++], names[i], memory_order_relaxed);
   }
   return bits;
 }
@@ -142,17 +145,33 @@ static uint32_t without_all(const struct fp_program *program, const uint32_t *na
   return bits;
 }
 
-void validation_find_ways(const struct validation_rule *rule, const struct fp_program *program, struct validation_ways *out) {
+static void find_other(const struct fp_program *program, struct arena *arena, struct validation_ways *out) {
+  enum { TEXTS_MAX = 8 };
+  struct fp_child_text texts[TEXTS_MAX];
+  size_t count = fhirpath_first_texts(program, texts, TEXTS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    struct fp_supposed supposed = {.other = texts[i]};
+    struct fp_child_text *other = fhirpath_must_hold(program, &supposed) ? ARENA_NEW(arena, struct fp_child_text) : NULL;
+    if (!other) continue;
+    *other = texts[i];
+    atomic_store_explicit(&out->other, other, memory_order_release);
+    return;
+  }
+}
+
+void validation_find_ways(struct validation *validation, const struct validation_rule *rule, const struct fp_program *program,
+                          struct validation_ways *out) {
   uint32_t names[NAMES_MAX];
   size_t count = fhirpath_first_names(program, false, names, NAMES_MAX), found = 0;
-  atomic_store_explicit(&out->lacks_one, without_one(program, false, names, count), memory_order_relaxed);
+  atomic_store_explicit(&out->lacks_one, without_one(program, false, names, count, out->has_not), memory_order_relaxed);
   atomic_store_explicit(&out->lacks_all, without_all(program, names, count), memory_order_relaxed);
   for (size_t i = 0; i < count && found < sizeof out->has / sizeof out->has[0]; i++) {
     struct fp_supposed supposed = {.present = &names[i], .present_count = 1};
     if (fhirpath_must_hold(program, &supposed)) atomic_store_explicit(&out->has[found++], names[i], memory_order_relaxed);
   }
   count = fhirpath_first_names(program, true, names, NAMES_MAX);
-  atomic_store_explicit(&out->resource_lacks, without_one(program, true, names, count), memory_order_relaxed);
+  atomic_store_explicit(&out->resource_lacks, without_one(program, true, names, count, out->resource_has_not), memory_order_relaxed);
+  find_other(program, validation->arena, out);
   atomic_store_explicit(&out->known, known_rule_of(rule->constraint.expression), memory_order_relaxed);
 }
 
@@ -163,13 +182,38 @@ static bool has(const struct tree_node *node, uint32_t symbol) {
   return child && child->kind != TREE_NULL;
 }
 
-bool validation_is_certain(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways) {
+/* Children that nobody has defined may have any name. */
+static bool has_not(const struct tree_node *node, uint32_t symbol) {
+  return symbol && node->lacks && !validation_child(node, symbol);
+}
+
+/* Without looking at any child. */
+static inline bool bits_tell(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways) {
   uint32_t all = atomic_load_explicit(&ways->lacks_all, memory_order_relaxed);
   if (node->lacks & atomic_load_explicit(&ways->lacks_one, memory_order_relaxed)) return true;
   if (all && (node->lacks & all) == all) return true;
-  if (walk->resource && walk->resource->lacks & atomic_load_explicit(&ways->resource_lacks, memory_order_relaxed)) return true;
-  for (size_t i = 0; i < sizeof ways->has / sizeof ways->has[0]; i++)
+  return walk->resource && walk->resource->lacks & atomic_load_explicit(&ways->resource_lacks, memory_order_relaxed);
+}
+
+static bool children_tell(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways) {
+  for (size_t i = 0; i < sizeof ways->has / sizeof ways->has[0]; i++) {
     if (has(node, atomic_load_explicit(&ways->has[i], memory_order_relaxed))) return true;
+    if (has_not(node, atomic_load_explicit(&ways->has_not[i], memory_order_relaxed))) return true;
+    uint32_t symbol = atomic_load_explicit(&ways->resource_has_not[i], memory_order_relaxed);
+    if (walk->resource && has_not(walk->resource, symbol)) return true;
+  }
+  return false;
+}
+
+static bool is_other(const struct tree_node *node, const struct fp_child_text *other) {
+  const struct tree_node *code = only_text(node, other->symbol, DEF_P_CODE);
+  return code && !str_eq(code->text, other->text);
+}
+
+bool validation_is_certain(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways) {
+  if (bits_tell(walk, node, ways) || children_tell(walk, node, ways)) return true;
+  const struct fp_child_text *other = atomic_load_explicit(&ways->other, memory_order_acquire);
+  if (other && is_other(node, other)) return true;
   uint32_t known = atomic_load_explicit(&ways->known, memory_order_relaxed);
   return known && known_rules[known - 1].holds(walk, node);
 }

@@ -25,7 +25,7 @@ static void compile(struct validation *validation, struct validation_rule *rule,
   enum status status = compile_typed(validation, rule, true, &diags, &program);
   if (status == STATUS_INVALID && !rule->logical)
     status = compile_typed(validation, rule, false, &again, &program);
-  if (program && ways && !validation->plainly) validation_find_ways(rule, program, ways);
+  if (program && ways && !validation->plainly) validation_find_ways(validation, rule, program, ways);
   rule->why = diags.first ? diags.first->message : STR("no memory");
   atomic_store_explicit(&rule->program, program, memory_order_relaxed);
   atomic_store_explicit(&rule->state, status == STATUS_OK ? VALIDATION_RULE_READY : VALIDATION_RULE_BROKEN,

@@ -45,8 +45,11 @@ struct validation_ways {
   _Atomic(uint32_t) lacks_one; /* bits of tree_lacks: the node has no child of one of these names */
   _Atomic(uint32_t) lacks_all; /* it has none of all of them; 0: does not say */
   _Atomic(uint32_t) resource_lacks; /* the resource has none of one of these */
-  _Atomic(uint32_t) has[2];         /* symbols of children: it has one of them */
   _Atomic(uint32_t) known;          /* what it says is looked at in C: index in a table + 1 */
+  _Atomic(uint32_t) has[2];         /* symbols of children: it has one of them */
+  _Atomic(uint32_t) has_not[2];     /* or has not one of them, where the bits do not tell */
+  _Atomic(uint32_t) resource_has_not[2];
+  _Atomic(const struct fp_child_text *) other; /* one child of that symbol is another text than this */
 };
 
 struct validation_rules {
@@ -355,7 +358,8 @@ void validation_locate(struct validation_walk *walk, struct tree_node *node);
 bool validation_evaluate(struct validation_walk *walk, const struct validation_rule *rule,
                          struct tree_node *node, struct fp_list *out);
 /* certain.c: the rule has been compiled, under the lock. */
-void validation_find_ways(const struct validation_rule *rule, const struct fp_program *program, struct validation_ways *out);
+void validation_find_ways(struct validation *validation, const struct validation_rule *rule, const struct fp_program *program,
+                          struct validation_ways *out);
 /* It holds, and need not be evaluated; false: it must be. */
 bool validation_is_certain(const struct validation_walk *walk, const struct tree_node *node, const struct validation_ways *ways);
 /* True as well when it cannot be told. */

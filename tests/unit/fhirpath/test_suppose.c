@@ -78,6 +78,34 @@ static void tells_what_is_certain(void **state) {
   arena_free(arena);
 }
 
+/* Of one child that is another text than it is compared with. */
+static void tells_of_another_text(void **state) {
+  static const struct {
+    const char *expression, *name, *text;
+    bool holds;
+  } cases[] = {
+      {"gender = 'male' implies name.exists()", "gender", "male", true},
+      {"gender = 'male' implies name.exists()", "gender", "female", false},
+      {"where(gender = 'male' and name.empty()).empty()", "gender", "male", true},
+      {"(gender = 'male').not()", "gender", "male", true},
+      {"gender = 'male' or gender = 'female'", "gender", "male", false},
+  };
+  struct arena *arena = arena_new(1 << 20);
+  struct source source;
+  struct fp_child_text texts[2];
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct fp_program *program = compile(str_of(cases[i].expression), false, &source, arena);
+    struct fp_supposed supposed = {.other = {definitions_symbol(definitions, str_of(cases[i].name)), str_of(cases[i].text)}};
+    assert_int_equal(fhirpath_must_hold(program, &supposed), cases[i].holds);
+  }
+  struct fp_program *program = compile(str_of(cases[4].expression), false, &source, arena);
+  assert_int_equal(fhirpath_first_texts(program, texts, 2), 2);
+  assert_true(str_is(texts[0].text, "male") && str_is(texts[1].text, "female"));
+  assert_int_equal(fhirpath_first_texts(program, texts, 1), 1);
+  arena_free(arena);
+}
+
 static void tells_first_names(void **state) {
   struct arena *arena = arena_new(1 << 20);
   struct source source;
@@ -95,7 +123,8 @@ static void tells_first_names(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(tells_what_is_certain), cmocka_unit_test(tells_first_names)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(tells_what_is_certain), cmocka_unit_test(tells_of_another_text),
+                                     cmocka_unit_test(tells_first_names)};
   struct definitions *opened = pack_open();
   if (!opened) return PACK_SKIPPED;
   definitions = opened;
