@@ -69,6 +69,10 @@ static void plain_values_are_plain(void **state) {
   struct str json = logged(true, fields, 2, room, sizeof room);
   assert_true(str_ends(
       json, STR("\"level\":\"warning\",\"event\":\"event\",\"destination\":\"hospital\",\"record\":17}\n")));
+  struct relay_field numbers[] = {RELAY_NUMBER("a", 0), RELAY_NUMBER("b", -1), RELAY_NUMBER("c", INT64_MAX),
+                                  RELAY_NUMBER("d", INT64_MIN)};
+  assert_true(str_is(logged(false, numbers, 4, room, sizeof room),
+                     "event a=0 b=-1 c=9223372036854775807 d=-9223372036854775808\n"));
 }
 
 /* One message can have a thousand findings: the log keeps its measure, and says how many there were. */
