@@ -291,14 +291,14 @@ static uint32_t random_of(const struct relay *relay) {
 }
 
 /* The verdict may become another: trouble.h. */
-static void note_trouble(const struct job *job, struct relay_verdict *verdict) {
+static void note_trouble(const struct job *job, struct relay_verdict *verdict, uint32_t random) {
   struct relay_sender *sender = job->sender;
   struct relay *relay = sender->relay;
   enum relay_trouble before = sender->health.trouble;
   struct relay_ended ended = {.record = job->claim.id,
                               .attempts = job->claim.attempts,
                               .retry_after_ms = job->last.retry_after_ms,
-                              .random = random_of(relay),
+                              .random = random,
                               .now = relay_now(relay),
                               .elapsed = relay_elapsed(relay)};
   relay_health_note(&sender->health, sender->config, &ended, verdict);
@@ -421,9 +421,9 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   struct relay_sender *sender = job->sender;
   struct relay *relay = sender->relay;
   int64_t now = relay_now(relay);
-  note_trouble(job, &verdict);
-  int64_t wait =
-      relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random_of(relay));
+  uint32_t random = verdict.state == OUTBOX_DONE ? 0 : random_of(relay); /* what is over waits for nothing */
+  note_trouble(job, &verdict, random);
+  int64_t wait = relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random);
   job->outcome = (struct outbox_outcome){.state = verdict.state,
                                          .next_at = now + wait,
                                          .reason = verdict.reason,
