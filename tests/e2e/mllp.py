@@ -283,7 +283,8 @@ def fallback(case):
 def posts(case):
     """The same messages by HTTP: one, two at once, and one that is none."""
     for kind in ("x-application/hl7-v2+er7", "application/hl7-v2"):
-        for body, status in ((make(f"{kind}1"), "202"), (make(f"{kind}2") + make(f"{kind}3"), "202"), ("MSH|oh no\r", "422")):
+        for body, status in ((make(f"{kind}1"), "202"), (make(f"{kind}2") + make(f"{kind}3"), "202"), ("MSH|oh no\r", "422"),
+                             (make(f"{kind}4").replace("|P|2.5.1", "|T|2.5.1"), "422"), (re.sub("[|]P[|]2", "||2", make(f"{kind}5")), "202")):
             command = ["curl", "-s", "--unix-socket", case.work / "relay.sock", "-H", f"Content-Type: {kind}", "--data-binary", "@-",
                        "-o", "/dev/null", "-w", "%{http_code}", "http://localhost/records"]
             got = subprocess.run(command, check=True, capture_output=True, text=True, input=body).stdout

@@ -4,7 +4,7 @@
  * What must hold: each message is a tree or has a diagnostic. A tree written with its source is the message byte for
  * byte; written without, it is a message again (or no escape character was there), which holds as many segments. Who passes
  * over messages counts as many as who reads them. An answer to any message, readable or not, is a message that says what it
- * should.
+ * should. A position is in a segment or in none.
  */
 #include "fuzz.h"
 #include "hl7v2/hl7v2.h"
@@ -114,4 +114,9 @@ void fuzz_one(struct str input) {
     skipped++;
   FUZZ_REQUIRE(!records.hl7v2 || skipped == read || fuzz_memory_fails());
   (void)!hl7v2_place_parse(input, &place);
+  struct hl7v2_delims usual = {'|', '^', '~', '\\', '&', 0};
+  struct source_position position = {1 + (uint32_t)input.len % 7, 1 + (uint32_t)input.len % 50};
+  FUZZ_REQUIRE(!hl7v2_place_at(input, &usual, position, &place) || place.occurrence);
+  struct hl7v2_look look = hl7v2_look(input);
+  FUZZ_REQUIRE(look.messages + look.envelopes + look.acknowledgements <= input.len / 3);
 }
