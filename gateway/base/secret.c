@@ -49,6 +49,16 @@ enum status base_secret_read(const char *path, const char *what, size_t max, str
   return refuse(diags, path, "%s is missing or cannot be read", what);
 }
 
+enum status base_secret_token(const char *path, const char *what, size_t max, struct arena *arena,
+                              struct diag_list *diags, struct str *out) {
+  enum status status = base_secret_read(path, what, max, arena, diags, out);
+  if (status != STATUS_OK) return status;
+  *out = str_trim(*out);
+  for (size_t i = 0; i < out->len; i++)
+    if (out->ptr[i] <= ' ' || out->ptr[i] > '~') return refuse(diags, path, "%s must hold one line without spaces", what);
+  return out->len ? STATUS_OK : refuse(diags, path, "%s is empty", what);
+}
+
 enum status base_secret_create(const char *path, const char *what, struct str content,
                                struct diag_list *diags) {
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);

@@ -16,6 +16,9 @@
  * CONFIG. */
 enum status base_secret_read(const char *path, const char *what, size_t max, struct arena *arena,
                              struct diag_list *diags, struct str *out) MUST_USE;
+/* The same of a token: its one line, without what stands around it. CONFIG also when there are two, or spaces in it. */
+enum status base_secret_token(const char *path, const char *what, size_t max, struct arena *arena,
+                              struct diag_list *diags, struct str *out) MUST_USE;
 /* A new file of mode 0600, durable; one that is there already is left as it is (CONFIG with a finding). */
 enum status base_secret_create(const char *path, const char *what, struct str content,
                                struct diag_list *diags) MUST_USE;

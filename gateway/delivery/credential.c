@@ -37,20 +37,16 @@ enum status delivery_authorize(struct delivery_client *client, const char *schem
   return STATUS_OK;
 }
 
-static bool is_printable(struct str text, char least) {
+static bool is_printable(struct str text) {
   for (size_t i = 0; i < text.len; i++)
-    if (text.ptr[i] < least || text.ptr[i] > '~') return false;
+    if (text.ptr[i] < ' ' || text.ptr[i] > '~') return false;
   return text.len > 0;
 }
 
 static enum status load_bearer(struct delivery_client *client, struct arena *arena, struct diag_list *diags) {
   struct str path = client->destination.token_file, token;
-  enum status status = base_secret_read(path.ptr, "the token file", SECRET_MAX, arena, diags, &token);
-  if (status != STATUS_OK) return status;
-  token = str_trim(token);
-  if (!is_printable(token, '!'))
-    return refuse(diags, path, "the token file must hold one line without spaces");
-  return delivery_authorize(client, "Bearer", token);
+  enum status status = base_secret_token(path.ptr, "the token file", SECRET_MAX, arena, diags, &token);
+  return status == STATUS_OK ? delivery_authorize(client, "Bearer", token) : status;
 }
 
 /* RFC 7617; the line end that editors put is not of the password. */
@@ -60,7 +56,7 @@ static enum status load_basic(struct delivery_client *client, struct arena *aren
   if (status != STATUS_OK) return status;
   while (password.len && strchr("\r\n", password.ptr[password.len - 1]))
     password.len--;
-  if (!is_printable(password, ' '))
+  if (!is_printable(password))
     return refuse(diags, path, "the password file must hold one line of printable ASCII characters");
   struct str both = arena_printf(arena, "%.*s:%.*s", STR_ARG(client->destination.user), STR_ARG(password));
   struct str coded = both.ptr ? base_base64(both, arena) : (struct str){0};
@@ -132,7 +128,7 @@ static enum status check_smart(const struct delivery_client *client, struct diag
 
 /* --- the client certificate --- */
 
-/* Those of the content, about which OpenSSL is asked, come first. */
+/* Asked first, as only these leave an OpenSSL error to report. */
 static const char *fault_of_content(X509 *certificate, EVP_PKEY *key) {
   if (!certificate) return "clientCertFile holds no certificate in PEM";
   if (!key) return "clientKeyFile holds no private key in PEM, or one with a password";

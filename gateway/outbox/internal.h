@@ -207,8 +207,7 @@ enum { OUTBOX_SCHEMA = 7, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COP
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
-enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST_USE;
-/* Holds the lock of the folder; CONFLICT when another process has it. */
+/* Holds the lock of the folder; RETRY when another process has it. */
 enum status outbox_place_lock(const char *folder, struct arena *arena, struct diag_list *diags,
                               int *out) MUST_USE;
 /* The file of the store, made for its owner alone: SQLite would ask the umask. */

@@ -75,6 +75,8 @@ struct outbox_params {
 };
 enum { OUTBOX_CHECKPOINT_PAGES = 2000 }; /* 8 MB: what is written again before goes into the store once */
 
+/* Whether `folder` can be one of a store: there, no link, this user's alone, on a local disk. CONFIG with a diagnostic. */
+enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST_USE;
 /* Opens or creates FOLDER/outbox.db, brings an older schema up, turns `sending` into `unknown`. A store whose
    generation is behind the marker's is a restored copy: STATUS_CONFLICT, since what it holds as queued may
    long be delivered; so is a copy of outbox_backup_begin, with or without a marker. */

@@ -28,11 +28,13 @@ static const struct {
 } networks[] = {{NFS_SUPER_MAGIC, "NFS"},   {0xFF534D42, "CIFS"},       {0xFE534D42, "SMB"},
                 {SMB_SUPER_MAGIC, "SMB"},   {V9FS_MAGIC, "9P"},         {AFS_SUPER_MAGIC, "AFS"},
                 {AFS_FS_MAGIC, "AFS"},      {CODA_SUPER_MAGIC, "Coda"}, {NCP_SUPER_MAGIC, "NCP"},
-                {CEPH_SUPER_MAGIC, "Ceph"}, {FUSE_SUPER_MAGIC, "FUSE"}};
+                {CEPH_SUPER_MAGIC, "Ceph"}, {FUSE_SUPER_MAGIC, "FUSE"}, {0x0BD00BD0, "Lustre"},
+                {0x47504653, "GPFS"},       {0x19830326, "BeeGFS"},     {0xAAD7AAEA, "PanFS"},
+                {0x786F4256, "vboxsf"},     {0xBACBACBC, "hgfs"}};
 
 static const char *network_of(const char *folder) {
   struct statfs info;
-  if (statfs(folder, &info) != 0) return NULL;
+  if (statfs(folder, &info) != 0) return "or none that can be asked";
   for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
     if ((uint32_t)info.f_type == networks[i].magic) return networks[i].name;
   return NULL;
@@ -40,6 +42,10 @@ static const char *network_of(const char *folder) {
 
 enum status outbox_place_check(const char *folder, struct diag_list *diags) {
   struct stat info;
+  if (lstat(folder, &info) == 0 && S_ISLNK(info.st_mode)) {
+    outbox_refuse(diags, folder, "the store's folder is a link: name the folder itself");
+    return STATUS_CONFIG;
+  }
   if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
     outbox_refuse(diags, folder, "there is no such folder: make it, owned by the relay's user, mode 0700");
     return STATUS_CONFIG;

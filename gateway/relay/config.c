@@ -97,7 +97,7 @@ static const struct section {
     SECTION("folder", true, folder_keys), SECTION("destination", true, destination_keys),
     SECTION("mllp", true, mllp_keys),
 };
-enum { SECTIONS = sizeof sections / sizeof sections[0], FOLDER = 4, DESTINATION = 5, MLLP = 6 };
+enum { SECTIONS = sizeof sections / sizeof sections[0], RELAY = 0, HTTP = 2, POST = 3, FOLDER = 4, DESTINATION = 5, MLLP = 6 };
 
 struct reading {
   struct relay_config *config;
@@ -112,6 +112,8 @@ struct reading {
   void *target;                                    /* its struct */
   uint64_t seen[SECTIONS][RELAY_DESTINATIONS_MAX]; /* bits of keys, by section and item */
   size_t item;
+  size_t sections[SECTIONS]; /* where each is in the text, the first of its kind */
+  bool looking; /* credentials are not asked for */
 };
 
 static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *format, ...) {
@@ -145,7 +147,7 @@ static void *open_folder(struct reading *reading, struct str name) {
   reading->item = config->folder_count;
   struct relay_folder_config *folder = &config->folders[config->folder_count++];
   *folder = (struct relay_folder_config){
-      .name = arena_str(reading->arena, name), .stable_seconds = 5, .line = reading->line};
+      .name = arena_str(reading->arena, name), .stable_seconds = 5, .at = reading->line_at};
   return folder;
 }
 
@@ -165,7 +167,7 @@ static void *open_mllp(struct reading *reading, struct str name) {
                                      .idle_seconds = 86400,
                                      .max_connections = 200,
                                      .max_per_address = 20,
-                                     .line = reading->line};
+                                     .at = reading->line_at};
   return mllp;
 }
 
@@ -183,7 +185,7 @@ static void *open_destination(struct reading *reading, struct str name) {
                                                    .retry_max_seconds = 900,
                                                    .memory_mib = 128,
                                                    .blocks = true,
-                                                   .line = reading->line};
+                                                   .at = reading->line_at};
   return destination;
 }
 
@@ -216,6 +218,7 @@ static void open_section(struct reading *reading, struct str whole) {
     complain(reading, "[%s] has no name", reading->kind->name);
   } else {
     size_t which = (size_t)(reading->kind - sections);
+    if (!reading->sections[which]) reading->sections[which] = reading->line_at;
     reading->target = which == FOLDER        ? open_folder(reading, name)
                       : which == DESTINATION ? open_destination(reading, name)
                       : which == MLLP        ? open_mllp(reading, name)
@@ -257,7 +260,9 @@ static void take_path(struct reading *reading, struct str *out, struct str value
     return;
   }
   struct str name = str_slice(value, sizeof credential - 1, value.len);
-  if (!folder || !is_name(name))
+  if (reading->looking)
+    *out = arena_str(reading->arena, value);
+  else if (!folder || !is_name(name))
     complain(
         reading,
         "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
@@ -282,7 +287,7 @@ static void take_word(struct reading *reading, const struct key *key, bool *out,
 
 static void take_names(struct reading *reading, const struct key *key, struct relay_names *out,
                        struct str value) {
-  out->names = ARENA_ARRAY(reading->arena, struct str, NAMES_MAX);
+  *out = (struct relay_names){.names = ARENA_ARRAY(reading->arena, struct str, NAMES_MAX)};
   for (size_t at = 0; out->names && at <= value.len;) {
     size_t end = str_find_char(value, ',', at);
     if (end == SIZE_MAX) end = value.len;
@@ -383,6 +388,7 @@ static bool is_loopback(struct str listen) {
 
 static void check_http(struct reading *reading) {
   const struct relay_config *config = reading->config;
+  reading->line_at = reading->sections[HTTP];
   bool http = config->socket.len || config->listen.len;
   if (config->socket.len && config->listen.len) complain(reading, "[http] has a socket or listens, not both");
   if (config->listen.len && !is_loopback(config->listen))
@@ -391,6 +397,7 @@ static void check_http(struct reading *reading) {
   if (config->listen.len && !config->token_file.len)
     complain(reading, "[http] listen needs a token-file: every user of this host may connect");
   if (http && config->post_to.count == 0) complain(reading, "[post] to is missing: where posted records go");
+  if (reading->sections[POST]) reading->line_at = reading->sections[POST];
   if (config->post_to.count) check_names(reading, "[post]", &config->post_to);
 }
 
@@ -417,6 +424,7 @@ static void check_mllp(struct reading *reading, size_t at) {
   struct base_address address = {0};
   char where[RELAY_NAME_MAX + 16];
   snprintf(where, sizeof where, "[mllp %.*s]", STR_ARG(mllp->name));
+  reading->line_at = mllp->at;
   mllp->is_path = str_find_char(mllp->listen, '/', 0) != SIZE_MAX;
   if (mllp->is_path && mllp->listen.ptr[0] != '/')
     mllp->listen = config_beside(reading->path, mllp->listen, reading->arena);
@@ -435,6 +443,7 @@ static void check_mllp(struct reading *reading, size_t at) {
 static void check_webhook(struct reading *reading) {
   const struct relay_config *config = reading->config;
   struct delivery_destination hook;
+  reading->line_at = reading->sections[RELAY];
   bool more = config->webhook_ca.len || config->webhook_token.len;
   const char *why = config->webhook.len
                         ? delivery_hook_make(config->webhook, config->webhook_ca, config->webhook_token, &hook)
@@ -444,28 +453,40 @@ static void check_webhook(struct reading *reading) {
     complain(reading, "[relay] alert-ca-file and alert-token-file are of an alert-webhook, and there is none");
 }
 
-static void check_whole(struct reading *reading) {
-  struct relay_config *config = reading->config;
+static void check_folder(struct reading *reading, size_t at) {
+  const struct relay_config *config = reading->config;
+  const struct relay_folder_config *folder = &config->folders[at];
   char where[RELAY_NAME_MAX + 16];
-  reading->line_at = 0;
+  snprintf(where, sizeof where, "[folder %.*s]", STR_ARG(folder->name));
+  reading->line_at = folder->at;
+  if (!folder->path.len) complain(reading, "%s: path is missing", where);
+  for (size_t i = 0; i < at; i++)
+    if (folder->path.len && str_eq(folder->path, config->folders[i].path))
+      complain(reading, "%s: [folder %.*s] has the same path: each file would be taken twice", where,
+               STR_ARG(config->folders[i].name));
+  check_names(reading, where, &folder->to);
+}
+
+static void check_destination(struct reading *reading, size_t at) {
+  const struct relay_destination_config *destination = &reading->config->destinations[at];
+  reading->line_at = destination->at;
+  if (destination->retry_max_seconds < destination->retry_seconds)
+    complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds", STR_ARG(destination->name));
+}
+
+static void check_whole(struct reading *reading) {
+  const struct relay_config *config = reading->config;
+  reading->line_at = reading->sections[RELAY];
   if (!config->state.len) complain(reading, "[relay] state is missing: the folder of the store");
   if (!config->key.len) complain(reading, "[relay] key is missing: the file of the store key");
+  reading->line_at = 0;
   if (!config->destination_count) complain(reading, "there is no [destination NAME]");
   if (!config->folder_count && !config->mllp_count && !config->socket.len && !config->listen.len)
     complain(reading, "nothing comes in: there is no [folder NAME], no [mllp NAME] and no [http]");
-  for (size_t i = 0; i < config->folder_count; i++) {
-    snprintf(where, sizeof where, "[folder %.*s]", STR_ARG(config->folders[i].name));
-    if (!config->folders[i].path.len) complain(reading, "%s: path is missing", where);
-    for (size_t k = 0; k < i; k++)
-      if (str_eq(config->folders[i].path, config->folders[k].path))
-        complain(reading, "%s: [folder %.*s] has the same path: each file would be taken twice", where,
-                 STR_ARG(config->folders[k].name));
-    check_names(reading, where, &config->folders[i].to);
-  }
+  for (size_t i = 0; i < config->folder_count; i++)
+    check_folder(reading, i);
   for (size_t i = 0; i < config->destination_count; i++)
-    if (config->destinations[i].retry_max_seconds < config->destinations[i].retry_seconds)
-      complain(reading, "[destination %.*s]: retry-max-seconds is less than retry-seconds",
-               STR_ARG(config->destinations[i].name));
+    check_destination(reading, i);
   for (size_t i = 0; i < config->mllp_count; i++)
     check_mllp(reading, i);
   check_http(reading);
@@ -481,14 +502,14 @@ static void set_defaults(struct relay_config *config) {
   config->max_connections = 200;
 }
 
-enum status relay_config_read(const char *path, const struct host *host, struct arena *arena,
-                              struct diag_list *diags, struct relay_config *out) {
+static enum status read_whole(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
+                              bool looking, struct relay_config *out) {
   struct str text;
   size_t before = diag_errors(diags);
   *out = (struct relay_config){.source = source_make(arena_str(arena, str_of(path)), (struct str){0})};
   struct reading *reading = ARENA_NEW(arena, struct reading);
   if (!reading) return STATUS_NOMEM;
-  *reading = (struct reading){.config = out, .path = path, .arena = arena, .diags = diags};
+  *reading = (struct reading){.config = out, .path = path, .arena = arena, .diags = diags, .looking = looking};
   enum status status = host->read_file(host->context, path, CONFIG_MAX, arena, &text);
   if (status != STATUS_OK) {
     complain(reading, "the configuration cannot be read (%s)", status_name(status));
@@ -502,4 +523,14 @@ enum status relay_config_read(const char *path, const struct host *host, struct 
   if (wrong > 0) complain(reading, "line %d is no section and no key = value", wrong);
   check_whole(reading);
   return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;
+}
+
+enum status relay_config_read(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct relay_config *out) {
+  return read_whole(path, host, arena, diags, false, out);
+}
+
+enum status relay_config_look(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct relay_config *out) {
+  return read_whole(path, host, arena, diags, true, out);
 }

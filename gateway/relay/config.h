@@ -69,7 +69,7 @@ struct relay_folder_config {
   struct str name, path;
   struct relay_names to;
   int64_t stable_seconds;
-  uint32_t line; /* of its section */
+  size_t at; /* of its section, in the text */
 };
 
 struct relay_mllp_config {
@@ -78,14 +78,14 @@ struct relay_mllp_config {
   bool delivered; /* acknowledged only then */
   bool is_path;
   int64_t delivered_seconds, max_bytes, frame_seconds, idle_seconds, max_connections, max_per_address;
-  uint32_t line;
+  size_t at;
 };
 
 struct relay_destination_config {
   struct str name, file;
   int64_t in_flight, attempts, retry_seconds, retry_max_seconds, memory_mib;
   bool blocks;
-  uint32_t line;
+  size_t at;
 };
 
 struct relay_config {
@@ -108,6 +108,10 @@ struct relay_config {
 /* STATUS_CONFIG with a diagnostic for each fault, by line: unknown sections and keys (with the nearest one),
    values out of range, what is missing, names that do not exist. Files are not looked at. */
 enum status relay_config_read(const char *path, const struct host *host, struct arena *arena,
+                              struct diag_list *diags, struct relay_config *out) MUST_USE;
+/* The same for who only wants to know where the relay and its files are: what is a credential of its service stays as it stands
+   there, since nobody else has it. */
+enum status relay_config_look(const char *path, const struct host *host, struct arena *arena,
                               struct diag_list *diags, struct relay_config *out) MUST_USE;
 /* The destination of that name, or NULL. */
 const struct relay_destination_config *relay_config_destination(const struct relay_config *config,

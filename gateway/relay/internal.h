@@ -50,6 +50,8 @@ enum { RELAY_LOG_WAIT_MS = 1000 };
 /* Findings, by code, place and rule: messages quote words of a record. */
 /* Those that are only worth knowing: one line a code; of the others the first fifty, and how many more. */
 void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags);
+/* The same of the relay's own files, by their names. */
+void relay_log_faults(const struct relay_log *log, const char *event, const struct diag_list *diags);
 
 /* --- committer.c: outbox_commit on a thread of its own, one at a time --- */
 
@@ -329,6 +331,7 @@ struct relay {
   bool due; /* something came in this turn, or may be claimed: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
   bool settled;  /* records were, in this turn: who waits for them is to look */
+  bool full;     /* what was posted last did not fit */
   bool unreachable; /* a socket is not where it was, and cannot be made again */
   bool stopping;
   bool closing; /* the loop has ended: nothing is claimed or sent any more */

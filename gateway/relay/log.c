@@ -120,11 +120,14 @@ static bool may_name_column(const char *event) {
   return strcmp(event, "message-finding") == 0;
 }
 
-static void log_diag(const struct relay_log *log, const char *event, const struct diag *diag, size_t count) {
-  struct relay_field fields[6] = {RELAY_TEXT("code", str_of(diag_code_name(diag->code))),
-                                  RELAY_TEXT("rule", diag->rule.ptr ? diag->rule : STR("")),
-                                  RELAY_NUMBER("line", diag->line), RELAY_NUMBER("column", diag->col)};
-  size_t used = 4;
+static void log_diag(const struct relay_log *log, const char *event, const struct diag *diag, size_t count, bool files) {
+  struct relay_field fields[7];
+  size_t used = 0;
+  fields[used++] = RELAY_TEXT("code", str_of(diag_code_name(diag->code)));
+  if (files) fields[used++] = RELAY_TEXT("file", diag->file.ptr ? diag->file : STR(""));
+  if (diag->rule.len) fields[used++] = RELAY_TEXT("rule", diag->rule);
+  if (diag->line) fields[used++] = RELAY_NUMBER("line", diag->line);
+  if (diag->line) fields[used++] = RELAY_NUMBER("column", diag->col);
   if (diag->column.len && may_name_column(event)) fields[used++] = RELAY_TEXT("field", diag->column);
   if (count > 1) fields[used++] = RELAY_NUMBER("count", (int64_t)count);
   enum relay_level level = diag->severity >= DIAG_ERROR     ? RELAY_ERROR
@@ -133,16 +136,24 @@ static void log_diag(const struct relay_log *log, const char *event, const struc
   relay_log(log, level, event, fields, used);
 }
 
-void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+static void log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags, bool files) {
   enum { MOST = 50 };
   size_t lines = 0, more = diags->dropped;
   for (const struct diag *diag = diags->first; diag; diag = diag->next) {
     size_t count = diag->severity == DIAG_INFORMATION ? count_like(diags, diag) : 1;
     if (!count) continue;
     if (lines++ < MOST)
-      log_diag(log, event, diag, count);
+      log_diag(log, event, diag, count, files);
     else
       more += count;
   }
   if (more) relay_log(log, RELAY_WARNING, event, (struct relay_field[]){RELAY_NUMBER("more", (int64_t)more)}, 1);
+}
+
+void relay_log_diags(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+  log_diags(log, event, diags, false);
+}
+
+void relay_log_faults(const struct relay_log *log, const char *event, const struct diag_list *diags) {
+  log_diags(log, event, diags, true);
 }

@@ -93,6 +93,7 @@ enum status relay_places_check(struct relay *relay, struct diag_list *diags) {
   const struct relay_config *config = relay->config;
   struct looking looking = {.relay = relay, .diags = diags, .worst = STATUS_OK};
   look_at_folder(&looking, config->state, "the folder of the store");
+  if (looking.worst == STATUS_OK && config->state.len) looking.worst = outbox_place_check(config->state.ptr, diags);
   look_at_folder_of(&looking, config->marker, "the folder of the marker");
   look_at_folder_of(&looking, config->backup, "the folder of the backup");
   look_at_folder_of(&looking, config->socket, "the folder of the socket");

@@ -206,7 +206,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   }
 }
 
-/* A disk that hangs is a hang, though the loop goes on. */
+/* No ping while one commit takes longer than this: a disk that hangs is a hang, though the loop goes on. */
 static void on_watchdog(evutil_socket_t socket, short what, void *context) {
   enum { HANGS_MS = 10000 };
   const struct whole *whole = context;
@@ -328,7 +328,7 @@ static void give_up(struct relay *relay, const struct fresh *fresh, const struct
   relay_ways_leave(fresh->ways);
   for (size_t i = 0; i < RELAY_MLLP_MAX; i++)
     relay_tls_close(fresh->tls[i]);
-  relay_log_diags(&relay->log, "not-reloaded", diags);
+  relay_log_faults(&relay->log, "not-reloaded", diags);
   relay_alert(relay, "reload-refused", str_of(fresh->what));
   relay_note(relay, "reload-refused", actor, "SIGHUP");
 }
@@ -461,14 +461,14 @@ static enum status check_listeners(struct whole *whole) {
   return worst;
 }
 
-/* Everything that can be wrong before anything is opened for writing. */
+/* Everything that can be wrong before anything is opened for writing; of a faulty configuration what could be read of it. */
 static enum status check(struct whole *whole) {
   struct relay *relay = &whole->relay;
-  enum status worst =
-      relay_config_read(relay->config_path, relay->host, relay->arena, whole->diags, relay->config);
-  if (worst != STATUS_OK) return worst;
+  enum status config = relay_config_read(relay->config_path, relay->host, relay->arena, whole->diags, relay->config);
+  if (config == STATUS_NOMEM || !relay->config->source.text.len) return config;
   relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log, .lost = &whole->lines_lost};
-  enum status keys = outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys);
+  enum status keys =
+      relay->config->key.len ? outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys) : STATUS_CONFIG;
   enum status webhook = relay_webhook_open(relay, whole->diags, &relay->webhook);
   enum status ways = relay_ways_open(relay->config, relay->host, whole->diags, &relay->ways);
   if (ways == STATUS_INVALID)
@@ -476,11 +476,10 @@ static enum status check(struct whole *whole) {
   enum status listeners = check_listeners(whole);
   enum status places = relay_places_check(relay, whole->diags);
   enum status http = relay_http_check(relay, whole->diags);
-  if (keys == STATUS_OK) keys = places;
-  if (keys == STATUS_OK) keys = http;
-  if (keys == STATUS_OK) keys = webhook;
-  if (keys == STATUS_OK) keys = listeners;
-  return keys != STATUS_OK ? keys : ways;
+  const enum status all[] = {config, keys, places, http, webhook, listeners, ways};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    if (all[i] != STATUS_OK) return all[i];
+  return STATUS_OK;
 }
 
 static enum status open_all(struct whole *whole) {

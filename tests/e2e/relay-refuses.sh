@@ -14,11 +14,13 @@ unknown_destination     78 nowhere
 value_out_of_range      78 in-flight
 no_folder_of_store      78 the folder of the store
 folder_open_to_others   78 others may enter
+state_is_a_link         78 store.s folder is a link
 store_is_a_link         78 lock file
 missing_key             78 store key is missing or cannot be read
 key_open_to_others      78 read by others
 key_is_a_link           78 is a link
 token_open_to_others    78 token-file of \[http\] can be read by others
+token_of_two_lines      78 token-file of \[http\] must hold one line
 key_is_no_key           78 64 hexadecimal digits
 empty_key               78 empty
 another_key             78 does not open this store
@@ -95,12 +97,18 @@ unknown_destination() { sed -i 's/^to = .*/to = nowhere/' "$here/relay.ini"; }
 value_out_of_range() { sed -i 's/^in-flight.*/in-flight = 65/' "$here/relay.ini"; }
 no_folder_of_store() { rmdir "$here/state"; }
 folder_open_to_others() { chmod 750 "$here/state"; }
+state_is_a_link() { mv "$here/state" "$here/elsewhere" && ln -s elsewhere "$here/state"; }
 store_is_a_link() { ln -s "$here/elsewhere" "$here/state/lock"; }
 missing_key() { rm "$here/key"; }
 token_open_to_others() {
   printf '0123456789abcdef\n' > "$here/token"
   chmod 644 "$here/token"
   printf '[http]\nlisten = 127.0.0.1:1\ntoken-file = token\n[post]\nto = hospital\n' >> "$here/relay.ini"
+}
+token_of_two_lines() {
+  token_open_to_others
+  chmod 600 "$here/token"
+  printf '0123456789abcdef\nfedcba9876543210\n' > "$here/token"
 }
 key_open_to_others() { chmod 640 "$here/key"; }
 key_is_a_link() { mv "$here/key" "$here/other" && ln -s other "$here/key"; }
@@ -131,7 +139,7 @@ backup_over_the_store() { ln -s state "$here/link"; printf '[store]\nbackup = li
 marker_over_the_store() { sed -i "s|^marker.*|marker = $here/state/outbox.db|" "$here/relay.ini"; }
 marker_is_the_backup() { printf '[store]\nbackup = marker\n' >> "$here/relay.ini"; }
 # the store is not opened by --check; all else that keeps the relay from starting it knows
-of_the_store=" folder_open_to_others store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
+of_the_store=" store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
 
 count=0
 while read -r name statuses words; do
@@ -152,6 +160,16 @@ while read -r name statuses words; do
   ! grep -qE '0{40}|secret-but-short' "$here/err" || fail "$name: the key is told"
   count=$((count + 1))
 done <<< "$rows"
+# those of the configuration and those of what it names, at once
+make_relay manifold
+value_out_of_range
+key_open_to_others
+broken_destination
+for words in "in-flight is a number" "read by others" "destinations/hospital.json"; do
+  status=0
+  "$relay" relay --check --config "$here/relay.ini" 2> "$here/checked" || status=$?
+  [ $status = 78 ] && grep -qE -- "$words" "$here/checked" || fail "--check does not say '$words' with the others: $(cat "$here/checked")"
+done
 make_relay sound
 printf '\xef\xbb\xbf' | cat - "$here/relay.ini" > "$here/bom" && mv "$here/bom" "$here/relay.ini"
 run_once

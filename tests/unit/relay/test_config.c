@@ -74,36 +74,37 @@ static void faults_are_told_by_line(void **state) {
       {"[destination ../x]\n", 1, "the name has letters"},
       {"[destination]\n", 1, "the name has letters"},
       {"[relay x]\n", 1, "has no name"},
-      {"[destination x]\nretry-seconds = 60\nretry-max-seconds = 30\n", 0, "retry-max-seconds is less"},
-      {"[folder x]\npath = /x\nto = nobody\n", 0, "no [destination nobody]"},
-      {"[folder x]\nto = hospital\n", 0, "path is missing"},
-      {"[folder x]\npath = /x\n", 0, "names no destination"},
+      {"[destination x]\nretry-seconds = 60\nretry-max-seconds = 30\n", 1, "retry-max-seconds is less"},
+      {"[folder x]\npath = /x\nto = nobody\n", 1, "no [destination nobody]"},
+      {"[folder x]\nto = hospital\n", 1, "path is missing"},
+      {"[folder x]\npath = /x\n", 1, "names no destination"},
       {"[folder x]\npath = /x\nto = hospital,\n", 3, "with commas between"},
-      {"[http]\nlisten = 0.0.0.0:80\ntoken-file = t\n[post]\nto = hospital\n", 0,
+      {"[http]\nlisten = 0.0.0.0:80\ntoken-file = t\n[post]\nto = hospital\n", 1,
        "nothing is taken in clear"},
-      {"[http]\nlisten = 127.0.0.1:99999\ntoken-file = t\n[post]\nto = hospital\n", 0,
+      {"[http]\nlisten = 127.0.0.1:99999\ntoken-file = t\n[post]\nto = hospital\n", 1,
        "nothing is taken in clear"},
-      {"[http]\nlisten = 127.0.0.1:80\n[post]\nto = hospital\n", 0, "needs a token-file"},
-      {"[http]\nsocket = /run/x\n", 0, "[post] to is missing"},
-      {"[http]\nsocket = /run/x\nlisten = [::1]:1\ntoken-file = t\n[post]\nto = hospital\n", 0, "not both"},
+      {"[http]\nlisten = 127.0.0.1:80\n[post]\nto = hospital\n", 1, "needs a token-file"},
+      {"[http]\nsocket = /run/x\n", 1, "[post] to is missing"},
+      {"[http]\nsocket = /run/x\nlisten = [::1]:1\ntoken-file = t\n[post]\nto = hospital\n", 1, "not both"},
+      {"[http]\nsocket = /run/x\n[post]\nto = nobody\n", 3, "[post]: there is no [destination nobody]"},
       {"[store]\nkeep-days = 36501\n", 2, "from 0 to 36500"},
       {"[store]\ndedupe-days = 29\n", 2, "from 30 to"},
       {"[relay]\nkey = credential:store\n", 2, "CREDENTIALS_DIRECTORY"},
       {"what is this\n", 0, "is no section and no key"},
       {"[mllp]\n", 1, "the name has letters"},
-      {"[mllp x]\nto = hospital\n", 0, "listen is an address and a port"},
-      {"[mllp x]\nlisten = ehr.example:2575\nto = hospital\n", 0, "listen is an address and a port"},
-      {"[mllp x]\nlisten = 127.0.0.1:2575\n", 0, "names no destination"},
-      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = nobody\n", 0, "no [destination nobody]"},
-      {"[mllp x]\nlisten = 0.0.0.0:2575\nto = hospital\n", 0, "nothing is taken in clear or from anybody"},
-      {"[mllp x]\nlisten = [::]:2575\nto = hospital\ncertificate = c\nkey = k\n", 0,
+      {"[mllp x]\nto = hospital\n", 1, "listen is an address and a port"},
+      {"[mllp x]\nlisten = ehr.example:2575\nto = hospital\n", 1, "listen is an address and a port"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\n", 1, "names no destination"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = nobody\n", 1, "no [destination nobody]"},
+      {"[mllp x]\nlisten = 0.0.0.0:2575\nto = hospital\n", 1, "nothing is taken in clear or from anybody"},
+      {"[mllp x]\nlisten = [::]:2575\nto = hospital\ncertificate = c\nkey = k\n", 1,
        "nothing is taken in clear or from anybody"},
-      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nkey = k\n", 0, "belong together"},
-      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nclient-ca = a\n", 0, "client-ca needs"},
-      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = k\ncrl = l\n", 0,
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nkey = k\n", 1, "belong together"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nclient-ca = a\n", 1, "client-ca needs"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = k\ncrl = l\n", 1,
        "crl needs client-ca"},
-      {"[mllp x]\nlisten = /run/x\nto = hospital\ncertificate = c\nkey = k\n", 0, "has no TLS"},
-      {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 0,
+      {"[mllp x]\nlisten = /run/x\nto = hospital\ncertificate = c\nkey = k\n", 1, "has no TLS"},
+      {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 4,
        "[mllp x] listens there already"},
       {"[mllp x]\nacknowledge = fast\n", 2, "stored or delivered: nothing is acknowledged before it is on the disk"},
       {"[mllp x]\nlisten = ./x\nto = hospital\nprocessing = X\n", 0, "processing is one of P (production)"},
@@ -138,6 +139,36 @@ static void all_faults_come_at_once(void **state) {
   (void)state;
   assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_CONFIG);
   assert_int_equal(diag_errors(&diags), 6); /* before, section, range, state, key, nothing comes in */
+}
+
+/* What is wrong is said, and nothing that only follows from it. */
+static void a_list_that_stands_twice_is_one_fault(void **state) {
+  struct relay_config config;
+  static const char text[] = GOOD "[folder x]\npath = /x\nto = hospital\nto = archive, hospital\n";
+  (void)state;
+  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_CONFIG);
+  assert_int_equal(diag_errors(&diags), 1);
+  assert_int_equal(diags.first->line, 14);
+  assert_true(str_find(diags.first->message, STR("to stands twice"), 0) != SIZE_MAX);
+}
+
+/* Who asks where the relay is has not its credentials. */
+static void who_only_looks_needs_no_credentials(void **state) {
+  struct relay_config config;
+  char path[] = "/tmp/ketlink-relay-XXXXXX";
+  static const char text[] = "[relay]\nstate = s\nkey = credential:store\n[http]\nsocket = /run/x\n[post]\nto = a\n[destination a]\n";
+  int file = mkstemp(path);
+  (void)state;
+  unsetenv("CREDENTIALS_DIRECTORY");
+  assert_true(file >= 0 && write(file, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+  close(file);
+  arena_free(arena);
+  arena = arena_new(16 << 20);
+  diag_list_init(&diags, arena);
+  assert_int_equal(relay_config_read(path, host_system(), arena, &diags, &config), STATUS_CONFIG);
+  assert_int_equal(relay_config_look(path, host_system(), arena, &diags, &config), STATUS_OK);
+  assert_true(str_is(config.key, "credential:store") && str_is(config.socket, "/run/x"));
+  unlink(path);
 }
 
 static void long_lines_are_refused(void **state) {
@@ -217,6 +248,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
   const struct CMUnitTest tests[] = {
       CASE(a_good_one_is_read),     CASE(faults_are_told_by_line),        CASE(all_faults_come_at_once),
+      CASE(a_list_that_stands_twice_is_one_fault), CASE(who_only_looks_needs_no_credentials),
       CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
       CASE(a_missing_file_is_said), CASE(listeners_are_read),             CASE(there_is_a_cap_on_listeners),
   };
