@@ -109,6 +109,9 @@ int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, str
 int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out,
                      struct str *path, struct pipeline_policy *policy);
 /* The file of a destination by that rule; CONFIG with a finding that says what there is. */
+/* `mappings`: the folder, NULL: the usual one. */
+enum status cli_find_destination_in(struct cli *cli, const char *mappings, const char *name, struct str *path,
+                                    struct diag_list *diags) MUST_USE;
 enum status cli_find_destination(struct cli *cli, const char *name, struct str *path,
                                  struct diag_list *diags) MUST_USE;
 /* How what goes to a destination travels, by its file. CONFIG with a finding. */

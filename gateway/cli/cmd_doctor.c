@@ -136,8 +136,8 @@ static void run_relay(struct cli_doctor *doctor) {
 
 static int run(struct cli *cli) {
   struct cli_doctor doctor = {.cli = cli, .name = cli->argument_count ? cli->arguments[0] : NULL};
-  if (doctor.name && (cli_value(cli, "config") || cli_value(cli, "socket")))
-    return cli_usage(cli, "--config and --socket are of the relay: they go without a destination");
+  if (doctor.name && cli_value(cli, "socket")) return cli_usage(cli, "--socket is of the relay: it goes without a destination");
+  cli_doctor_read_relay(&doctor);
   bool going = run_table(&doctor, cli_doctor_local, cli_doctor_local_count, true);
   if (doctor.destination.protocol == DELIVERY_MLLP)
     (void)run_table(&doctor, cli_doctor_receiver, cli_doctor_receiver_count, going);

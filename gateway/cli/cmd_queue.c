@@ -203,6 +203,7 @@ static int retry_where(struct cli *cli) {
   if (!where) return CLI_USAGE;
   json_t *body = json_pack("{s:o,s:b}", "where", where, "dryRun", dry);
   int exit = cli_queue_open(cli, &queue);
+  if (body && cli_value(cli, "reason")) json_object_set_new(body, "reason", json_string(cli_value(cli, "reason")));
   if (body) cli_queue_add_actor(body);
   if (exit == CLI_DONE) exit = body ? retry_portions(&queue, body, &many) : CLI_TRY_LATER;
   if (exit == CLI_DONE) exit = say_many(cli, &many, dry);
@@ -215,7 +216,6 @@ static int run_retry(struct cli *cli) {
   bool many = cli_flag(cli, "where");
   if (many == (cli->argument_count > 0)) return cli_usage(cli, "give the numbers of records, or --where");
   if (!many && cli_flag(cli, "dry-run")) return cli_usage(cli, "--dry-run goes with --where");
-  if (many && cli_value(cli, "reason")) return cli_usage(cli, "--reason goes with numbers of records");
   return many ? retry_where(cli) : order_all(cli, "retry");
 }
 

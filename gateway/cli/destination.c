@@ -49,10 +49,15 @@ static bool is_name_of(struct cli *cli, const char *folder, struct str file) {
 
 enum status cli_find_destination(struct cli *cli, const char *name, struct str *path,
                                  struct diag_list *diags) {
+  return cli_find_destination_in(cli, cli_value(cli, "mappings"), name, path, diags);
+}
+
+enum status cli_find_destination_in(struct cli *cli, const char *mappings, const char *name, struct str *path,
+                                    struct diag_list *diags) {
   struct str folder;
   *path = str_of(name);
   if (strchr(name, '/') || str_ends(*path, STR(".json"))) return STATUS_OK;
-  enum status status = pipeline_find_mappings(cli_value(cli, "mappings"), cli->arena, diags, &folder);
+  enum status status = pipeline_find_mappings(mappings, cli->arena, diags, &folder);
   if (status != STATUS_OK) return status;
   folder = arena_concat(cli->arena, folder, STR("/destinations"));
   struct str file = arena_concat(cli->arena, *path, STR(".json"));

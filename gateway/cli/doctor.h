@@ -54,9 +54,13 @@ struct cli_doctor_line cli_doctor_sender(const json_t *destination, struct arena
 /* --- the whole -------------------------------------------------------------------------------------------
  */
 
+struct relay_config;
+
 struct cli_doctor {
   struct cli *cli;
   const char *name;   /* of the destination; NULL: this side only */
+  const struct relay_config *relay;   /* of this machine; NULL: there is none that can be read */
+  const char *mappings, *definitions; /* as asked for, or as the relay has them; NULL: the usual ones */
   struct str path;    /* of its file */
   struct config file; /* its keys; object NULL until read */
   struct delivery_destination destination;
@@ -82,6 +86,8 @@ struct cli_doctor_check {
 extern const struct cli_doctor_check cli_doctor_local[], cli_doctor_server[], cli_doctor_receiver[];
 extern const size_t cli_doctor_local_count, cli_doctor_server_count, cli_doctor_receiver_count;
 
+/* The relay's configuration, where there is one, and from it what was not asked for otherwise. Its faults are the relay's line. */
+void cli_doctor_read_relay(struct cli_doctor *doctor);
 /* Whether there is a relay and it runs; what it says of its store, which the caller frees, or NULL. */
 json_t *cli_doctor_ask_relay(struct cli_doctor *doctor, struct cli_doctor_line *line);
 

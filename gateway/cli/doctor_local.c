@@ -1,5 +1,6 @@
 /* doctor_local.c - checks of this side: definitions, maps, destination files, credentials, packages. */
 #include "cli/doctor.h"
+#include "relay/config.h"
 
 enum { AUTHORITY_MAX = 1 << 20 };
 
@@ -10,7 +11,7 @@ static bool check_definitions(struct cli_doctor *doctor, struct cli_doctor_line 
   struct diag_list diags;
   struct str path;
   struct pipeline *pipeline = NULL;
-  struct pipeline_params params = {.host = cli->host, .definitions = cli_value(cli, "definitions")};
+  struct pipeline_params params = {.host = cli->host, .definitions = doctor->definitions};
   diag_list_init(&diags, cli->arena);
   enum status status = pipeline_find_pack(params.definitions, cli->arena, &diags, &path);
   if (status == STATUS_OK) status = pipeline_open(&params, &diags, &pipeline);
@@ -28,8 +29,8 @@ static bool check_maps(struct cli_doctor *doctor, struct cli_doctor_line *line) 
   struct cli *cli = doctor->cli;
   struct diag_list diags;
   struct pipeline_params params = {.host = cli->host,
-                                   .definitions = cli_value(cli, "definitions"),
-                                   .mappings = cli_value(cli, "mappings"),
+                                   .definitions = doctor->definitions,
+                                   .mappings = doctor->mappings,
                                    .maps = true};
   diag_list_init(&diags, cli->arena);
   enum status status = pipeline_open(&params, &diags, &doctor->pipeline);
@@ -57,6 +58,20 @@ static enum status read_destination(struct cli_doctor *doctor, const char *path,
   return status;
 }
 
+/* Those that the relay has elsewhere. */
+static enum status read_of_relay(struct cli_doctor *doctor, size_t *count, struct diag_list *diags) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; doctor->relay && status == STATUS_OK && i < doctor->relay->destination_count; i++) {
+    struct delivery_destination delivery;
+    struct pipeline_policy policy;
+    struct str path = doctor->relay->destinations[i].file;
+    if (!path.len) continue;
+    status = read_destination(doctor, path.ptr, diags, &delivery, &policy);
+    ++*count;
+  }
+  return status;
+}
+
 static bool check_destinations(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   struct cli *cli = doctor->cli;
   struct diag_list diags;
@@ -78,17 +93,29 @@ static bool check_destinations(struct cli_doctor *doctor, struct cli_doctor_line
       return cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
                                   "mend the file; its keys: mappings/destinations/README.md", &diags);
   }
+  enum status status = read_of_relay(doctor, &count, &diags);
+  if (status != STATUS_OK)
+    return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "mend the file; its keys: mappings/destinations/README.md", &diags);
   return cli_doctor_ok(doctor, line, "%zu files, no faults", count);
 }
 
 /* --- one destination, as far as this machine goes --- */
+
+/* The relay may have it elsewhere than among the mappings. */
+static enum status find_file(struct cli_doctor *doctor, struct diag_list *diags) {
+  const struct relay_destination_config *known =
+      doctor->relay ? relay_config_destination(doctor->relay, str_of(doctor->name)) : NULL;
+  if (!known || !known->file.len) return cli_find_destination_in(doctor->cli, doctor->mappings, doctor->name, &doctor->path, diags);
+  doctor->path = known->file;
+  return STATUS_OK;
+}
 
 static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   static const char fix[] = "mend the file; its keys: mappings/destinations/README.md";
   struct cli *cli = doctor->cli;
   struct diag_list diags;
   diag_list_init(&diags, cli->arena);
-  enum status status = cli_find_destination(cli, doctor->name, &doctor->path, &diags);
+  enum status status = find_file(doctor, &diags);
   if (status == STATUS_OK)
     status = read_destination(doctor, doctor->path.ptr, &diags, &doctor->destination, &doctor->policy);
   if (status == STATUS_OK)
@@ -158,8 +185,8 @@ static bool check_profiles(struct cli_doctor *doctor, struct cli_doctor_line *li
   struct pipeline_params params = {.host = cli->host,
                                    .packages = doctor->policy.packages,
                                    .package_count = doctor->policy.package_count,
-                                   .definitions = cli_value(cli, "definitions"),
-                                   .mappings = cli_value(cli, "mappings")};
+                                   .definitions = doctor->definitions,
+                                   .mappings = doctor->mappings};
   if (!doctor->policy.package_count && !doctor->policy.profile_count)
     return cli_doctor_ok(doctor, line, "none asked for besides FHIR R4");
   diag_list_init(&diags, cli->arena);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 #include "cli/doctor.h"
 #include "cli/queue_call.h"
+#include "relay/config.h"
 
 static const char default_config[] = "/etc/ketlink/relay.ini";
 
@@ -120,6 +121,21 @@ void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_docto
 
 static bool is_here(const struct cli *cli) {
   return cli_value(cli, "config") || cli_value(cli, "socket") || access(default_config, F_OK) == 0;
+}
+
+void cli_doctor_read_relay(struct cli_doctor *doctor) {
+  struct cli *cli = doctor->cli;
+  const char *path = cli_value(cli, "config");
+  struct relay_config *relay = ARENA_NEW(cli->arena, struct relay_config);
+  struct diag_list ignored;
+  diag_list_init(&ignored, cli->arena);
+  doctor->mappings = cli_value(cli, "mappings");
+  doctor->definitions = cli_value(cli, "definitions");
+  if (!relay || (!path && access(default_config, R_OK) != 0)) return;
+  if (relay_config_look(path ? path : default_config, cli->host, cli->arena, &ignored, relay) != STATUS_OK) return;
+  doctor->relay = relay;
+  if (!doctor->mappings && relay->mappings.len) doctor->mappings = relay->mappings.ptr;
+  if (!doctor->definitions && relay->definitions.len) doctor->definitions = relay->definitions.ptr;
 }
 
 /* What went wrong was said on stderr; the line says what it means for this check. */

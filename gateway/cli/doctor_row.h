@@ -14,6 +14,7 @@ static const struct cli_option doctor_options[] = {RELAY_WAYS};
   .examples =                                                                                                \
       "  ketlink doctor                      definitions, maps, destination files, the relay and its store\n" \
       "  ketlink doctor hospital             and the credential, the way there, what the server takes\n"     \
+      "  ketlink doctor hospital --config relay.ini    with the mappings, definitions and files of that relay\n" \
       "  ketlink doctor --json ./ehr.json    an object a line: check, mark, detail, fix\n",                  \
   .options = doctor_options, .option_count = sizeof doctor_options / sizeof doctor_options[0],               \
   .max_arguments = 1, .public_output = true

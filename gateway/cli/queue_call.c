@@ -20,7 +20,7 @@ static int find_socket(struct cli *cli, struct cli_queue *queue) {
   if (queue->socket) return CLI_DONE;
   if (!config) config = "/etc/ketlink/relay.ini";
   if (!relay) return CLI_TRY_LATER;
-  enum status status = relay_config_read(config, cli->host, cli->arena, &cli->diags, relay);
+  enum status status = relay_config_look(config, cli->host, cli->arena, &cli->diags, relay);
   if (status != STATUS_OK) {
     cli_report(cli, &cli->diags);
     return status == STATUS_NOMEM ? CLI_TRY_LATER : CLI_CONFIG;

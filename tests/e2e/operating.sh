@@ -38,7 +38,7 @@ cat > "$work/bin/ketlink" << SH
 #!/bin/bash
 case \$1 in
 relay | queue | audit) exec "$(realpath "$ketlink")" "\$@" --config "$work/relay.ini" ;;
-doctor) [ \$# -gt 1 ] || set -- "\$@" --config "$work/relay.ini" ;&
+doctor) exec "$(realpath "$ketlink")" "\$@" --config "$work/relay.ini" ;;
 *) exec "$(realpath "$ketlink")" "\$@" --mappings "$work/mappings" ;;
 esac
 SH
