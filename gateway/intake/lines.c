@@ -1,4 +1,5 @@
 /* lines.c - one document, or one record a line? Told from the shape of the text, before any of it is read. */
+#include <strings.h>
 #include "intake/internal.h"
 
 static bool is_space(char c) {
@@ -49,9 +50,14 @@ static bool looks_cut(struct str text, size_t from, size_t line_end) {
   return last != '{' && last != '[' && last != ':' && last != ',';
 }
 
+/* In capitals too. */
+static bool ends_in(struct str name, struct str ending) {
+  return name.len >= ending.len && strncasecmp(name.ptr + name.len - ending.len, ending.ptr, ending.len) == 0;
+}
+
 bool intake_is_lines(struct str name, struct str text) {
   size_t from = skip_space(text, 0);
-  if (str_ends(name, STR(".ndjson")) || str_ends(name, STR(".jsonl"))) return true;
+  if (ends_in(name, STR(".ndjson")) || ends_in(name, STR(".jsonl"))) return true;
   if (from >= text.len) return false;
   size_t line_end = tree_line_end(text, from);
   size_t end = document_end(text, from);

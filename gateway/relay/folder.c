@@ -1,7 +1,7 @@
 /*
  * folder.c - a drop folder: files become records, and are moved away only when what they hold is durable.
  *
- *   NAME.json, NAME.ndjson, NAME.hl7
+ *   NAME.json, NAME.ndjson, NAME.hl7, also in capitals
  *       taken when renamed into the folder, or when nobody has it open for writing and it is old enough
  *   done/NAME
  *       its records are in the store
@@ -21,6 +21,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,10 +97,15 @@ static void tag_of(const char *name, char tag[TAG_CHARS]) {
   snprintf(tag, TAG_CHARS, "%.12s", digest);
 }
 
+/* Programs of Windows write in capitals. */
 static bool is_wanted(const char *name) {
-  struct str whole = str_of(name);
-  return name[0] != '.' && whole.len < NAME_BYTES &&
-         (str_ends(whole, STR(".json")) || str_ends(whole, STR(".ndjson")) || str_ends(whole, STR(".hl7")));
+  static const char *const endings[] = {".json", ".ndjson", ".hl7"};
+  size_t len = strlen(name);
+  for (size_t i = 0; name[0] != '.' && len < NAME_BYTES && i < sizeof endings / sizeof endings[0]; i++) {
+    size_t ending = strlen(endings[i]);
+    if (len >= ending && strcasecmp(name + len - ending, endings[i]) == 0) return true;
+  }
+  return false;
 }
 
 static void say(const struct relay_folder *folder, enum relay_level level, const char *event,
@@ -127,6 +133,16 @@ static void refuse(struct relay_folder *folder, const char *name, const char *wh
   tag_of(name, tag);
   RELAY_LOG(folder->relay, RELAY_WARNING, "file-refused", RELAY_TEXT("folder", folder->config->name),
             RELAY_TEXT("file", str_of(tag)), RELAY_TEXT("why", str_of(why)));
+}
+
+/* What is not looked at: links and devices are told of, and files of another kind once they have their name for good. Of the
+   first thousand: a folder that is used for something else must not fill the log. */
+static void pass_over(struct relay_folder *folder, const char *name, const struct stat *info) {
+  enum { FOR_GOOD_SECONDS = 60 };
+  bool wanted = is_wanted(name), file = S_ISREG(info->st_mode);
+  if (name[0] == '.' || (S_ISDIR(info->st_mode) && !wanted) || folder->refused.at >= NAMES_KEPT) return;
+  if (!wanted && relay_now(folder->relay) / 1000 - (int64_t)info->st_mtime < FOR_GOOD_SECONDS) return;
+  refuse(folder, name, S_ISLNK(info->st_mode) ? "it is a link" : !file ? "it is no file" : "its name does not end in .json, .ndjson or .hl7");
 }
 
 static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins,
@@ -368,7 +384,7 @@ static void end_filing(struct filing *filing, bool taken) {
   schedule(folder, taken && !folder->stuck ? 0 : SCAN_MS);
 }
 
-/* It stays in place and is taken again: what was put of it is known then. */
+/* It stays in place and is taken again: records already stored are recognised by their hash. */
 static void give_up(struct filing *filing) {
   free(filing->taken);
   end_filing(filing, false);
@@ -501,8 +517,8 @@ static struct found *add_found(struct found *found, size_t *count, size_t *room,
   return found;
 }
 
-/* Links, devices and folders are not even looked at. */
-static struct found *list_files(const struct relay_folder *folder, size_t *count) {
+/* Links, devices and folders are not even opened. */
+static struct found *list_files(struct relay_folder *folder, size_t *count) {
   struct found *found = NULL;
   struct dirent *entry;
   struct stat info;
@@ -515,9 +531,11 @@ static struct found *list_files(const struct relay_folder *folder, size_t *count
     return NULL;
   }
   while ((entry = readdir(listing)) != NULL) {
-    if (!is_wanted(entry->d_name) ||
-        fstatat(folder->folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
+    if (fstatat(folder->folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (!is_wanted(entry->d_name) || !S_ISREG(info.st_mode)) {
+      pass_over(folder, entry->d_name, &info);
       continue;
+    }
     found = add_found(found, count, &room, entry->d_name,
                       (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec);
   }

@@ -91,10 +91,27 @@ def strange_files(case):
     case.goes_on("strange files")
     case.check("a link's target was delivered", case.server.resources and 1 not in bed.newest(case.server))
     case.check("a strange file was taken", not list(case.done.glob("link*")) and not list(case.done.glob("hard*")))
+    (case.drop / "young.txt").write_text("{}")
+    (case.drop / ".hidden").write_text("{}")
+    for name in ("old.txt", "record.json.tmp"):
+        (case.drop / name).write_text("{}")
+        os.utime(case.drop / name, (1, 1))
     time.sleep(2.5)
-    refused = (case.work / "log").read_text().count("file-refused")
-    case.check(f"refused files are spoken of {refused} times", refused == 2)
-    case.check("refused files: not said why", case.said('why="it is too large"') and case.said('why="it has another name elsewhere"'))
+    log = (case.work / "log").read_text()
+    wanted = {"it is too large": 1, "it has another name elsewhere": 1, "it is a link": 1, "its name does not end in .json, .ndjson or .hl7": 2,
+              "it is no file": 3 + (case.drop / "device.json").exists()}
+    why = {words: log.count(f'why="{words}"') for words in wanted}
+    case.check(f"refused files: {why}", why == wanted)
+
+
+def capitals(case):
+    text, session = case.text()
+    case.put("RECORD.JSON", text)
+    case.arrives("a name in capitals", session)
+    (one, first), (other, second) = case.text(), case.text()
+    case.put("MANY.NDJSON", f"{one}\n{other}\n")
+    case.arrives("lines of a name in capitals", first)
+    case.arrives("lines of a name in capitals", second)
 
 
 def strange_names(case):
@@ -314,7 +331,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, on_a_network, many_lines):
+        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, on_a_network, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
