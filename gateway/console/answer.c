@@ -111,25 +111,29 @@ void console_json_time(struct buf *out, const char *key, int64_t ms) {
 
 /* --- whole answers --- */
 
-void console_problem(struct console_reply *reply, int status, const char *format, ...) {
-  struct buf detail, body;
-  va_list args;
-  buf_init(&detail, 1024);
+static void answer_problem(struct console_reply *reply, int status, int64_t retry_after_seconds, const char *detail) {
+  struct buf body;
   buf_init(&body, 8192);
-  va_start(args, format);
-  char text[512];
-  int length = vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  buf_add(&detail, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
   buf_add_char(&body, '{');
   console_json_str(&body, "title", str_of(console_reason(status)));
   console_json_int(&body, "status", status);
-  console_json_str(&body, "detail", buf_str(&detail));
+  console_json_str(&body, "detail", str_of(detail));
   buf_add_text(&body, "}\n");
-  int64_t again = status == 503 ? 1 : -1;
-  console_answer(reply, status, STR("application/problem+json"), buf_str(&body), again);
-  buf_release(&detail);
+  console_answer(reply, status, STR("application/problem+json"), buf_str(&body), retry_after_seconds);
   buf_release(&body);
+}
+
+void console_problem(struct console_reply *reply, int status, const char *format, ...) {
+  char detail[512] = "";
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(detail, sizeof detail, format, args);
+  va_end(args);
+  answer_problem(reply, status, status == 503 ? 1 : -1, detail);
+}
+
+void console_problem_later(struct console_reply *reply, int64_t retry_after_seconds, const char *words) {
+  answer_problem(reply, 503, retry_after_seconds, words);
 }
 
 void console_answer_as(struct console_reply *reply, int status, const char *type, struct buf *body) {

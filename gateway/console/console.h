@@ -101,5 +101,7 @@ void console_answer(struct console_reply *reply, int status, struct str content_
 /* Answers with an application/problem+json (RFC 9457) whose detail are these words. */
 void console_problem(struct console_reply *reply, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with 503, and when it may be asked again. */
+void console_problem_later(struct console_reply *reply, int64_t retry_after_seconds, const char *words);
 
 #endif

@@ -81,16 +81,22 @@ static struct str name_by_type(struct str type) {
   return STR("body.json");
 }
 
+static void set_full(struct relay *relay, bool full) {
+  if (relay->full != full) relay_alert(relay, full ? "store-full" : "store-takes", STR("http"));
+  relay->full = full;
+}
+
 static void answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
                    const struct diag_list *diags) {
-  RELAY_LOG(relay, accepted->bad ? RELAY_WARNING : RELAY_INFO, "posted",
+  bool taken = accepted->status == STATUS_OK || accepted->status == STATUS_INVALID;
+  if (taken || accepted->status == STATUS_LIMIT) set_full(relay, !taken);
+  RELAY_LOG(relay, accepted->bad || !taken ? RELAY_WARNING : RELAY_INFO, "posted",
             RELAY_NUMBER("records", (int64_t)accepted->records),
             RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad));
-  if (accepted->status == STATUS_OK || accepted->status == STATUS_INVALID)
+  if (taken)
     answer_later(relay, reply, accepted, diags);
   else if (accepted->status == STATUS_LIMIT)
-    console_answer(reply, 503, STR("text/plain"), STR("the store is full: send it again later\n"),
-                   RETRY_SECONDS);
+    console_problem_later(reply, RETRY_SECONDS, "the store is full: send it again later");
   else
     console_problem(reply, 503, "it could not be taken: send it again later");
 }
@@ -205,9 +211,8 @@ static enum status read_token(struct relay *relay, struct diag_list *diags, stru
   struct str path = relay->config->token_file;
   *out = (struct str){0};
   if (!path.len) return STATUS_OK;
-  enum status status = base_secret_read(path.ptr, "the token-file of [http]", TOKEN_BYTES, relay->arena, diags, out);
+  enum status status = base_secret_token(path.ptr, "the token-file of [http]", TOKEN_BYTES, relay->arena, diags, out);
   if (status != STATUS_OK) return status;
-  *out = str_trim(*out);
   if (out->len >= 16) return STATUS_OK;
   struct source source = source_make(path, (struct str){0});
   struct diag_at at = {.source = &source};

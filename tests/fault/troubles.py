@@ -8,6 +8,7 @@
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
     walled     a firewall answers 403 to one record: it is parked as http-403, the others do not wait, and nobody is told that all is held
+    gives_up   the destination answers nobody and attempts = 3: parked as gave-up after the third, told, and sent when somebody retries it
     older      a lower revision comes after a higher one: parked, told, sent only when a person says so by its number
     hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
     died       the relay is killed while the server is at work, and starts again at once: nothing overtakes, nothing is doubled
@@ -46,7 +47,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "walled", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -366,6 +367,21 @@ def walled(given, work):
     return faults + run.judge("walled")
 
 
+def gives_up(given, work):
+    run = Run(given, work, destination="attempts = 3", folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
+    log = work / "log"
+    run.server.stop()
+    run.drop(1)
+    bed.wait_for(lambda: bed.holds(log, b"reason=gave-up"), 30)
+    row = ask(run, "queue/1")
+    faults = [] if (row["state"], row["reason"], row["attempts"]) == ("parked", "gave-up", 3) else [f"gives_up: {row}"]
+    if not bed.wait_for(lambda: bed.holds(log, b"alert state=records-parked what=hospital"), 15):
+        faults.append("gives_up: nobody is told")
+    run.server.start()
+    ask(run, "queue/1/retry", {"actor": "anna"})
+    return faults + run.judge("gives_up", 30)
+
+
 def hang(given, work):
     run = Run(given, work, timeout=1000)
     run.server.stall = 1.5
@@ -471,16 +487,22 @@ def protocol(given, work):
 
 
 def full(given, work):
-    run = Run(given, work, relay="[store]\nmax-records = 5")
+    run = Run(given, work, relay="[store]\nmax-records = 5", folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
     run.server.stop()
     for patient in range(12):
         run.drop(patient)
         time.sleep(0.01)
     bed.wait_for(lambda: len(bed.acknowledged(work)) == 5, 10)
     time.sleep(1.5)
-    taken = bed.acknowledged(work)
+    taken, log = bed.acknowledged(work), work / "log"
+    refused = ask(run, "records", json.loads(bed.record(900, 900, 900)))
+    told = bed.holds(log, b"alert state=store-full what=http") and bed.holds(log, b"alert state=store-full what=drop")
     run.server.start()
+    takes = bed.wait_for(lambda: ask(run, "records", json.loads(bed.record(901, 901, 901))).get("records") == 1, 40)
+    run.wanted[901] = 901
     faults = run.judge("full", 40)
+    faults += [] if refused.get("status") == 503 and "full" in refused["detail"] and told else [f"full: {refused}, {told}"]
+    faults += [] if takes and bed.holds(log, b"alert state=store-takes what=http") else ["full: it takes no more posts"]
     return faults + ([] if taken == set(range(5)) else [f"full: {sorted(taken)} were taken into a store of 5"])
 
 
