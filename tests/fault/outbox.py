@@ -106,11 +106,11 @@ def run_with(driver, parent, call, number, fault):
     return folder, result
 
 
-def inject(driver, parent, verifier, fault, stride, calls):
-    bad, runs, offset = [], 0, 0
+def inject(driver, parent, verifier, fault, stride, calls, chance):
+    """Every stride-th call, from one that the seed chooses: over many runs all of them."""
+    bad, runs = [], 0
     for call, total in calls.items():
-        for number in range(1 + offset % stride, total + 1, stride):
-            offset += 1
+        for number in range(1 + chance.randrange(stride), total + 1, stride):
             folder, result = run_with(driver, parent, call, number, fault)
             promised = promises(result.stdout.splitlines())
             fault_seen = judge(verifier.look(folder), promised)
@@ -275,7 +275,7 @@ def main():
         calls = count_calls(given.driver, parent)
         bad = []
         for fault in ("signal=SIGKILL", "error=EIO", "error=ENOSPC"):
-            bad += inject(given.driver, parent, verifier, fault, given.stride, calls)
+            bad += inject(given.driver, parent, verifier, fault, given.stride, calls, chance)
         lost, events = lose_power(given.driver, parent, verifier, given.states, chance)
         print(f"power: {given.states} states of {events} calls, {len(lost)} bad")
         control, _ = lose_power(given.control, parent, verifier, given.states, chance)
