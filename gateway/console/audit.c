@@ -17,6 +17,8 @@ static const struct {
 } codes[] = {
     {"accepted", "receive", "Receive/Retain Record Lifecycle Event", "C", NULL},
     {"delivered", "transmit", "Transmit Record Lifecycle Event", "E", NULL},
+    {"waiting", NULL, NULL, "E", "4"},
+    {"unknown", NULL, NULL, "E", "4"},
     {"retry", NULL, NULL, "U", NULL},
     {"parked", NULL, NULL, "U", NULL},
     {"passed", NULL, NULL, "U", NULL},
@@ -81,6 +83,12 @@ static void name_event(const struct outbox_event *event, char out[UUID_TEXT]) {
   buf_release(&name);
 }
 
+/* What a person sets aside is no failure. */
+static struct str outcome_of(const struct outbox_event *event, size_t code) {
+  if (str_is(event->what, "parked") && !event->actor.len) return STR("8");
+  return code < CODES && codes[code].outcome ? str_of(codes[code].outcome) : STR("0");
+}
+
 void console_add_audit_event(struct buf *out, const struct outbox_event *event) {
   size_t code = find_code(event->what);
   char id[UUID_TEXT];
@@ -91,7 +99,7 @@ void console_add_audit_event(struct buf *out, const struct outbox_event *event) 
   add_type(out, event, code);
   if (code < CODES) console_json_str(out, "action", str_of(codes[code].action));
   console_json_time(out, "recorded", event->at);
-  console_json_str(out, "outcome", code < CODES && codes[code].outcome ? str_of(codes[code].outcome) : STR("0"));
+  console_json_str(out, "outcome", outcome_of(event, code));
   if (event->reason.len) console_json_str(out, "outcomeDesc", event->reason);
   add_who(out, event);
   add_record(out, event);

@@ -57,6 +57,7 @@ static bool take_one(const char *key, const json_t *value, struct order *out) {
 
 static bool take_many(const char *key, const json_t *value, struct order *out) {
   if (strcmp(key, "where") == 0) return take_where(value, out);
+  if (strcmp(key, "reason") == 0) return take_text(value, &out->reason);
   if (strcmp(key, "actor") == 0) return take_text(value, &out->actor);
   if (strcmp(key, "dryRun") == 0) {
     out->dry_run = json_is_true(value);
@@ -78,7 +79,7 @@ static const struct {
   bool (*take)(const char *key, const json_t *value, struct order *out);
   const char *members;
 } kinds[] = {[ONE] = {take_one, "the body has the texts reason, actor and confirm"},
-             [MANY] = {take_many, "the body has where (state, destination, reason), after, dryRun and actor"},
+             [MANY] = {take_many, "the body has where (state, destination, reason), reason, after, dryRun and actor"},
              [EXPORTED] = {take_exported, "the body has through, the number of an event, and actor"}};
 
 /* NULL, or what is wrong. The texts are the object's. */
@@ -157,8 +158,20 @@ static void answer_exported(struct console_reply *reply) {
   console_answer_json(reply, &body);
 }
 
+/* What each decision is for, and what else there is. */
+static const char *const remedies[] = {
+    [OUTBOX_RETRY] = "retry is for what is parked or waits",
+    [OUTBOX_PARK] = "park is for what waits; what is on its way is done, or waits again, in a moment",
+    [OUTBOX_PASS] = "pass is for what is parked and holds its patient's lane back",
+    [OUTBOX_DROP] = "drop is for what waits or is parked; what is on its way is done, or waits again, in a moment"};
+
 static void answer_refused(struct console_reply *reply) {
-  console_answer_status(reply, reply->decided.status);
+  struct outbox_row row;
+  if (reply->decided.status == STATUS_CONFLICT && reply->decided.id &&
+      outbox_get(console_outbox(reply->console), reply->decided.id, reply->arena, &row) == STATUS_OK)
+    console_problem(reply, 409, "the record is %s: %s", outbox_state_name(row.state), remedies[reply->route->order]);
+  else
+    console_answer_status(reply, reply->decided.status);
 }
 
 static void refuse_exported(struct console_reply *reply) {

@@ -1,4 +1,5 @@
 /* queue.c - the queue as it stands: many records, or one with its attempts and, for who may see it, its payload. */
+#include <stdio.h>
 #include "console/internal.h"
 
 enum { LIST_MAX = 16 << 20, PAYLOAD_MAX = 192 << 20 };
@@ -13,6 +14,37 @@ bool console_number(struct console_reply *reply, const char *name, int64_t min, 
   return false;
 }
 
+static bool has_name(const struct str *names, size_t count, struct str name) {
+  for (size_t i = 0; i < count; i++)
+    if (str_eq(names[i], name)) return true;
+  return false;
+}
+
+/* Of the configuration, or of the store. */
+static bool is_destination(const struct console_reply *reply, struct str name) {
+  const struct console_params *params = &reply->console->params;
+  struct str *stored = NULL;
+  size_t count = 0;
+  if (has_name(params->destinations, params->destination_count, name)) return true;
+  enum status status = outbox_destinations(console_outbox(reply->console), reply->arena, &stored, &count);
+  return status != STATUS_OK || has_name(stored, count, name);
+}
+
+/* What was mistyped is not what has no records. */
+static void refuse_destination(struct console_reply *reply) {
+  const struct console_params *params = &reply->console->params;
+  char names[256] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < params->destination_count; i++) {
+    struct str name = params->destinations[i];
+    int more = snprintf(names + used, sizeof names - used, "%s%.*s", i ? ", " : "", STR_ARG(name));
+    if (more < 0 || (size_t)more >= sizeof names - used) break;
+    used += (size_t)more;
+  }
+  names[used] = 0;
+  console_problem(reply, 400, "there is no such destination; there are: %s", names);
+}
+
 bool console_filter(struct console_reply *reply, struct str state, struct str destination, struct str reason,
                     struct outbox_filter *out) {
   out->by_state = state.len > 0;
@@ -22,6 +54,8 @@ bool console_filter(struct console_reply *reply, struct str state, struct str de
     console_problem(reply, 400, "state is queued, sending, unknown, parked, done or dropped");
   else if (destination.len > OUTBOX_NAME_MAX || reason.len > OUTBOX_REASON_MAX)
     console_problem(reply, 400, "destination and reason have at most %d bytes", (int)OUTBOX_NAME_MAX);
+  else if (destination.len && !is_destination(reply, destination))
+    refuse_destination(reply);
   else
     return true;
   return false;

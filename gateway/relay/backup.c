@@ -1,5 +1,7 @@
 /* backup.c - once a day a copy of the store that has passed its check is put in place of yesterday's. */
 #include <event2/event.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,6 +35,18 @@ static void tell(struct relay_backup *backup, enum status status) {
   relay_note(relay, status == STATUS_OK ? "backed-up" : trouble, "", "");
 }
 
+/* The name is as durable as the copy before anybody is told that it is there. */
+static enum status put_in_place(const struct relay_backup *backup) {
+  const char *path = backup->relay->config->backup.ptr, *slash = strrchr(path, '/');
+  char folder[PATH_MAX];
+  if (rename(backup->beside.ptr, path) != 0) return STATUS_IO;
+  int length = slash ? snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path) : snprintf(folder, sizeof folder, ".");
+  int file = length > 0 && (size_t)length < sizeof folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  bool done = file >= 0 && fsync(file) == 0;
+  if (file >= 0) (void)close(file);
+  return done ? STATUS_OK : STATUS_IO;
+}
+
 static void go_on(struct relay_backup *backup) {
   struct diag_list diags;
   struct arena *arena = arena_new(1 << 16);
@@ -46,7 +60,7 @@ static void go_on(struct relay_backup *backup) {
   }
   outbox_backup_end(backup->copy);
   backup->copy = NULL;
-  if (status == STATUS_OK && rename(backup->beside.ptr, backup->relay->config->backup.ptr) != 0) status = STATUS_IO;
+  if (status == STATUS_OK) status = put_in_place(backup);
   tell(backup, status);
 }
 

@@ -55,13 +55,16 @@ queue 0 list
 expect_text "$work/out" "^ +ID  STATE +DESTINATION"
 expect_text "$work/out" "^ +2  parked! +hospital +1  2026-03-02T10:00:00Z  http-422 +S-2026-0302$"
 expect_text "$work/err" "^5 records; what belongs to the same patient waits behind those with !$"
+queue 2 list --destination hospitl
+expect_text "$work/err" "there is no such destination; there are: hospital, archive"
+queue 2 retry --where state=parked,destination=hospitl
 queue 0 list --state parked --destination hospital --reason http-422
 expect_same "$(wc -l < "$work/out")" 2
 queue 0 list --limit 2
 expect_text "$work/err" "there are more: --after 2"
 queue 0 list --after 2 --limit 3 --json
 expect_same "$(jq -c '[.records[].id]' "$work/out")" "[3,4,5]"
-queue 0 list --destination 'a&b=c d%'
+queue 0 list --reason 'a&b=c d%'
 expect_same "$(cat "$work/out")" ""
 queue 2 list --state gone
 expect_text "$work/err" "state is queued, sending, unknown, parked, done or dropped"
@@ -90,7 +93,7 @@ queue 0 park 2 5 --reason look-first --json
 expect_same "$(jq -sc 'map([.id, .state])' "$work/out")" '[[2,"parked"],[5,"parked"]]'
 queue 0 retry --where state=parked,reason=look-first --dry-run
 expect_text "$work/err" "^2 records match; 0 are tried again \(--dry-run\)$"
-queue 0 retry --where state=parked,destination=hospital,reason=look-first --json
+queue 0 retry --where state=parked,destination=hospital,reason=look-first --reason looked-at --json
 expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2,"missing":0}'
 expect_same "$(state 5)" queued
 
@@ -215,11 +218,14 @@ expect_same "$(jq -r '.records[0].reason' "$work/out")" unreachable
 # it may be on its way again at that moment, and then is not in a state to be parked
 for _ in $(seq 200); do
   ! "$ketlink" queue park --config "$work/real/relay.ini" 1 --reason look-first > "$work/out" 2> "$work/err" || break
-  expect_text "$work/err" "not in a state in which this can be done"
+  expect_text "$work/err" "the record is [a-z]+: park is for what waits"
   sleep 0.05
 done
 real 0 list --json
 expect_same "$(jq -r '.records[0].state' "$work/out")" parked
+outcomes() { curl -sS --unix-socket "$work/real/relay.sock" "http://localhost/audit?format=ndjson" | jq -r "select(.type.display == \"$1\") | .outcome" | sort -u; }
+expect_same "$(outcomes waiting)" 4 "a failed attempt is a minor failure"
+expect_same "$(outcomes parked)" 0 "a person's decision is none"
 real 0 drop 1 --reason test-record --confirm=1
 real 0 show 1 --json
 expect_same "$(jq -r .state "$work/out")" dropped
@@ -239,7 +245,23 @@ expect 0 "$ketlink" doctor --config "$work/real/relay.ini"
 expect_text "$work/out" "^warn  relay          it does not run -> systemctl start ketlink"
 expect 78 "$ketlink" doctor --config "$work/real/none.ini"
 expect_text "$work/out" "^FAIL  relay "
-expect 2 "$ketlink" doctor hapi --config "$work/real/relay.ini"
+expect 2 "$ketlink" doctor hapi --socket "$work/relay.sock"
+# what the relay uses is what is looked at, from wherever: its mappings and definitions, and a file that lies elsewhere
+mkdir "$work/elsewhere"
+cp "$work/real/mappings/destinations/hapi.json" "$work/elsewhere/" # its preset
+mv "$work/real/mappings/destinations/hospital.json" "$work/elsewhere/h.json"
+printf 'file = %s/elsewhere/h.json\n' "$work" >> "$work/real/relay.ini"
+program=$(realpath "$ketlink")
+(cd / && expect 69 "$program" doctor hospital --config "$work/real/relay.ini")
+expect_text "$work/out" "^ok    maps           $work/real/mappings: "
+expect_text "$work/out" "^ok    configuration  $work/elsewhere/h.json"
+expect 0 "$ketlink" doctor --config "$work/real/relay.ini"
+expect_text "$work/out" "^ok    destinations   $(($(ls "$work"/real/mappings/destinations/*.json | wc -l) + 1)) files"
+sed -i '$d' "$work/real/relay.ini"
+mv "$work/elsewhere/h.json" "$work/real/mappings/destinations/hospital.json"
+# a credential of the relay's service is nobody else's, and no hindrance
+sed 's/^key = .*/key = credential:store/' "$work/real/relay.ini" > "$work/real/service.ini"
+expect 69 "$ketlink" queue list --config "$work/real/service.ini"
 sed -i 's/hospital/clinic/' "$work/real/relay.ini"
 cp "$work/real/mappings/destinations/hospital.json" "$work/real/mappings/destinations/clinic.json"
 start_real
