@@ -1,20 +1,25 @@
 /* alert.c - on edges the configured program is run: ALERT STATE WHAT [WHY], without a shell, without this process
- * waiting. */
+ * waiting. One that fails, or takes too long, is told in the log. */
+#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "relay/internal.h"
+
+enum { PROGRAM_SECONDS = 60 };
 
 /* Nothing of this process's environment but where programs are found. */
 static char *const environment[] = {(char[]){"PATH=/usr/local/bin:/usr/bin:/bin"}, NULL};
 
-static int spawn(char *const arguments[]) {
+static int spawn(char *const arguments[], pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, usual;
-  pid_t pid = 0;
   if (posix_spawn_file_actions_init(&actions) != 0) return -1;
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
@@ -22,17 +27,81 @@ static int spawn(char *const arguments[]) {
   posix_spawnattr_init(&attributes);
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  /* signals that are ignored here would be there too: it could not tell how its own children ended */
+  /* signals that are ignored here would be there too */
   sigemptyset(&usual);
-  sigaddset(&usual, SIGCHLD);
   sigaddset(&usual, SIGPIPE);
   posix_spawnattr_setsigdefault(&attributes, &usual);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  int failed = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments, environment);
+  int failed = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  return failed; /* SIGCHLD is ignored: the child is reaped by the kernel */
+  return failed;
 }
+
+/* --- a program that was begun --- */
+
+struct relay_program {
+  struct relay_program *next;
+  struct relay *relay;
+  const char *state;
+  pid_t pid;
+  int ended; /* readable when it has */
+  struct event *watch;
+  bool late;
+};
+
+static void say_failed(const struct relay *relay, const char *state, const char *why, int64_t status) {
+  RELAY_LOG(relay, RELAY_ERROR, "alert-failed", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("why", str_of(why)),
+            RELAY_NUMBER("status", status));
+}
+
+static void free_program(struct relay_program *program) {
+  for (struct relay_program **at = &program->relay->programs; *at; at = &(*at)->next) {
+    if (*at != program) continue;
+    *at = program->next;
+    break;
+  }
+  if (program->watch) event_free(program->watch);
+  if (program->ended >= 0) (void)close(program->ended);
+  free(program);
+}
+
+/* It ended, or it takes too long: then all of its group is ended, and its end comes. */
+static void on_program(evutil_socket_t socket, short what, void *context) {
+  struct relay_program *program = context;
+  int status = 0;
+  (void)socket;
+  if (what & EV_TIMEOUT) {
+    program->late = true;
+    (void)kill(-program->pid, SIGKILL);
+    (void)event_add(program->watch, NULL);
+    return;
+  }
+  if (waitpid(program->pid, &status, 0) == program->pid && status != 0)
+    say_failed(program->relay, program->state, program->late ? "it took too long" : WIFEXITED(status) ? "it failed" : "it was ended",
+               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+  free_program(program);
+}
+
+/* False: nobody would hear of its end. */
+static bool watch_program(struct relay *relay, const char *state, pid_t pid) {
+  static const struct timeval most = {.tv_sec = PROGRAM_SECONDS};
+  struct relay_program *program = calloc(1, sizeof *program);
+  if (!program) return false;
+  *program = (struct relay_program){.next = relay->programs, .relay = relay, .state = state, .pid = pid, .ended = pidfd_open(pid, 0)};
+  relay->programs = program;
+  if (program->ended >= 0) program->watch = event_new(relay->base, program->ended, EV_READ, on_program, program);
+  if (program->watch && event_add(program->watch, &most) == 0) return true;
+  free_program(program);
+  return false;
+}
+
+void relay_programs_close(struct relay *relay) {
+  while (relay->programs)
+    free_program(relay->programs);
+}
+
+/* --- telling --- */
 
 void relay_alert(struct relay *relay, const char *state, struct str what) {
   relay_alert_why(relay, state, what, STR(""));
@@ -59,7 +128,11 @@ void relay_alert_why(struct relay *relay, const char *state, struct str what, st
   memcpy(program, path.ptr, path.len);
   program[path.len] = 0;
   char *arguments[] = {program, word, subject, why.len ? cause : NULL, NULL};
-  if (spawn(arguments) != 0)
-    RELAY_LOG(relay, RELAY_ERROR, "alert-failed", RELAY_TEXT("state", str_of(state)));
+  pid_t pid = 0;
+  int failed = spawn(arguments, &pid);
+  if (failed)
+    say_failed(relay, state, "it cannot be run", failed);
+  else if (!watch_program(relay, state, pid))
+    (void)waitpid(pid, NULL, WNOHANG); /* what ends later is reaped when the relay ends */
   free(program);
 }

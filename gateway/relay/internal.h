@@ -19,6 +19,7 @@ struct relay_webhook;
 struct relay_listener;
 struct relay_mapper;
 struct relay_committer;
+struct relay_program;
 struct relay_task;
 
 /* --- log.c: one event, one line on stderr; never a patient's data --- */
@@ -254,6 +255,9 @@ void relay_alert(struct relay *relay, const char *state, struct str what);
 /* The same with words of the program about why. */
 void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why);
 
+/* Programs that still run go on without the relay. */
+void relay_programs_close(struct relay *relay);
+
 /* --- backup.c: once a day a copy of the store, in pieces while everything else goes on --- */
 
 struct relay_backup;
@@ -331,6 +335,7 @@ struct relay {
   bool due; /* something came in this turn, or may be claimed: the senders are to look */
   bool decided;  /* by a person: those in trouble too */
   bool settled;  /* records were, in this turn: who waits for them is to look */
+  struct relay_program *programs; /* that tell of alerts, and run */
   bool full;     /* what was posted last did not fit */
   bool unreachable; /* a socket is not where it was, and cannot be made again */
   bool stopping;

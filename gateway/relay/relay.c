@@ -89,7 +89,6 @@ static void harden(void) {
   (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   umask(0077);
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGCHLD, SIG_IGN);
   (void)CRYPTO_secure_malloc_init(SECURE_HEAP, 32);
 }
 
@@ -520,6 +519,7 @@ static void close_all(struct whole *whole) {
   if (under_way) return;
   delivery_loop_free(relay->loop);
   relay_webhook_close(relay->webhook);
+  relay_programs_close(relay);
   relay_fiber_pool_free(relay->fibers);
   if (relay->base) event_base_free(relay->base);
   relay_ways_leave(relay->ways);

@@ -212,6 +212,14 @@ def program(work, certs):
     expect_soon(told.exists, "the program", bench.log.read_text())
     expect(told.read_text().split() == ["2", "folder-gone", "drop", "0", "0"], "the program was given", told.read_text())
     bench.edge("folder-back")
+    alert.write_text("#!/bin/sh\nexit 3\n")
+    bench.edge("folder-gone")
+    expect_soon(lambda: b'alert-failed state=folder-gone why="it failed" status=3' in bench.log.read_bytes(), bench.log.read_text())
+    bench.edge("folder-back")
+    own = pathlib.Path(f"/proc/{bench.relay.process.pid}")
+    states = lambda: [(own.parent / child / "stat").read_text().rpartition(")")[2].split()[0]
+                      for child in (own / "task" / own.name / "children").read_text().split()]
+    expect_soon(lambda: "Z" not in states(), "a program that ended is not reaped")
     bench.stop()
 
 
