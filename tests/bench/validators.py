@@ -6,6 +6,7 @@ usage: validators.py KETLINK BENCH_VALIDATE PACK [--alone]
   resources   R4 example instances of 20 kB at most (3 kB on average) that all find valid: mean time of a resource, text to findings, warm,
               invariants and bindings on
   us-core     the patients of US Core 6.1.0 against its profile, where $KETLINK_CONFORMANCE has the package
+  one-bundle  what the fixtures minimal (6 resources) and iv-trd (88) become, a Bundle each, ours alone
   cold        a process that validates one Bundle (fixtures/clinic/minimal): wall and processor time, peak memory
   bundle      Bundles of 1,000, 10,000 and 20,000 entries that refer to each other: a process of its own each
 
@@ -94,6 +95,15 @@ def resources(program, pack, alone, scratch):
     own = ours(program, pack, folder)
     if not alone:
         line("resources", ours=own, medplum=medplum(folder), hapi=hapi(files[::HAPI_EVERY]))
+
+
+def one_bundle(program, pack, scratch):
+    for name in ("minimal", "iv-trd"):
+        folder = scratch / f"one-{name}"
+        folder.mkdir()
+        shutil.copy(ROOT / "fixtures" / "clinic" / name / "expected.json", folder / f"{name}.json")
+        print(f"bench validate-one-bundle {name}: ", end="", flush=True)
+        ours(program, pack, folder)
 
 
 def us_core(program, ketlink, alone, scratch):
@@ -199,6 +209,7 @@ def main(arguments):
         scratch = pathlib.Path(folder)
         cold(ketlink, alone)
         resources(program, pack, alone, scratch)
+        one_bundle(program, pack, scratch)
         us_core(program, ketlink, alone, scratch)
         bundles(ketlink, alone, scratch)
 
