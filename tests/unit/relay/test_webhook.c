@@ -46,7 +46,7 @@ static void tell_many(size_t count, char *out, size_t room) {
   assert_int_equal(delivery_loop_new(relay.base, 4, &relay.loop), STATUS_OK);
   assert_int_equal(relay_webhook_open(&relay, &diags, &relay.webhook), STATUS_OK);
   for (size_t i = 0; i < count; i++)
-    relay_webhook_tell(relay.webhook, i ? "folder-back" : "folder-gone", STR("drop"));
+    relay_webhook_tell(relay.webhook, i ? "folder-back" : "folder-gone", STR("drop"), STR(""));
   delivery_loop_free(relay.loop);
   relay_webhook_close(relay.webhook);
   event_base_free(relay.base);
@@ -77,7 +77,7 @@ static void without_one_nothing_happens(void **state) {
   (void)state;
   assert_int_equal(relay_webhook_open(&relay, NULL, &relay.webhook), STATUS_OK);
   assert_null(relay.webhook);
-  relay_webhook_tell(relay.webhook, "folder-gone", STR("drop"));
+  relay_webhook_tell(relay.webhook, "folder-gone", STR("drop"), STR(""));
   relay_webhook_close(relay.webhook);
 }
 
