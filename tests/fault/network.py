@@ -18,7 +18,8 @@ import ehr
 
 # statfs(2) and the kernel's magic.h; the names are those of the relay's message
 NETWORKS = {0x6969: "NFS", 0xFF534D42: "CIFS", 0xFE534D42: "SMB", 0x517B: "SMB", 0x01021997: "9P", 0x5346414F: "AFS", 0x6B414653: "AFS",
-            0x73757245: "Coda", 0x564C: "NCP", 0x00C36400: "Ceph", 0x65735546: "FUSE"}
+            0x73757245: "Coda", 0x564C: "NCP", 0x00C36400: "Ceph", 0x65735546: "FUSE",
+            0x0BD00BD0: "Lustre", 0x47504653: "GPFS", 0x19830326: "BeeGFS", 0xAAD7AAEA: "PanFS", 0x786F4256: "vboxsf", 0xBACBACBC: "hgfs"}
 LOCALS = {0xEF53: "ext4", 0x58465342: "XFS", 0x9123683E: "Btrfs", 0x01021994: "tmpfs", 0x2FC12FC1: "ZFS", 0xF2F52010: "F2FS"}
 
 
