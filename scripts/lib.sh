@@ -84,7 +84,7 @@ python_with() {
 }
 
 build_packages=(cmake ninja-build gcc libc6-dev pkg-config libcsv-dev libcurl4-openssl-dev libevent-dev libexpat1-dev
-  libinih-dev libjansson-dev libssl-dev libpcre2-dev libsqlite3-dev tzdata zlib1g-dev ca-certificates python3)
+  libinih-dev libjansson-dev liblz4-dev libssl-dev libpcre2-dev libsqlite3-dev tzdata zlib1g-dev ca-certificates python3)
 test_packages=(clang libclang-rt-14-dev libcmocka-dev universal-ctags jq openssl curl binutils strace faketime)
 
 # configure_and_build PRESET [TARGET…]

@@ -233,10 +233,12 @@ static enum status add_payload(struct accepting *a, struct str sealed) {
 
 static enum status add_sealed(struct accepting *a) {
   unsigned char record[OUTBOX_KEY_BYTES] = {0}, key[OUTBOX_KEY_BYTES] = {0};
-  struct str label, payload;
+  struct str label, payload, pressed = {0};
   enum status status = make_keys(a, record, key);
+  if (status == STATUS_OK) status = outbox_press(a->item->payload, a->outbox->scratch, &pressed);
+  enum seal_use use = pressed.len < a->item->payload.len ? SEAL_PRESSED : SEAL_PAYLOAD;
   if (status == STATUS_OK) status = seal(a, SEAL_LABEL, record, a->item->label, &label);
-  if (status == STATUS_OK) status = seal(a, SEAL_PAYLOAD, key, a->item->payload, &payload);
+  if (status == STATUS_OK) status = seal(a, use, key, pressed, &payload);
   OPENSSL_cleanse(record, sizeof record);
   OPENSSL_cleanse(key, sizeof key);
   if (status == STATUS_OK) status = add_record(a, label);

@@ -37,7 +37,7 @@ enum {
 };
 
 /* What a sealed thing is: part of what is authenticated with it. */
-enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY, SEAL_FAMILY };
+enum seal_use { SEAL_PAYLOAD = 1, SEAL_LABEL, SEAL_LEDGER, SEAL_KEY, SEAL_FAMILY, SEAL_PRESSED /* a payload, by outbox_press */ };
 
 /* HMAC-SHA256 that has its key. */
 struct outbox_mac {
@@ -203,7 +203,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 7, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 8, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -255,6 +255,12 @@ enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_
                           const struct seal_place *place, struct str sealed, struct arena *arena,
                           struct str *out) MUST_USE;
 
+/* --- press.c --- */
+/* *out is shorter, in the arena, or `text` itself: there is nothing to win. */
+enum status outbox_press(struct str text, struct arena *arena, struct str *out) MUST_USE;
+/* The `len` bytes of which it was made, with a 0 behind them. INVALID: it was not made of so many. */
+enum status outbox_unpress(struct str pressed, size_t len, struct arena *arena, struct str *out) MUST_USE;
+
 /* --- keys.c --- */
 /* Unwraps the data keys, makes the first ones, wraps anew what an older store key wrapped. */
 enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
@@ -284,7 +290,7 @@ struct outbox_stored {
 /* NOT_FOUND; INVALID: the label does not open (the rest is set). */
 enum status outbox_fetch(struct outbox *outbox, int64_t id, struct arena *arena,
                          struct outbox_stored *out) MUST_USE;
-/* With its payload, which NOT_FOUND leaves empty. */
+/* With its payload, which NOT_FOUND leaves empty. Not into the scratch arena. */
 enum status outbox_fetch_all(struct outbox *outbox, int64_t id, struct arena *arena,
                              struct outbox_stored *out, struct str *payload) MUST_USE;
 /* Only destination, lane, state, attempts and whether its payload has a salt. */

@@ -62,16 +62,27 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
   return outbox_unseal(outbox, key, &place, outbox_column_str(row, 7), arena, &out->row.label);
 }
 
+/* What is shorter than the payload was pressed: its seal says so too. */
+static enum status open_payload(struct outbox *outbox, const struct outbox_stored *stored, const unsigned char key[OUTBOX_KEY_BYTES],
+                                struct str sealed, struct arena *arena, struct str *out) {
+  bool is_pressed = sealed.len >= SEAL_OVERHEAD && sealed.len - SEAL_OVERHEAD < stored->row.bytes;
+  struct seal_place place = place_of(stored, is_pressed ? SEAL_PRESSED : SEAL_PAYLOAD);
+  struct str pressed = {0};
+  if (!is_pressed) return outbox_unseal(outbox, key, &place, sealed, arena, out);
+  arena_reset(outbox->scratch);
+  enum status status = outbox_unseal(outbox, key, &place, sealed, outbox->scratch, &pressed);
+  return status == STATUS_OK ? outbox_unpress(pressed, stored->row.bytes, arena, out) : status;
+}
+
 static enum status read_payload(struct outbox *outbox, const struct outbox_stored *stored,
                                 const unsigned char record_key[OUTBOX_KEY_BYTES], struct arena *arena, struct str *out) {
   unsigned char key[OUTBOX_KEY_BYTES];
-  struct seal_place place = place_of(stored, SEAL_PAYLOAD);
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_PAYLOAD_GET);
   sqlite3_bind_int64(get, 1, stored->row.id);
   memcpy(key, record_key, sizeof key);
   if (stored->has_payload_salt) outbox_payload_key(record_key, stored->payload_salt, key);
   enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, get);
-  if (status == STATUS_OK) status = outbox_unseal(outbox, key, &place, outbox_column_str(get, 0), arena, out);
+  if (status == STATUS_OK) status = open_payload(outbox, stored, key, outbox_column_str(get, 0), arena, out);
   sqlite3_reset(get);
   OPENSSL_cleanse(key, sizeof key);
   return status;

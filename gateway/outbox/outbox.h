@@ -23,7 +23,8 @@
  *
  * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own,
  * derived by HKDF-SHA256 from the data key and a random salt; that of a payload from the record's and a salt of its own,
- * which is wiped when the record is over: what still lies on the disk of it then nobody reads. The record's place in the
+ * which is wiped when the record is over: what still lies on the disk of it then nobody reads. Payloads are pressed before they are
+ * sealed: besides how long one is, the store tells how much of it is said more than once. The record's place in the
  * store is authenticated with it, so rows cannot be swapped. What is searched for (lane, sender, control id,
  * family of places) stands as HMAC-SHA256. Destinations, states, times, sizes, revisions and counts are in the clear. Data
  * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the

@@ -82,7 +82,9 @@ static const char *const steps[OUTBOX_SCHEMA] = {
        again */
     "CREATE TABLE family(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, mark BLOB NOT NULL, places INTEGER NOT NULL,"
     " at INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;"
-    "CREATE UNIQUE INDEX family_mark ON family(destination, mark);"};
+    "CREATE UNIQUE INDEX family_mark ON family(destination, mark);",
+    /* 8: payloads may be pressed; an older version would take them for damaged ones */
+    ""};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

@@ -45,11 +45,19 @@ static enum status open_store(struct driver *driver, const char *folder) {
 
 /* --- run --- */
 
+/* Every other one is such as nothing makes shorter, and takes pages of its own. */
+static void fill(char *filler, size_t size, int number) {
+  uint32_t state = (uint32_t)number;
+  memset(filler, 'x', size);
+  for (size_t i = 0; number % 2 && i < size; i++)
+    filler[i] = (char)((state = state * 1664525 + 1013904223) >> 24);
+}
+
 static enum status accept(struct driver *driver, int number) {
-  static char filler[3000];
+  char filler[5000];
   enum outbox_answer answer;
   char label[16], lane[16];
-  memset(filler, 'x', sizeof filler);
+  fill(filler, sizeof filler, number);
   snprintf(label, sizeof label, "%d", number);
   snprintf(lane, sizeof lane, "lane-%d", number % LANES);
   struct outbox_item item = {.destination = STR("ehr"),

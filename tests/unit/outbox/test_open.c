@@ -439,6 +439,35 @@ static void damaged_and_swapped_records_are_parked(void **state) {
   (void)state;
 }
 
+/* How long a payload is stands in the clear: another length than it was sealed with opens nothing, and takes no more memory than a payload may. */
+static void a_payload_of_another_length_is_damaged(void **state) {
+  static const char *const changes[] = {"UPDATE record SET bytes = bytes - 1", "UPDATE record SET bytes = bytes + 1",
+                                        "UPDATE record SET bytes = 0", "UPDATE record SET bytes = -1",
+                                        "UPDATE record SET bytes = (SELECT length(sealed) - 28 FROM payload)",
+                                        "UPDATE record SET bytes = 67108864", "UPDATE record SET bytes = 67108865",
+                                        "UPDATE record SET bytes = 9223372036854775807"};
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    void *fresh = NULL;
+    struct outbox_claim claim;
+    assert_int_equal(store_setup(&fresh), 0);
+    struct store *store = fresh;
+    enum outbox_answer answer;
+    struct str text = arena_printf(store->arena, "%0*d", 4096, 7);
+    struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = text};
+    struct outbox_message message = {.source = STR("t"), .content = text, .items = &item, .item_count = 1};
+    assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, NULL), STATUS_OK);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    store_close(store);
+    store_sql(store, changes[i]);
+    store_reopen(store);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_NOT_FOUND);
+    assert_int_equal(claim.set_aside, 1);
+    assert_int_equal(store_row(store, 1).state, OUTBOX_PARKED);
+    assert_int_equal(store_teardown(&fresh), 0);
+  }
+  (void)state;
+}
+
 static void what_was_on_its_way_is_unknown(void **state) {
   struct store *store = *state;
   struct outbox_claim claim;
@@ -463,10 +492,14 @@ static enum status copy_store(struct store *store, const char *path) {
   return status;
 }
 
+/* Of bytes that nothing makes shorter. */
 static void put_large(struct store *store, int count) {
   enum { LARGE = 1 << 20 };
-  char *large = calloc(1, LARGE);
+  uint32_t number = 1;
+  char *large = malloc(LARGE);
   assert_non_null(large);
+  for (size_t i = 0; i < LARGE; i++)
+    large[i] = (char)((number = number * 1664525 + 1013904223) >> 24);
   for (int i = 0; i < count; i++) {
     struct outbox_item item = {
         .destination = STR("ehr"), .kind = STR("bundle"), .payload = str_make(large, LARGE)};
@@ -596,6 +629,7 @@ int main(void) {
       CASE(key_files_have_a_cap),
       CASE(nothing_of_a_patient_is_in_the_files),
       CASE(damaged_and_swapped_records_are_parked),
+      CASE(a_payload_of_another_length_is_damaged),
       CASE(what_was_on_its_way_is_unknown),
       CASE(a_copy_is_whole_and_writes_over_nothing),
       CASE(a_copy_has_what_was_changed_while_it_was_made),

@@ -182,6 +182,53 @@ static void one_that_fits_no_memory_is_parked(void **state) {
   assert_true(claimed && parked);
 }
 
+/* --- payloads are pressed --- */
+
+/* Of `size` bytes; `plain`: such as nothing makes shorter. */
+static struct str text_of(struct store *store, size_t size, bool plain) {
+  char *text = arena_alloc(store->arena, size + 1);
+  uint32_t number = (uint32_t)size + 1;
+  assert_non_null(text);
+  for (size_t i = 0; i < size; i++) {
+    number = number * 1664525 + 1013904223;
+    text[i] = plain ? (char)(number >> 24) : "{\"resourceType\":\"Bundle\"}"[i % 25];
+  }
+  return str_make(text, size);
+}
+
+static void expect_back(struct store *store, struct str text) {
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = text};
+  struct outbox_message message = {.source = STR("t"), .content = text, .items = &item, .item_count = 1};
+  enum outbox_answer answer;
+  struct outbox_claim claim;
+  struct str payload;
+  int64_t id = 0;
+  assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, &id), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(outbox_payload(store->outbox, id, store->arena, &payload), STATUS_OK);
+  assert_true(str_eq(payload, text) && payload.ptr[payload.len] == '\0');
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  assert_true(claim.id == id && str_eq(claim.payload, text));
+  assert_int_equal(store_row(store, id).bytes, text.len);
+  store_finish(store, id, OUTBOX_PARKED, 0);
+}
+
+static void a_payload_comes_back_as_it_was(void **state) {
+  static const size_t sizes[] = {0, 1, 127, 128, 129, 4095, 4096, 4097, 65537, 1 << 20};
+  struct store *store = *state;
+  struct outbox_stats stats;
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    expect_back(store, text_of(store, sizes[i], true));
+  assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+  assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+  uint64_t before = stats.bytes;
+  for (size_t i = 1; i < sizeof sizes / sizeof sizes[0]; i++)
+    expect_back(store, text_of(store, sizes[i], false));
+  assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+  assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+  assert_in_range(stats.bytes - before, 1, 32 << 10); /* of a megabyte */
+}
+
 /* --- revisions --- */
 
 /* The reason with which it stands there: "" when it is queued. */
@@ -913,6 +960,7 @@ int main(void) {
       CASE(dropped_is_gone_but_remembered),
       CASE(an_unknown_one_stays_unknown_when_retried),
       CASE(one_that_fits_no_memory_is_parked),
+      CASE(a_payload_comes_back_as_it_was),
       CASE(an_older_revision_is_parked),
       CASE(a_retry_does_not_undo_a_correction),
       CASE(a_correction_may_pass_in_another_lane),
