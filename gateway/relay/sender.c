@@ -38,6 +38,7 @@ struct job {
   bool wants_locks;              /* suspended until they are free */
   bool wants_token;              /* suspended until a fetch ends */
   struct outbox_outcome outcome; /* when it has ended */
+  bool remembers;                /* places were put in the group of its end */
   bool ended;
   int64_t began; /* by relay_elapsed */
 };
@@ -224,10 +225,18 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   return STATUS_OK;
 }
 
-/* What the server has now of the resource; false: nothing that is to be remembered. */
+/* What the server has now of the resource; false: nothing that is to be remembered. What was looked for and found to be the same is:
+   an answer was lost, and the ledger still has what was there before, which a later record may say once more. */
 static bool is_new_place(const struct exchange_job *exchange, size_t index) {
   const struct exchange_item *item = &exchange->items[index];
-  return item->state == EXCHANGE_STORED && exchange->known[index].location.len && item->kept != EXCHANGE_DISCARDED;
+  bool has = item->state == EXCHANGE_STORED || (item->state == EXCHANGE_SAME && item->theirs);
+  return has && exchange->known[index].location.len && item->kept != EXCHANGE_DISCARDED;
+}
+
+/* A server may call its versions anything: one that is too long for the ledger is done without. */
+static struct str short_etag(struct str etag) {
+  enum { ETAG_MAX = 128 };
+  return etag.len <= ETAG_MAX ? etag : (struct str){0};
 }
 
 static enum status remember(struct job *job, const struct exchange_job *exchange) {
@@ -238,10 +247,11 @@ static enum status remember(struct job *job, const struct exchange_job *exchange
     if (!is_new_place(exchange, i)) continue;
     const struct bundle_entry *entry = &exchange->plan.entries[i];
     placed[count] = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
-    placed[count].place = (struct outbox_place){.location = exchange->known[i].location, .etag = exchange->items[i].answer.version};
+    placed[count].place = (struct outbox_place){.location = exchange->known[i].location, .etag = short_etag(exchange->items[i].answer.version)};
     status = exchange_digest(exchange, i, &placed[count++].place.digest);
   }
   if (status != STATUS_OK || !count) return status;
+  job->remembers = true;
   return outbox_ledger_put(free_store(job), job->sender->config->name, placed, count, relay_now(job->sender->relay));
 }
 
@@ -371,11 +381,20 @@ static bool is_crowded(const struct relay_sender *sender) {
 
 /* The end is durable. A full disk, or no memory: the store still has it as
    `sending`, and its lane waits; it is told again, since nobody else ever would. */
+/* The group of its end was given up, and with it what the ledger was told: to look once more tells it again. */
+static void look_again(struct job *job) {
+  if (!job->remembers || job->outcome.state != OUTBOX_DONE) return;
+  job->outcome.state = OUTBOX_UNKNOWN;
+  job->outcome.next_at = relay_now(job->sender->relay);
+  job->outcome.reason = STR("no-memory");
+}
+
 static void settled(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
   if (status != STATUS_OK && sender->relay->fatal == STATUS_OK) {
     RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
+    look_again(job);
     wait_ms(job->timer, STORE_RETRY_MS);
     return;
   }

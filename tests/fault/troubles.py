@@ -17,6 +17,7 @@
     later      429 with Retry-After is kept to
     large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
     copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
+    taken_back a correction whose answer nobody hears (the relay is killed), and then the correction is taken back: the server has what was there at first
     lines      a large file of records, one a line, is mapped: meanwhile questions are answered, other records delivered, and its order is kept
     storm      the destination file and the token turn to garbage and back, with SIGHUP after SIGHUP: the relay lives, and all arrive
     halfway    the relay is stopped, and killed, while it maps such a file: it is taken again, each record is there once
@@ -47,7 +48,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -306,6 +307,22 @@ def latencies(run, count, chance):
     bed.wait_for(run.delivered, 60)
     arrived = {bed.session_of(identity): at for (kind, identity), at in run.server.arrived.items() if kind == "Encounter"}
     return sorted(arrived.get(session, 1e9) - run.dropped_at[session] for session in range(first, run.serial))
+
+
+def taken_back(given, work):
+    run = Run(given, work)
+    for turn, serial in enumerate((10, 20, 10)):
+        before, run.server.stall = len(run.server.posts), float(turn == 1)
+        run.wanted[1] = serial
+        bed.drop(work, turn, bed.record(serial, 1, 7, revision=turn + 1))
+        if turn == 1:
+            bed.wait_for(lambda before=before: len(run.server.posts) > before, 20)
+            run.relay.kill()
+            run.start()
+        bed.wait_for(run.delivered, 20)
+    faults = [] if run.delivered() else [f"taken_back: the server was left with {bed.newest(run.server)}"]
+    ended = run.relay.stop()
+    return faults + ([f"taken_back: the relay ended with {ended}"] if ended else [])
 
 
 def dead(given, work):
