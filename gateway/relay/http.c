@@ -89,7 +89,11 @@ static void set_full(struct relay *relay, bool full) {
 static void answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
                    const struct diag_list *diags) {
   bool taken = accepted->status == STATUS_OK || accepted->status == STATUS_INVALID;
-  if (taken || accepted->status == STATUS_LIMIT) set_full(relay, !taken);
+  /* repeats and bad records ask for no room */
+  if (accepted->status == STATUS_LIMIT)
+    set_full(relay, true);
+  else if (accepted->records > accepted->again)
+    set_full(relay, false);
   RELAY_LOG(relay, accepted->bad || !taken ? RELAY_WARNING : RELAY_INFO, "posted",
             RELAY_NUMBER("records", (int64_t)accepted->records),
             RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad));

@@ -372,7 +372,10 @@ static void settle(struct relay_answer *answer, const struct relay_accepted *acc
   answer->count = accepted->first ? accepted->items : 0;
   relay_listener_count(listener, COUNT_AGAIN, accepted->again);
   if (accepted->different && !accepted->again) alarm_conflict(listener);
-  set_full(listener, accepted->status == STATUS_LIMIT);
+  if (accepted->status == STATUS_LIMIT)
+    set_full(listener, true);
+  else if (accepted->records > accepted->again)
+    set_full(listener, false); /* repeats ask for no room */
   report(listener, answer->task.input.control, answer, accepted);
   relay_log_diags(&listener->relay->log, "message-finding", diags);
 }

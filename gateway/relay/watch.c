@@ -10,8 +10,7 @@ static bool has_shrunk(const struct relay_growth *growth, size_t open) {
 }
 
 enum relay_edge relay_growth_look(struct relay_growth *growth, size_t open) {
-  if (!growth->known || open < growth->low) growth->low = open;
-  growth->known = true;
+  if (open < growth->low) growth->low = open;
   if (open > growth->peak) growth->peak = open;
   if (growth->growing ? !has_shrunk(growth, open) : !has_grown(growth, open)) return RELAY_NO_EDGE;
   growth->growing = !growth->growing;

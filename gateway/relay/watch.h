@@ -11,12 +11,13 @@
 
 enum relay_edge { RELAY_NO_EDGE, RELAY_BEGINS, RELAY_ENDS };
 
-/* Begins: more open records than RELAY_MANY_OPEN, and a tenth more than there were at least since the end of the last time.
+/* Begins: more open records than RELAY_MANY_OPEN, and a tenth more than there were at least since the end of the last time, or since the
+   start: what was long then is told.
    Ends: fewer than RELAY_MANY_OPEN, or than four fifths of the most. */
 enum { RELAY_MANY_OPEN = 1000 };
 struct relay_growth {
   size_t low, peak;
-  bool known, growing;
+  bool growing;
 };
 enum relay_edge relay_growth_look(struct relay_growth *growth, size_t open);
 
