@@ -109,8 +109,10 @@ void relay_health_note(struct relay_health *health, const struct relay_destinati
   }
   if (cycles >= RELAY_SUSPECT_CYCLES) {
     forget(health, find(health, ended->record));
+    /* of an attempt whose end nobody knows the reason says so: a retry looks first */
+    bool unknown = verdict->state == OUTBOX_UNKNOWN;
+    if (unknown || verdict->http_status) verdict->reason = unknown ? STR("gave-up") : relay_http_word(verdict->http_status);
     verdict->state = OUTBOX_PARKED;
-    if (verdict->http_status) verdict->reason = relay_http_word(verdict->http_status);
   }
   /* what the destination is at fault for may last for weeks, and costs no record its attempts */
   if (verdict->trouble != RELAY_HELD || cycles) give_up_at_last(config, ended, verdict);
