@@ -265,7 +265,9 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
     struct accepting a = {.outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .now = now};
+    struct arena_mark mark = arena_mark(outbox->scratch);
     status = add_item(&a);
+    arena_rewind(outbox->scratch, mark);
     if (message->older && a.older) ++*message->older;
     if (ids) ids[i] = a.id;
   }
