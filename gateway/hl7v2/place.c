@@ -77,7 +77,9 @@ bool hl7v2_place_at(struct str text, const struct hl7v2_delims *delims, struct s
   for (uint32_t line = 1; line < position.line && at < text.len; line++)
     at = hl7v2_line_end(text, at);
   struct str line = line_at(text, at);
+  /* other words may begin with three capitals as well, and may be a patient's */
   if (!position.line || line.len < 3 || !hl7v2_is_name(line.ptr)) return false;
+  if (line.len > 3 && line.ptr[3] != delims->field) return false;
   memcpy(out->segment, line.ptr, 3);
   for (size_t other = 0; other < at; other = hl7v2_line_end(text, other))
     occurrence = (uint16_t)(occurrence + (occurrence < UINT16_MAX && memcmp(text.ptr + other, out->segment, 3) == 0));
