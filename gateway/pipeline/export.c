@@ -41,8 +41,10 @@ static enum status check_record(const struct passage *passage) {
 static bool is_of_zone(const struct datetime_zone *zone, const struct datetime *sent) {
   struct datetime local = *sent;
   local.has_offset = false;
-  return zone && sent->has_offset && sent->precision >= DATETIME_MINUTE &&
-         datetime_zone_resolve(zone, &local) == DATETIME_LOCAL_ONE && local.offset == sent->offset;
+  if (!zone || !sent->has_offset || sent->precision < DATETIME_MINUTE) return false;
+  /* in the hour that comes twice its offset is one of the two */
+  enum datetime_local found = datetime_zone_resolve(zone, &local);
+  return found == DATETIME_LOCAL_TWICE || (found == DATETIME_LOCAL_ONE && local.offset == sent->offset);
 }
 
 /* Where the times of the record were written that do not say it themselves. */
