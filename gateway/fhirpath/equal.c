@@ -325,7 +325,7 @@ enum fp_truth fp_lists_equivalent(struct fp_eval *e, const struct fp_list *a, co
 
 bool fp_contains_item(struct fp_eval *e, const struct fp_list *list, const struct fp_item *item,
                       bool *found) {
-  struct str text, other;
+  struct str text = {0}, other = {0};
   bool is_text = fp_string_of(item, &text);
   *found = false;
   for (size_t i = 0; i < list->count && !*found; i++) {
