@@ -53,12 +53,20 @@ static struct str list_events(const struct reading *r, struct str type, bool *kn
   return list;
 }
 
+/* A code as the tables 0076 and 0003 have them is told wherever findings go; what stands in its place may be a patient's name. */
+static struct str shown(const struct reading *r, struct str part) {
+  bool is_code = part.len == 3;
+  for (size_t i = 0; is_code && i < part.len; i++)
+    is_code = (part.ptr[i] >= 'A' && part.ptr[i] <= 'Z') || (part.ptr[i] >= '0' && part.ptr[i] <= '9');
+  return is_code ? part : diag_value(r->arena, part);
+}
+
 static enum status refuse_event(const struct reading *r) {
   bool knows;
   struct str type = type_part(r, 1), event = type_part(r, 2), list = list_events(r, type, &knows);
   struct diag_at at = at_type(r);
   diag_error(r->diags, knows ? DIAG_HL7V2_EVENT : DIAG_HL7V2_TYPE, &at, "%.*s%s%.*s is not mapped; mapped are %.*s",
-             STR_ARG(diag_quote(r->arena, type)), event.len ? "^" : "", STR_ARG(diag_quote(r->arena, event)), STR_ARG(list));
+             STR_ARG(shown(r, type)), event.len ? "^" : "", STR_ARG(shown(r, event)), STR_ARG(list));
   return STATUS_INVALID;
 }
 
