@@ -13,7 +13,7 @@
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum { STORE_RETRY_MS = 1000, IDLE_ARENAS = 64 /* as many as may be in flight */ };
+enum { STORE_RETRY_MS = 1000, IDLE_ARENAS = 32 };
 
 struct lock {
   uint64_t hash;            /* of the name: most that differ differ in it */
