@@ -107,6 +107,16 @@ void relay_alert(struct relay *relay, const char *state, struct str what) {
   relay_alert_why(relay, state, what, STR(""));
 }
 
+void relay_alert_edge(struct relay *relay, bool *state, bool is, const char *begins, const char *ends, struct str what) {
+  if (*state != is) relay_alert(relay, is ? begins : ends, what);
+  *state = is;
+}
+
+void relay_alert_full(struct relay *relay, bool *full, const struct relay_accepted *accepted, struct str way) {
+  bool is_full = accepted->status == STATUS_LIMIT;
+  if (is_full || accepted->records > accepted->again) relay_alert_edge(relay, full, is_full, "store-full", "store-takes", way);
+}
+
 static void log_alert(const struct relay *relay, const char *state, struct str what, struct str why) {
   if (why.len)
     RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what), RELAY_TEXT("why", why));

@@ -147,8 +147,7 @@ static void pass_over(struct relay_folder *folder, const char *name, const struc
 
 static void set_state(struct relay_folder *folder, bool *state, bool now, const char *begins,
                       const char *ends) {
-  if (*state != now) relay_alert(folder->relay, now ? begins : ends, folder->config->name);
-  *state = now;
+  relay_alert_edge(folder->relay, state, now, begins, ends, folder->config->name);
 }
 
 static void set_stuck(struct relay_folder *folder, bool stuck) {

@@ -81,19 +81,10 @@ static struct str name_by_type(struct str type) {
   return STR("body.json");
 }
 
-static void set_full(struct relay *relay, bool full) {
-  if (relay->full != full) relay_alert(relay, full ? "store-full" : "store-takes", STR("http"));
-  relay->full = full;
-}
-
 static void answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
                    const struct diag_list *diags) {
   bool taken = accepted->status == STATUS_OK || accepted->status == STATUS_INVALID;
-  /* repeats and bad records ask for no room */
-  if (accepted->status == STATUS_LIMIT)
-    set_full(relay, true);
-  else if (accepted->records > accepted->again)
-    set_full(relay, false);
+  relay_alert_full(relay, &relay->full, accepted, STR("http"));
   RELAY_LOG(relay, accepted->bad || !taken ? RELAY_WARNING : RELAY_INFO, "posted",
             RELAY_NUMBER("records", (int64_t)accepted->records),
             RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad));

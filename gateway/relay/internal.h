@@ -254,6 +254,10 @@ void relay_sockets_look(struct relay *relay);
 void relay_alert(struct relay *relay, const char *state, struct str what);
 /* The same with words of the program about why. */
 void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why);
+/* When `*state` is not what is: what begins, or what ends. */
+void relay_alert_edge(struct relay *relay, bool *state, bool is, const char *begins, const char *ends, struct str what);
+/* The store was full for what a way in brought, or has taken something new of it; repeats and bad records ask for no room. */
+void relay_alert_full(struct relay *relay, bool *full, const struct relay_accepted *accepted, struct str way);
 
 /* Programs that still run go on without the relay. */
 void relay_programs_close(struct relay *relay);

@@ -246,12 +246,6 @@ static void kept(void *context, enum status status) {
 
 /* --- taking --- */
 
-static void set_full(struct relay_listener *listener, bool full) {
-  if (listener->full != full)
-    relay_alert(listener->relay, full ? "store-full" : "store-takes", listener->config->name);
-  listener->full = full;
-}
-
 static void alarm_conflict(struct relay_listener *listener) {
   int64_t now = relay_elapsed(listener->relay);
   relay_listener_count(listener, COUNT_CONFLICTS, 1);
@@ -372,10 +366,7 @@ static void settle(struct relay_answer *answer, const struct relay_accepted *acc
   answer->count = accepted->first ? accepted->items : 0;
   relay_listener_count(listener, COUNT_AGAIN, accepted->again);
   if (accepted->different && !accepted->again) alarm_conflict(listener);
-  if (accepted->status == STATUS_LIMIT)
-    set_full(listener, true);
-  else if (accepted->records > accepted->again)
-    set_full(listener, false); /* repeats ask for no room */
+  relay_alert_full(listener->relay, &listener->full, accepted, listener->config->name);
   report(listener, answer->task.input.control, answer, accepted);
   relay_log_diags(&listener->relay->log, "message-finding", diags);
 }

@@ -14,8 +14,6 @@ void relay_sockets_look(struct relay *relay) {
   struct arena *arena = relay->stopping ? NULL : arena_new(1 << 16);
   if (!arena) return;
   diag_list_init(&diags, arena);
-  bool unreachable = !all_are_there(relay, &diags);
-  if (unreachable != relay->unreachable) relay_alert(relay, unreachable ? "socket-gone" : "socket-back", STR("relay"));
-  relay->unreachable = unreachable;
+  relay_alert_edge(relay, &relay->unreachable, !all_are_there(relay, &diags), "socket-gone", "socket-back", STR("relay"));
   arena_free(arena);
 }
