@@ -195,15 +195,8 @@ static sqlite3_stmt *statement_for(struct outbox *outbox, enum outbox_statement 
   return statement;
 }
 
-static struct seal_place place_of(const struct node *node, const unsigned char mark[MARK_BYTES]) {
-  struct seal_place place = {.use = SEAL_FAMILY, .destination = node->destination};
-  memcpy(&place.record, mark, sizeof place.record);
-  memcpy(&place.lane, mark + sizeof place.record, sizeof place.lane);
-  return place;
-}
-
 static enum status read_row(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], struct str *text) {
-  struct seal_place place = place_of(node, mark);
+  struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
   sqlite3_stmt *get = statement_for(outbox, STATEMENT_FAMILY_GET, node, mark);
   enum status status = outbox_row_step(outbox, get);
   if (status == STATUS_OK)
@@ -231,7 +224,7 @@ static enum status put_row(struct outbox *outbox, const struct node *node, struc
   unsigned char mark[MARK_BYTES];
   struct str sealed = {0};
   mark_of(outbox, node, mark);
-  struct seal_place place = place_of(node, mark);
+  struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
   enum status status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *put = statement_for(outbox, STATEMENT_FAMILY_PUT, node, mark);

@@ -246,6 +246,8 @@ struct seal_place {
   uint32_t key; /* data key */
   const unsigned char *nonce; /* NONCE_BYTES, drawn for it alone; NULL: it is drawn when it is sealed */
 };
+/* Of a row of the ledger: its mark tells it from all others. */
+struct seal_place outbox_place_of_mark(enum seal_use use, int64_t destination, const unsigned char mark[MARK_BYTES]);
 /* AES-256-GCM; *out is nonce, text, tag in the arena. */
 enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KEY_BYTES],
                         const struct seal_place *place, struct str text, struct arena *arena,

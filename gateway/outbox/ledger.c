@@ -29,13 +29,6 @@ static bool is_valid(const struct outbox_placed *placed) {
 
 /* --- what older schemas wrote: marks --- */
 
-static struct seal_place ledger_place(int64_t destination, const unsigned char mark[MARK_BYTES]) {
-  struct seal_place place = {.use = SEAL_LEDGER, .destination = destination};
-  memcpy(&place.record, mark, sizeof place.record);
-  memcpy(&place.lane, mark + sizeof place.record, sizeof place.lane);
-  return place;
-}
-
 static void mark_text(struct outbox *outbox, char domain, struct str text, unsigned char out[MARK_BYTES]) {
   struct outbox_digest digest = outbox_digest(text);
   outbox_mark(outbox, domain, &digest, 1, out);
@@ -122,7 +115,7 @@ static enum status read_text(struct str text, struct arena *arena, struct outbox
 
 static enum status read_row(struct outbox *outbox, enum outbox_statement which, int64_t where,
                             const unsigned char mark[MARK_BYTES], struct arena *arena, struct str *text) {
-  struct seal_place place = ledger_place(where, mark);
+  struct seal_place place = outbox_place_of_mark(SEAL_LEDGER, where, mark);
   sqlite3_stmt *get = outbox_statement(outbox, which);
   sqlite3_bind_int64(get, 1, where);
   outbox_bind_blob(get, 2, mark, MARK_BYTES);

@@ -130,6 +130,13 @@ void outbox_mark(const struct outbox *outbox, char domain, const struct outbox_d
 
 enum { PLACE_BYTES = STORE_ID_BYTES + 4 + 3 * 8 + 4 };
 
+struct seal_place outbox_place_of_mark(enum seal_use use, int64_t destination, const unsigned char mark[MARK_BYTES]) {
+  struct seal_place place = {.use = use, .destination = destination};
+  memcpy(&place.record, mark, sizeof place.record);
+  memcpy(&place.lane, mark + sizeof place.record, sizeof place.lane);
+  return place;
+}
+
 static unsigned char *put(unsigned char *at, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; i++)
     *at++ = (unsigned char)(value >> (8 * i));
