@@ -4,6 +4,8 @@
 
 enum { AUTHORITY_MAX = 1 << 20 };
 
+static const char mend_file[] = "mend the file; its keys: mappings/destinations/README.md";
+
 /* --- this machine --- */
 
 static bool check_definitions(struct cli_doctor *doctor, struct cli_doctor_line *line) {
@@ -90,12 +92,10 @@ static bool check_destinations(struct cli_doctor *doctor, struct cli_doctor_line
     enum status status =
         path.ptr ? read_destination(doctor, path.ptr, &diags, &delivery, &policy) : STATUS_NOMEM;
     if (status != STATUS_OK)
-      return cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
-                                  "mend the file; its keys: mappings/destinations/README.md", &diags);
+      return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, mend_file, &diags);
   }
   enum status status = read_of_relay(doctor, &count, &diags);
-  if (status != STATUS_OK)
-    return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "mend the file; its keys: mappings/destinations/README.md", &diags);
+  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, mend_file, &diags);
   return cli_doctor_ok(doctor, line, "%zu files, no faults", count);
 }
 
@@ -111,7 +111,6 @@ static enum status find_file(struct cli_doctor *doctor, struct diag_list *diags)
 }
 
 static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_line *line) {
-  static const char fix[] = "mend the file; its keys: mappings/destinations/README.md";
   struct cli *cli = doctor->cli;
   struct diag_list diags;
   diag_list_init(&diags, cli->arena);
@@ -120,7 +119,7 @@ static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_lin
     status = read_destination(doctor, doctor->path.ptr, &diags, &doctor->destination, &doctor->policy);
   if (status == STATUS_OK)
     status = destination_read(cli->host, doctor->path.ptr, DESTINATION_ALL, &diags, &doctor->file);
-  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, fix, &diags);
+  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, mend_file, &diags);
   struct str preset = doctor->file.preset.name;
   return cli_doctor_ok(doctor, line, "%.*s%s%.*s", STR_ARG(doctor->path), preset.len ? " on " : "",
                        STR_ARG(preset));
