@@ -379,8 +379,6 @@ static bool is_crowded(const struct relay_sender *sender) {
   return sender->in_flight >= 2 * (size_t)sender->config->in_flight;
 }
 
-/* The end is durable. A full disk, or no memory: the store still has it as
-   `sending`, and its lane waits; it is told again, since nobody else ever would. */
 /* The group of its end was given up, and with it what the ledger was told: to look once more tells it again. */
 static void look_again(struct job *job) {
   if (!job->remembers || job->outcome.state != OUTBOX_DONE) return;
@@ -389,6 +387,8 @@ static void look_again(struct job *job) {
   job->outcome.reason = STR("no-memory");
 }
 
+/* The end is durable. A full disk, or no memory: the store still has it as
+   `sending`, and its lane waits; it is told again, since nobody else ever would. */
 static void settled(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
