@@ -10,13 +10,6 @@ static void add_records(const struct outbox_stats *stats, struct buf *out) {
   buf_add_char(out, '}');
 }
 
-static size_t open_of(const struct outbox_stats *stats) {
-  size_t open = 0;
-  for (size_t state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
-    open += stats->by_state[state];
-  return open;
-}
-
 /* Of one destination, or of all when empty. */
 static enum status add_oldest(const struct console *console, struct str destination, struct buf *out) {
   int64_t id = 0, accepted_at = 0;
@@ -44,7 +37,7 @@ static enum status add_missing(const struct console *console, struct buf *out) {
     struct outbox_stats stats;
     enum status status = outbox_stats(console_outbox(console), params->destinations[i], &stats);
     if (status != STATUS_OK) return status;
-    if (!open_of(&stats)) continue;
+    if (!outbox_open_records(&stats)) continue;
     if (any) buf_add_char(out, ',');
     buf_add_json(out, params->destinations[i]);
     any = true;
@@ -75,7 +68,7 @@ static enum status add_destinations(const struct console *console, struct buf *o
     buf_add_text(out, i ? ",{" : "{");
     console_json_str(out, "name", params->destinations[i]);
     add_trouble(console, i, out);
-    console_json_int(out, "open", (int64_t)open_of(&stats));
+    console_json_int(out, "open", (int64_t)outbox_open_records(&stats));
     console_json_int(out, "parked", (int64_t)stats.by_state[OUTBOX_PARKED]);
     status = add_oldest(console, params->destinations[i], out);
     buf_add_char(out, '}');

@@ -261,6 +261,8 @@ enum status outbox_destinations(struct outbox *outbox, struct arena *arena, stru
                                 size_t *count) MUST_USE;
 /* Of one destination, or of all when empty. Includes the open group. */
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) MUST_USE;
+/* Of them those that are not over: from queued to parked. */
+size_t outbox_open_records(const struct outbox_stats *stats);
 /* The open record that was accepted first: its number and when. NOT_FOUND: all are over. */
 enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) MUST_USE;
 /* The same of one destination, of those whose turn it is in their lane: not of what is parked, and what waits behind it. */

@@ -271,6 +271,13 @@ static uint64_t bytes_of(const char *path) {
   return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
+size_t outbox_open_records(const struct outbox_stats *stats) {
+  size_t open = 0;
+  for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+    open += stats->by_state[state];
+  return open;
+}
+
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
   const struct outbox_tally *tally = &outbox->now.tally;
   int64_t where = 0;

@@ -201,7 +201,6 @@ void relay_senders_metrics(const struct relay *relay, struct buf *out);
 enum status relay_left(struct relay *relay, struct str **names, size_t *count) MUST_USE;
 /* At the start: which of them have open records. */
 void relay_tell_left(struct relay *relay);
-size_t relay_open_records(const struct outbox_stats *stats);
 
 /* --- places.c --- */
 

@@ -13,22 +13,15 @@ enum status relay_left(struct relay *relay, struct str **names, size_t *count) {
   return status;
 }
 
-size_t relay_open_records(const struct outbox_stats *stats) {
-  size_t open = 0;
-  for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
-    open += stats->by_state[state];
-  return open;
-}
-
 void relay_tell_left(struct relay *relay) {
   struct str *names = NULL;
   size_t count = 0;
   if (relay_left(relay, &names, &count) != STATUS_OK) return;
   for (size_t i = 0; i < count; i++) {
     struct outbox_stats stats = {0};
-    if (outbox_stats(relay_store(relay), names[i], &stats) != STATUS_OK || !relay_open_records(&stats)) continue;
+    if (outbox_stats(relay_store(relay), names[i], &stats) != STATUS_OK || !outbox_open_records(&stats)) continue;
     RELAY_LOG(relay, RELAY_WARNING, "left-in-the-store", RELAY_TEXT("destination", names[i]),
-              RELAY_NUMBER("records", (int64_t)relay_open_records(&stats)));
+              RELAY_NUMBER("records", (int64_t)outbox_open_records(&stats)));
     relay_alert(relay, "destination-missing", names[i]);
   }
 }

@@ -134,7 +134,7 @@ static void watch_parked(struct whole *whole) {
 static void watch_store(struct whole *whole) {
   struct outbox_stats stats = {0};
   if (outbox_stats(relay_store(&whole->relay), (struct str){0}, &stats) != STATUS_OK) return;
-  watch_growth(whole, relay_open_records(&stats));
+  watch_growth(whole, outbox_open_records(&stats));
   watch_parked(whole);
 }
 
