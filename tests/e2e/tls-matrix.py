@@ -189,34 +189,6 @@ class Bad:
             self.socket.close()
 
 
-class Mended:
-    """The bad server's address, from now on that of a good one: bytes are passed on as they are."""
-
-    def __init__(self, port, target):
-        self.target = target
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
-        self.socket.listen(64)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.socket.accept()
-            other = socket.create_connection(("127.0.0.1", self.target))
-            for a, b in ((connection, other), (other, connection)):
-                threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
-
-    @staticmethod
-    def copy(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-
 def offered(case):
     """Whether this OpenSSL can be such a server at all."""
     if "suite" not in case:
@@ -374,11 +346,12 @@ def try_relay(work, servers):
     return faults
 
 
-def mend(work, servers, good):
+def mend(work, servers):
+    """Each address is from now on that of a good server: one for each, since conditional requests of two destinations may race."""
     for bad in servers.values():
         bad.stop()
         put(work, bad.case.get("mend", {}))
-        Mended(bad.port, int(good.base.split(":")[2].split("/")[0]))
+        ehr.Ehr(work / "certs/mended.pem", work / "certs/mended.key", 1, 0, bad.port)
     faults = wait_for("deliveries", lambda: {name for name in servers if queue(work).get(name, {}).get("state") != "done"})
     if not faults:
         faults += wait_for("alerts", lambda: {f"destination-cleared {name}" for name in servers} - alerts(work))
@@ -419,8 +392,7 @@ def run_relay(work, servers):
             if bad.case.get("gone"):
                 (work / "certs" / bad.case["gone"]).unlink()
         faults = try_relay(work, servers)
-        good = ehr.Ehr(work / "certs/mended.pem", work / "certs/mended.key", 1, 0)
-        faults += mend(work, servers, good)
+        faults += mend(work, servers)
         relay.terminate()
         return faults if relay.wait(60) == 0 else [*faults, f"the relay ended with {relay.returncode}"]
     finally:
