@@ -42,7 +42,8 @@
  *                max-connections = 200, max-per-address = 20
  *
  *   [destination NAME]  file = hospital.json        a destination file; default NAME.json in the mappings' folder
- *                in-flight = 4                      transfers at a time, never two of a lane
+ *                in-flight = 4                      transfers at a time, never two of a lane; destinations
+ *                                                   of one base never write one resource at once
  *                parked = block | skip              whether a parked record holds its patient's lane back
  *                attempts = 0                       passing faults after which a record is parked; 0: never. A destination
  *                                                   that is at fault costs none

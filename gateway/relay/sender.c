@@ -3,8 +3,8 @@
  * delivered, each on a fiber of its own.
  *
  * Two records may share resources: a clinic's organization, its staff. What the ledger knows to be there
- * unchanged is not sent again; what is sent is locked by its identity meanwhile, since conditional requests
- * of real servers race (reliability, finding 2). When the destination is at fault, or answers nobody, one
+ * unchanged is not sent again; what is sent is locked by its identity meanwhile, also for other destinations of the
+ * same server, since conditional requests of real servers race (reliability, finding 2). When the destination is at fault, or answers nobody, one
  * record at a time is tried, and ever more rarely: the others wait in the store.
  */
 #include <event2/event.h>
@@ -145,14 +145,28 @@ static bool have_one_in_common(const struct job *one, const struct job *other) {
   return false;
 }
 
-static bool are_free(const struct job *asking) {
-  for (const struct job *job = asking->sender->jobs; job; job = job->next)
+/* Two destinations of one server write the same resources there. */
+static bool share_server(const struct relay_sender *one, const struct relay_sender *other) {
+  const struct relay_way *ways = one->relay->ways->ways;
+  return one == other || str_eq(ways[one->index].destination.base, ways[other->index].destination.base);
+}
+
+static bool are_free_of(const struct job *asking, const struct relay_sender *sender) {
+  for (const struct job *job = sender->jobs; job; job = job->next)
     if (job != asking && !job->wants_locks && have_one_in_common(asking, job)) return false;
   return true;
 }
 
+static bool are_free(const struct job *asking) {
+  const struct relay *relay = asking->sender->relay;
+  bool are = true;
+  for (size_t i = 0; are && i < relay->config->destination_count; i++)
+    if (relay->senders[i] && share_server(asking->sender, relay->senders[i])) are = are_free_of(asking, relay->senders[i]);
+  return are;
+}
+
 /* One that ends may free several; each is asked again, since the first takes what it needs. */
-static void wake_waiting(struct relay_sender *sender) {
+static void wake_waiting_of(struct relay_sender *sender) {
   for (struct job *job = sender->jobs; job;) {
     struct job *next = job->next;
     if (job->wants_locks && are_free(job)) {
@@ -162,6 +176,12 @@ static void wake_waiting(struct relay_sender *sender) {
     }
     job = next;
   }
+}
+
+static void wake_waiting(const struct relay_sender *ended) {
+  const struct relay *relay = ended->relay;
+  for (size_t i = 0; i < relay->config->destination_count; i++)
+    if (relay->senders[i] && share_server(ended, relay->senders[i])) wake_waiting_of(relay->senders[i]);
 }
 
 /* --- the ledger --- */

@@ -5,6 +5,7 @@
 
     offsets    the answer to a write is cut at each of its bytes: each record is there once
     dead       one of two destinations answers nobody: the other's latency stays
+    twins      two destinations are one server: what both write there is never under way twice, and is there once
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
     walled     a firewall answers 403 to one record: it is parked as http-403, the others do not wait, and nobody is told that all is held
@@ -48,7 +49,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "twins", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -56,12 +57,14 @@ FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 class Run:
     """A folder with one relay and its servers."""
 
-    def __init__(self, given, work, servers=("hospital",), before=(), environment=None, **sections):
+    def __init__(self, given, work, servers=("hospital",), before=(), environment=None, one_server=False, **sections):
         self.work = work
         work.mkdir()
         certs = given.work / "certs"
         self.servers = {name: ehr.Ehr(certs / "server.pem", certs / "server.key", given.seed, 0) for name in servers}
         self.server = self.servers[servers[0]]
+        if one_server:
+            self.servers = dict.fromkeys(servers, self.server)
         bed.prepare(work, given.definitions.resolve(), self.servers, **sections)
         self.relay = bed.Relay(given.relay, work, before, environment)
         self.wanted, self.dropped_at, self.serial = {}, {}, 0
@@ -337,6 +340,15 @@ def dead(given, work):
     if not bed.wait_for(lambda: run.delivered("registry"), 60):
         faults.append("dead: the registry did not get all when it came back")
     return faults + run.judge("dead")
+
+
+def twins(given, work):
+    run = Run(given, work, ("hospital", "ward"), one_server=True)
+    run.server.stall = 0.05
+    for patient in range(20):  # of different patients: each destination has lanes of its own
+        run.drop(patient)
+    written = bed.wait_for(lambda: len(run.server.posts) >= 2 * run.serial, 60)
+    return ([] if written else ["twins: not all was written twice"]) + run.judge("twins")
 
 
 def poison(given, work, word):
