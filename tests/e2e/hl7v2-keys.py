@@ -21,6 +21,7 @@ RATE, PANEL = ("Observation", "8867-4"), ("Observation", "85354-9")
 # first fixture, second fixture, what, whether it is the same resource in both
 ROWS = [
     ("oru-vitals", "oru-corrected-alone", RATE, True),
+    ("oru-vitals", "oru-file-of-same-code", RATE, True),
     ("oru-vitals", "oru-later-reading", RATE, False),
     ("oru-vitals", "oru-later-reading", ("DiagnosticReport", None), True),
     ("oru-vitals", "oru-corrected", PANEL, True),
