@@ -18,6 +18,7 @@ def ids(fixture, kind, code=None):
 
 
 RATE, PANEL, GLUCOSE = ("Observation", "8867-4"), ("Observation", "85354-9"), ("Observation", "2345-7")
+DOSE = ("MedicationAdministration", None)
 # first fixture, second fixture, what, whether those of the second are in the first
 ROWS = [
     ("oru-vitals", "oru-corrected-alone", RATE, True),
@@ -25,6 +26,8 @@ ROWS = [
     ("oru-vitals", "oru-later-reading", RATE, False),
     ("oru-vitals", "oru-later-reading", ("DiagnosticReport", None), True),
     ("oru-vitals", "oru-corrected", PANEL, True),
+    ("ras-doses-of-one-order", "ras-second-dose-taken-back", DOSE, True),
+    ("ras-infusion", "ras-second-dose-taken-back", DOSE, False),
     ("adt-a04-results-alike", "adt-a04-results-alike-more", GLUCOSE, True),
 ]
 
