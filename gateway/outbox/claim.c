@@ -74,6 +74,7 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   out->kind = stored.row.kind;
   out->label = stored.row.label;
   out->attempts = stored.row.attempts;
+  out->faults = stored.row.faults;
   out->unknown = stored.row.state == OUTBOX_UNKNOWN;
   out->accepted_at = stored.row.accepted_at;
   return take(outbox, &stored, now);
@@ -176,6 +177,7 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
                                  .blocks = outcome->blocks,
                                  .reason = outcome->reason,
                                  .attempts = 1,
+                                 .faults = outcome->fault,
                                  .due = outcome->next_at,
                                  .now = now,
                                  .at_once = outcome->state == OUTBOX_DONE && stored.row.attempts == 0,

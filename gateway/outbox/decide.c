@@ -88,6 +88,7 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
   struct outbox_change change = {.state = state,
                                  .blocks = order->blocks,
                                  .reason = reason.len ? reason : stored.row.reason, /* why it was parked stays known */
+                                 .faults = which == OUTBOX_RETRY ? -1 : 0, /* it has as many again */
                                  .due = now,
                                  .now = now};
   struct outbox_event event = {

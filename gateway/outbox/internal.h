@@ -203,7 +203,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 8, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 9, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 
 /* --- place.c: the file system below --- */
@@ -312,6 +312,7 @@ struct outbox_change {
   bool blocks;
   struct str reason;
   int attempts; /* more */
+  int faults;   /* more; -1: they are counted anew */
   bool at_once; /* the first attempt, which delivered it: */
   int64_t took_ms;
   int http_status;

@@ -46,6 +46,7 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
                                  .state = (enum outbox_state)sqlite3_column_int(row, 3),
                                  .blocks = sqlite3_column_int(row, 5),
                                  .attempts = (unsigned)sqlite3_column_int64(row, 9),
+                                 .faults = (unsigned)sqlite3_column_int64(row, 18),
                                  .bytes = (size_t)sqlite3_column_int64(row, 10),
                                  .next_at = sqlite3_column_int64(row, 13),
                                  .accepted_at = sqlite3_column_int64(row, 14),
@@ -231,6 +232,7 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   sqlite3_bind_int64(set, 8, change->now);
   if (change->at_once) sqlite3_bind_int64(set, 9, change->took_ms);
   if (change->at_once) sqlite3_bind_int(set, 10, change->http_status);
+  sqlite3_bind_int(set, 11, change->faults);
   enum status status = outbox_run(outbox, set);
   if (status != STATUS_OK) return status;
   outbox_count(outbox, stored->destination, stored->row.state, -1);

@@ -147,6 +147,7 @@ struct outbox_claim {
   int64_t id;
   struct str destination, kind, label, payload;
   unsigned attempts; /* before this one */
+  unsigned faults;   /* of them, those that ended in a fault of `outbox_outcome`, since somebody retried it */
   bool unknown;      /* look on the server first */
   int64_t accepted_at;
   size_t set_aside;  /* whatever is returned: so many before it were parked instead, the last of them this one */
@@ -169,6 +170,7 @@ struct outbox_outcome {
   struct str reason;       /* word: "http-503", "tls-expired", … */
   int http_status;
   int64_t took_ms;
+  bool fault;  /* it counts against the record: not what its destination is at fault for */
   bool blocks; /* PARKED: holds its lane back */
 };
 /* Ends the attempt of a claimed record, in the group. */
@@ -206,7 +208,7 @@ struct outbox_row {
   int64_t id, accepted_at, changed_at, next_at;
   enum outbox_state state;
   struct str destination, kind, label, reason;
-  unsigned attempts;
+  unsigned attempts, faults;
   size_t bytes;
   bool blocks;
 };

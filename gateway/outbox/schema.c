@@ -84,7 +84,9 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     " at INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX family_mark ON family(destination, mark);",
     /* 8: payloads may be pressed; an older version would take them for damaged ones */
-    ""};
+    "",
+    /* 9: of the attempts those that a passing fault ended; what there is begins anew */
+    "ALTER TABLE record ADD COLUMN faults INTEGER NOT NULL DEFAULT 0;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

@@ -46,7 +46,8 @@
  *                                                   of one base never write one resource at once
  *                parked = block | skip              whether a parked record holds its patient's lane back
  *                attempts = 0                       passing faults after which a record is parked; 0: never. A destination
- *                                                   that is at fault costs none
+ *                                                   that is at fault costs none, also when it is well again; who retries
+ *                                                   a record gives it as many anew
  *                retry-seconds = 5, retry-max-seconds = 900
  *                memory-mib = 128                   that one record may need on its way, 1 to 1024
  *

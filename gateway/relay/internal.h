@@ -160,6 +160,7 @@ struct relay_verdict {
   int http_status;
   bool own;     /* HELD: it may be about this record alone: the server answered it, or it is made for another protocol */
   bool unasked; /* FINE: the server was not asked, so nothing is known of it */
+  bool fault;   /* of relay_health_note: it counts against the record */
 };
 /* "http-422" of 422. */
 struct str relay_http_word(long status);

@@ -326,7 +326,7 @@ static void note_trouble(const struct job *job, struct relay_verdict *verdict, u
   struct relay *relay = sender->relay;
   enum relay_trouble before = sender->health.trouble;
   struct relay_ended ended = {.record = job->claim.id,
-                              .attempts = job->claim.attempts,
+                              .faults = job->claim.faults,
                               .retry_after_ms = job->last.retry_after_ms,
                               .random = random,
                               .now = relay_now(relay),
@@ -462,12 +462,15 @@ static void settle(struct job *job, struct relay_verdict verdict) {
   int64_t now = relay_now(relay);
   uint32_t random = verdict.state == OUTBOX_DONE ? 0 : random_of(relay); /* what is over waits for nothing */
   note_trouble(job, &verdict, random);
-  int64_t wait = relay_back_off(sender->config, job->claim.attempts, job->last.retry_after_ms, random);
+  /* what a hold cost is no reason to wait longer when it is over */
+  unsigned before = verdict.fault ? job->claim.faults : job->claim.attempts;
+  int64_t wait = relay_back_off(sender->config, before, job->last.retry_after_ms, random);
   job->outcome = (struct outbox_outcome){.state = verdict.state,
                                          .next_at = now + wait,
                                          .reason = verdict.reason,
                                          .http_status = verdict.http_status,
                                          .took_ms = relay_elapsed(relay) - job->began,
+                                         .fault = verdict.fault,
                                          .blocks = sender->config->blocks};
   count_end(sender, &verdict, job->outcome.took_ms);
   log_end(job, &verdict);

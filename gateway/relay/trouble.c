@@ -93,7 +93,8 @@ static void go_badly(struct relay_health *health, const struct relay_destination
 static void give_up_at_last(const struct relay_destination_config *config, const struct relay_ended *ended,
                             struct relay_verdict *verdict) {
   bool again = verdict->state == OUTBOX_QUEUED || verdict->state == OUTBOX_UNKNOWN;
-  if (!config->attempts || !again || ended->attempts + 1 < (uint64_t)config->attempts) return;
+  verdict->fault = again;
+  if (!config->attempts || !again || ended->faults + 1 < (uint64_t)config->attempts) return;
   verdict->state = OUTBOX_PARKED;
   verdict->reason = STR("gave-up");
 }

@@ -46,13 +46,14 @@ const struct relay_health *relay_sender_health(const struct relay_sender *sender
 /* An attempt that has ended. */
 struct relay_ended {
   int64_t record;
-  unsigned attempts;      /* before this one */
+  unsigned faults;        /* before this one, that counted */
   int64_t retry_after_ms; /* that the server asked for; -1 */
   uint32_t random;
   int64_t now, elapsed; /* by both clocks */
 };
 
-/* Takes it into account. The verdict becomes PARKED when the fault is the record's, or when the clinic wants no more attempts. */
+/* Takes it into account. The verdict becomes PARKED when the fault is the record's, or when the clinic wants no more attempts; it
+   says whether the attempt counts. */
 void relay_health_note(struct relay_health *health, const struct relay_destination_config *config,
                        const struct relay_ended *ended, struct relay_verdict *verdict);
 

@@ -10,6 +10,7 @@
     skip       the same with parked = skip: its patient goes on
     walled     a firewall answers 403 to one record: it is parked as http-403, the others do not wait, and nobody is told that all is held
     gives_up   the destination answers nobody and attempts = 3: parked as gave-up after the third, told, and sent when somebody retries it
+    held       the destination refuses all for longer than attempts = 3, and then fails once: nothing is parked, it goes
     older      a lower revision comes after a higher one: parked, told, sent only when a person says so by its number
     hang       the server takes longer than totalTimeoutMs: looked for, not sent twice
     died       the relay is killed while the server is at work, and starts again at once: nothing overtakes, nothing is doubled
@@ -49,7 +50,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "twins", "block", "skip", "walled", "gives_up", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -409,6 +410,20 @@ def gives_up(given, work):
     run.server.start()
     ask(run, "queue/1/retry", {"actor": "anna"})
     return faults + run.judge("gives_up", 30)
+
+
+def held(given, work):
+    run = Run(given, work, destination="attempts = 3")
+    log = work / "log"
+    run.server.forbid = lambda body: True
+    run.drop(1)
+    faults = [] if bed.wait_for(lambda: bed.holds(log, b"reason=credential-refused attempt=5"), 30) else ["held: it is not tried"]
+    run.server.busy = 1
+    run.server.forbid = None
+    faults += run.judge("held", 30)
+    text = log.read_text()
+    faults += [f"held: no {word}" for word in ("destination-held", "reason=http-429", "destination-cleared") if word not in text]
+    return faults + (["held: parked"] if "reason=gave-up" in text else [])
 
 
 def hang(given, work):

@@ -48,6 +48,37 @@ static void a_failed_one_goes_again_before_the_next(void **state) {
   claimed_payload(store, "ehr", "a1", &id);
 }
 
+static void fail_attempt(struct store *store, int64_t id, bool fault) {
+  struct outbox_outcome outcome = {.state = OUTBOX_QUEUED, .next_at = store->now, .reason = STR("http-503"), .fault = fault};
+  assert_int_equal(outbox_finish(store->outbox, id, &outcome, store->now), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+}
+
+/* Also across restarts; until somebody retries it. */
+static void faults_are_counted_apart_from_attempts(void **state) {
+  static const struct {
+    bool fault, reopen, retry;
+    unsigned faults; /* of the claim before */
+  } steps[] = {{true, false, false, 0},  {false, false, false, 1}, {false, true, false, 1}, {true, false, false, 1},
+               {false, false, true, 2}, {true, false, false, 0},  {false, false, false, 1}};
+  struct store *store = *state;
+  int64_t id = store_put(store, "ehr", "p", "a1");
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    struct outbox_claim claim;
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_int_equal(claim.faults, steps[i].faults);
+    assert_int_equal(claim.attempts, i);
+    if (steps[i].reopen)
+      store_reopen(store); /* interrupted */
+    else
+      fail_attempt(store, id, steps[i].fault);
+    store->now += 1000;
+    if (!steps[i].retry) continue;
+    assert_int_equal(outbox_decide(store->outbox, id, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  }
+}
+
 static void lanes_of_destinations_are_their_own(void **state) {
   struct store *store = *state;
   int64_t id;
@@ -951,6 +982,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(oldest_of_lane_goes_first),
       CASE(a_failed_one_goes_again_before_the_next),
+      CASE(faults_are_counted_apart_from_attempts),
       CASE(lanes_of_destinations_are_their_own),
       CASE(records_without_a_lane_do_not_wait_for_each_other),
       CASE(a_clock_that_jumped_does_not_hold_back),
