@@ -71,8 +71,15 @@ static enum status run(struct outbox *outbox, enum outbox_statement which) {
 
 /* --- groups --- */
 
+/* Want of memory in any statement, in one that only reads too, makes SQLite roll the whole group back, and who asked may not mind.
+   What came before is gone: what comes behind it must not be kept. */
+static bool is_lost(const struct outbox *outbox) {
+  return outbox->in_group && sqlite3_get_autocommit(outbox->db);
+}
+
 enum status outbox_begin(struct outbox *outbox) {
   if (outbox->failed) return STATUS_IO;
+  if (is_lost(outbox)) return outbox_end(outbox, STATUS_NOMEM);
   if (outbox->group_error != STATUS_OK) return outbox->group_error;
   if (outbox->in_group) return STATUS_OK;
   enum status status = run(outbox, STATEMENT_BEGIN);
@@ -121,8 +128,9 @@ bool outbox_in_group(const struct outbox *outbox) {
 }
 
 enum status outbox_commit(struct outbox *outbox) {
-  enum status status = outbox->group_error;
   if (outbox->failed) return STATUS_IO;
+  if (is_lost(outbox)) (void)outbox_end(outbox, STATUS_NOMEM);
+  enum status status = outbox->group_error;
   outbox->group_error = STATUS_OK;
   if (status != STATUS_OK || !outbox->in_group) return status;
   /* a failed COMMIT may still have reached the disk: nothing is known any more, whatever the error was */

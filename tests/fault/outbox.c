@@ -86,10 +86,23 @@ static enum status deliver_one(struct driver *driver) {
   return status;
 }
 
+/* In the middle of a group, as people ask; who gets no answer for want of memory asks again some time. */
+static void ask(struct driver *driver) {
+  struct outbox_filter filter = {.limit = 4};
+  struct outbox_row *rows;
+  struct str payload;
+  size_t count = 0;
+  enum status status = outbox_list(driver->outbox, &filter, driver->arena, &rows, &count);
+  if (status == STATUS_OK && count) status = outbox_payload(driver->outbox, rows[count - 1].id, driver->arena, &payload);
+  (void)status;
+}
+
 static enum status accept_group(struct driver *driver, int from, int to) {
   enum status status = STATUS_OK;
-  for (int i = from; status == STATUS_OK && i < to; i++)
+  for (int i = from; status == STATUS_OK && i < to; i++) {
     status = accept(driver, i);
+    if (status == STATUS_OK) ask(driver);
+  }
   if (status == STATUS_OK) status = outbox_commit(driver->outbox);
   for (int i = from; status == STATUS_OK && i < to; i++)
     say("ack", i);

@@ -1,6 +1,7 @@
 /* test_outbox.c - accepting, lanes, attempts, decisions, ledger, audit, retention. */
 #include "store.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -540,6 +541,41 @@ static void the_ledger_tells_what_the_store_holds(void **state) {
   expect_place(store, "id-new", NULL);
 }
 
+/* What nothing makes shorter. */
+static struct str noise(struct store *store, size_t size) {
+  char *bytes = arena_alloc(store->arena, size);
+  uint32_t state = 1;
+  for (size_t i = 0; i < size; i++)
+    bytes[i] = (char)((state = state * 1664525 + 1013904223) >> 24);
+  return str_make(bytes, size);
+}
+
+/* SQLite rolls back for want of memory in what only reads, and tells only who has asked. */
+static void a_group_lost_to_a_question_leaves_nothing(void **state) {
+  struct store *store = *state;
+  struct outbox_item large = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = noise(store, 300000)};
+  struct outbox_item small = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = STR("x")};
+  assert_int_equal(accept_items(store, &large, 1, "large"), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  for (int adds = 0; adds <= 1; adds++) { /* to the group that is lost */
+    struct str payload;
+    struct outbox_event *events;
+    size_t count = 0;
+    assert_int_equal(accept_items(store, &small, 1, "lost"), STATUS_OK);
+    sqlite3_hard_heap_limit64(1);
+    enum status status = outbox_payload(store->outbox, 1, store->arena, &payload);
+    sqlite3_hard_heap_limit64(0);
+    assert_int_equal(status, STATUS_NOMEM);
+    if (adds) assert_int_equal(accept_items(store, &small, 1, "behind it"), STATUS_NOMEM);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_NOMEM);
+    assert_int_equal(store_count(store, OUTBOX_QUEUED), 1 + adds);
+    store_put(store, "ehr", "r", adds ? "c2" : "c1"); /* it goes on */
+    assert_int_equal(outbox_audit_read(store->outbox, 0, 99, store->arena, &store->diags, &events, &count), STATUS_OK);
+  }
+  store_reopen(store);
+  assert_int_equal(store_count(store, OUTBOX_QUEUED), 3);
+}
+
 static void the_ledger_remembers_places(void **state) {
   static const char hex[] = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
   static const char *const digests[] = {"abc", "", hex, hex + 1, "00112233445566778899AABBCCDDEEFF0123456789abcdef0123456789abcdef",
@@ -1002,6 +1038,7 @@ int main(void) {
       CASE(a_message_is_taken_whole_or_not),
       CASE(a_full_store_refuses_and_keeps_the_group),
       CASE(a_group_given_up_leaves_nothing),
+      CASE(a_group_lost_to_a_question_leaves_nothing),
       CASE(the_ledger_remembers_places),
       CASE(the_ledger_tells_what_the_store_holds),
       CASE(a_family_of_places_is_asked_for_once),
