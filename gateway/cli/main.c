@@ -1,6 +1,7 @@
 /* main.c - the program: hardens the process, finds the command, runs it, and lands its output whole or not at
  * all. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -19,29 +20,57 @@ static void forbid_core_dumps(void) {
 #endif
 }
 
+static int cannot_open(const char *path) {
+  fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
+  return CLI_IO;
+}
+
+/* A device, a pipe or a socket is written to: a rename would put a file in its place. */
+static int open_as_is(struct cli *cli, const char *path) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  cli->out = fd < 0 ? NULL : fdopen(fd, "w");
+  return cli->out ? CLI_DONE : cannot_open(path);
+}
+
+/* NULL: no memory. */
+static char *join(struct cli *cli, const char *path, const char *end) {
+  size_t length = strlen(path), more = strlen(end) + 1;
+  char *joined = arena_alloc(cli->arena, length + more);
+  if (!joined) return NULL;
+  memcpy(joined, path, length);
+  memcpy(joined + length, end, more);
+  return joined;
+}
+
+static int open_beside(struct cli *cli, const char *path) {
+  char *name = join(cli, path, ".XXXXXX");
+  cli->out_path = join(cli, path, "");
+  if (!name || !cli->out_path) return CLI_TRY_LATER;
+  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
+  if (fd < 0) return cannot_open(path);
+  cli->out_temporary = name;
+  cli->out = cli->command->public_output && fchmod(fd, 0644) != 0 ? NULL : fdopen(fd, "w");
+  if (cli->out) return CLI_DONE;
+  (void)close(fd);
+  return cannot_open(path);
+}
+
+/* Where a link leads to is replaced, not the link. */
+static int open_file(struct cli *cli, const char *path, bool there) {
+  char *real = there ? realpath(path, NULL) : NULL;
+  int result = open_beside(cli, real ? real : path);
+  free(real);
+  return result;
+}
+
 static int open_output(struct cli *cli) {
   const char *path = cli_value(cli, "output");
+  struct stat found;
   cli->out = stdout;
   if (!path || strcmp(path, "-") == 0) return CLI_DONE;
   if (cli->command->into_folder && cli->command->into_folder(cli)) return CLI_DONE;
-  struct str temporary = arena_printf(cli->arena, "%s.XXXXXX", path);
-  struct str final = arena_str(cli->arena, str_of(path));
-  if (!temporary.ptr || !final.ptr) return CLI_TRY_LATER;
-  char *name = arena_alloc(cli->arena, temporary.len + 1);
-  if (!name) return CLI_TRY_LATER;
-  memcpy(name, temporary.ptr, temporary.len + 1);
-  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
-  if (fd >= 0 && cli->command->public_output && fchmod(fd, 0644) != 0) return CLI_IO;
-  cli->out = fd < 0 ? NULL : fdopen(fd, "w");
-  if (!cli->out) {
-    fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
-    return CLI_IO;
-  }
-  cli->out_temporary = name;
-  cli->out_path = arena_alloc(cli->arena, final.len + 1);
-  if (!cli->out_path) return CLI_TRY_LATER;
-  memcpy(cli->out_path, final.ptr, final.len + 1);
-  return CLI_DONE;
+  bool there = stat(path, &found) == 0;
+  return there && !S_ISREG(found.st_mode) ? open_as_is(cli, path) : open_file(cli, path, there);
 }
 
 /* The file of -o appears only when everything was written. */

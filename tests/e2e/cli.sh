@@ -34,6 +34,16 @@ expect 0 "$ketlink" export -o "$work/bundle.json" "$record"
 [ "$(stat -c %a "$work/bundle.json")" = 600 ] || fail "a file with patients' data is readable by others"
 expect 0 "$ketlink" validate "$work/bundle.json"
 expect 74 "$ketlink" export -o "$work/no/such/folder/x.json" "$record"
+# what is no file stays what it is: as root, a rename would put one in place of /dev/null
+mkfifo "$work/pipe"
+cat "$work/pipe" > "$work/piped" &
+expect 0 "$ketlink" export -o "$work/pipe" "$record"
+wait $!
+[ -p "$work/pipe" ] && cmp -s "$work/piped" "$work/bundle.json" || fail "-o PIPE did not write into the pipe"
+ln -s bundle.json "$work/link.json"
+expect 0 "$ketlink" export -o "$work/link.json" "$record"
+[ -L "$work/link.json" ] && [ -s "$work/bundle.json" ] || fail "-o LINK replaced the link, not the file"
+expect 74 "$ketlink" export -o "$work" "$record"
 "$ketlink" export "$record" > /dev/full 2> "$work/err" && fail "a full disk went unnoticed"
 
 expect 0 "$ketlink" fhirpath "Bundle.entry.resource.ofType(Patient).birthDate" "$work/bundle.json"
