@@ -152,6 +152,7 @@ struct outbox {
   /* state */
   int64_t generation, next_id;
   uint64_t accepted, duplicates;
+  bool is_copy; /* made as a backup, and taken for the store when all of it has been opened */
   bool in_group;
   bool failed;             /* the disk is not to be trusted: every call is refused */
   enum status group_error; /* why the group was given up; until outbox_commit */
@@ -205,6 +206,8 @@ void outbox_gather_close(struct outbox *outbox);
 /* --- schema.c --- */
 enum { OUTBOX_SCHEMA = 9, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
+/* A copy is the store from now on: in the group. */
+enum status outbox_schema_own(struct outbox *outbox) MUST_USE;
 
 /* --- place.c: the file system below --- */
 /* Holds the lock of the folder; RETRY when another process has it. */

@@ -234,7 +234,10 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
   if (status == STATUS_OK) status = recover(outbox, sending);
   if (status == STATUS_OK) status = next_generation(outbox);
+  if (status == STATUS_OK && outbox->is_copy) status = outbox_schema_own(outbox);
   if (status == STATUS_OK) status = outbox_commit(outbox);
+  /* at once: until then the header says that it is a copy, and one beside a log is refused */
+  if (status == STATUS_OK && outbox->is_copy) status = outbox_checkpoint(outbox, true);
   if (status == STATUS_OK) status = outbox_place_sync(outbox->folder);
   return status == STATUS_OK ? write_marker(outbox, params->marker, diags) : status;
 }

@@ -110,20 +110,18 @@ static enum status climb(struct outbox *outbox, int64_t version) {
     status = execute(outbox, steps[at]);
   if (status == STATUS_OK && version == 0)
     status = execute(outbox, "INSERT INTO store(id, generation) VALUES (randomblob(16), 0)");
-  snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", OUTBOX_APPLICATION,
-           OUTBOX_SCHEMA);
+  snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+           outbox->is_copy ? OUTBOX_COPY : OUTBOX_APPLICATION, OUTBOX_SCHEMA);
   if (status == STATUS_OK) status = execute(outbox, mark);
   if (status == STATUS_OK) return execute(outbox, "COMMIT");
   (void)execute(outbox, "ROLLBACK");
   return status;
 }
 
-/* The log at once: until then the header says that it is a copy. */
-static enum status own_copy(struct outbox *outbox) {
+enum status outbox_schema_own(struct outbox *outbox) {
   char mark[48];
   snprintf(mark, sizeof mark, "PRAGMA application_id = %d", OUTBOX_APPLICATION);
-  enum status status = execute(outbox, mark);
-  return status == STATUS_OK ? outbox_checkpoint(outbox, true) : status;
+  return execute(outbox, mark);
 }
 
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) {
@@ -148,7 +146,6 @@ enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct
                   (long long)version, OUTBOX_SCHEMA);
     return STATUS_CONFIG;
   }
-  if (application == OUTBOX_COPY) status = own_copy(outbox);
-  if (status != STATUS_OK) return status;
+  outbox->is_copy = application == OUTBOX_COPY;
   return version < OUTBOX_SCHEMA ? climb(outbox, version) : STATUS_OK;
 }

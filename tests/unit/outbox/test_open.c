@@ -611,6 +611,32 @@ static void a_copy_beside_the_log_of_another_is_refused(void **state) {
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 1);
 }
 
+/* Neither that of this version nor one of an older version, which is brought up. */
+static void a_copy_that_a_wrong_key_does_not_open_is_a_copy_still(void **state) {
+  struct store *store = *state;
+  const char *path = store_path(store, "copy");
+  for (int old = 0; old <= 1; old++) {
+    if (old) {
+      put_old_store(store, SOURCE_DIR "/tests/unit/outbox/data/schema-6.sql");
+      store_sql(store, "PRAGMA application_id = 0x4B4C4F43");
+    } else {
+      assert_int_equal(copy_store(store, path), STATUS_OK);
+      store_close(store);
+      assert_int_equal(rename(path, store_path(store, "outbox.db")), 0);
+    }
+    store->params.accept_restored = true;
+    store->keys.keys[0][31] ^= 1;
+    assert_int_equal(store_try(store), STATUS_CONFIG);
+    store->keys.keys[0][31] ^= 1;
+    store->params.accept_restored = false;
+    assert_int_equal(store_try(store), STATUS_CONFLICT);
+    store->params.accept_restored = true;
+    store_reopen(store);
+    store->params.accept_restored = false;
+    store_reopen(store);
+  }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
   const struct CMUnitTest tests[] = {
@@ -635,6 +661,7 @@ int main(void) {
       CASE(a_copy_has_what_was_changed_while_it_was_made),
       CASE(a_copy_that_is_given_up_leaves_nothing),
       CASE(a_copy_beside_the_log_of_another_is_refused),
+      CASE(a_copy_that_a_wrong_key_does_not_open_is_a_copy_still),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
