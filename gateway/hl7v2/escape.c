@@ -7,7 +7,9 @@ enum { HL7V2_SWITCH_BYTES = 4096 }; /* of a text in another charset */
 /* Text that is being made. */
 struct writing {
   char *text, *to, *end;
-  bool kept; /* something stands as it was written */
+  char sequence[4]; /* of ISO 2022, of the charset that was switched to */
+  size_t switched;  /* its length; 0: the text is as it stands */
+  bool kept;        /* something stands as it was written */
 };
 
 struct letter {
@@ -101,7 +103,7 @@ static bool is_known(struct str sequence) {
   return str_is(sequence, "\x1B$(B");
 }
 
-/* What follows a switch to another charset, up to the next escape character; false: it is not of that charset. */
+/* A run without escapes, of the charset that a sequence switches to; false: it is not. */
 static bool convert_run(struct str sequence, struct str run, struct writing *w) {
   char from[HL7V2_SWITCH_BYTES + 8];
   if (run.len > HL7V2_SWITCH_BYTES || !is_known(sequence)) return false;
@@ -118,14 +120,27 @@ static bool convert_run(struct str sequence, struct str run, struct writing *w) 
   return fine;
 }
 
-/* A switch with the run that it is for; its bytes, or 0: kept as written. */
-static size_t take_switch(struct str inner, struct str behind, char escape, struct writing *w) {
+/* What stands between two escapes. */
+static void take_text(struct str run, struct writing *w) {
+  if (!run.len) return;
+  if (w->switched && convert_run(str_make(w->sequence, w->switched), run, w)) return;
+  if (w->switched) w->kept = true;
+  memcpy(w->to, run.ptr, run.len);
+  w->to += run.len;
+}
+
+/* A switch: it holds for what follows it, up to the next one or the end of the text, whatever other escapes stand between: HL7 2.5.1, 2.7.2 has
+   one to go back to ASCII (\C2842\), table 0356 that switches happen within delimiters. False: it is none, or what follows is not of that charset. */
+static bool take_switch(struct str inner, struct str behind, char escape, struct writing *w) {
   char sequence[4];
   size_t len = designation(inner, sequence);
   const char *next = behind.len ? memchr(behind.ptr, escape, behind.len) : NULL;
-  struct str run = str_slice(behind, 0, next ? (size_t)(next - behind.ptr) : behind.len);
-  if (!len || !convert_run(str_make(sequence, len), run, w)) return 0;
-  return inner.len + 2 + run.len;
+  char *before = w->to;
+  if (!len || !convert_run(str_make(sequence, len), str_slice(behind, 0, next ? (size_t)(next - behind.ptr) : behind.len), w)) return false;
+  w->to = before;
+  memcpy(w->sequence, sequence, len);
+  w->switched = str_is(str_make(sequence, len), "\x1B(B") ? 0 : len;
+  return true;
 }
 
 /* --- the whole --- */
@@ -136,8 +151,7 @@ static size_t take_one(const char *at, const char *end, const struct letter lett
   size_t taken = close ? (size_t)(close + 1 - at) : (size_t)(end - at);
   struct str inner = str_make(at + 1, close ? taken - 2 : 0);
   if (close && take_sequence(inner, letters, w)) return taken;
-  size_t switched = close ? take_switch(inner, str_make(close + 1, (size_t)(end - close - 1)), escape, w) : 0;
-  if (switched) return switched;
+  if (close && take_switch(inner, str_make(close + 1, (size_t)(end - close - 1)), escape, w)) return taken;
   w->kept = true;
   memcpy(w->to, at, taken);
   w->to += taken;
@@ -150,19 +164,16 @@ static struct str unescape(struct str run, const char *at, const struct hl7v2_de
   letters_of(delims, letters);
   const char *from = run.ptr, *end = run.ptr + run.len;
   size_t room = run.len * 3; /* of a charset that was switched to a byte may be three */
-  struct writing w = {.text = arena_alloc(arena, room), .kept = false};
+  struct writing w = {.text = arena_alloc(arena, room)};
   if (!w.text) return (struct str){0};
   w.to = w.text;
   w.end = w.text + room;
   while (at) {
-    size_t before = (size_t)(at - from);
-    memcpy(w.to, from, before);
-    w.to += before;
+    take_text(str_make(from, (size_t)(at - from)), &w);
     from = at + take_one(at, end, letters, delims->escape, &w);
     at = from < end ? memchr(from, delims->escape, (size_t)(end - from)) : NULL;
   }
-  memcpy(w.to, from, (size_t)(end - from));
-  w.to += end - from;
+  take_text(str_make(from, (size_t)(end - from)), &w);
   size_t used = (size_t)(w.to - w.text);
   arena_shrink(arena, w.text, room, used);
   *kept = w.kept || !used; /* nothing is no text, and what was written would be lost */

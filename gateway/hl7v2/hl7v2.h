@@ -123,7 +123,7 @@ struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_p
  *   \.sk\                      a blank
  *   \H\ \N\ \.fi\ \.nf\        nothing: highlighting, wrapping
  *   \X..\                     the bytes, if they are valid UTF-8 without NUL; else kept as written
- *   \Cxxyy\ \Mxxyyzz\         what follows, to the next escape character, by the charset that they switch to (ISO 2022: ASCII,
+ *   \Cxxyy\ \Mxxyyzz\         what follows, to the next switch or the end, by the charset that they switch to (ISO 2022: ASCII,
  *                             JIS X 0201, 0208, 0212, GB 2312, KS C 5601); kept as written if it is none of it
  *   all else                  kept as written: \Z..\ (local), an escape character that has no partner; a text that is nothing
  *                             but what stands for nothing. The tree tells it with a warning

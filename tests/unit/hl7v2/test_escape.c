@@ -27,6 +27,8 @@ static void test_unescape(void **state) {
       {"a\\C2842\\b", "ab"},
       {"\\M2442\\;3ED\\C2842\\ B", "\xE5\xB1\xB1\xE7\x94\xB0 B"}, /* 山田 */
       {"\\M242842\\;3\\C284A\\", "\xE5\xB1\xB1"},
+      {"\\M2442\\;3\\.br\\ED\\F\\;3\\C2842\\ED", "\xE5\xB1\xB1\n\xE7\x94\xB0|\xE5\xB1\xB1" "ED"}, /* up to the next switch */
+      {"\\M2442\\;3\\.br\\plain", "\xE5\xB1\xB1\nplain"}, /* what is not of it stands as it was written */
       {"\\M2442\\;3E\\F\\", "\\M2442\\;3E|"}, /* half a character */
       {"\\M2442\\\xC3\xA9", "\\M2442\\\xC3\xA9"},
       {"\\C2D41\\", "\\C2D41\\"},
