@@ -197,6 +197,20 @@ static enum status take_as(struct decoding *d, const struct charset *charset) {
   return decode_by(d, charset);
 }
 
+size_t hl7v2_from_single(struct str name, struct str bytes, char *to, size_t room) {
+  const struct charset *charset = find(name);
+  if (!charset || charset->family != SINGLE) return 0;
+  for (size_t i = 0; i < bytes.len; i++)
+    if (is_high(bytes.ptr[i]) && (unsigned char)bytes.ptr[i] < 0xA0) return 0;
+  iconv_t how = iconv_open("UTF-8", charset->convert);
+  if (how == (iconv_t)-1) return 0;
+  char *in = (char *)(uintptr_t)bytes.ptr, *at = to;
+  size_t in_left = bytes.len, left = room;
+  bool fine = iconv(how, &in, &in_left, &at, &left) == 0;
+  (void)iconv_close(how);
+  return fine ? (size_t)(at - to) : 0;
+}
+
 /* --- MSH-18 --- */
 
 /* Behind a run of two-byte characters, which may hold any byte: ESC $ … up to the next ESC. */

@@ -9,6 +9,7 @@ struct writing {
   char *text, *to, *end;
   char sequence[4]; /* of ISO 2022, of the charset that was switched to */
   size_t switched;  /* its length; 0: the text is as it stands */
+  struct str charset; /* MSH-18; empty: not known */
   bool kept;        /* something stands as it was written */
 };
 
@@ -37,16 +38,19 @@ static bool is_number(struct str text) {
   return at == text.len;
 }
 
-/* Bytes of \X..\ that are text; 0: they are not. `to` may not be in `digits`. */
-static size_t take_hex(struct str digits, char *to) {
+/* Bytes of \X..\ that are text; 0: they are not. What is no UTF-8 is read by the charset that the message declares. */
+static size_t take_hex(struct str digits, struct writing *w) {
   size_t count = digits.len / 2;
+  char *bytes = w->end - count; /* behind all that is made: there is room for three times the run */
   if (!count || digits.len % 2) return 0;
   for (size_t i = 0; i < count; i++) {
     int high = digit_of(digits.ptr[2 * i]), low = digit_of(digits.ptr[2 * i + 1]);
     if (high < 0 || low < 0 || (high == 0 && low == 0)) return 0;
-    to[i] = (char)(high * 16 + low);
+    bytes[i] = (char)(high * 16 + low);
   }
-  return utf8_invalid_at(str_make(to, count)) == SIZE_MAX ? count : 0;
+  if (utf8_invalid_at(str_make(bytes, count)) != SIZE_MAX) return hl7v2_from_single(w->charset, str_make(bytes, count), w->to, (size_t)(bytes - w->to));
+  memmove(w->to, bytes, count);
+  return count;
 }
 
 /* Layout, which text has not: what begins a line is a line end, unless there is one already; what moves within it a blank. */
@@ -76,7 +80,7 @@ static bool take_sequence(struct str inner, const struct letter letters[LETTERS]
     return inner.ptr[0] == 'H' || inner.ptr[0] == 'N'; /* highlighting */
   }
   if (!inner.len || inner.ptr[0] != 'X') return take_layout(inner, w);
-  size_t made = take_hex(str_slice(inner, 1, inner.len), w->to);
+  size_t made = take_hex(str_slice(inner, 1, inner.len), w);
   w->to += made;
   return made;
 }
@@ -159,12 +163,12 @@ static size_t take_one(const char *at, const char *end, const struct letter lett
 }
 
 /* `at`: the first escape character. */
-static struct str unescape(struct str run, const char *at, const struct hl7v2_delims *delims, struct arena *arena, bool *kept) {
+static struct str unescape(struct str run, const char *at, const struct hl7v2_delims *delims, struct str charset, struct arena *arena, bool *kept) {
   struct letter letters[LETTERS];
   letters_of(delims, letters);
   const char *from = run.ptr, *end = run.ptr + run.len;
   size_t room = run.len * 3; /* of a charset that was switched to a byte may be three */
-  struct writing w = {.text = arena_alloc(arena, room)};
+  struct writing w = {.text = arena_alloc(arena, room), .charset = charset};
   if (!w.text) return (struct str){0};
   w.to = w.text;
   w.end = w.text + room;
@@ -180,15 +184,22 @@ static struct str unescape(struct str run, const char *at, const struct hl7v2_de
   return used ? str_make(w.text, used) : run;
 }
 
-struct str hl7v2_unescape_telling(struct str run, const struct hl7v2_delims *delims, struct arena *arena, bool *kept) {
-  const char *at = delims->escape ? hl7v2_find_byte(run.ptr, run.ptr + run.len, delims->escape) : NULL;
+static const char *first_escape(struct str run, const struct hl7v2_delims *delims) {
+  return delims->escape ? hl7v2_find_byte(run.ptr, run.ptr + run.len, delims->escape) : NULL;
+}
+
+struct str hl7v2_unescape_of(const struct hl7v2_message *message, struct str run, struct arena *arena, bool *kept) {
+  const char *at = first_escape(run, &message->delims);
   *kept = false;
-  return at ? unescape(run, at, delims, arena, kept) : run;
+  if (!at) return run;
+  struct str charset = hl7v2_part(hl7v2_field(message, message->segments, 18), message->delims.repetition, 1);
+  return unescape(run, at, &message->delims, str_trim(charset), arena, kept);
 }
 
 struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena) {
   bool kept;
-  return hl7v2_unescape_telling(run, delims, arena, &kept);
+  const char *at = first_escape(run, delims);
+  return at ? unescape(run, at, delims, (struct str){0}, arena, &kept) : run;
 }
 
 static const char *sequence_for(char c, const struct letter letters[LETTERS], char *letter) {

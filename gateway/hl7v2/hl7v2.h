@@ -122,13 +122,15 @@ struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_p
  *   \.br\ \.sp\ \.ce\ \.in\ \.ti\   LF, with or without a number; but for \.br\ none where a line has just begun
  *   \.sk\                      a blank
  *   \H\ \N\ \.fi\ \.nf\        nothing: highlighting, wrapping
- *   \X..\                     the bytes, if they are valid UTF-8 without NUL; else kept as written
+ *   \X..\                     the bytes, if they are valid UTF-8 without NUL, or letters of the ISO 8859 that MSH-18 of the message names;
+ *                             else kept as written
  *   \Cxxyy\ \Mxxyyzz\         what follows, to the next switch or the end, by the charset that they switch to (ISO 2022: ASCII,
  *                             JIS X 0201, 0208, 0212, GB 2312, KS C 5601); kept as written if it is none of it
  *   all else                  kept as written: \Z..\ (local), an escape character that has no partner; a text that is nothing
  *                             but what stands for nothing. The tree tells it with a warning
  *
  * What is kept as written is text like any other: written from a tree, its escape characters are escaped. */
+/* Without a message, so without an MSH-18. */
 struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena);
 /* Text -> what stands for it: delimiters, CR (\X0D\) and LF (\.br\). False: it needs an escape and there is no escape
    character. */

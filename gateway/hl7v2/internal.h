@@ -45,8 +45,11 @@ size_t hl7v2_line_end(struct str text, size_t at);
    0 separates nothing. */
 struct str hl7v2_part(struct str run, char separator, size_t number);
 
-/* hl7v2_unescape, and whether something was kept as written that is no text. */
-struct str hl7v2_unescape_telling(struct str run, const struct hl7v2_delims *delims, struct arena *arena, bool *kept);
+/* hl7v2_unescape of a run of a message, and whether something was kept as written that is no text. */
+struct str hl7v2_unescape_of(const struct hl7v2_message *message, struct str run, struct arena *arena, bool *kept);
+/* Bytes in the charset that MSH-18 names, where that is one of ISO 8859, to UTF-8: how many were written; 0: it is none, or they are no letters
+   of it. */
+size_t hl7v2_from_single(struct str name, struct str bytes, char *to, size_t room);
 
 /* Where segments go: the groups that are open, the root first. */
 enum { HL7V2_DEPTH_MAX = 12 };

@@ -163,5 +163,6 @@ struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_p
   struct str run = hl7v2_raw(message, place);
   bool header = place->field <= 2 && memcmp(place->segment, "MSH", 3) == 0;
   if (!run.len) return str_make("", 0);
-  return header ? run : hl7v2_unescape(run, &message->delims, arena);
+  bool kept;
+  return header ? run : hl7v2_unescape_of(message, run, arena, &kept);
 }

@@ -42,7 +42,7 @@ static bool set_text(struct making *m, struct tree_node *node, struct str run) {
   if (!run.len) return true;
   bool kept = false;
   node->kind = TREE_STRING;
-  node->text = m->escapes ? hl7v2_unescape_telling(run, &m->message->delims, m->arena, &kept) : run;
+  node->text = m->escapes ? hl7v2_unescape_of(m->message, run, m->arena, &kept) : run;
   if (kept) tell_kept(m, run);
   return node->text.ptr != NULL;
 }

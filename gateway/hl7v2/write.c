@@ -48,7 +48,8 @@ static bool same_delims(const struct hl7v2_delims *a, const struct hl7v2_delims 
 /* Whether a run means what the node says. */
 static bool is_same(struct writing *w, struct str run, struct str text) {
   struct arena_mark mark = arena_mark(w->arena);
-  struct str meant = hl7v2_unescape(run, &w->delims, w->arena);
+  bool kept;
+  struct str meant = hl7v2_unescape_of(w->of, run, w->arena, &kept);
   if (!meant.ptr && run.len) fail(w, STATUS_NOMEM);
   bool same = str_eq(meant, text);
   arena_rewind(w->arena, mark);
