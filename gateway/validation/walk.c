@@ -168,6 +168,12 @@ static uint32_t walk_children(struct validation_walk *walk, struct tree_node *no
 
 /* --- a node --- */
 
+/* Of HL7 v2: `PV1||` and `PID|||^^` say that there is nothing, as they may. */
+static bool is_left_empty(const struct validation_visit *visit) {
+  const struct tree_node *first = visit->node->child;
+  return visit->walk->is_record && first && tree_is_meta(first) && first->kind == TREE_NULL;
+}
+
 static bool check_object(const struct validation_visit *visit) {
   const struct tree_node *node = visit->node;
   if (node->kind != TREE_OBJECT) {
@@ -177,7 +183,7 @@ static bool check_object(const struct validation_visit *visit) {
                       STR_ARG(validation_name_of(visit)));
     return false;
   }
-  if (skip_meta(node->child) || (visit->plan->is_resource && node->child)) return true;
+  if (skip_meta(node->child) || (visit->plan->is_resource && node->child) || is_left_empty(visit)) return true;
   validation_report(visit->walk, DIAG_ERROR, DIAG_EMPTY_VALUE, node, "an empty object");
   return false;
 }

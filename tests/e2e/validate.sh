@@ -43,6 +43,14 @@ expect 2 "$ketlink" validate --jobs 65 "$folder"
 expect 2 "$ketlink" validate --jobs many "$folder"
 expect 1 "$ketlink" validate - < "$folder/b/bad.json"
 
+# --- HL7 v2: a segment or a field that is there and empty says nothing, and nothing wrong
+printf '%s\r' 'MSH|^~\&|A|R|K|G|20260311100500-0500||ADT^A04^ADT_A01|C-1|P|2.5.1' 'EVN||20260311100500-0500' 'PID|1||M1^^^R^MR~^^||Doe^J' 'PV1||' \
+  > "$work/empty.hl7"
+expect 0 "$ketlink" validate "$work/empty.hl7"
+echo '{"format":"session-record/1","clinic":{}}' > "$work/empty.json"
+expect 1 "$ketlink" validate "$work/empty.json"
+expect_text "$work/out" "an empty object"
+
 # --- what each finding says
 expect 1 "$ketlink" validate --format json "$folder/b/bad.json"
 jq -e '.issue | map(select(.severity == "error" and .expression == ["Patient.birthDate"]))[0].extension
