@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One trouble at a time, beside the mixture of relay.py: each with its own judge.
 
-    troubles.py [--seed N] [--full] [--definitions PACK] [--clock LIBRARY] [--nospace LIBRARY] KETLINK-RELAY [NAME …]     without names: those that fit in a quick run
+    troubles.py [--seed N] [--full] [--definitions PACK] [--clock LIBRARY] [--nospace LIBRARY] [--lapse LIBRARY] KETLINK-RELAY [NAME …]     without names: those that fit in a quick run
 
     offsets    the answer to a write is cut at each of its bytes: each record is there once
     dead       one of two destinations answers nobody: the other's latency stays
@@ -19,7 +19,9 @@
     later      429 with Retry-After is kept to
     large      a record needs more memory than one may have on its way: parked, told, others go on; with more it goes
     copied     a large store is backed up: meanwhile records are taken and delivered, and questions answered
-    taken_back a correction whose answer nobody hears (the relay is killed), and then the correction is taken back: the server has what was there at first
+    taken_back a correction whose answer nobody hears (the relay is killed at one of its requests), and then the correction is taken back: the
+               server has what was there at first
+    given_up   the same, but the correction is delivered, and the group in which its end would have been written is given up
     lines      a large file of records, one a line, is mapped: meanwhile questions are answered, other records delivered, and its order is kept
     storm      the destination file and the token turn to garbage and back, with SIGHUP after SIGHUP: the relay lives, and all arrive
     halfway    the relay is stopped, and killed, while it maps such a file: it is taken again, each record is there once
@@ -50,7 +52,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -313,20 +315,64 @@ def latencies(run, count, chance):
     return sorted(arrived.get(session, 1e9) - run.dropped_at[session] for session in range(first, run.serial))
 
 
-def taken_back(given, work):
-    run = Run(given, work)
+def left_with(server):
+    """(type, identity) -> the serial that wrote it last."""
+    return {(kind, identity): serial for kind, identity, serial in bed.commits_of(server)}
+
+
+def take_back(name, run, correct):
+    """A session, its correction, which `correct` sees to once it is dropped, and what it was at first."""
     for turn, serial in enumerate((10, 20, 10)):
-        before, run.server.stall = len(run.server.posts), float(turn == 1)
-        run.wanted[1] = serial
-        bed.drop(work, turn, bed.record(serial, 1, 7, revision=turn + 1))
+        before = len(run.server.posts)
+        bed.drop(run.work, turn, bed.record(serial, 1, 7, revision=turn + 1))
         if turn == 1:
-            bed.wait_for(lambda before=before: len(run.server.posts) > before, 20)
-            run.relay.kill()
-            run.start()
-        bed.wait_for(run.delivered, 20)
-    faults = [] if run.delivered() else [f"taken_back: the server was left with {bed.newest(run.server)}"]
+            correct(before)
+        bed.wait_for(lambda: bed.newest(run.server) == {1: serial}, 20)
+        bed.wait_for(lambda turn=turn: f"done destination=hospital record={turn + 1} " in (run.work / "log").read_text(), 20)
+    left = left_with(run.server)
+    faults = [] if set(left.values()) == {10} else [f"{name}: the server was left with {left}"]
     ended = run.relay.stop()
-    return faults + ([f"taken_back: the relay ended with {ended}"] if ended else [])
+    return faults + ([f"{name}: the relay ended with {ended}"] if ended else [])
+
+
+def kill_at(run, requests):
+    def correct(before):
+        run.server.stall = 0.3
+        bed.wait_for(lambda: len(run.server.posts) >= before + requests, 20)
+        run.relay.kill()
+        run.server.stall = 0
+        run.start()
+    return correct
+
+
+def taken_back(given, work):
+    """A server that is looked at before, and never told what it has already, is where it shows: of what was found to be there as the
+    correction has it the store must know that."""
+    work.mkdir()
+    faults = []
+    for shape, requests in (("update", 1), ("single", 1), ("single", 2)):
+        run = Run(given, work / f"{shape}-{requests}", shape=shape, settle=600)
+        faults += take_back(f"taken_back: {shape}, killed at request {requests}", run, kill_at(run, requests))
+    return faults
+
+
+def given_up(given, work):
+    if not given.lapse:
+        print("given_up: skipped, without the library")
+        return []
+    file = given.work / "lapse"
+    run = Run(given, work, environment={"LAPSE_FILE": str(file), **preload(given.lapse)}, settle=100)
+    log = work / "log"
+
+    def correct(before):
+        run.server.stall = 1
+        bed.wait_for(lambda: len(run.server.posts) > before, 20)
+        (work / "lapse").write_text("UPDATE record SET state = ?2")
+        (work / "lapse").rename(file)
+        run.server.stall = 0
+
+    faults = take_back("given_up", run, correct)
+    return faults + ([] if bed.holds(log, b"not-settled") else ["given_up: no group was given up"])
 
 
 def dead(given, work):
@@ -667,6 +713,7 @@ def main():
     parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
     parser.add_argument("--clock")
     parser.add_argument("--nospace")
+    parser.add_argument("--lapse")
     parser.add_argument("relay")
     parser.add_argument("names", nargs="*", choices=(*QUICK, *FULL, []))
     given = parser.parse_args()

@@ -1,0 +1,30 @@
+/*
+ * lapse.c - for LD_PRELOAD: a statement of SQLite has no memory, once.
+ *
+ *   LAPSE_FILE=FILE   when it exists the next statement whose SQL begins with what is in it fails, and it is removed
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int lapses(sqlite3_stmt *statement) {
+  const char *(*sql)(sqlite3_stmt *) = NULL;
+  const char *path = getenv("LAPSE_FILE");
+  char begins[64] = "";
+  FILE *file = path ? fopen(path, "r") : NULL;
+  if (!file) return 0;
+  size_t len = fread(begins, 1, sizeof begins - 1, file);
+  fclose(file);
+  *(void **)&sql = dlsym(RTLD_NEXT, "sqlite3_sql");
+  return len && strncmp(sql(statement), begins, len) == 0 && unlink(path) == 0;
+}
+
+int sqlite3_step(sqlite3_stmt *statement) {
+  int (*next)(sqlite3_stmt *) = NULL;
+  *(void **)&next = dlsym(RTLD_NEXT, "sqlite3_step");
+  return lapses(statement) ? SQLITE_NOMEM : next(statement);
+}
