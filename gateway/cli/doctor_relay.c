@@ -30,9 +30,20 @@ static struct cli_doctor_line bounded(const char *check, struct str detail, bool
                                   .fix = grown ? str_of(fix) : (struct str){0}};
 }
 
+/* It takes nothing more; what is there goes on. */
+static struct cli_doctor_line full_line(const json_t *store, bool by_records, struct str size, struct str room, struct arena *arena) {
+  struct str detail = by_records ? arena_printf(arena, "full: %lld records are open, and it takes nothing more (max-records)",
+                                                (long long)number_in(store, "maxRecords"))
+                                 : arena_printf(arena, "full: %.*s, %.*s of the disk are free, and it takes nothing more (reserve-mib)",
+                                                STR_ARG(size), STR_ARG(room));
+  return bounded("store", detail, true, by_records ? "see why they wait, below; or raise max-records in [store], and restart" : "make room on its disk");
+}
+
 static struct cli_doctor_line store_line(const json_t *store, struct arena *arena) {
   int64_t bytes = number_in(store, "bytes"), left = number_in(store, "freeBytes");
   struct str size = size_text(arena, bytes), room = size_text(arena, left);
+  const char *full = json_string_value(json_object_get(store, "full"));
+  if (full && *full) return full_line(store, strcmp(full, "records") == 0, size, room, arena);
   return bounded("store", arena_printf(arena, "%.*s, %.*s of the disk are free", STR_ARG(size), STR_ARG(room)), left < bytes,
                  "make room: a copy of it needs as much again");
 }

@@ -78,6 +78,8 @@ static enum status add_destinations(const struct console *console, struct buf *o
 }
 
 static void add_sizes(const struct outbox_stats *stats, struct buf *out) {
+  console_json_str(out, "full", str_of(stats->full ? stats->full : ""));
+  console_json_int(out, "maxRecords", (int64_t)stats->max_records);
   console_json_int(out, "bytes", (int64_t)stats->bytes);
   console_json_int(out, "freeBytes", (int64_t)stats->free_bytes);
   console_json_int(out, "events", (int64_t)stats->events);

@@ -10,15 +10,6 @@ static enum status refuse(struct outbox *outbox, struct diag_list *diags, enum s
   return status;
 }
 
-static size_t open_records(const struct outbox *outbox) {
-  const struct outbox_tally *tally = &outbox->now.tally;
-  size_t open = 0;
-  for (size_t i = 0; i < tally->used; i++)
-    for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
-      open += tally->counts[i][state];
-  return open;
-}
-
 static bool is_fit(const struct outbox_item *item) {
   return item->destination.len && item->destination.len <= OUTBOX_NAME_MAX && item->kind.len &&
          item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX &&
@@ -43,7 +34,7 @@ static enum status check(struct outbox *outbox, const struct outbox_message *mes
     if (!is_fit(&message->items[i]))
       return refuse(outbox, diags, STATUS_INVALID,
                     "a record is too large for the store, or a name of it too long");
-  if (open_records(outbox) + message->item_count > outbox->max_records)
+  if (outbox_count_open(outbox) + message->item_count > outbox->max_records)
     return refuse(outbox, diags, STATUS_LIMIT,
                   "the store holds as many open records as it may: nothing was taken");
   if (free_bytes(outbox, message) < outbox->reserve_bytes)

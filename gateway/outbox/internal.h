@@ -361,6 +361,8 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *e
 /* --- sweep.c --- */
 /* Counts the records anew. `sending`: the first of them that is on its way. */
 enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) MUST_USE;
+/* Open ones, with the group. */
+size_t outbox_count_open(const struct outbox *outbox);
 /* After a commit: the log into the store when it has grown. */
 enum status outbox_checkpoint(struct outbox *outbox, bool empty) MUST_USE;
 

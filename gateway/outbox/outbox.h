@@ -255,6 +255,8 @@ struct outbox_stats {
   uint64_t free_bytes;           /* of the file system */
   int64_t generation;
   uint64_t events;              /* of the trail that are here */
+  size_t max_records;           /* open ones that there may be */
+  const char *full;             /* why nothing more is taken, "records" or "disk"; NULL: it takes */
   size_t ledger, subjects;      /* places, and subjects of revisions, as outbox_sweep has counted them: of a while ago */
   uint64_t bytes;               /* of the store's file */
 };

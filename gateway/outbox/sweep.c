@@ -271,11 +271,26 @@ static uint64_t bytes_of(const char *path) {
   return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
+size_t outbox_count_open(const struct outbox *outbox) {
+  const struct outbox_tally *tally = &outbox->now.tally;
+  size_t open = 0;
+  for (size_t i = 0; i < tally->used; i++)
+    for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
+      open += tally->counts[i][state];
+  return open;
+}
+
 size_t outbox_open_records(const struct outbox_stats *stats) {
   size_t open = 0;
   for (int state = OUTBOX_QUEUED; state <= OUTBOX_PARKED; state++)
     open += stats->by_state[state];
   return open;
+}
+
+/* By the rules of outbox_accept, for the smallest record. */
+static const char *why_full(const struct outbox *outbox, uint64_t free_bytes) {
+  if (outbox_count_open(outbox) >= outbox->max_records) return "records";
+  return free_bytes < outbox->reserve_bytes ? "disk" : NULL;
 }
 
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
@@ -289,7 +304,9 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
                                .ledger = outbox->families.counted + outbox->ledger.counted + outbox->old_ledger.counted,
                                .subjects = outbox->revisions.counted,
-                               .bytes = bytes_of(outbox->path)};
+                               .bytes = bytes_of(outbox->path),
+                               .max_records = outbox->max_records};
+  out->full = why_full(outbox, out->free_bytes);
   enum status status = STATUS_OK;
   if (destination.len) status = outbox_destination_id(outbox, destination, false, &where);
   if (status == STATUS_NOT_FOUND) return STATUS_OK; /* nothing was ever put there */

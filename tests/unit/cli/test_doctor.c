@@ -140,6 +140,25 @@ static void test_store_names_what_is_missing(void **state) {
   arena_free(arena);
 }
 
+static void test_a_full_store_is_told(void **state) {
+  static const struct {
+    const char *full, *detail;
+  } cases[] = {{"", "1.0 KiB, 4.0 KiB of the disk are free"},
+               {"records", "full: 9 records are open, and it takes nothing more (max-records)"},
+               {"disk", "full: 1.0 KiB, 4.0 KiB of the disk are free, and it takes nothing more (reserve-mib)"}};
+  struct arena *arena = arena_new(1 << 20);
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct cli_doctor_line lines[DOCTOR_STORE_LINES];
+    json_t *store = json_pack("{s:i,s:i,s:i,s:s}", "bytes", 1024, "freeBytes", 4096, "maxRecords", 9, "full", cases[i].full);
+    cli_doctor_store(store, arena, lines);
+    assert_int_equal(lines[0].mark, *cases[i].full ? DOCTOR_WARNING : DOCTOR_OK);
+    assert_true(str_is(lines[0].detail, cases[i].detail));
+    json_decref(store);
+  }
+  arena_free(arena);
+}
+
 static void test_destinations_say_what_is_wrong(void **state) {
   static const struct {
     const char *text;
@@ -170,6 +189,7 @@ static void test_destinations_say_what_is_wrong(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_caps), cmocka_unit_test(test_store_bounds),
                                      cmocka_unit_test(test_store_names_what_is_missing),
+                                     cmocka_unit_test(test_a_full_store_is_told),
                                      cmocka_unit_test(test_destinations_say_what_is_wrong)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

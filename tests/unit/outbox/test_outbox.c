@@ -458,6 +458,13 @@ static void a_message_is_taken_whole_or_not(void **state) {
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 2);
 }
 
+/* NULL: it takes. */
+static void expect_full(struct store *store, const char *why) {
+  struct outbox_stats stats;
+  assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+  assert_true(why ? stats.full && strcmp(stats.full, why) == 0 : !stats.full);
+}
+
 static void a_full_store_refuses_and_keeps_the_group(void **state) {
   struct store *store = *state;
   struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .payload = STR("x")};
@@ -465,7 +472,9 @@ static void a_full_store_refuses_and_keeps_the_group(void **state) {
   store_reopen(store);
   assert_int_equal(accept_items(store, &item, 1, "1"), STATUS_OK);
   assert_int_equal(accept_items(store, &item, 1, "2"), STATUS_OK);
+  expect_full(store, NULL);
   assert_int_equal(accept_items(store, &item, 1, "3"), STATUS_OK);
+  expect_full(store, "records");
   assert_int_equal(accept_items(store, &item, 1, "4"), STATUS_LIMIT);
   assert_true(store_said(store, "nothing was taken"));
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
@@ -473,6 +482,7 @@ static void a_full_store_refuses_and_keeps_the_group(void **state) {
   store->params.reserve_bytes = UINT64_MAX;
   store->params.max_records = 0;
   store_reopen(store);
+  expect_full(store, "disk");
   assert_int_equal(accept_items(store, &item, 1, "5"), STATUS_LIMIT);
   assert_true(store_said(store, "the disk is nearly full"));
 }
