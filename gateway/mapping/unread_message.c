@@ -84,7 +84,7 @@ bool fml_is_message(const struct tree_node *source) {
 
 /* Whole fields, and segments of which nothing was read. */
 static bool matters(struct str place) {
-  static const char *const places[] = {"OBX",   "OBX-5", "OBX-5.5", "OBX-6", "RXA",   "RXA-5", "RXA-6", "RXA-7",
+  static const char *const places[] = {"OBX",   "OBX-5", "OBX-5.2", "OBX-5.5", "OBX-6", "RXA",   "RXA-5", "RXA-6", "RXA-7",
                                        "RXA-9", "RXR",   "AL1",     "AL1-3", "AL1-5", "DG1",   "DG1-3", "TXA-25"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
     if (str_is(place, places[i])) return true;
