@@ -41,11 +41,30 @@ static enum status add_records(const struct console *console, struct buf *out) {
   return STATUS_OK;
 }
 
+/* Of those whose turn it is in their lane: what waits behind a parked one is counted as parked is. */
+static enum status add_oldest(const struct console *console, struct buf *out) {
+  const struct console_params *params = &console->params;
+  int64_t now = params->host->now_ms(params->host->context);
+  add_head(out, "outbox_oldest_seconds", "gauge", "How long the oldest record has waited whose turn it is, by destination; 0: none waits.");
+  for (size_t i = 0; i < params->destination_count; i++) {
+    int64_t id = 0, accepted_at = 0;
+    enum status status = outbox_oldest_of(console_outbox(console), params->destinations[i], &id, &accepted_at);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    buf_add_text(out, "ketlink_outbox_oldest_seconds{destination=\"");
+    add_label(out, params->destinations[i]);
+    buf_printf(out, "\"} %lld\n", id && now > accepted_at ? (long long)(now - accepted_at) / 1000 : 0LL);
+  }
+  return STATUS_OK;
+}
+
 static void add_store(const struct outbox_stats *stats, struct buf *out) {
   add_number(out, "outbox_accepted_total", "counter", "Records accepted since the store was made.",
              stats->accepted);
   add_number(out, "outbox_duplicates_total", "counter", "Messages that came again since the start.",
              stats->duplicates);
+  add_number(out, "outbox_full", "gauge", "1: nothing more is taken, as many records are open as may be, or the disk is nearly full.",
+             stats->full != NULL);
+  add_number(out, "outbox_records_max", "gauge", "Open records that there may be.", stats->max_records);
   add_number(out, "outbox_log_pages", "gauge", "Pages of the write-ahead log.", stats->log_pages);
   add_number(out, "outbox_free_bytes", "gauge", "Free bytes of the store's file system.", stats->free_bytes);
   add_number(out, "outbox_bytes", "gauge", "Bytes of the store's file.", stats->bytes);
@@ -75,6 +94,7 @@ void console_get_metrics(struct console_reply *reply) {
   enum status status = outbox_stats(console_outbox(console), (struct str){0}, &stats);
   buf_init(&text, METRICS_MAX);
   if (status == STATUS_OK) status = add_records(console, &text);
+  if (status == STATUS_OK) status = add_oldest(console, &text);
   if (status != STATUS_OK) {
     buf_release(&text);
     console_answer_status(reply, status);

@@ -174,10 +174,7 @@ static void kick(void *context) {
 }
 
 static void metrics(void *context, struct buf *out) {
-  const struct relay *relay = context;
-  relay_senders_metrics(relay, out);
-  for (size_t i = 0; i < relay->config->mllp_count; i++)
-    relay_listener_metrics(relay->listeners[i], out);
+  relay_metrics(context, out);
 }
 
 static void trouble(void *context, size_t destination, struct console_trouble *out) {

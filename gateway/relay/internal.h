@@ -234,7 +234,15 @@ bool relay_listener_is_busy(const struct relay_listener *listener);
 /* Records were settled: some of them may be waited for. */
 void relay_listener_look(struct relay_listener *listener);
 void relay_listener_close(struct relay_listener *listener);
-void relay_listener_metrics(const struct relay_listener *listener, struct buf *out);
+/* Of all listeners, in Prometheus' text format. */
+void relay_listeners_metrics(const struct relay *relay, struct buf *out);
+
+/* --- metrics.c --- */
+
+/* Of the relay and its parts, in Prometheus' text format. */
+void relay_metrics(const struct relay *relay, struct buf *out);
+/* What each name begins with. */
+void relay_metric_head(struct buf *out, const char *name, const char *type, const char *help);
 
 /* --- http.c: the console, where the configuration asks for it --- */
 

@@ -238,16 +238,41 @@ void relay_listener_close(struct relay_listener *listener) {
 
 /* --- metrics --- */
 
-void relay_listener_metrics(const struct relay_listener *listener, struct buf *out) {
-  static const char *const names[RELAY_COUNTS] = {"connections_total", "turned_away_total", "timeouts_total",
-                                                  "messages_total",    "again_total",       "conflicts_total",
-                                                  "given_up_total",    "noise_bytes_total"};
-  struct str name = listener->config->name;
-  buf_printf(out, "ketlink_mllp_connections{listener=\"%.*s\"} %zu\n", STR_ARG(name), listener->connections);
-  for (size_t i = 0; i < RELAY_COUNTS; i++)
-    buf_printf(out, "ketlink_mllp_%s{listener=\"%.*s\"} %llu\n", names[i], STR_ARG(name),
-               (unsigned long long)listener->counts[i]);
-  for (size_t i = HL7V2_AA; i <= HL7V2_CR; i++)
-    buf_printf(out, "ketlink_mllp_answers_total{listener=\"%.*s\",code=\"%s\"} %llu\n", STR_ARG(name),
-               hl7v2_ack_name((enum hl7v2_ack)i), (unsigned long long)listener->answers[i]);
+static const struct {
+  const char *name, *help;
+} counts[RELAY_COUNTS] = {
+    [COUNT_ACCEPTED] = {"mllp_connections_total", "Connections since the start."},
+    [COUNT_TURNED_AWAY] = {"mllp_turned_away_total", "Connections that were turned away since the start: too many, or TLS failed."},
+    [COUNT_TIMEOUTS] = {"mllp_timeouts_total", "Connections that were closed since the start: a message or an answer took too long."},
+    [COUNT_MESSAGES] = {"mllp_messages_total", "Messages since the start."},
+    [COUNT_AGAIN] = {"mllp_again_total", "Messages since the start that were known, and answered as before."},
+    [COUNT_CONFLICTS] = {"mllp_conflicts_total", "Messages since the start whose control id was known with other content."},
+    [COUNT_GIVEN_UP] = {"mllp_given_up_total", "Frames since the start that were no message: cut off, unended, too large, without MSH."},
+    [COUNT_NOISE] = {"mllp_noise_bytes_total", "Bytes between frames since the start."},
+};
+
+static void add_open(const struct relay *relay, struct buf *out) {
+  relay_metric_head(out, "mllp_connections", "gauge", "Open connections.");
+  for (size_t i = 0; i < relay->config->mllp_count; i++)
+    buf_printf(out, "ketlink_mllp_connections{listener=\"%.*s\"} %zu\n", STR_ARG(relay->config->mllps[i].name), relay->listeners[i]->connections);
+}
+
+static void add_answers(const struct relay *relay, struct buf *out) {
+  relay_metric_head(out, "mllp_answers_total", "counter", "Acknowledgements by their code since the start.");
+  for (size_t i = 0; i < relay->config->mllp_count; i++)
+    for (size_t code = HL7V2_AA; code <= HL7V2_CR; code++)
+      buf_printf(out, "ketlink_mllp_answers_total{listener=\"%.*s\",code=\"%s\"} %llu\n", STR_ARG(relay->config->mllps[i].name),
+                 hl7v2_ack_name((enum hl7v2_ack)code), (unsigned long long)relay->listeners[i]->answers[code]);
+}
+
+void relay_listeners_metrics(const struct relay *relay, struct buf *out) {
+  if (!relay->config->mllp_count) return;
+  add_open(relay, out);
+  for (size_t count = 0; count < RELAY_COUNTS; count++) {
+    relay_metric_head(out, counts[count].name, "counter", counts[count].help);
+    for (size_t i = 0; i < relay->config->mllp_count; i++)
+      buf_printf(out, "ketlink_%s{listener=\"%.*s\"} %llu\n", counts[count].name, STR_ARG(relay->config->mllps[i].name),
+                 (unsigned long long)relay->listeners[i]->counts[count]);
+  }
+  add_answers(relay, out);
 }

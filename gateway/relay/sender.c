@@ -797,7 +797,7 @@ static const struct {
 
 void relay_senders_metrics(const struct relay *relay, struct buf *out) {
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-    buf_printf(out, "# HELP ketlink_%s %s\n# TYPE ketlink_%s %s\n", numbers[i].name, numbers[i].help, numbers[i].name, numbers[i].type);
+    relay_metric_head(out, numbers[i].name, numbers[i].type, numbers[i].help);
     for (size_t k = 0; k < relay->config->destination_count; k++)
       if (relay->senders[k])
         buf_printf(out, "ketlink_%s{destination=\"%.*s\"} %llu\n", numbers[i].name, STR_ARG(relay->config->destinations[k].name),

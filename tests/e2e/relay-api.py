@@ -5,12 +5,13 @@ Usage: relay-api.py [--update]      KETLINK names the program, QUEUE_DRIVER the 
 
 The blocks of the page are run as those of docs/adding-a-mapping.md are (adding-a-mapping.py), before the console of a
 relay whose store holds five records and whose clock stands still. $SOCKET, $PORT and $TOKEN lead there; $RELAY is the
-socket of a real relay, for what is posted.
+socket of a real relay, for what is posted. Of both the metrics are read line by line, as Prometheus does.
 """
 import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -39,9 +40,11 @@ def start_real_relay(program, scratch):
     (home / "store.key").write_text(f"1 {7:064}\n")
     (home / "relay.ini").write_text("[relay]\nstate = state\nkey = store.key\nmappings = mappings\n"
                                     f"definitions = {DEFINITIONS}\n[http]\nsocket = relay.sock\n"
-                                    "[post]\nto = hospital\n[destination hospital]\n")
+                                    f"[post]\nto = hospital\n[destination hospital]\n[store]\nbackup = {home}/copy.db\n"
+                                    + "".join(f"[mllp {name}]\nlisten = {home}/{name}.sock\nto = hospital\n" for name in ("ward", "desk")))
     relay = subprocess.Popen([program, "relay", "--config", home / "relay.ini"], stderr=subprocess.PIPE, text=True)
-    if not relay.stderr.readline().startswith("started"):
+    said = iter(relay.stderr.readline, "")  # of its listeners first
+    if not any(line.startswith("started") for line in said):
         sys.exit("FAILED: the relay does not start")
     return relay, {"RELAY": str(home / "relay.sock")}
 
@@ -55,6 +58,41 @@ def start_stand_in(driver, scratch):
     if line[:1] != ["ready"]:
         sys.exit("FAILED: the stand-in does not start")
     return relay, {"SOCKET": str(socket), "PORT": line[1], "TOKEN": token}
+
+
+def read_metrics(socket):
+    """Text format 0.0.4 -> name -> its samples. Each name has HELP and TYPE, once, and its samples in one place behind them."""
+    text = subprocess.run(["curl", "-sS", "--unix-socket", socket, "http://localhost/metrics"], capture_output=True, check=True, text=True).stdout
+    sample = re.compile(r'([a-z_:]+)(?:{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+})? ([0-9]+|\+Inf)')
+    families, name, kind = {}, None, None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            name, kind = line.split()[2], None
+            if name in families or not line.split(None, 3)[3].endswith("."):
+                sys.exit(f"FAILED: metrics: {line}")
+            families[name] = []
+        elif line.startswith("# TYPE "):
+            kind = line.split()[3]
+            if line != f"# TYPE {name} {kind}" or (kind == "counter") != name.endswith("_total") or families[name]:
+                sys.exit(f"FAILED: metrics: {line}")
+        else:
+            found = sample.fullmatch(line)
+            if not found or found[1] != name or not kind:
+                sys.exit(f"FAILED: metrics: {line} behind HELP {name} TYPE {kind}")
+            families[name].append(line)
+    empty = [name for name, samples in families.items() if not samples]
+    if empty or not families:
+        sys.exit(f"FAILED: metrics: no sample of {empty}")
+    return families
+
+
+def check_metrics(ways, real):
+    stand_in, relay = read_metrics(ways["SOCKET"]), read_metrics(real["RELAY"])
+    missing = sorted(set(stand_in) - set(relay))
+    listeners = [line for line in relay["ketlink_mllp_answers_total"] if "ward" in line], relay["ketlink_mllp_connections"]
+    for fault in ([f"{missing} not of a real relay"] if missing else []) + ([] if [*map(len, listeners)] == [6, 2] else [f"{listeners}"]):
+        sys.exit(f"FAILED: metrics: {fault}")
+    return len(relay)
 
 
 def main():
@@ -77,6 +115,7 @@ def main():
         walk.environment |= ways | real
         runner = pages.Runner(PAGE, walk, "--update" in sys.argv[1:])
         runner.run()
+        metrics = check_metrics(ways, real)
         pages.check_links(PAGE)
     except pages.Fault as fault:
         print(f"FAILED: {fault}", file=sys.stderr)
@@ -86,7 +125,7 @@ def main():
             process.terminate()
             process.communicate()
         shutil.rmtree(scratch)
-    print(f"{PAGE.name}: {runner.counts['sh']} blocks of requests sent, {runner.counts['text']} answers compared"
+    print(f"{PAGE.name}: {runner.counts['sh']} blocks of requests sent, {runner.counts['text']} answers compared, {metrics} metrics read"
           + (f", {len(runner.updates)} rewritten" if runner.updates else ""))
     return 0
 
