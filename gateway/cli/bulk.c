@@ -28,11 +28,19 @@ struct cli_bulk {
   size_t lines, max_lines, repeated;
 };
 
-static bool is_ours(const char *name) {
+static bool is_name(const char *name) {
   size_t letters = 0;
   while (isalpha((unsigned char)name[letters]))
     letters++;
-  return letters && strcmp(name + letters, ".ndjson") == 0;
+  return letters && letters <= CLI_BULK_TYPE_MAX && strcmp(name + letters, ".ndjson") == 0;
+}
+
+/* A clinic's records may be called monday.ndjson: of ours the first line says the type that the name says. */
+static bool is_ours(const char *name, FILE *file) {
+  char wanted[CLI_BULK_TYPE_MAX + 32], found[sizeof wanted];
+  if (!is_name(name)) return false;
+  int length = snprintf(wanted, sizeof wanted, "{\"resourceType\":\"%.*s\"", (int)strcspn(name, "."), name);
+  return fread(found, 1, (size_t)length, file) == (size_t)length && memcmp(found, wanted, (size_t)length) == 0;
 }
 
 enum status cli_bulk_open(struct cli *cli, const char *path, size_t max_lines, struct cli_bulk **out) {
@@ -51,7 +59,7 @@ static struct file *add_file(struct cli_bulk *bulk, struct str type) {
   if (!file) return NULL;
   memcpy(file->type, type.ptr, type.len);
   snprintf(name, sizeof name, "%s.ndjson", file->type);
-  file->out = is_ours(name) ? cli_folder_file(&bulk->folder, name) : NULL;
+  file->out = is_name(name) ? cli_folder_file(&bulk->folder, name) : NULL;
   if (!file->out) {
     free(file);
     return NULL;

@@ -17,14 +17,30 @@ static bool is_dots(const char *name) {
   return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* NULL: no file, or not to be read. */
+static FILE *open_there(int folder, const char *name) {
+  struct stat info;
+  int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  FILE *file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? fdopen(fd, "r") : NULL;
+  if (fd >= 0 && !file) (void)close(fd);
+  return file;
+}
+
+static bool is_ours(int folder, const char *name, cli_folder_ours ours) {
+  FILE *file = open_there(folder, name);
+  bool result = file && ours(name, file);
+  if (file) fclose(file);
+  return result;
+}
+
 /* The first name in a folder that is not ours; empty when there is none. */
-static bool holds_others(const char *path, bool (*ours)(const char *name), char name[NAME_MAX + 1]) {
+static bool holds_others(const char *path, cli_folder_ours ours, char name[NAME_MAX + 1]) {
   DIR *dir = opendir(path);
   const struct dirent *entry;
   name[0] = '\0';
   if (!dir) return true;
   while (!name[0] && (entry = readdir(dir)))
-    if (!is_dots(entry->d_name) && !ours(entry->d_name)) snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+    if (!is_dots(entry->d_name) && !is_ours(dirfd(dir), entry->d_name, ours)) snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
   (void)closedir(dir);
   return name[0] != '\0';
 }
@@ -40,8 +56,7 @@ static struct str resolve(struct cli *cli, const char *path) {
   return kept;
 }
 
-enum status cli_folder_begin(struct cli *cli, const char *path, bool (*ours)(const char *name),
-                             struct cli_folder *out) {
+enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours ours, struct cli_folder *out) {
   char other[NAME_MAX + 1];
   struct stat info;
   *out = (struct cli_folder){.fd = -1, .ours = ours, .path = resolve(cli, path)};
@@ -50,7 +65,7 @@ enum status cli_folder_begin(struct cli *cli, const char *path, bool (*ours)(con
   if (stat(out->path.ptr, &info) == 0) {
     if (!S_ISDIR(info.st_mode)) return complain(path, "a file, not a folder");
     if (holds_others(out->path.ptr, ours, other)) {
-      fprintf(stderr, "ketlink: %s: holds other files too (%s); name a new or an empty folder\n", path,
+      fprintf(stderr, "ketlink: %s: holds files that this command has not made, or that were changed since (%s); name a new or an empty folder\n", path,
               other[0] ? other : "not to be read");
       return STATUS_IO;
     }

@@ -3,23 +3,25 @@
  *
  * Files are made in a new folder beside it, which only its owner can read, and that folder gets the name when
  * all of them are on disk. An empty folder of that name is replaced, and so is one that holds nothing but what
- * this command may have made before; any other is left alone.
+ * this command has made before, as it made it; any other is left alone: a clinic's own files may have such names.
  */
 #ifndef KETLINK_CLI_FOLDER_H
 #define KETLINK_CLI_FOLDER_H
 
 #include "cli/cli.h"
 
+/* Whether this command has made the file, and nobody has changed it since; it stands at its beginning. */
+typedef bool (*cli_folder_ours)(const char *name, FILE *file);
+
 struct cli_folder {
   struct str path;               /* as it will be named */
   char *temporary;               /* until then */
   int fd;                        /* of the temporary folder */
-  bool (*ours)(const char *name); /* whether a file that stands there may be replaced */
+  cli_folder_ours ours;          /* whether a file that stands there may be replaced */
 };
 
 /* Says on stderr what is wrong. IO, NOMEM. */
-enum status cli_folder_begin(struct cli *cli, const char *path, bool (*ours)(const char *name),
-                             struct cli_folder *out) MUST_USE;
+enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours ours, struct cli_folder *out) MUST_USE;
 /* A new file, mode 0600, open for reading and writing; NULL when it cannot be made. */
 FILE *cli_folder_file(const struct cli_folder *folder, const char *name) MUST_USE;
 /* Gives the folder its name. Its files are closed, and were synced by who wrote them. */

@@ -1,5 +1,6 @@
 /* terms_draft.c - unknown words to ConceptMaps with rows to fill in, one file a ConceptMap. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "cli/folder.h"
 #include "cli/terms.h"
@@ -15,8 +16,23 @@ struct drafting {
   size_t term_count, files, rows, hidden;
 };
 
-static bool is_draft(const char *name) {
-  return strstr(name, "-local") && str_ends(str_of(name), STR(".json"));
+/* As write_row begins the target of a word. */
+#define TARGET "\"target\": ["
+#define TO_FILL_IN "{ \"equivalence\": \"unmatched\", \"comment\": "
+
+/* Only as it was written: with a row filled in it is somebody's work. */
+static bool is_draft(const char *name, FILE *file) {
+  static const char untouched[] = TARGET TO_FILL_IN "\"" MAPPING_FILL_IN;
+  char *line = NULL;
+  size_t room = 0, rows = 0;
+  bool draft = strstr(name, "-local") && str_ends(str_of(name), STR(".json"));
+  while (draft && getline(&line, &room, file) > 0) {
+    const char *target = strstr(line, TARGET);
+    draft = !target || strncmp(target, untouched, sizeof untouched - 1) == 0;
+    rows += target != NULL;
+  }
+  free(line);
+  return draft && rows;
 }
 
 /* --- names --- */
@@ -102,7 +118,7 @@ static void write_row(const struct drafting *d, const struct cli_term *term, str
     buf_printf(&comment, "; or in a group with target %.*s", STR_ARG(target));
   buf_add_text(out, "        { \"code\": ");
   buf_add_json(out, term->word);
-  buf_add_text(out, ", \"target\": [{ \"equivalence\": \"unmatched\", \"comment\": ");
+  buf_add_text(out, ", " TARGET TO_FILL_IN);
   buf_add_json(out, buf_str(&comment));
   buf_add_text(out, " }] }");
   buf_release(&comment);

@@ -98,7 +98,13 @@ expect 65 "$ketlink" export --as ndjson -o "$work/bulk.1" fixtures/clinic/bad-wr
 expect_text "$work/err" "1 of 2 records are bad and were left out"
 cp "$record" "$work/bulk.1/mine.json"
 expect 74 "$ketlink" export --as ndjson -o "$work/bulk.1" "$record"
-expect_text "$work/err" "holds other files too \(mine.json\)"
+expect_text "$work/err" "holds files that this command has not made, .*\(mine.json\)"
+# records of the clinic beside each other are no earlier export, whatever they are called
+mkdir "$work/march"
+jq -c . "$record" > "$work/march/monday.ndjson"
+expect 74 "$ketlink" export --as ndjson -o "$work/march" "$work/march/monday.ndjson"
+expect_text "$work/err" "holds files that this command has not made, .*\(monday.ndjson\)"
+jq -c . "$record" | cmp - "$work/march/monday.ndjson" || fail "records were replaced by their export"
 expect 65 "$ketlink" export --as ndjson -o "$work/bulk.none" fixtures/clinic/bad-wrong-type/record.json
 [ ! -e "$work/bulk.none" ] || fail "a folder without a resource"
 ls -d "$work"/bulk.*.* 2> /dev/null && fail "something was left beside the folders"

@@ -101,7 +101,16 @@ jq '.doses |= map(.route = "another-drip")' "$work/no-site.json" > "$work/next.j
 expect 1 "$ketlink" terms --draft -o "$work/drafts" "$work/next.json"
 expect_same "$(cd "$work/drafts" && echo *)" "route-local-2.json"
 expect 74 "$ketlink" terms --draft -o "$terminology" "$work/next.json"
-expect_text "$work/err" "holds other files too"
+expect_text "$work/err" "holds files that this command has not made"
+# what was filled in where it was drafted, or has such a name by chance, is somebody's work
+for edit in '.group[0].element[0].target[0] = { code: "1", equivalence: "equivalent" }' '.group[0].element = []' '.'; do
+  mkdir "$work/worked"
+  jq "$edit" "$work/drafts/route-local-2.json" | tee "$work/filled" > "$work/worked/route-local.json"
+  expect 74 "$ketlink" terms --draft -o "$work/worked" "$work/next.json"
+  expect_text "$work/err" "changed since \(route-local.json\)"
+  cmp "$work/filled" "$work/worked/route-local.json" || fail "rows that were filled in are gone"
+  rm -r "$work/worked"
+done
 
 # a row that would change one that is there is a fault with both places; the same row again is none
 refuse() { # TEXT JQ: what map check says of route-local.json changed so

@@ -141,18 +141,21 @@ static void test_cap(void **state) {
 
 /* An earlier export is replaced as a whole; what may be somebody's work is not touched. */
 static void test_folder_in_use(void **state) {
+#define OLD "{\"resourceType\":\"Device\",\"id\":\"old\"}\n"
+#define NEW "{\"resourceType\":\"Patient\",\"id\":\"new\"}\n"
+  static const unsigned char id[16] = {0};
   struct cli_bulk_totals totals;
   struct cli_bulk *bulk = begin(0);
   (void)state;
-  assert_int_equal(add(bulk, "Device", 1, "old"), STATUS_OK);
+  assert_int_equal(cli_bulk_add(bulk, STR("Device"), id, str_of(OLD)), STATUS_OK);
   assert_int_equal(cli_bulk_land(bulk, &totals), STATUS_OK);
   cli_bulk_free(bulk);
   bulk = begin(0);
-  assert_int_equal(add(bulk, "Patient", 1, "new"), STATUS_OK);
-  expect_file("Device.ndjson", "1 old\n");
+  assert_int_equal(cli_bulk_add(bulk, STR("Patient"), id, str_of(NEW)), STATUS_OK);
+  expect_file("Device.ndjson", OLD);
   assert_int_equal(cli_bulk_land(bulk, &totals), STATUS_OK);
   cli_bulk_free(bulk);
-  expect_file("Patient.ndjson", "1 new\n");
+  expect_file("Patient.ndjson", NEW);
   assert_int_equal(names_in(folder), 1);
   assert_int_equal(names_in(around), 1);
   bulk = begin(0);
@@ -162,10 +165,26 @@ static void test_folder_in_use(void **state) {
   cli_bulk_free(bulk);
   assert_int_equal(cli_bulk_open(&cli, folder, 0, &bulk), STATUS_IO);
   cli_bulk_free(bulk);
-  expect_file("Patient.ndjson", "1 new\n");
+  expect_file("Patient.ndjson", NEW);
   expect_file("notes.txt", "mine");
   assert_int_equal(names_in(around), 1);
   clear();
+}
+
+/* A clinic's own files, whatever their names. */
+static void test_not_ours(void **state) {
+  static const char *const texts[] = {"", "{", "{\"session\":{}}\n", "{\"resourceType\":\"Device\"}\n"};
+  struct cli_bulk *bulk;
+  (void)state;
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(cli.host->write_file(NULL, in_folder("Patient.ndjson"), str_of(texts[i]), true), STATUS_OK);
+    assert_int_equal(cli_bulk_open(&cli, folder, 0, &bulk), STATUS_IO);
+    cli_bulk_free(bulk);
+    expect_file("Patient.ndjson", texts[i]);
+    clear();
+  }
+  assert_int_equal(names_in(around), 0);
 }
 
 static void test_strange(void **state) {
@@ -183,7 +202,7 @@ static void test_strange(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_last_version),  cmocka_unit_test(test_many),    cmocka_unit_test(test_cap),
-      cmocka_unit_test(test_folder_in_use), cmocka_unit_test(test_strange),
+      cmocka_unit_test(test_folder_in_use), cmocka_unit_test(test_not_ours), cmocka_unit_test(test_strange),
   };
   return cmocka_run_group_tests(tests, make, unmake);
 }
