@@ -43,14 +43,18 @@ void cli_note(const struct cli *cli, const char *format, ...) {
   fputc('\n', stderr);
 }
 
+static void keep_error(struct cli *cli, bool failed) {
+  if (failed && !cli->out_error) cli->out_error = errno;
+}
+
 void cli_print(struct cli *cli, struct str text) {
-  if (text.len) fwrite(text.ptr, 1, text.len, cli->out);
+  if (text.len) keep_error(cli, fwrite(text.ptr, 1, text.len, cli->out) != text.len);
 }
 
 void cli_printf(struct cli *cli, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  vfprintf(cli->out, format, args);
+  keep_error(cli, vfprintf(cli->out, format, args) < 0);
   va_end(args);
 }
 

@@ -74,6 +74,7 @@ struct cli {
   FILE *out;      /* stdout, or the temporary file of -o */
   char *out_path; /* -o, or NULL */
   char *out_temporary;
+  int out_error; /* errno of the first write that failed, 0: none */
 };
 
 /* Value of an option given last, or NULL; "" for a flag that was given. */

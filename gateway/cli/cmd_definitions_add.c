@@ -3,12 +3,19 @@
 
 enum { PACK_BYTES = 1 << 30 };
 
+/* -o is a whole pack then too. */
+static int copy_pack(struct cli *cli, const char *path) {
+  struct str file = {0};
+  enum status status = cli_value(cli, "output") ? file_map(path, &file) : STATUS_OK;
+  cli_print(cli, file);
+  file_unmap(file);
+  if (status == STATUS_OK) cli_note(cli, "%s has all of it already", path);
+  return cli_exit_of(status);
+}
+
 /* The new file takes the place of the old in one step: who reads the old one keeps it. */
 static int write_pack(struct cli *cli, const char *path, struct str file) {
-  if (!file.len) {
-    cli_note(cli, "%s has all of it already", path);
-    return CLI_DONE;
-  }
+  if (!file.len) return copy_pack(cli, path);
   if (cli_value(cli, "output")) {
     path = cli_value(cli, "output");
     cli_print(cli, file);
@@ -65,5 +72,6 @@ const struct cli_command cli_definitions_add = {
     .min_arguments = 1,
     .max_arguments = 64,
     .public_output = true,
+    .one_output = true,
     .run = run,
 };

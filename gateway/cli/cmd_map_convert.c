@@ -41,5 +41,6 @@ const struct cli_command cli_map_convert = {
     .min_arguments = 1,
     .max_arguments = 1,
     .public_output = true,
+    .one_output = true,
     .run = run,
 };

@@ -1,13 +1,10 @@
-/* main.c - the program: hardens the process, finds the command, runs it, and lands its output whole or not at
- * all. */
+/* main.c - the program: hardens the process, finds the command, runs it, and lands its output (output.h). */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include "cli/output.h"
 #include "cli/parse.h"
 
 /* Patients' data must not end in a core file. RLIMIT_CORE is ignored where core_pattern is a pipe, so both.
@@ -18,78 +15,6 @@ static void forbid_core_dumps(void) {
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
-}
-
-static int cannot_open(const char *path) {
-  fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
-  return CLI_IO;
-}
-
-/* A device, a pipe or a socket is written to: a rename would put a file in its place. */
-static int open_as_is(struct cli *cli, const char *path) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-  cli->out = fd < 0 ? NULL : fdopen(fd, "w");
-  return cli->out ? CLI_DONE : cannot_open(path);
-}
-
-/* NULL: no memory. */
-static char *join(struct cli *cli, const char *path, const char *end) {
-  size_t length = strlen(path), more = strlen(end) + 1;
-  char *joined = arena_alloc(cli->arena, length + more);
-  if (!joined) return NULL;
-  memcpy(joined, path, length);
-  memcpy(joined + length, end, more);
-  return joined;
-}
-
-static int open_beside(struct cli *cli, const char *path) {
-  char *name = join(cli, path, ".XXXXXX");
-  cli->out_path = join(cli, path, "");
-  if (!name || !cli->out_path) return CLI_TRY_LATER;
-  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
-  if (fd < 0) return cannot_open(path);
-  cli->out_temporary = name;
-  cli->out = cli->command->public_output && fchmod(fd, 0644) != 0 ? NULL : fdopen(fd, "w");
-  if (cli->out) return CLI_DONE;
-  (void)close(fd);
-  return cannot_open(path);
-}
-
-/* Where a link leads to is replaced, not the link. */
-static int open_file(struct cli *cli, const char *path, bool there) {
-  char *real = there ? realpath(path, NULL) : NULL;
-  int result = open_beside(cli, real ? real : path);
-  free(real);
-  return result;
-}
-
-static int open_output(struct cli *cli) {
-  const char *path = cli_value(cli, "output");
-  struct stat found;
-  cli->out = stdout;
-  if (!path || strcmp(path, "-") == 0) return CLI_DONE;
-  if (cli->command->into_folder && cli->command->into_folder(cli)) return CLI_DONE;
-  bool there = stat(path, &found) == 0;
-  return there && !S_ISREG(found.st_mode) ? open_as_is(cli, path) : open_file(cli, path, there);
-}
-
-/* The file of -o appears only when everything was written. */
-static int close_output(struct cli *cli, int result) {
-  bool failed = cli->out && (fflush(cli->out) != 0 || ferror(cli->out));
-  if (cli->out_temporary) {
-    if (cli->out && !failed) failed = fsync(fileno(cli->out)) != 0;
-    if (cli->out) fclose(cli->out);
-    bool wanted = cli->command->one_output ? result == CLI_DONE : result != CLI_USAGE && result != CLI_CONFIG;
-    if (!failed && wanted)
-      failed = rename(cli->out_temporary, cli->out_path) != 0;
-    else
-      unlink(cli->out_temporary);
-  }
-  if (failed) {
-    fprintf(stderr, "ketlink: writing the output failed: %s\n", strerror(errno));
-    return CLI_IO;
-  }
-  return result;
 }
 
 /* Becomes the sibling program: same words, same output, same exit status. */
@@ -124,9 +49,9 @@ static int run_command(struct cli *cli, int used, int argc, char **argv) {
     break;
   }
   if (cli->command->program) return become(cli, argv);
-  result = open_output(cli);
+  result = cli_output_open(cli);
   if (result == CLI_DONE) result = cli->command->run(cli);
-  return close_output(cli, result);
+  return cli_output_close(cli, result);
 }
 
 /* A group of verbs ("map", "definitions") without one of its verbs. */

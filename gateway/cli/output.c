@@ -1,0 +1,112 @@
+/* output.c - -o: beside, then renamed: see output.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/output.h"
+
+static int cannot_open(const char *path) {
+  fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
+  return CLI_IO;
+}
+
+/* --- what must not be written over --- */
+
+static bool is_same(const char *input, const struct stat *output) {
+  struct stat info;
+  int failed = strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &info) : stat(input, &info);
+  return failed == 0 && info.st_dev == output->st_dev && info.st_ino == output->st_ino;
+}
+
+/* A record, or a set of keys: the only one there is, as a rule. The pack is made anew by commands of its own. */
+static bool is_input(const struct cli *cli, const struct stat *output) {
+  static const char *const options[] = {"sent", "config", "definitions"};
+  size_t count = sizeof options / sizeof options[0] - (strcmp(cli->command->name, "definitions") == 0);
+  bool same = false;
+  for (size_t i = 0; i < cli->argument_count && !same; i++)
+    same = is_same(cli->arguments[i], output);
+  for (size_t i = 0; i < count && !same; i++)
+    same = cli_value(cli, options[i]) && is_same(cli_value(cli, options[i]), output);
+  return same;
+}
+
+/* --- opening --- */
+
+/* A device, a pipe or a socket is written to: a rename would put a file in its place. */
+static int open_as_is(struct cli *cli, const char *path) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  cli->out = fd < 0 ? NULL : fdopen(fd, "w");
+  return cli->out ? CLI_DONE : cannot_open(path);
+}
+
+/* NULL: no memory. */
+static char *join(struct cli *cli, const char *path, const char *end) {
+  size_t length = strlen(path), more = strlen(end) + 1;
+  char *joined = arena_alloc(cli->arena, length + more);
+  if (!joined) return NULL;
+  memcpy(joined, path, length);
+  memcpy(joined + length, end, more);
+  return joined;
+}
+
+static int open_beside(struct cli *cli, const char *path) {
+  char *name = join(cli, path, ".XXXXXX");
+  cli->out_path = join(cli, path, "");
+  if (!name || !cli->out_path) return CLI_TRY_LATER;
+  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
+  if (fd < 0) return cannot_open(path);
+  cli->out_temporary = name;
+  cli->out = cli->command->public_output && fchmod(fd, 0644) != 0 ? NULL : fdopen(fd, "w");
+  if (cli->out) return CLI_DONE;
+  (void)close(fd);
+  return cannot_open(path);
+}
+
+/* Where a link leads to is replaced, not the link. */
+static int open_file(struct cli *cli, const char *path, bool there) {
+  char *real = there ? realpath(path, NULL) : NULL;
+  int result = open_beside(cli, real ? real : path);
+  free(real);
+  return result;
+}
+
+int cli_output_open(struct cli *cli) {
+  const char *path = cli_value(cli, "output");
+  struct stat found, link;
+  cli->out = stdout;
+  if (!path || strcmp(path, "-") == 0) return CLI_DONE;
+  if (cli->command->into_folder && cli->command->into_folder(cli)) return CLI_DONE;
+  if (!*path) return cli_usage(cli, "-o names no file");
+  bool there = stat(path, &found) == 0;
+  if (!there && lstat(path, &link) == 0) return cannot_open(path); /* a link to nowhere, or in a circle */
+  if (there && !S_ISREG(found.st_mode)) return open_as_is(cli, path);
+  if (there && is_input(cli, &found)) return cli_usage(cli, "-o %s is an input too, and would be written over", path);
+  return open_file(cli, path, there);
+}
+
+/* --- landing --- */
+
+/* Nothing came out of what failed: a file that is there was made when all went well, and stays. */
+static bool is_wanted(const struct cli *cli, int result) {
+  if (result == CLI_DONE) return true;
+  return !cli->command->one_output && result != CLI_USAGE && result != CLI_CONFIG && ftello(cli->out) > 0;
+}
+
+int cli_output_close(struct cli *cli, int result) {
+  errno = 0;
+  bool failed = cli->out && (fflush(cli->out) != 0 || ferror(cli->out));
+  if (cli->out_temporary) {
+    bool wanted = cli->out && is_wanted(cli, result);
+    if (cli->out && !failed) failed = fsync(fileno(cli->out)) != 0;
+    if (cli->out) fclose(cli->out);
+    if (!failed && wanted)
+      failed = rename(cli->out_temporary, cli->out_path) != 0;
+    else
+      unlink(cli->out_temporary);
+  }
+  if (!failed) return result;
+  int why = cli->out_error ? cli->out_error : errno;
+  fprintf(stderr, "ketlink: writing the output failed: %s\n", why ? strerror(why) : "not all of it was taken");
+  return CLI_IO;
+}
