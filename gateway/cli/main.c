@@ -1,5 +1,6 @@
 /* main.c - the program: hardens the process, finds the command, runs it, and lands its output (output.h). */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +16,14 @@ static void forbid_core_dumps(void) {
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+}
+
+/* Whoever starts a program with stdin, stdout or stderr closed gives their number to the first file or connection that it opens:
+   findings would be written into the file of -o, or the store. What was closed stays of no use. */
+static bool hold_standard_files(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return false;
+  return true;
 }
 
 /* Becomes the sibling program: same words, same output, same exit status. */
@@ -94,6 +103,7 @@ int main(int argc, char **argv) {
   int used = 0;
   struct cli cli = {.host = host_system(), .command = cli_find_command(argc, argv, &used)};
   forbid_core_dumps();
+  if (!hold_standard_files()) return CLI_IO;
   if (!cli.command) return no_command(argc, argv);
   cli.arena = arena_new(LIMIT_ARENA_BYTES);
   if (!cli.arena) {

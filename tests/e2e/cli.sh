@@ -34,6 +34,13 @@ expect 0 "$ketlink" export -o "$work/bundle.json" "$record"
 [ "$(stat -c %a "$work/bundle.json")" = 600 ] || fail "a file with patients' data is readable by others"
 expect 0 "$ketlink" validate "$work/bundle.json"
 expect 74 "$ketlink" export -o "$work/no/such/folder/x.json" "$record"
+# closed stdin, stdout and stderr are no place for the next file that is opened: findings do not get into the output
+"$ketlink" export -q "$record" > "$work/alone.json"
+expect 65 bash -c '"$0" export -o "$1/two.json" "$2" fixtures/clinic/bad-dose-mismatch/record.json <&- >&- 2>&-' "$ketlink" "$work" "$record"
+expect_same "$(jq -c . "$work/two.json")" "$(jq -c . "$work/alone.json")" "the output with stderr closed"
+expect 74 bash -c '"$0" export "$1" >&-' "$ketlink" "$record"
+expect_text "$work/err" "writing the output failed: Bad file descriptor"
+expect 74 bash -c '"$0" export - <&-' "$ketlink"
 # what is no file stays what it is: as root, a rename would put one in place of /dev/null
 mkfifo "$work/pipe"
 cat "$work/pipe" > "$work/piped" &
