@@ -8,7 +8,7 @@
  *                                            remembers the store's generation, outside of the store; optional
  *   mappings = /etc/ketlink/mappings         optional, as for the other commands
  *   definitions = /usr/share/ketlink/definitions.pack
- *   log = text | json                        one line an event, on stderr
+ *   log = text | json                        one line an event, on stderr; with the time unless the journal has it
  *   alert = /etc/ketlink/alert               program to call on edges: ALERT STATE WHAT [WHY]; optional
  *   alert-webhook = https://ops.example/x    and an address that the same is posted to; http only to
  *                                            127.0.0.1 or [::1]

@@ -38,6 +38,7 @@ struct relay_field {
 struct relay_log {
   const struct host *host;
   bool json;
+  bool journal; /* stderr is the journal's: lines have a priority, else a time */
   size_t *lost; /* lines that nobody took; NULL: they are not counted */
 };
 void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
@@ -45,6 +46,8 @@ void relay_log(const struct relay_log *log, enum relay_level level, const char *
 #define RELAY_LOG(relay, level, event, ...)                                                                  \
   relay_log(&(relay)->log, level, event, (struct relay_field[]){__VA_ARGS__},                                \
             sizeof((struct relay_field[]){__VA_ARGS__}) / sizeof(struct relay_field))
+/* sd-daemon(3): that there is a journal says the environment; that this is its stream, its device and inode. */
+bool relay_log_is_journal(void);
 /* A line waits a second for a reader that does not read (a pipe, the journal), then none until he reads again; what was lost
    is told then. A file is not waited for. */
 enum { RELAY_LOG_WAIT_MS = 1000 };

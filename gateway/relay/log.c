@@ -1,7 +1,10 @@
 /* log.c - one event, one line: key=value or JSON. Values are words of the program, names of the
    configuration, numbers and digests; nothing of a record. */
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "relay/internal.h"
 
@@ -54,9 +57,34 @@ static void write_json(struct buf *line, const char *level, const char *event, i
   buf_add_text(line, "}\n");
 }
 
-static void write_text(struct buf *line, const char *priority, const char *event,
+static void write_digits(char *at, int number, int digits) {
+  for (; digits > 0; number /= 10)
+    at[--digits] = (char)('0' + number % 10);
+}
+
+/* "2026-03-02T10:00:00.000Z ", RFC 3339; nothing of a year that is not told by four digits. */
+static void write_time(struct buf *line, int64_t now) {
+  char text[] = "0000-00-00T00:00:00.000Z ";
+  time_t seconds = (time_t)(now / 1000);
+  struct tm parts;
+  if (now < 0 || !gmtime_r(&seconds, &parts) || parts.tm_year > 9999 - 1900) return;
+  write_digits(text, parts.tm_year + 1900, 4);
+  write_digits(text + 5, parts.tm_mon + 1, 2);
+  write_digits(text + 8, parts.tm_mday, 2);
+  write_digits(text + 11, parts.tm_hour, 2);
+  write_digits(text + 14, parts.tm_min, 2);
+  write_digits(text + 17, parts.tm_sec, 2);
+  write_digits(text + 20, (int)(now % 1000), 3);
+  buf_add(line, text, sizeof text - 1);
+}
+
+/* The journal knows when a line came. */
+static void write_text(struct buf *line, const struct relay_log *log, enum relay_level level, const char *event,
                        const struct relay_field *fields, size_t count) {
-  buf_add_text(line, priority);
+  if (log->journal)
+    buf_add_text(line, priorities[level]);
+  else
+    write_time(line, log->host->now_ms(log->host->context));
   buf_add_text(line, event);
   for (size_t i = 0; i < count; i++) {
     buf_add_char(line, ' ');
@@ -65,6 +93,14 @@ static void write_text(struct buf *line, const char *priority, const char *event
     write_value(line, &fields[i], false);
   }
   buf_add_char(line, '\n');
+}
+
+bool relay_log_is_journal(void) {
+  const char *stream = getenv("JOURNAL_STREAM");
+  unsigned long long device = 0, inode = 0;
+  struct stat info;
+  if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &info) != 0) return false;
+  return info.st_dev == device && info.st_ino == inode;
 }
 
 /* Room for a line: a reader that hangs must not stop the relay, and one that is only slow loses nothing. */
@@ -87,7 +123,7 @@ static void write_line(const struct relay_log *log, enum relay_level level, cons
   if (log->json)
     write_json(&line, levels[level], event, log->host->now_ms(log->host->context), fields, count);
   else
-    write_text(&line, getenv("JOURNAL_STREAM") ? priorities[level] : "", event, fields, count);
+    write_text(&line, log, level, event, fields, count);
   put_line(log, &line);
   buf_release(&line);
 }

@@ -465,7 +465,7 @@ static enum status check(struct whole *whole) {
   struct relay *relay = &whole->relay;
   enum status config = relay_config_read(relay->config_path, relay->host, relay->arena, whole->diags, relay->config);
   if (config == STATUS_NOMEM || !relay->config->source.text.len) return config;
-  relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log, .lost = &whole->lines_lost};
+  relay->log = (struct relay_log){.host = relay->host, .json = relay->config->json_log, .journal = relay_log_is_journal(), .lost = &whole->lines_lost};
   enum status keys =
       relay->config->key.len ? outbox_keys_read(relay->config->key.ptr, relay->arena, whole->diags, &whole->keys) : STATUS_CONFIG;
   enum status webhook = relay_webhook_open(relay, whole->diags, &relay->webhook);

@@ -193,7 +193,7 @@ start_real() {
   "$ketlink" relay --config "$work/real/relay.ini" 2> "$work/real/log" &
   relay=$!
   for _ in $(seq 400); do
-    ! grep -q "^started" "$work/real/log" || return 0
+    ! grep -q " started " "$work/real/log" || return 0
     sleep 0.05
   done
   fail "the relay does not start"

@@ -55,7 +55,7 @@ class Day:
         return (self.work / "log").read_bytes().count(word.encode())
 
     def swept(self):
-        return sum(map(int, re.findall(rb"^swept records=(\d+)", (self.work / "log").read_bytes(), re.MULTILINE)))
+        return sum(map(int, re.findall(rb"^\S+ swept records=(\d+)", (self.work / "log").read_bytes(), re.MULTILINE)))
 
     def wait(self, what, is_so, seconds=60):
         if not bed.wait_for(lambda: is_so() or self.relay.ended(), seconds) or self.relay.ended():
