@@ -292,6 +292,7 @@ struct validation_walk {
   bool distinct; /* of the entries of a Bundle: no two fullUrls are the same, and no resource has a version */
   bool is_record; /* of a logical model: findings name the element itself; of FHIR: as HL7's validator has
                      them */
+  bool is_message; /* a record of HL7 v2: what its tables do not have is passed over by who reads it */
   bool implied;   /* a profile is being checked that only a code implies */
   size_t quiet, quiet_errors; /* only to tell whether something conforms */
   size_t nesting;             /* profiles that are being checked, each because of the one before */

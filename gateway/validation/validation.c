@@ -111,6 +111,7 @@ enum status validation_check(const struct validation *validation, const struct v
   if (!node_type(root)) return STATUS_OK; /* binding has said why */
   walk.is_bundle = node_type(root) == validation->known.bundle;
   walk.is_record = def_type_kind(node_type(root)) == DEF_LOGICAL;
+  walk.is_message = walk.is_record && str_starts(def_type_name(node_type(root)), STR("V2_"));
   walk.is_parameters = node_type(root) == validation->known.parameters;
   validation_index_bundle(&walk);
   check_against(&walk, node_type(root));

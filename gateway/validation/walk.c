@@ -28,10 +28,10 @@ static void report_unknown(struct validation_walk *walk, const struct validation
                            const struct tree_node *child) {
   struct arena *arena = walk->run->arena;
   struct str name = diag_value(arena, child->name);
-  struct str near = def_type_nearest_element(plan->type, child->name);
+  struct str near = walk->is_message ? (struct str){0} : def_type_nearest_element(plan->type, child->name);
   struct str hint =
       near.len ? arena_printf(arena, "; did you mean \"%.*s\"?", STR_ARG(near)) : (struct str){0};
-  validation_report_at(walk, DIAG_ERROR, DIAG_UNKNOWN_ELEMENT, child->parent, child,
+  validation_report_at(walk, walk->is_message ? DIAG_INFORMATION : DIAG_ERROR, DIAG_UNKNOWN_ELEMENT, child->parent, child,
                        "%.*s has no element \"%.*s\"%.*s", STR_ARG(def_type_name(plan->type)), STR_ARG(name),
                        STR_ARG(hint));
 }
@@ -64,7 +64,7 @@ static void check_form(struct validation_walk *walk, const struct validation_ele
   bool in_array = (child->flags & (TREE_IN_ARRAY | TREE_EMPTY_ARRAY)) != 0;
   if (in_array == element->is_list) return;
   struct str name = def_element_path(element->element);
-  validation_report(walk, DIAG_ERROR, DIAG_NOT_AN_ARRAY, child,
+  validation_report(walk, walk->is_message ? DIAG_WARNING : DIAG_ERROR, DIAG_NOT_AN_ARRAY, child,
                     element->is_list ? "%.*s must be an array, in brackets" : "%.*s must not be an array",
                     STR_ARG(name));
 }
@@ -171,7 +171,7 @@ static uint32_t walk_children(struct validation_walk *walk, struct tree_node *no
 /* Of HL7 v2: `PV1||` and `PID|||^^` say that there is nothing, as they may. */
 static bool is_left_empty(const struct validation_visit *visit) {
   const struct tree_node *first = visit->node->child;
-  return visit->walk->is_record && first && tree_is_meta(first) && first->kind == TREE_NULL;
+  return visit->walk->is_message && first && tree_is_meta(first) && first->kind == TREE_NULL;
 }
 
 static bool check_object(const struct validation_visit *visit) {

@@ -47,6 +47,9 @@ expect 1 "$ketlink" validate - < "$folder/b/bad.json"
 printf '%s\r' 'MSH|^~\&|A|R|K|G|20260311100500-0500||ADT^A04^ADT_A01|C-1|P|2.5.1' 'EVN||20260311100500-0500' 'PID|1||M1^^^R^MR~^^||Doe^J' 'PV1||' \
   > "$work/empty.hl7"
 expect 0 "$ketlink" validate "$work/empty.hl7"
+printf '%s\r' 'ZAB|1|x' 'NK1|1|Doe^Al||||~|' 'AL1|1^2^3||X^^^^^^^^^^^^^^^^^^^^^^^^^9' >> "$work/empty.hl7"
+expect 0 "$ketlink" validate "$work/empty.hl7" # what no table has is passed over, and told
+expect_text "$work/out" 'has no element "ZAB"'
 echo '{"format":"session-record/1","clinic":{}}' > "$work/empty.json"
 expect 1 "$ketlink" validate "$work/empty.json"
 expect_text "$work/out" "an empty object"
