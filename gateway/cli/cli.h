@@ -74,6 +74,7 @@ struct cli {
   FILE *out;      /* stdout, or the temporary file of -o */
   char *out_path; /* -o, or NULL */
   char *out_temporary;
+  bool out_unnamed; /* the file has no name yet, not even a temporary one */
   int out_error; /* errno of the first write that failed, 0: none */
 };
 

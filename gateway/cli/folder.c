@@ -56,6 +56,23 @@ static struct str resolve(struct cli *cli, const char *path) {
   return kept;
 }
 
+/* Whoever still writes may add a file meanwhile. */
+static void remove_ours(const struct cli_folder *folder) {
+  enum { TRIES = 100 };
+  for (int i = 0; i < TRIES && folder->temporary; i++) {
+    DIR *dir = opendir(folder->temporary);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+      if (!is_dots(entry->d_name)) (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir) (void)closedir(dir);
+    if (rmdir(folder->temporary) == 0 || errno != ENOTEMPTY) return;
+  }
+}
+
+static void remove_at_end(void *context) {
+  remove_ours(context);
+}
+
 enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours ours, struct cli_folder *out) {
   char other[NAME_MAX + 1];
   struct stat info;
@@ -73,6 +90,7 @@ enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours 
   char *name = (char *)(uintptr_t)temporary.ptr;
   if (!mkdtemp(name)) return complain(path, strerror(errno));
   out->temporary = name;
+  cli_guard_begin(&out->guard, remove_at_end, out);
   out->fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return out->fd < 0 ? complain(path, strerror(errno)) : STATUS_OK;
 }
@@ -103,18 +121,8 @@ static bool exchange(struct cli_folder *folder) {
   return renameat2(AT_FDCWD, folder->temporary, AT_FDCWD, folder->path.ptr, RENAME_EXCHANGE) == 0;
 }
 
-static void remove_ours(const struct cli_folder *folder) {
-  DIR *dir = opendir(folder->temporary);
-  const struct dirent *entry;
-  while (dir && (entry = readdir(dir)))
-    if (!is_dots(entry->d_name)) (void)unlinkat(dirfd(dir), entry->d_name, 0);
-  if (dir) (void)closedir(dir);
-  (void)rmdir(folder->temporary);
-}
-
-enum status cli_folder_land(struct cli_folder *folder) {
+static enum status give_name(struct cli_folder *folder) {
   char other[NAME_MAX + 1];
-  if (fsync(folder->fd) != 0) return complain(folder->path.ptr, strerror(errno));
   bool landed = rename(folder->temporary, folder->path.ptr) == 0; /* also over an empty folder */
   if (!landed && (errno == ENOTEMPTY || errno == EEXIST)) {
     if (holds_others(folder->path.ptr, folder->ours, other))
@@ -124,12 +132,24 @@ enum status cli_folder_land(struct cli_folder *folder) {
   }
   if (!landed) return complain(folder->path.ptr, strerror(errno));
   folder->temporary = NULL;
-  sync_parent(folder);
   return STATUS_OK;
 }
 
+enum status cli_folder_land(struct cli_folder *folder) {
+  if (fsync(folder->fd) != 0) return complain(folder->path.ptr, strerror(errno));
+  cli_guard_lock(&folder->guard);
+  enum status status = give_name(folder);
+  cli_guard_unlock(&folder->guard);
+  if (status == STATUS_OK) sync_parent(folder);
+  return status;
+}
+
 void cli_folder_drop(struct cli_folder *folder) {
-  if (folder->temporary) remove_ours(folder);
+  cli_guard_lock(&folder->guard);
+  remove_ours(folder);
+  folder->temporary = NULL;
+  cli_guard_unlock(&folder->guard);
+  cli_guard_end(&folder->guard);
   if (folder->fd >= 0) (void)close(folder->fd);
   *folder = (struct cli_folder){.fd = -1};
 }

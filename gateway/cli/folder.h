@@ -9,6 +9,7 @@
 #define KETLINK_CLI_FOLDER_H
 
 #include "cli/cli.h"
+#include "cli/guard.h"
 
 /* Whether this command has made the file, and nobody has changed it since; it stands at its beginning. */
 typedef bool (*cli_folder_ours)(const char *name, FILE *file);
@@ -17,10 +18,11 @@ struct cli_folder {
   struct str path;               /* as it will be named */
   char *temporary;               /* until then */
   int fd;                        /* of the temporary folder */
+  struct cli_guard guard;        /* until it lands: a program that is ended leaves nothing behind */
   cli_folder_ours ours;          /* whether a file that stands there may be replaced */
 };
 
-/* Says on stderr what is wrong. IO, NOMEM. */
+/* Says on stderr what is wrong. IO, NOMEM. Before other threads are made; `out` stays where it is until it is dropped. */
 enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours ours, struct cli_folder *out) MUST_USE;
 /* A new file, mode 0600, open for reading and writing; NULL when it cannot be made. */
 FILE *cli_folder_file(const struct cli_folder *folder, const char *name) MUST_USE;

@@ -50,11 +50,23 @@ static char *join(struct cli *cli, const char *path, const char *end) {
   return joined;
 }
 
+/* A file that has no name yet: however the program ends, nothing is left behind. Mode 0600: the output is patients' data, as a
+   rule. Some file systems have only files with names. */
+static int make_file(struct cli *cli, char *name) {
+  char *slash = strrchr(name, '/');
+  char after = slash ? slash[1] : '\0';
+  if (slash) slash[1] = '\0';
+  int fd = open(slash ? name : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (slash) slash[1] = after;
+  cli->out_unnamed = fd >= 0;
+  return fd >= 0 ? fd : mkstemp(name);
+}
+
 static int open_beside(struct cli *cli, const char *path) {
   char *name = join(cli, path, ".XXXXXX");
   cli->out_path = join(cli, path, "");
   if (!name || !cli->out_path) return CLI_TRY_LATER;
-  int fd = mkstemp(name); /* mode 0600: the output is patients' data, as a rule */
+  int fd = make_file(cli, name);
   if (fd < 0) return cannot_open(path);
   cli->out_temporary = name;
   cli->out = cli->command->public_output && fchmod(fd, 0644) != 0 ? NULL : fdopen(fd, "w");
@@ -93,20 +105,41 @@ static bool is_wanted(const struct cli *cli, int result) {
   return !cli->command->one_output && result != CLI_USAGE && result != CLI_CONFIG && ftello(cli->out) > 0;
 }
 
+/* A name of its own first: a link does not take the place of a file. */
+static bool give_name(struct cli *cli) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+  enum { RANDOM = 6, TRIES = 100 };
+  unsigned char noise[RANDOM];
+  char from[64], *end = cli->out_temporary + strlen(cli->out_temporary) - RANDOM;
+  if (!cli->out_unnamed) return true;
+  snprintf(from, sizeof from, "/proc/self/fd/%d", fileno(cli->out));
+  for (int i = 0; i < TRIES; i++) {
+    if (cli->host->random(cli->host->context, noise, sizeof noise) != STATUS_OK) return false;
+    for (size_t j = 0; j < RANDOM; j++)
+      end[j] = letters[noise[j] % 32];
+    cli->out_unnamed = linkat(AT_FDCWD, from, AT_FDCWD, cli->out_temporary, AT_SYMLINK_FOLLOW) != 0;
+    if (!cli->out_unnamed || errno != EEXIST) return !cli->out_unnamed;
+  }
+  return false;
+}
+
+static bool land(struct cli *cli) {
+  return fsync(fileno(cli->out)) == 0 && give_name(cli) && rename(cli->out_temporary, cli->out_path) == 0;
+}
+
 int cli_output_close(struct cli *cli, int result) {
   errno = 0;
   bool failed = cli->out && (fflush(cli->out) != 0 || ferror(cli->out));
+  int why = errno;
   if (cli->out_temporary) {
-    bool wanted = cli->out && is_wanted(cli, result);
-    if (cli->out && !failed) failed = fsync(fileno(cli->out)) != 0;
+    bool wanted = !failed && cli->out && is_wanted(cli, result);
+    failed |= wanted && !land(cli);
+    why = errno;
     if (cli->out) fclose(cli->out);
-    if (!failed && wanted)
-      failed = rename(cli->out_temporary, cli->out_path) != 0;
-    else
-      unlink(cli->out_temporary);
+    if ((failed || !wanted) && !cli->out_unnamed) (void)unlink(cli->out_temporary);
   }
   if (!failed) return result;
-  int why = cli->out_error ? cli->out_error : errno;
+  if (cli->out_error) why = cli->out_error;
   fprintf(stderr, "ketlink: writing the output failed: %s\n", why ? strerror(why) : "not all of it was taken");
   return CLI_IO;
 }

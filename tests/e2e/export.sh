@@ -110,6 +110,18 @@ expect 65 "$ketlink" export --as ndjson -o "$work/bulk.none" fixtures/clinic/bad
 ls -d "$work"/bulk.*.* 2> /dev/null && fail "something was left beside the folders"
 expect 0 "$ketlink" validate -q "$work/bulk.3"
 
+# ended in the middle: nothing of the patients stays behind under a name that nobody looks for
+mkfifo "$work/never"
+exec 8<> "$work/never"
+for signal in INT TERM HUP; do
+  expect 124 timeout -s $signal 0.7 "$ketlink" export --as ndjson -o "$work/ended" "$record" "$work/never"
+  expect 124 timeout -s $signal 0.7 "$ketlink" export -q -o "$work/ended.json" "$record" "$work/never"
+done
+expect 137 timeout --preserve-status -s KILL 0.7 "$ketlink" export -q -o "$work/ended.json" "$record" "$work/never"
+exec 8>&-
+"$ketlink" export --as ndjson -o "$work/unheard" fixtures/clinic/*/record.json 2>&1 | head -c 1 > "$work/out" || true
+expect_same "$(cd "$work" && find . -maxdepth 1 -name 'ended*' -o -maxdepth 1 -name 'unheard*')" ./unheard "what is left of exports that were ended"
+
 # on a terminal the way through many files is shown, and nothing of it elsewhere
 if command -v script > "$work/out"; then
   script -qec "'$ketlink' export --as ndjson -o '$work/seen' '$record' '$record' '$record' '$record'" /dev/null > "$work/tty" < /dev/null

@@ -1,0 +1,56 @@
+/* guard.c - a thread that waits for the end: see guard.h. */
+#include "cli/guard.h"
+
+/* Ends as the signal would have ended it, so that the shell knows. */
+static void end_by(int number) {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, number);
+  (void)signal(number, SIG_DFL);
+  (void)pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+  (void)raise(number);
+}
+
+static void *wait_for_end(void *argument) {
+  struct cli_guard *guard = argument;
+  int number = 0;
+  if (sigwait(&guard->ends, &number) != 0) return NULL;
+  (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  (void)pthread_mutex_lock(&guard->lock);
+  guard->clean(guard->context);
+  end_by(number);
+  return NULL;
+}
+
+void cli_guard_begin(struct cli_guard *guard, void (*clean)(void *context), void *context) {
+  guard->clean = clean;
+  guard->context = context;
+  sigemptyset(&guard->ends);
+  sigaddset(&guard->ends, SIGINT);
+  sigaddset(&guard->ends, SIGTERM);
+  sigaddset(&guard->ends, SIGHUP);
+  (void)pthread_mutex_init(&guard->lock, NULL);
+  (void)pthread_sigmask(SIG_BLOCK, &guard->ends, &guard->before);
+  guard->runs = pthread_create(&guard->thread, NULL, wait_for_end, guard) == 0;
+  if (guard->runs)
+    guard->pipe_before = signal(SIGPIPE, SIG_IGN);
+  else
+    (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+void cli_guard_lock(struct cli_guard *guard) {
+  if (guard->runs) (void)pthread_mutex_lock(&guard->lock);
+}
+
+void cli_guard_unlock(struct cli_guard *guard) {
+  if (guard->runs) (void)pthread_mutex_unlock(&guard->lock);
+}
+
+void cli_guard_end(struct cli_guard *guard) {
+  if (!guard->runs) return;
+  (void)pthread_cancel(guard->thread);
+  (void)pthread_join(guard->thread, NULL);
+  (void)signal(SIGPIPE, guard->pipe_before);
+  (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+  guard->runs = false;
+}
