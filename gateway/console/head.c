@@ -96,7 +96,7 @@ static int parse_line(struct str line, struct console_head *head) {
 
 static const char *const names[CONSOLE_FIELDS] = {
     "Host",          "Content-Length", "Transfer-Encoding", "Content-Type", "Content-Encoding",
-    "Authorization", "Origin",         "Sec-Fetch-Site",    "Expect"};
+    "Authorization", "Origin",         "Sec-Fetch-Site",    "Expect",       "Accept"};
 
 static bool is_blank(char c) {
   return c == ' ' || c == '\t';
@@ -114,8 +114,9 @@ static int parse_field(struct str line, struct console_head *head) {
     to--;
   for (size_t i = 0; i < CONSOLE_FIELDS; i++) {
     if (!console_same_word(str_slice(line, 0, colon), str_of(names[i]))) continue;
-    if (head->fields[i].ptr) return refuse(head, 400, "a header field stands twice");
-    head->fields[i] = str_make(line.ptr + from, to - from);
+    bool twice = head->fields[i].ptr != NULL;
+    if (twice && i != FIELD_ACCEPT) return refuse(head, 400, "a header field stands twice");
+    if (!twice) head->fields[i] = str_make(line.ptr + from, to - from);
   }
   return 0;
 }

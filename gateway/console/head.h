@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-/* The fields that mean something here. Each may stand once. */
+/* The fields that mean something here. Each may stand once; of several Accept, a list, the first counts. */
 enum console_field {
   FIELD_HOST,
   FIELD_CONTENT_LENGTH,
@@ -19,6 +19,7 @@ enum console_field {
   FIELD_ORIGIN,
   FIELD_FETCH_SITE,
   FIELD_EXPECT,
+  FIELD_ACCEPT,
   CONSOLE_FIELDS
 };
 

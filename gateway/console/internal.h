@@ -5,7 +5,8 @@
  *   serve.c   connections: bytes in and out    route.c   who may do what: from head to handler
  *   answer.c  answers, problems, JSON          queue.c   list and show
  *   order.c   a person's decisions             audit.c   the trail, as JSON and as FHIR
- *   metrics.c metrics and health              store.c   what stays in the store
+ *   metrics.c metrics                         store.c   what stays in the store
+ *   health.c  whether it works
  */
 #ifndef KETLINK_CONSOLE_INTERNAL_H
 #define KETLINK_CONSOLE_INTERNAL_H
@@ -100,6 +101,8 @@ struct console_route {
 };
 /* After the head: 0, or the status with which it is refused, already answered. */
 void console_route(struct console_reply *reply);
+/* Who asks may see the queue. */
+bool console_knows(const struct console_reply *reply);
 /* The outbox, free to be asked until control goes back to the event loop. */
 struct outbox *console_outbox(const struct console *console);
 
@@ -143,6 +146,10 @@ bool console_number(struct console_reply *reply, const char *name, int64_t min, 
 bool console_filter(struct console_reply *reply, struct str state, struct str destination, struct str reason,
                     struct outbox_filter *out);
 
+/* What is wrong with a destination, by its place in the parameters. */
+struct console_trouble console_trouble_of(const struct console *console, size_t index);
+/* As members. */
+void console_add_trouble(struct buf *out, const struct console_trouble *trouble);
 /* FHIR AuditEvent of an event. */
 void console_add_audit_event(struct buf *out, const struct outbox_event *event);
 

@@ -1,4 +1,4 @@
-/* metrics.c - the numbers of the store in Prometheus' text format, and whether the relay works. */
+/* metrics.c - the numbers of the store in Prometheus' text format. */
 #include "console/internal.h"
 
 enum { METRICS_MAX = 4 << 20 };
@@ -104,16 +104,6 @@ void console_get_metrics(struct console_reply *reply) {
   add_console(console, &text);
   if (hooks->metrics) hooks->metrics(hooks->context, &text);
   console_answer_as(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
-}
-
-void console_get_health(struct console_reply *reply) {
-  const struct console_hooks *hooks = &reply->console->params.hooks;
-  struct buf words;
-  buf_init(&words, 64 << 10);
-  bool fine = !hooks->healthy || hooks->healthy(hooks->context, &words);
-  if (!words.len) buf_add_text(&words, fine ? "ok" : "not working");
-  buf_add_char(&words, '\n');
-  console_answer_as(reply, fine ? 200 : 503, "text/plain; charset=utf-8", &words);
 }
 
 void console_post_record(struct console_reply *reply) {

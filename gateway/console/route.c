@@ -61,9 +61,13 @@ static bool has_token(const struct console_reply *reply) {
   return same;
 }
 
+bool console_knows(const struct console_reply *reply) {
+  return console_trusts(reply) || has_token(reply);
+}
+
 static bool may(struct console_reply *reply) {
   if (reply->route->open) return true;
-  if (console_trusts(reply) || has_token(reply)) {
+  if (console_knows(reply)) {
     console_welcome(reply);
     return true;
   }

@@ -46,13 +46,17 @@ static enum status add_missing(const struct console *console, struct buf *out) {
   return STATUS_OK;
 }
 
-static void add_trouble(const struct console *console, size_t index, struct buf *out) {
+struct console_trouble console_trouble_of(const struct console *console, size_t index) {
   const struct console_hooks *hooks = &console->params.hooks;
   struct console_trouble trouble = {0};
   if (hooks->trouble) hooks->trouble(hooks->context, index, &trouble);
-  console_json_str(out, "trouble", str_of(trouble.word ? trouble.word : ""));
-  console_json_time(out, "since", trouble.since);
-  console_json_str(out, "reason", trouble.reason.ptr ? trouble.reason : STR(""));
+  return trouble;
+}
+
+void console_add_trouble(struct buf *out, const struct console_trouble *trouble) {
+  console_json_str(out, "trouble", str_of(trouble->word ? trouble->word : ""));
+  console_json_time(out, "since", trouble->since);
+  console_json_str(out, "reason", trouble->reason.ptr ? trouble->reason : STR(""));
 }
 
 /* Those of the configuration: what is wrong with each, and what waits for it. */
@@ -67,7 +71,8 @@ static enum status add_destinations(const struct console *console, struct buf *o
     if (status != STATUS_OK) break;
     buf_add_text(out, i ? ",{" : "{");
     console_json_str(out, "name", params->destinations[i]);
-    add_trouble(console, i, out);
+    struct console_trouble trouble = console_trouble_of(console, i);
+    console_add_trouble(out, &trouble);
     console_json_int(out, "open", (int64_t)outbox_open_records(&stats));
     console_json_int(out, "parked", (int64_t)stats.by_state[OUTBOX_PARKED]);
     status = add_oldest(console, params->destinations[i], out);

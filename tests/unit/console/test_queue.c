@@ -462,6 +462,58 @@ static void health_is_the_relays(void **state) {
   assert_string_equal(talk_body(talk), "the disk is full\n");
 }
 
+static void trouble(void *context, size_t destination, struct console_trouble *out) {
+  (void)context;
+  *out = (struct console_trouble){0};
+  if (destination == 0) *out = (struct console_trouble){.word = "held", .since = 1772445600000, .reason = STR("tls")};
+}
+
+static int ask_health(struct talk *talk, bool port, const char *fields) {
+  char host[32];
+  snprintf(host, sizeof host, "localhost:%u", (unsigned)console_port(talk->console));
+  struct str text = arena_printf(talk->store->arena, "GET /healthz HTTP/1.1\r\nHost: %s\r\n%s\r\n", host, fields);
+  return talk_raw(talk, !port, text.ptr, text.len);
+}
+
+/* By Accept; to strangers nothing but the word. */
+static void health_is_told_as_json(void **state) {
+  static const struct {
+    const char *fields;
+    bool port, json, all;
+  } cases[] = {
+      {"", false, false, false},
+      {"Accept: */*\r\n", false, false, false},
+      {"Accept: application/jsonl\r\n", false, false, false},
+      {"Accept:\r\n", false, false, false},
+      {"Accept: application/json\r\n", false, true, true},
+      {"Accept: text/html, Application/JSON;q=0.5\r\n", false, true, true},
+      {"Accept: application/json\r\nAccept: text/plain\r\n", false, true, true},
+      {"Accept: application/json\r\n", true, true, false},
+      {"Accept: application/json\r\nAuthorization: Bearer " TOKEN "\r\n", true, true, true},
+  };
+  struct talk *talk = *state;
+  fill(talk);
+  talk->params.hooks.trouble = trouble;
+  talk_reopen(talk);
+  for (int sick = 0; sick <= 1; sick++) {
+    talk->sick = sick;
+    const char *word = sick ? "the disk is full" : "ok";
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+      char wanted[400];
+      assert_int_equal(ask_health(talk, cases[i].port, cases[i].fields), sick ? 503 : 200);
+      if (cases[i].all)
+        snprintf(wanted, sizeof wanted,
+                 "{\"status\":\"%s\",\"full\":\"\",\"open\":4,\"parked\":1,\"destinations\":[{\"name\":\"ehr\",\"trouble\":\"held\","
+                 "\"since\":\"2026-03-02T10:00:00.000Z\",\"reason\":\"tls\"}]}\n",
+                 word);
+      else
+        snprintf(wanted, sizeof wanted, cases[i].json ? "{\"status\":\"%s\"}\n" : "%s\n", word);
+      assert_string_equal(talk_body(talk), wanted);
+      assert_true(talk_said(talk, cases[i].json ? "\r\nContent-Type: application/json\r\n" : "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+    }
+  }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, talk_setup, talk_teardown)
 
 int main(void) {
@@ -488,6 +540,7 @@ int main(void) {
       CASE(broken_trail_is_told),
       CASE(metrics_count_records),
       CASE(health_is_the_relays),
+      CASE(health_is_told_as_json),
   };
   return cmocka_run_group_tests_name("console_queue", tests, NULL, NULL);
 }
