@@ -82,13 +82,24 @@ bool fml_is_message(const struct tree_node *source) {
   return type && str_starts(def_type_name(type), STR("V2_"));
 }
 
+/* What stands behind a subcomponent separator within a word that has none: "hives & rash" of AL1-3.2. */
+static bool is_cut_off(struct str place) {
+  static const char *const fields[] = {"OBX-5.", "RXA-5.", "RXA-9.", "AL1-3.", "DG1-3."};
+  const char *component = place.len ? memchr(place.ptr, '.', place.len) : NULL;
+  size_t at = component ? (size_t)(component + 1 - place.ptr) : place.len;
+  if (at == place.len || !memchr(place.ptr + at, '.', place.len - at)) return false;
+  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+    if (str_starts(place, str_of(fields[i]))) return true;
+  return false;
+}
+
 /* Whole fields, and segments of which nothing was read. */
 static bool matters(struct str place) {
   static const char *const places[] = {"OBX",   "OBX-5", "OBX-5.2", "OBX-5.5", "OBX-6", "RXA",   "RXA-5", "RXA-6", "RXA-7",
                                        "RXA-9", "RXR",   "AL1",     "AL1-3", "AL1-5", "DG1",   "DG1-3", "TXA-25"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
     if (str_is(place, places[i])) return true;
-  return false;
+  return is_cut_off(place);
 }
 
 static void tell(const struct mapping_run *run, const struct fml_unread *unread) {
