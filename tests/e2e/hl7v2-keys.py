@@ -26,6 +26,7 @@ ROWS = [
     ("oru-vitals", "oru-later-reading", RATE, False),
     ("oru-vitals", "oru-later-reading", ("DiagnosticReport", None), True),
     ("oru-vitals", "oru-corrected", PANEL, True),
+    ("adt-a04-diagnoses-alike", "adt-a04-diagnoses-alike-more", ("Condition", None), True),
     ("ras-doses-of-one-order", "ras-second-dose-taken-back", DOSE, True),
     ("ras-infusion", "ras-second-dose-taken-back", DOSE, False),
     ("adt-a04-results-alike", "adt-a04-results-alike-more", GLUCOSE, True),
