@@ -35,19 +35,26 @@ bool base_address_make(const char *host, uint16_t port, struct base_address *out
   return true;
 }
 
-bool base_address_parse(struct str text, struct base_address *out) {
-  char host[INET6_ADDRSTRLEN + 1];
-  int64_t port = 0;
+bool base_address_split(struct str text, struct str *host, uint16_t *port) {
+  int64_t number = 0;
   size_t colon = text.len;
   while (colon > 0 && text.ptr[colon - 1] != ':')
     colon--;
-  if (!colon || !str_to_int64(str_slice(text, colon, text.len), &port) || port > 65535) return false;
-  struct str address = str_slice(text, 0, colon - 1);
-  bool six = address.len > 1 && address.ptr[0] == '[' && address.ptr[address.len - 1] == ']';
-  if (six) address = str_slice(address, 1, address.len - 1);
-  if (address.len >= sizeof host || six != (str_find_char(address, ':', 0) != SIZE_MAX)) return false;
-  snprintf(host, sizeof host, "%.*s", STR_ARG(address));
-  return base_address_make(host, (uint16_t)port, out);
+  if (!colon || !str_to_int64(str_slice(text, colon, text.len), &number) || number < 0 || number > UINT16_MAX) return false;
+  *host = str_slice(text, 0, colon - 1);
+  *port = (uint16_t)number;
+  bool brackets = host->len > 1 && host->ptr[0] == '[' && host->ptr[host->len - 1] == ']';
+  if (brackets) *host = str_slice(*host, 1, host->len - 1);
+  return brackets == (str_find_char(*host, ':', 0) != SIZE_MAX);
+}
+
+bool base_address_parse(struct str text, struct base_address *out) {
+  char numeric[INET6_ADDRSTRLEN + 1];
+  struct str host;
+  uint16_t port;
+  if (!base_address_split(text, &host, &port) || host.len >= sizeof numeric) return false;
+  snprintf(numeric, sizeof numeric, "%.*s", STR_ARG(host));
+  return base_address_make(numeric, port, out);
 }
 
 bool base_address_is_loopback(const struct base_address *address) {

@@ -17,7 +17,10 @@ struct base_address {
 };
 /* `host` is numeric, or "localhost" for 127.0.0.1. */
 bool base_address_make(const char *host, uint16_t port, struct base_address *out) MUST_USE;
-/* "127.0.0.1:2575", "[::1]:2575". */
+/* "ehr.example:2575", "127.0.0.1:2575", "[::1]:2575": the host, without its brackets, and the port. False: there is no port, one above
+   65535, or an IPv6 address without brackets. */
+bool base_address_split(struct str text, struct str *host, uint16_t *port) MUST_USE;
+/* The same of a numeric address. */
 bool base_address_parse(struct str text, struct base_address *out) MUST_USE;
 /* Reached by this host alone. */
 bool base_address_is_loopback(const struct base_address *address);

@@ -1,6 +1,7 @@
 /* destination.c - the delivery part of mappings/destinations/NAME.json: where, with which credential, how
  * long. */
 #include "base/destination.h"
+#include "base/socket.h"
 #include "delivery/internal.h"
 
 /* In the order of enum delivery_auth. */
@@ -186,22 +187,15 @@ static void read_tls(const struct config *file, struct arena *arena, struct diag
     diag_error(diags, DIAG_CONFIG_INVALID, &at, "auth: type mtls needs clientCertFile and clientKeyFile");
 }
 
-/* "host:port"; of IPv6 "[::1]:2575". */
 static const char *fault_of_address(struct str address) {
-  size_t colon = address.len;
-  int64_t port = 0;
-  while (colon && address.ptr[colon - 1] != ':')
-    colon--;
-  if (colon < 2) return "address is host:port";
-  colon--;
-  if (!str_to_int64(str_slice(address, colon + 1, address.len), &port) || port < 1 || port > 65535)
-    return "address has no port from 1 to 65535";
-  for (size_t i = 0; i < colon; i++)
-    if ((unsigned char)address.ptr[i] <= ' ' || (unsigned char)address.ptr[i] >= 0x7f || strchr("/@?#\\", address.ptr[i]))
+  struct str host;
+  uint16_t port;
+  if (!base_address_split(address, &host, &port) || !host.len || !port)
+    return "address is host:port, with a port from 1 to 65535 and an IPv6 address in brackets";
+  for (size_t i = 0; i < host.len; i++)
+    if ((unsigned char)host.ptr[i] <= ' ' || (unsigned char)host.ptr[i] >= 0x7f || strchr("/@?#\\[]", host.ptr[i]))
       return "address is a host name or an address, a colon and a port";
-  bool brackets = address.ptr[0] == '[' && address.ptr[colon - 1] == ']';
-  return str_find_char(str_slice(address, 0, colon), ':', 0) != SIZE_MAX && !brackets ? "an IPv6 address stands in brackets"
-                                                                                   : NULL;
+  return NULL;
 }
 
 static bool is_this_machine(struct str address) {

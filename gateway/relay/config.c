@@ -377,13 +377,8 @@ static void check_names(struct reading *reading, const char *where, const struct
 
 /* Only this host: patients' data is not taken in clear from elsewhere. */
 static bool is_loopback(struct str listen) {
-  size_t colon = str_find(listen, STR(":"), listen.len > 6 ? listen.len - 6 : 0);
-  int64_t port = 0;
-  if (colon == SIZE_MAX || !str_to_int64(str_slice(listen, colon + 1, listen.len), &port) || port < 1 ||
-      port > 65535)
-    return false;
-  struct str host = str_slice(listen, 0, colon);
-  return str_is(host, "127.0.0.1") || str_is(host, "[::1]");
+  struct base_address address;
+  return base_address_parse(listen, &address) && base_address_is_loopback(&address) && base_address_port(&address);
 }
 
 static void check_http(struct reading *reading) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "base/secret.h"
+#include "base/socket.h"
 #include "console/console.h"
 #include "relay/mapper.h"
 #include "relay/trouble.h"
@@ -220,19 +221,10 @@ enum status relay_http_check(struct relay *relay, struct diag_list *diags) {
   return status;
 }
 
-/* "127.0.0.1:8650" or "[::1]:8650", as the configuration has checked. */
+/* As the configuration has checked. */
 static void split_listen(struct relay *relay, struct console_params *params) {
-  struct str listen = relay->config->listen;
-  int64_t port = 0;
-  size_t colon = listen.len;
-  if (!listen.len) return;
-  while (colon > 0 && listen.ptr[colon - 1] != ':')
-    colon--;
-  struct str address = str_slice(listen, 0, colon - 1);
-  if (address.ptr[0] == '[') address = str_slice(address, 1, address.len - 1);
-  if (!str_to_int64(str_slice(listen, colon, listen.len), &port)) return;
-  params->listen_host = arena_str(relay->arena, address).ptr;
-  params->port = (uint16_t)port;
+  struct str host;
+  if (base_address_split(relay->config->listen, &host, &params->port)) params->listen_host = arena_str(relay->arena, host).ptr;
 }
 
 /* Those of the configuration, and what is in the store for others. */

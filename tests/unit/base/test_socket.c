@@ -56,6 +56,27 @@ static void addresses(void **state) {
   }
 }
 
+static void parts(void **state) {
+  static const struct {
+    const char *text, *host; /* NULL: refused */
+    unsigned port;
+  } cases[] = {
+      {"ehr.example:2575", "ehr.example", 2575}, {"[::1]:1", "::1", 1},  {"127.0.0.1:0", "127.0.0.1", 0}, {"a:65535", "a", 65535},
+      {":2575", "", 2575},                       {"a:65536", NULL, 0},   {"a:-1", NULL, 0},               {"::1:2575", NULL, 0},
+      {"[::1]", NULL, 0},                        {"[a]:1", NULL, 0},     {"ehr.example", NULL, 0},        {"a:1x", NULL, 0},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct str host;
+    uint16_t port;
+    bool fine = base_address_split(str_of(cases[i].text), &host, &port);
+    if (fine != (cases[i].host != NULL)) fail_msg("%s", cases[i].text);
+    if (!fine) continue;
+    if (!str_is(host, cases[i].host)) fail_msg("%s: %.*s", cases[i].text, STR_ARG(host));
+    assert_int_equal(port, cases[i].port);
+  }
+}
+
 static void a_path(void **state) {
   struct base_listening first, second;
   struct stat info;
@@ -104,6 +125,7 @@ static void a_port(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(addresses),
+      cmocka_unit_test(parts),
       cmocka_unit_test_setup_teardown(a_path, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_no_socket_stays, setup, teardown),
       cmocka_unit_test_setup_teardown(a_port, setup, teardown),
