@@ -1,5 +1,6 @@
 /* cmd_queue.c - ketlink queue: what the relay holds, and what a person decides about it. */
 #include "cli/queue_call.h"
+#include "cli/queue_many.h"
 #include "cli/queue_print.h"
 #include "cli/queue_row.h"
 
@@ -99,10 +100,6 @@ static int order_all(struct cli *cli, const char *verb) {
   return worst;
 }
 
-static int run_park(struct cli *cli) {
-  return cli_value(cli, "reason") ? order_all(cli, "park") : cli_usage(cli, "--reason WORD is missing");
-}
-
 static int run_pass(struct cli *cli) {
   return order_all(cli, "pass");
 }
@@ -123,11 +120,11 @@ static int ask_number(struct cli_queue *queue, const char *id) {
   return CLI_FINDINGS;
 }
 
-static int run_drop(struct cli *cli) {
+static int drop_one(struct cli *cli) {
   struct cli_queue queue;
   const char *id = cli->arguments[0], *confirm = cli_value(cli, "confirm");
   if (!cli_queue_number(cli, id, "record")) return CLI_USAGE;
-  if (!cli_value(cli, "reason")) return cli_usage(cli, "--reason WORD is missing");
+  if (cli_flag(cli, "dry-run")) return cli_usage(cli, "--dry-run goes with --where");
   if (confirm && strcmp(confirm, id) != 0) return cli_usage(cli, "--confirm is not the number of the record");
   int exit = cli_queue_open(cli, &queue);
   if (exit == CLI_DONE && !confirm) exit = ask_number(&queue, id);
@@ -136,87 +133,29 @@ static int run_drop(struct cli *cli) {
   return exit;
 }
 
-/* --- many --- */
+/* --- one, some, or all that are found --- */
 
-/* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. */
-static json_t *read_where(struct cli *cli, const char *text) {
-  json_t *where = json_object();
-  struct str rest = str_of(text);
-  while (rest.len) {
-    size_t comma = str_find_char(rest, ',', 0), equals = str_find_char(rest, '=', 0);
-    size_t end = comma == SIZE_MAX ? rest.len : comma;
-    struct str key = arena_str(cli->arena, str_slice(rest, 0, equals == SIZE_MAX ? 0 : equals));
-    struct str value = equals < end ? str_slice(rest, equals + 1, end) : (struct str){0};
-    bool known = str_is(key, "state") || str_is(key, "destination") || str_is(key, "reason");
-    json_t *string = json_stringn(value.ptr ? value.ptr : "", value.len);
-    if (!known || !value.len || json_object_get(where, key.ptr) || !string) {
-      cli_usage(cli, "--where takes state=, destination= and reason=, each once");
-      json_decref(string);
-      json_decref(where);
-      return NULL;
-    }
-    json_object_set_new(where, key.ptr, string);
-    rest = str_slice(rest, end + 1, rest.len);
-  }
-  return where;
-}
-
-struct many {
-  json_int_t matched, changed, missing, after;
-};
-
-/* The relay takes a thousand at a time. */
-static int retry_portions(struct cli_queue *queue, json_t *body, struct many *many) {
-  int exit = CLI_DONE;
-  do {
-    json_t *answer = NULL;
-    exit = cli_queue_ask(queue, "queue retry", STR("/queue/retry"), body, &answer);
-    many->matched += json_integer_value(json_object_get(answer, "matched"));
-    many->changed += json_integer_value(json_object_get(answer, "changed"));
-    many->missing += json_integer_value(json_object_get(answer, "missing"));
-    many->after = json_integer_value(json_object_get(answer, "after"));
-    json_object_set_new(body, "after", json_integer(many->after));
-    json_decref(answer);
-  } while (exit == CLI_DONE && many->after);
-  return exit;
-}
-
-static int say_many(struct cli *cli, const struct many *many, bool dry) {
-  if (cli->json)
-    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld}\n", dry ? "true" : "false",
-               (long long)many->matched, (long long)many->changed, (long long)many->missing);
-  else
-    cli_note(cli, "%lld records match; %lld are tried again%s", (long long)many->matched, (long long)many->changed,
-             dry ? " (--dry-run)" : "");
-  if (!many->missing) return CLI_DONE;
-  fprintf(stderr,
-          "ketlink: %lld of them cannot go: the configuration has no [destination] for them any more; give it back under\n"
-          "the name that ketlink queue list shows, or drop them\n", (long long)many->missing);
-  return CLI_FINDINGS;
-}
-
-static int retry_where(struct cli *cli) {
-  struct cli_queue queue;
-  struct many many = {0};
-  bool dry = cli_flag(cli, "dry-run");
-  json_t *where = read_where(cli, cli_value(cli, "where"));
-  if (!where) return CLI_USAGE;
-  json_t *body = json_pack("{s:o,s:b}", "where", where, "dryRun", dry);
-  int exit = cli_queue_open(cli, &queue);
-  if (body && cli_value(cli, "reason")) json_object_set_new(body, "reason", json_string(cli_value(cli, "reason")));
-  if (body) cli_queue_add_actor(body);
-  if (exit == CLI_DONE) exit = body ? retry_portions(&queue, body, &many) : CLI_TRY_LATER;
-  if (exit == CLI_DONE) exit = say_many(cli, &many, dry);
-  json_decref(body);
-  cli_queue_close(&queue);
-  return exit;
-}
-
-static int run_retry(struct cli *cli) {
+/* Numbers, or --where. */
+static int order_some(struct cli *cli, const char *verb) {
   bool many = cli_flag(cli, "where");
   if (many == (cli->argument_count > 0)) return cli_usage(cli, "give the numbers of records, or --where");
   if (!many && cli_flag(cli, "dry-run")) return cli_usage(cli, "--dry-run goes with --where");
-  return many ? retry_where(cli) : order_all(cli, "retry");
+  return many ? cli_queue_many(cli, verb) : order_all(cli, verb);
+}
+
+static int run_retry(struct cli *cli) {
+  return order_some(cli, "retry");
+}
+
+static int run_park(struct cli *cli) {
+  if (!cli_value(cli, "reason") && !cli_flag(cli, "dry-run")) return cli_usage(cli, "--reason WORD is missing");
+  return order_some(cli, "park");
+}
+
+static int run_drop(struct cli *cli) {
+  bool many = cli_flag(cli, "where");
+  if (!cli_value(cli, "reason") && !(many && cli_flag(cli, "dry-run"))) return cli_usage(cli, "--reason WORD is missing");
+  return !many && cli->argument_count == 1 ? drop_one(cli) : order_some(cli, "drop");
 }
 
 const struct cli_command cli_queue_list = {CLI_QUEUE_LIST_ROW, .run = run_list};

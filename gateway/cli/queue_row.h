@@ -26,10 +26,18 @@ static const struct cli_option queue_retry_options[] = {
     QUEUE_REASON,
     RELAY_WAYS,
 };
+static const struct cli_option queue_park_options[] = {
+    {"where", 'w', "WHICH", "all with state=, destination= and reason=, separated by commas (default: state=queued)"},
+    {"dry-run", 0, NULL, "with --where: only say how many there are"},
+    QUEUE_REASON,
+    RELAY_WAYS,
+};
 static const struct cli_option queue_order_options[] = {QUEUE_REASON, RELAY_WAYS};
 static const struct cli_option queue_drop_options[] = {
+    {"where", 'w', "WHICH", "all with state=, destination= and reason=, separated by commas (default: state=parked)"},
+    {"dry-run", 0, NULL, "with --where: only say how many there are"},
     QUEUE_REASON,
-    {"confirm", 0, "ID", "the record's number, for scripts; else it is asked for"},
+    {"confirm", 0, "N", "the record's number, with --where how many match, for scripts; else it is asked for"},
     RELAY_WAYS,
 };
 
@@ -54,9 +62,11 @@ static const struct cli_option queue_drop_options[] = {
   CLI_OPTIONS(queue_retry_options), .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_PARK_ROW                                                                                   \
-  .name = "queue", .verb = "park", .arguments = "ID…", .summary = "set records aside; their patients' lanes wait", \
-  .examples = "  ketlink queue park 17 --reason wrong-patient\n",                                            \
-  CLI_OPTIONS(queue_order_options), .min_arguments = 1, .max_arguments = SIZE_MAX
+  .name = "queue", .verb = "park", .arguments = "[ID…]", .summary = "set records aside; their patients' lanes wait", \
+  .examples = "  ketlink queue park 17 --reason wrong-patient\n"                                             \
+              "  ketlink queue park --where destination=ehr --dry-run\n"                                     \
+              "  ketlink queue park --where destination=ehr --reason wrong-clinic\n",                        \
+  CLI_OPTIONS(queue_park_options), .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_PASS_ROW                                                                                   \
   .name = "queue", .verb = "pass", .arguments = "ID…",                                                       \
@@ -65,9 +75,11 @@ static const struct cli_option queue_drop_options[] = {
   .max_arguments = SIZE_MAX
 
 #define CLI_QUEUE_DROP_ROW                                                                                   \
-  .name = "queue", .verb = "drop", .arguments = "ID", .summary = "give a record up: it is never delivered",  \
+  .name = "queue", .verb = "drop", .arguments = "[ID]", .summary = "give records up: they are never delivered", \
   .examples = "  ketlink queue drop 17 --reason test-record                  asks for the number again\n"    \
-              "  ketlink queue drop 17 --reason test-record --confirm=17     in scripts\n",                  \
-  CLI_OPTIONS(queue_drop_options), .min_arguments = 1, .max_arguments = 1
+              "  ketlink queue drop 17 --reason test-record --confirm=17     in scripts\n"                   \
+              "  ketlink queue drop --where destination=old --dry-run        how many of them are parked\n"  \
+              "  ketlink queue drop --where destination=old --reason gone    asks for how many they are\n",  \
+  CLI_OPTIONS(queue_drop_options), .max_arguments = 1
 
 #endif

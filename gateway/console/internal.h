@@ -49,6 +49,7 @@ struct console_decided {
   int64_t through;    /* the trail was exported so far; 0: it is about records */
   int64_t id;         /* one record; 0: many */
   size_t matched, changed, missing; /* many: missing were not changed, they have no destination */
+  int64_t last;  /* many: that matched; 0: none did */
   int64_t after; /* many: the last one looked at; 0: there are no more */
 };
 
@@ -135,7 +136,7 @@ void console_get_record(struct console_reply *reply);
 void console_get_audit(struct console_reply *reply);
 void console_post_record(struct console_reply *reply);
 void console_post_order(struct console_reply *reply);
-void console_post_retry(struct console_reply *reply);
+void console_post_many(struct console_reply *reply);
 void console_post_exported(struct console_reply *reply);
 
 /* One record as a member-less JSON object, without its last brace. */

@@ -16,7 +16,7 @@ enum { PAGE = 100 };
 struct order {
   struct str reason, actor, confirm;
   struct str state, destination, where_reason; /* of "where" */
-  int64_t after, through;
+  int64_t after, through; /* through 0: no bound */
   bool dry_run;
 };
 
@@ -59,12 +59,14 @@ static bool take_many(const char *key, const json_t *value, struct order *out) {
   if (strcmp(key, "where") == 0) return take_where(value, out);
   if (strcmp(key, "reason") == 0) return take_text(value, &out->reason);
   if (strcmp(key, "actor") == 0) return take_text(value, &out->actor);
+  if (strcmp(key, "confirm") == 0) return take_text(value, &out->confirm);
   if (strcmp(key, "dryRun") == 0) {
     out->dry_run = json_is_true(value);
     return json_is_boolean(value);
   }
-  out->after = json_integer_value(value);
-  return strcmp(key, "after") == 0 && json_is_integer(value) && out->after >= 0;
+  int64_t *to = strcmp(key, "after") == 0 ? &out->after : strcmp(key, "through") == 0 ? &out->through : NULL;
+  if (to) *to = json_integer_value(value);
+  return to && json_is_integer(value) && *to >= 0;
 }
 
 static bool take_exported(const char *key, const json_t *value, struct order *out) {
@@ -79,7 +81,7 @@ static const struct {
   bool (*take)(const char *key, const json_t *value, struct order *out);
   const char *members;
 } kinds[] = {[ONE] = {take_one, "the body has the texts reason, actor and confirm"},
-             [MANY] = {take_many, "the body has where (state, destination, reason), reason, after, dryRun and actor"},
+             [MANY] = {take_many, "the body has where (state, destination, reason), reason, after, through, dryRun, confirm and actor"},
              [EXPORTED] = {take_exported, "the body has through, the number of an event, and actor"}};
 
 /* NULL, or what is wrong. The texts are the object's. */
@@ -134,6 +136,7 @@ static void answer_many(struct console_reply *reply, bool dry_run) {
   console_json_int(&body, "matched", (int64_t)decided->matched);
   console_json_int(&body, "changed", (int64_t)decided->changed);
   console_json_int(&body, "missing", (int64_t)decided->missing);
+  console_json_int(&body, "last", decided->last);
   console_json_key(&body, "after");
   if (decided->after)
     buf_printf(&body, "%lld}", (long long)decided->after);
@@ -268,16 +271,21 @@ void console_post_order(struct console_reply *reply) {
 /* --- many --- */
 
 /* Delivered, it would undo a correction: only who names the reason can mean it. */
-static bool is_passed_over(const struct order *order, const struct outbox_row *row) {
-  return !order->where_reason.len && row->state == OUTBOX_PARKED && str_is(row->reason, OUTBOX_OLDER);
+static bool is_passed_over(const struct console_reply *reply, const struct order *order, const struct outbox_row *row) {
+  return reply->route->order == OUTBOX_RETRY && !order->where_reason.len && row->state == OUTBOX_PARKED && str_is(row->reason, OUTBOX_OLDER);
+}
+
+static bool is_beyond(const struct order *order, int64_t id) {
+  return order->through && id > order->through;
 }
 
 static enum status decide_rows(struct console_reply *reply, const struct order *order,
                                const struct outbox_row *rows, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    if (is_passed_over(order, &rows[i])) continue;
+    if (is_beyond(order, rows[i].id) || is_passed_over(reply, order, &rows[i])) continue;
     reply->decided.matched++;
-    bool missing = is_missing(reply, rows[i].destination);
+    reply->decided.last = rows[i].id;
+    bool missing = reply->route->order == OUTBOX_RETRY && is_missing(reply, rows[i].destination);
     reply->decided.missing += missing;
     if (order->dry_run || missing) continue;
     enum status status = decide(reply, rows[i].id, order);
@@ -294,24 +302,52 @@ static enum status decide_many(struct console_reply *reply, const struct order *
   size_t count = PAGE;
   filter->after = order->after;
   filter->limit = PAGE;
-  while (status == STATUS_OK && count == PAGE && reply->decided.matched < CONSOLE_LIST_MAX) {
+  while (status == STATUS_OK && count == PAGE && reply->decided.matched < CONSOLE_LIST_MAX && !is_beyond(order, filter->after + 1)) {
     struct outbox_row *rows = NULL;
     status = outbox_list(console_outbox(reply->console), filter, reply->arena, &rows, &count);
     if (status == STATUS_OK) status = decide_rows(reply, order, rows, count);
     if (status == STATUS_OK && count) filter->after = rows[count - 1].id;
   }
-  reply->decided.after = count == PAGE ? filter->after : 0;
+  reply->decided.after = count == PAGE && !is_beyond(order, filter->after + 1) ? filter->after : 0;
   return status;
 }
 
-void console_post_retry(struct console_reply *reply) {
-  struct order order = {.state = STR("parked")};
+static const char *refusal_of_many(const struct console_reply *reply, const struct order *order) {
+  enum outbox_order which = reply->route->order;
+  if (order->dry_run || which == OUTBOX_RETRY) return NULL;
+  if (!order->reason.len) return "a reason is needed";
+  if (which == OUTBOX_DROP && !order->confirm.len) return "confirm is how many match, as a text: what is dropped is not delivered";
+  return NULL;
+}
+
+/* Before any of them is dropped. True: more match than whoever confirmed has seen, and that has been answered. */
+static bool refuse_more(struct console_reply *reply, const struct order *order, struct outbox_filter filter) {
+  struct order count = *order;
+  int64_t confirmed = -1;
+  count.dry_run = true;
+  if (order->dry_run || reply->route->order != OUTBOX_DROP) return false;
+  enum status status = decide_many(reply, &count, &filter);
+  size_t matched = reply->decided.matched;
+  reply->decided = (struct console_decided){0};
+  if (status != STATUS_OK)
+    console_answer_status(reply, status);
+  else if (!str_to_int64(order->confirm, &confirmed) || confirmed < 0 || matched > (uint64_t)confirmed)
+    console_problem(reply, 409, "%zu match, more than confirm says: nothing was dropped", matched);
+  else
+    return false;
+  return true;
+}
+
+/* What is dropped was looked at, as a rule; what is parked waited. */
+void console_post_many(struct console_reply *reply) {
+  struct order order = {.state = reply->route->order == OUTBOX_PARK ? STR("queued") : STR("parked")};
   struct outbox_filter filter = {0};
   json_t *body = parse_body(buf_str(&reply->body));
   const char *fault = read_order(body, MANY, &order);
+  if (!fault) fault = refusal_of_many(reply, &order);
   if (fault)
     console_problem(reply, 400, "%s", fault);
-  else if (console_filter(reply, order.state, order.destination, order.where_reason, &filter)) {
+  else if (console_filter(reply, order.state, order.destination, order.where_reason, &filter) && !refuse_more(reply, &order, filter)) {
     reply->decided.status = decide_many(reply, &order, &filter);
     if (order.dry_run && reply->decided.status == STATUS_OK)
       answer_many(reply, true);

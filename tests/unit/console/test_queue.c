@@ -305,12 +305,68 @@ static void many_are_retried_where(void **state) {
   assert_many(talk, "{\"where\":{\"state\":\"done\"}}", false, 0, 0);
 }
 
+static void many_are_parked_or_dropped_where(void **state) {
+  static const struct {
+    const char *target, *body;
+    int status;
+    size_t queued, parked, dropped; /* afterwards */
+  } steps[] = {
+      {"/queue/park", "{}", 400, 0, 6, 0}, /* no reason */
+      {"/queue/park", "{\"dryRun\":true}", 200, 0, 6, 0},
+      {"/queue/park", "{\"reason\":\"r\"}", 200, 0, 6, 0}, /* of those that wait */
+      {"/queue/retry", "{\"where\":{\"destination\":\"ehr\"}}", 200, 4, 2, 0},
+      {"/queue/park", "{\"reason\":\"r\",\"through\":2}", 200, 2, 4, 0},
+      {"/queue/park", "{\"reason\":\"r\",\"confirm\":1}", 400, 2, 4, 0},
+      {"/queue/drop", "{\"confirm\":\"9\"}", 400, 2, 4, 0},
+      {"/queue/drop", "{\"reason\":\"r\"}", 400, 2, 4, 0},
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"x\"}", 409, 2, 4, 0},
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"3\"}", 409, 2, 4, 0}, /* one more than was seen */
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"-1\"}", 409, 2, 4, 0},
+      {"/queue/drop", "{\"dryRun\":true}", 200, 2, 4, 0},
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"2\",\"through\":2}", 200, 2, 2, 2},
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"9\",\"after\":2,\"where\":{\"destination\":\"other\"}}", 200, 2, 0, 4},
+      {"/queue/drop", "{\"reason\":\"r\",\"confirm\":\"2\",\"where\":{\"state\":\"queued\"}}", 200, 0, 0, 6},
+  };
+  struct talk *talk = *state;
+  park_many(talk, 4, "ehr");
+  park_many(talk, 2, "other");
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    print_message("%s %s\n", steps[i].target, steps[i].body);
+    assert_int_equal(talk_ask(talk, "POST", steps[i].target, steps[i].body), steps[i].status);
+    assert_int_equal(store_count(talk->store, OUTBOX_QUEUED), steps[i].queued);
+    assert_int_equal(store_count(talk->store, OUTBOX_PARKED), steps[i].parked);
+    assert_int_equal(store_count(talk->store, OUTBOX_DROPPED), steps[i].dropped);
+  }
+}
+
+/* Of what is to be dropped a correction that was passed is no exception, and a destination that is gone none. */
+static void all_that_match_are_dropped(void **state) {
+  static const struct str destinations[] = {{"ehr", 3}, {"gone", 4}};
+  struct talk *talk = *state;
+  talk->params.destinations = destinations;
+  talk->params.missing_count = 1;
+  talk_reopen(talk);
+  park_many(talk, 2, "gone");
+  int64_t id = store_put(talk->store, "ehr", "a", "older");
+  assert_int_equal(outbox_decide(talk->store->outbox, id, OUTBOX_PARK, STR(OUTBOX_OLDER), STR("test"), 5), STATUS_OK);
+  json_t *answer = ask_json(talk, 200, "POST", "/queue/drop", "{\"reason\":\"r\",\"confirm\":\"3\"}");
+  assert_number(answer, "matched", 3);
+  assert_number(answer, "changed", 3);
+  assert_number(answer, "missing", 0);
+  assert_number(answer, "last", 3);
+  json_decref(answer);
+}
+
 static void many_go_in_portions(void **state) {
   struct talk *talk = *state;
   park_many(talk, CONSOLE_LIST_MAX + 1, "ehr");
   json_t *answer = ask_json(talk, 200, "POST", "/queue/retry", "{}");
   assert_number(answer, "changed", CONSOLE_LIST_MAX);
   assert_number(answer, "after", CONSOLE_LIST_MAX);
+  json_decref(answer);
+  json_decref(ask_json(talk, 409, "POST", "/queue/drop", "{\"reason\":\"r\",\"confirm\":\"0\",\"after\":1000}"));
+  answer = ask_json(talk, 200, "POST", "/queue/drop", "{\"dryRun\":true,\"through\":1000}");
+  assert_true(json_is_null(json_object_get(answer, "after")));
   json_decref(answer);
   assert_many(talk, "{\"after\":1000}", false, 1, 1);
   assert_int_equal(store_count(talk->store, OUTBOX_PARKED), 0);
@@ -531,6 +587,8 @@ int main(void) {
       CASE(actors_are_vouched_for),
       CASE(words_have_a_cap),
       CASE(many_are_retried_where),
+      CASE(many_are_parked_or_dropped_where),
+      CASE(all_that_match_are_dropped),
       CASE(many_go_in_portions),
       CASE(what_has_no_destination_stays_parked),
       CASE(records_on_their_way_stay_there),

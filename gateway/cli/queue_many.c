@@ -1,0 +1,154 @@
+/* queue_many.c - ketlink queue retry, park and drop with --where. */
+#include "cli/queue_many.h"
+#include "cli/queue_call.h"
+
+/* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. */
+static json_t *read_where(struct cli *cli, const char *text) {
+  json_t *where = json_object();
+  struct str rest = str_of(text);
+  while (rest.len) {
+    size_t comma = str_find_char(rest, ',', 0), equals = str_find_char(rest, '=', 0);
+    size_t end = comma == SIZE_MAX ? rest.len : comma;
+    struct str key = arena_str(cli->arena, str_slice(rest, 0, equals == SIZE_MAX ? 0 : equals));
+    struct str value = equals < end ? str_slice(rest, equals + 1, end) : (struct str){0};
+    bool known = str_is(key, "state") || str_is(key, "destination") || str_is(key, "reason");
+    json_t *string = json_stringn(value.ptr ? value.ptr : "", value.len);
+    if (!known || !value.len || json_object_get(where, key.ptr) || !string) {
+      cli_usage(cli, "--where takes state=, destination= and reason=, each once");
+      json_decref(string);
+      json_decref(where);
+      return NULL;
+    }
+    json_object_set_new(where, key.ptr, string);
+    rest = str_slice(rest, end + 1, rest.len);
+  }
+  return where;
+}
+
+/* --- portions: the relay takes a thousand at a time --- */
+
+static const struct order {
+  const char *verb, *target, *done;
+  bool confirms;
+} orders[] = {{"retry", "/queue/retry", "tried again", false}, {"park", "/queue/park", "parked", false}, {"drop", "/queue/drop", "dropped", true}};
+
+static const struct order *order_of(const char *verb) {
+  size_t at = 0;
+  while (strcmp(orders[at].verb, verb) != 0)
+    at++;
+  return &orders[at];
+}
+
+struct many {
+  json_int_t matched, changed, missing;
+  json_int_t last, after; /* that matched; where the next portion begins, 0: there is none */
+};
+
+static int ask_portion(struct cli_queue *queue, const struct order *order, json_t *body, bool dry, struct many *out) {
+  json_t *answer = NULL;
+  json_object_set_new(body, "dryRun", json_boolean(dry));
+  int exit = cli_queue_ask(queue, arena_printf(queue->cli->arena, "queue %s", order->verb).ptr, str_of(order->target), body, &answer);
+  *out = (struct many){.matched = json_integer_value(json_object_get(answer, "matched")),
+                       .changed = json_integer_value(json_object_get(answer, "changed")),
+                       .missing = json_integer_value(json_object_get(answer, "missing")),
+                       .last = json_integer_value(json_object_get(answer, "last")),
+                       .after = json_integer_value(json_object_get(answer, "after"))};
+  json_decref(answer);
+  return exit;
+}
+
+static void add(struct many *sum, const struct many *portion) {
+  sum->matched += portion->matched;
+  sum->changed += portion->changed;
+  sum->missing += portion->missing;
+  if (portion->last) sum->last = portion->last;
+}
+
+/* What is dropped is counted once more just before: more than were confirmed are not. */
+static int confirm_portion(struct cli_queue *queue, const struct order *order, json_t *body, json_int_t left) {
+  struct many portion;
+  int exit = ask_portion(queue, order, body, true, &portion);
+  if (exit != CLI_DONE) return exit;
+  if (portion.matched > left) {
+    fprintf(stderr, "ketlink: more match now than were confirmed: the rest is not dropped\n");
+    return CLI_FINDINGS;
+  }
+  struct str count = arena_printf(queue->cli->arena, "%lld", (long long)portion.matched);
+  json_object_set_new(body, "confirm", json_string(count.ptr ? count.ptr : "0"));
+  return CLI_DONE;
+}
+
+static int ask_all(struct cli_queue *queue, const struct order *order, json_t *body, bool dry, json_int_t confirmed, struct many *sum) {
+  struct many portion = {0};
+  int exit = CLI_DONE;
+  json_object_set_new(body, "after", json_integer(0));
+  do {
+    if (order->confirms && !dry) exit = confirm_portion(queue, order, body, confirmed - sum->matched);
+    if (exit == CLI_DONE) exit = ask_portion(queue, order, body, dry, &portion);
+    if (exit != CLI_DONE) break;
+    add(sum, &portion);
+    json_object_set_new(body, "after", json_integer(portion.after));
+  } while (portion.after);
+  return exit;
+}
+
+/* --- confirming --- */
+
+/* How many there are is typed, or was given; what comes later is left out. */
+static int ask_count(struct cli_queue *queue, const struct order *order, json_t *body, json_int_t *confirmed) {
+  struct cli *cli = queue->cli;
+  const char *given = cli_value(cli, "confirm");
+  struct many counted = {0};
+  int exit = ask_all(queue, order, body, true, 0, &counted);
+  if (exit != CLI_DONE) return exit;
+  struct str count = arena_printf(cli->arena, "%lld", (long long)counted.matched);
+  if (!count.ptr) return CLI_TRY_LATER;
+  *confirmed = counted.matched;
+  json_object_set_new(body, "through", json_integer(counted.last));
+  if (!counted.matched || (given && strcmp(given, count.ptr) == 0)) return CLI_DONE;
+  fprintf(stderr, "%s records match, and will never be delivered.\n", count.ptr);
+  if (!given) fprintf(stderr, "Type how many they are to drop them: ");
+  if (!given && cli_queue_confirmed(count.ptr)) return CLI_DONE;
+  fprintf(stderr, "ketlink: not dropped\n");
+  return CLI_FINDINGS;
+}
+
+/* --- the whole --- */
+
+static int say_many(struct cli *cli, const struct order *order, const struct many *many, bool dry) {
+  if (cli->json)
+    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld}\n", dry ? "true" : "false",
+               (long long)many->matched, (long long)many->changed, (long long)many->missing);
+  else
+    cli_note(cli, "%lld records match; %lld are %s%s", (long long)many->matched, (long long)many->changed, order->done,
+             dry ? " (--dry-run)" : "");
+  if (!many->missing) return CLI_DONE;
+  fprintf(stderr,
+          "ketlink: %lld of them cannot go: the configuration has no [destination] for them any more; give it back under\n"
+          "the name that ketlink queue list shows, or drop them\n", (long long)many->missing);
+  return CLI_FINDINGS;
+}
+
+int cli_queue_many(struct cli *cli, const char *verb) {
+  const struct order *order = order_of(verb);
+  struct cli_queue queue;
+  struct many many = {0};
+  json_int_t confirmed = 0;
+  bool dry = cli_flag(cli, "dry-run");
+  json_t *where = read_where(cli, cli_value(cli, "where"));
+  if (!where) return CLI_USAGE;
+  json_t *body = json_pack("{s:o}", "where", where);
+  int exit = cli_queue_open(cli, &queue);
+  if (body && cli_value(cli, "reason")) json_object_set_new(body, "reason", json_string(cli_value(cli, "reason")));
+  if (body) cli_queue_add_actor(body);
+  if (exit == CLI_DONE && !body) exit = CLI_TRY_LATER;
+  if (exit == CLI_DONE && order->confirms && !dry) exit = ask_count(&queue, order, body, &confirmed);
+  if (exit == CLI_DONE) exit = ask_all(&queue, order, body, dry, confirmed, &many);
+  if (exit == CLI_DONE || many.changed) {
+    int said = say_many(cli, order, &many, dry);
+    if (exit == CLI_DONE) exit = said;
+  }
+  json_decref(body);
+  cli_queue_close(&queue);
+  return exit;
+}
