@@ -1,5 +1,6 @@
 /* places.c - folders and programs that the configuration names: what is missing is said before anything is started. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/internal.h"
@@ -68,11 +69,27 @@ static bool are_the_same(struct str a, struct str b) {
          one.st_ino == other.st_ino;
 }
 
-/* They are written beside their place and renamed into it: over the store, if it is there. */
+/* A copy of a store, by what SQLite and the store write at its beginning; or nothing, yet. */
+static bool may_be_replaced(struct str path) {
+  static const char magic[16] = "SQLite format 3", application[3] = "KLO";
+  enum { HEAD = 100, APPLICATION = 68 };
+  char head[HEAD];
+  struct stat info;
+  int fd = open(path.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return errno == ENOENT;
+  ssize_t got = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? read(fd, head, sizeof head) : -1;
+  (void)close(fd);
+  return got == 0 || (got == HEAD && memcmp(head, magic, sizeof magic) == 0 &&
+                      memcmp(head + APPLICATION, application, sizeof application) == 0);
+}
+
+/* They are written beside their place and renamed into it: over the store, if it is there, or over its key. */
 static void keep_off_the_store(struct looking *looking) {
   const struct relay_config *config = looking->relay->config;
   if (config->backup.len && are_the_same(folder_of(looking, config->backup), config->state))
     refuse(looking, config->backup, "backup is in the store's own folder: it belongs to another disk, and never over the store");
+  else if (config->backup.len && !may_be_replaced(config->backup))
+    refuse(looking, config->backup, "backup is there, and is no copy of a store: it would be written over; name a file that is not there");
   size_t slash = folder_of(looking, config->marker).len;
   if (config->marker.len && are_the_same(folder_of(looking, config->marker), config->state) &&
       str_starts(str_slice(config->marker, slash, config->marker.len), STR("outbox.db")))

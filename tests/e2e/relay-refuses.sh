@@ -45,6 +45,8 @@ path_twice              78 taken twice
 path_by_another_name    78 by another name
 backup_over_the_store   78 own folder
 marker_over_the_store   78 file of the store
+backup_over_the_key     78 backup is there, and is no copy of a store
+backup_over_a_database  78 backup is there, and is no copy of a store
 marker_is_the_backup    78 one file
 '
 
@@ -137,6 +139,8 @@ path_twice() { printf '[folder other]\npath = drop\nto = hospital\n' >> "$here/r
 path_by_another_name() { ln -s drop "$here/link"; printf '[folder other]\npath = link\nto = hospital\n' >> "$here/relay.ini"; }
 backup_over_the_store() { ln -s state "$here/link"; printf '[store]\nbackup = link/outbox.db\n' >> "$here/relay.ini"; }
 marker_over_the_store() { sed -i "s|^marker.*|marker = $here/state/outbox.db|" "$here/relay.ini"; }
+backup_over_the_key() { printf '[store]\nbackup = key\n' >> "$here/relay.ini"; }
+backup_over_a_database() { printf '%-100s' "SQLite format 3" > "$here/clinic.db" && printf '[store]\nbackup = clinic.db\n' >> "$here/relay.ini"; }
 marker_is_the_backup() { printf '[store]\nbackup = marker\n' >> "$here/relay.ini"; }
 # the store is not opened by --check; all else that keeps the relay from starting it knows
 of_the_store=" store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
