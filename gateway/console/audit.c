@@ -60,24 +60,33 @@ static void add_who(struct buf *out, const struct outbox_event *event) {
   console_json_str(out, "name", event->actor.len ? event->actor : STR("ketlink"));
   console_json_bool(out, "requestor", event->actor.len > 0);
   buf_add_text(out, "}]");
+}
+
+/* Which store it stands in. */
+static void add_source(struct buf *out, const char *store) {
   console_json_key(out, "source");
-  buf_add_text(out, "{\"observer\":{\"display\":\"ketlink\"}}");
+  buf_printf(out, "{\"observer\":{\"identifier\":{\"value\":\"%s\"},\"display\":\"ketlink\"}}", store);
 }
 
-static void add_record(struct buf *out, const struct outbox_event *event) {
-  if (!event->record) return;
+/* The record, and the event's own place in the trail: with all of them it can be seen that none is missing or another. */
+static void add_entities(struct buf *out, const struct outbox_event *event) {
   console_json_key(out, "entity");
-  buf_printf(out, "[{\"what\":{\"identifier\":{\"value\":\"%lld\"},\"display\":\"record of the relay\"}}]",
-             (long long)event->record);
+  buf_add_char(out, '[');
+  if (event->record)
+    buf_printf(out, "{\"what\":{\"identifier\":{\"value\":\"%lld\"},\"display\":\"record of the relay\"}},", (long long)event->record);
+  buf_printf(out, "{\"what\":{\"identifier\":{\"value\":\"%lld\"},\"display\":\"event of the trail\"}", (long long)event->number);
+  console_json_str(out, "name", event->what);
+  console_json_key(out, "detail");
+  buf_printf(out, "[{\"type\":\"chain\",\"valueString\":\"%.*s\"}]}]", STR_ARG(event->chain));
 }
 
-/* The same event has the same id whenever it is asked for. */
-static void name_event(const struct outbox_event *event, char out[UUID_TEXT]) {
+/* The same event has the same id whenever it is asked for, and that of another store another. */
+static void name_event(const char *store, const struct outbox_event *event, char out[UUID_TEXT]) {
   static const unsigned char events[16] = {0x7b, 0x1c, 0x5e, 0x52, 0x0f, 0x9d, 0x4c, 0x3a,
                                            0x9a, 0x6e, 0x2d, 0x41, 0x88, 0x70, 0xc3, 0x15};
   struct buf name;
   buf_init(&name, 1024);
-  buf_printf(&name, "%lld %lld %lld %.*s %.*s %.*s", (long long)event->number, (long long)event->at,
+  buf_printf(&name, "%s %lld %lld %lld %.*s %.*s %.*s", store, (long long)event->number, (long long)event->at,
              (long long)event->record, STR_ARG(event->what), STR_ARG(event->actor), STR_ARG(event->reason));
   uuid_v5(events, buf_str(&name), out);
   buf_release(&name);
@@ -89,10 +98,10 @@ static struct str outcome_of(const struct outbox_event *event, size_t code) {
   return code < CODES && codes[code].outcome ? str_of(codes[code].outcome) : STR("0");
 }
 
-void console_add_audit_event(struct buf *out, const struct outbox_event *event) {
+static void add_audit_event(struct buf *out, const char *store, const struct outbox_event *event) {
   size_t code = find_code(event->what);
   char id[UUID_TEXT];
-  name_event(event, id);
+  name_event(store, event, id);
   buf_add_char(out, '{');
   console_json_str(out, "resourceType", STR("AuditEvent"));
   console_json_str(out, "id", str_of(id));
@@ -102,13 +111,15 @@ void console_add_audit_event(struct buf *out, const struct outbox_event *event) 
   console_json_str(out, "outcome", outcome_of(event, code));
   if (event->reason.len) console_json_str(out, "outcomeDesc", event->reason);
   add_who(out, event);
-  add_record(out, event);
+  add_source(out, store);
+  add_entities(out, event);
   buf_add_char(out, '}');
 }
 
 /* --- ways to write the trail --- */
 
 struct page {
+  char store[OUTBOX_ID_TEXT];
   const struct outbox_event *events;
   size_t count;
   int64_t after; /* 0: these were the last */
@@ -133,9 +144,11 @@ static void add_json(struct buf *out, const struct page *page) {
     console_json_int(out, "record", event->record);
     console_json_str(out, "actor", event->actor);
     console_json_str(out, "reason", event->reason);
+    console_json_str(out, "chain", event->chain);
     buf_add_char(out, '}');
   }
   buf_add_char(out, ']');
+  console_json_str(out, "store", str_of(page->store));
   add_after(out, page);
   buf_add_text(out, "}\n");
 }
@@ -144,9 +157,9 @@ static void add_bundle(struct buf *out, const struct page *page) {
   buf_add_text(out, "{\"resourceType\":\"Bundle\",\"type\":\"collection\"");
   for (size_t i = 0; i < page->count; i++) {
     char id[UUID_TEXT];
-    name_event(&page->events[i], id);
+    name_event(page->store, &page->events[i], id);
     buf_printf(out, "%s{\"fullUrl\":\"urn:uuid:%s\",\"resource\":", i ? "," : ",\"entry\":[", id);
-    console_add_audit_event(out, &page->events[i]);
+    add_audit_event(out, page->store, &page->events[i]);
     buf_add_char(out, '}');
   }
   buf_add_text(out, page->count ? "]}\n" : "}\n");
@@ -154,7 +167,7 @@ static void add_bundle(struct buf *out, const struct page *page) {
 
 static void add_lines(struct buf *out, const struct page *page) {
   for (size_t i = 0; i < page->count; i++) {
-    console_add_audit_event(out, &page->events[i]);
+    add_audit_event(out, page->store, &page->events[i]);
     buf_add_char(out, '\n');
   }
 }
@@ -183,6 +196,7 @@ static enum status read_page(struct console_reply *reply, int64_t after, size_t 
   enum status status = outbox_audit_read(console_outbox(reply->console), after, limit + 1, reply->arena, &diags,
                                          &events, &out->count);
   out->events = events;
+  outbox_id(console_outbox(reply->console), out->store);
   if (status != STATUS_OK || out->count <= limit) return status;
   out->count = limit;
   out->after = events[limit - 1].number;

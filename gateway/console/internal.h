@@ -151,7 +151,5 @@ bool console_filter(struct console_reply *reply, struct str state, struct str de
 struct console_trouble console_trouble_of(const struct console *console, size_t index);
 /* As members. */
 void console_add_trouble(struct buf *out, const struct console_trouble *trouble);
-/* FHIR AuditEvent of an event. */
-void console_add_audit_event(struct buf *out, const struct outbox_event *event);
 
 #endif

@@ -171,6 +171,19 @@ static enum status broken(struct reading *reading, int64_t number) {
   return STATUS_INVALID;
 }
 
+static void write_hex(const unsigned char *bytes, size_t count, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < count; i++) {
+    *out++ = digits[bytes[i] >> 4];
+    *out++ = digits[bytes[i] & 15];
+  }
+  *out = '\0';
+}
+
+void outbox_id(const struct outbox *outbox, char out[OUTBOX_ID_TEXT]) {
+  write_hex(outbox->store_id, STORE_ID_BYTES, out);
+}
+
 static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct outbox_event *out) {
   unsigned char chain[CHAIN_BYTES];
   struct str stored = outbox_column_str(row, 6);
@@ -187,6 +200,10 @@ static enum status read_event(struct reading *reading, sqlite3_stmt *row, struct
       memcmp(chain, stored.ptr, CHAIN_BYTES) != 0)
     return broken(reading, reading->number);
   memcpy(reading->chain, chain, CHAIN_BYTES);
+  char *text = arena_alloc(reading->arena, 2 * CHAIN_BYTES + 1);
+  if (!text) return STATUS_NOMEM;
+  write_hex(chain, CHAIN_BYTES, text);
+  out->chain = str_make(text, 2 * CHAIN_BYTES);
   return STATUS_OK;
 }
 

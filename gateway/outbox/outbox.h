@@ -278,7 +278,11 @@ struct outbox_event {
   int64_t number, at, record; /* record 0: none */
   struct str what; /* "accepted", "delivered", "parked", "retry", "dropped", "opened", "key-rotated", … */
   struct str actor, reason;
+  struct str chain; /* of outbox_audit_read: what ties it to the one before, under the store's key; 64 hexadecimal digits */
 };
+/* Of the store, since it was made; a copy of it has the same. 32 hexadecimal digits. */
+enum { OUTBOX_ID_TEXT = 33 };
+void outbox_id(const struct outbox *outbox, char out[OUTBOX_ID_TEXT]);
 /* A further event of the relay: start, stop, reload, backup. In the group. */
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,
                          int64_t now) MUST_USE;

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,23 @@ class Bench:
         return [(event["what"], event["actor"], event["reason"]) for event in found if not event["record"]]
 
 
+def place_of(line):
+    """Its store, its number there, what it is, and what ties it to the one before."""
+    event = json.loads(line)
+    own = [entity for entity in event["entity"] if entity["what"]["display"] == "event of the trail"][0]
+    return (event["source"]["observer"]["identifier"]["value"], int(own["what"]["identifier"]["value"]), own["name"],
+            own["detail"][0]["valueString"])
+
+
+def check_places(bench, trail):
+    """As they stand in the store."""
+    places = [place_of(line) for line in trail.read_text().splitlines()]
+    store = sqlite3.connect(bench.work / "state/outbox.db")
+    rows = store.execute("SELECT (SELECT lower(hex(id)) FROM store), number, what, lower(hex(chain)) FROM audit ORDER BY number").fetchmany(len(places))
+    expect(places == rows, places, "is not", rows)
+    expect([place[1] for place in places] == [*range(1, len(places) + 1)], places)
+
+
 def main():
     if not RELAY.exists() or not PACK.exists():
         print(f"skipped: {RELAY} or {PACK} is not there")
@@ -79,8 +97,11 @@ def main():
         resources = [entry["resource"] for entry in json.loads(exported.read_text())["entry"]]
         refused = [resource for resource in resources if resource["type"]["display"] == "reload-refused"]
         expect([(one["action"], one["outcome"], one["agent"][0]) for one in refused] == [("E", "4", {"name": me, "requestor": True})], refused)
+        trail = bench.work / "trail.ndjson"
+        subprocess.run([KETLINK, "audit", "export", "-q", "--socket", bench.work / "socket", "-o", trail], check=True)
         expect(bench.relay.stop() == 0, bench.log.read_text())
         bench.hospital.stop()
+        check_places(bench, trail)
     print(f"trail: {len(wanted)} events of the relay, with who asked for them, and as FHIR AuditEvents")
     return 0
 
