@@ -295,6 +295,7 @@ static void start(struct fp_eval *e, const struct fp_program *program, const str
   e->top = top;
   e->limit = limit;
   e->scope = e->outermost = scope;
+  e->once = NULL;
   e->steps = 0;
   e->max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS;
   e->max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS;

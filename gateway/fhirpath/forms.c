@@ -17,9 +17,18 @@ static struct fp_static item_of(struct fp_static type) {
 
 /* --- where, exists, all … */
 
+/* An expression that is evaluated for each item. */
+static bool resolve_each(struct fp_resolver *r, const struct fp_ast *ast, struct fp_static type, struct fp_code *out) {
+  bool outer = r->each;
+  r->each = true;
+  bool done = fp_resolve_with(r, ast, item_of(type), out);
+  r->each = outer;
+  return done;
+}
+
 static bool add_filter(struct fp_resolver *r, const struct fp_ast *criteria, struct fp_code *code) {
   struct fp_code test;
-  if (!fp_resolve_with(r, criteria, item_of(code->type), &test)) return false;
+  if (!resolve_each(r, criteria, code->type, &test)) return false;
   struct fp_step step = {.kind = FP_STEP_FILTER, .test = test.ins};
   return fp_append_step(r, code, step, criteria->offset);
 }
@@ -62,7 +71,7 @@ bool fp_form_first(struct fp_resolver *r, const struct fp_ast *call, struct fp_c
 static struct fp_ins *per_item(struct fp_resolver *r, const struct fp_ast *call, enum fp_op op,
                                struct fp_code *input, struct fp_code *argument) {
   struct fp_ins *ins = fp_call_ins(r, call, op, input->ins);
-  if (!ins || !fp_resolve_with(r, call->arguments, item_of(input->type), argument)) return NULL;
+  if (!ins || !resolve_each(r, call->arguments, input->type, argument)) return NULL;
   ins->arguments[0] = argument->ins;
   return ins;
 }
@@ -88,7 +97,7 @@ bool fp_form_repeat(struct fp_resolver *r, const struct fp_ast *call, struct fp_
   struct fp_ins *ins = per_item(r, call, FP_OP_CALL, input, &argument);
   if (!ins) return false;
   struct fp_static type = fp_static_both(r->scratch, &input->type, &argument.type);
-  if (!fp_resolve_with(r, call->arguments, item_of(type), &again)) return false;
+  if (!resolve_each(r, call->arguments, type, &again)) return false;
   ins->arguments[0] = again.ins;
   type = fp_static_both(r->scratch, &type, &again.type);
   bool closed = argument.type.known && type.known && type.count == argument.type.count;
@@ -104,7 +113,7 @@ bool fp_form_iif(struct fp_resolver *r, const struct fp_ast *call, struct fp_cod
   struct fp_code code[3] = {0};
   if (!ins) return false;
   for (size_t i = 0; i < call->argument_count; i++, argument = argument->next) {
-    if (!fp_resolve_with(r, argument, input->type, &code[i])) return false;
+    if (!fp_resolve_with(r, argument, input->type, &code[i]) || (i && !fp_keep_once(r, &code[i], true))) return false;
     ins->arguments[i] = code[i].ins;
   }
   struct fp_static type =

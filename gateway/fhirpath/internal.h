@@ -133,6 +133,7 @@ const char *fp_kind_name(enum fp_kind kind);
 /* --- program ----------------------------------------------------------------------------------------- */
 
 struct fp_eval;
+struct fp_once;
 struct fp_ins;
 struct fp_function;
 
@@ -199,6 +200,7 @@ struct fp_program {
   struct str text;
   size_t variable_count;
   size_t instruction_count;
+  uint32_t once_count; /* see once.c */
 };
 
 /* name and functions of an opcode */
@@ -264,6 +266,7 @@ struct fp_resolver {
   struct fp_program *program;
   struct fp_static self;  /* $this */
   struct fp_static total; /* $total */
+  bool each;              /* what is resolved is evaluated for each item of a list */
 };
 
 bool fp_resolve(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
@@ -291,6 +294,10 @@ struct fp_ins *fp_call_ins(struct fp_resolver *r, const struct fp_ast *call, enu
 bool fp_fold_union(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out);
 /* x in ('a' | 'b'), ('a' | 'b') contains x: looked up by the text; input is x then. */
 void fp_fold_membership(struct fp_ins *ins);
+
+/* once.c: what does not depend on the item at hand is worked out once; false: no memory. `whole`: all of its items are looked at, and
+   not two at most, as where one is wanted. */
+bool fp_keep_once(struct fp_resolver *r, struct fp_code *code, bool whole);
 
 /* texts.c: the operands of one &, and of a.combine(b).combine(c) as one instruction with all their parts. */
 bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct str *out);
@@ -327,6 +334,7 @@ struct fp_eval {
   struct fp_item *top, *limit; /* scratch for lists, newest segment */
   const struct fp_scope *scope;
   const struct fp_scope *outermost;
+  struct fp_once *once; /* one for each FP_OP_ONCE, when the first is met */
   size_t steps, max_steps, max_items;
   enum status status;
   bool have_now;
@@ -402,6 +410,17 @@ enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const str
 bool fp_exec_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item, size_t index,
                   const struct fp_list *total, struct fp_list *out);
 int64_t fp_now_ms(struct fp_eval *e);
+
+/* once.c: what an FP_OP_ONCE gave. */
+struct fp_once {
+  bool done;
+  struct fp_list list;
+  struct fp_item item; /* of a list of one */
+};
+/* NULL: it has not been worked out yet. */
+static inline const struct fp_list *fp_once(const struct fp_eval *e, const struct fp_ins *ins) {
+  return e->once && e->once[ins->number].done ? &e->once[ins->number].list : NULL;
+}
 
 /* path.c */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);

@@ -201,27 +201,36 @@ static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_
   return value;
 }
 
-static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *node, const struct fp_item *literal) {
+static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *node, const struct fp_item *other) {
   struct fp_item item = {.kind = FP_NODE, .node = node};
-  return fp_equal(e, &item, literal);
+  return fp_equal(e, &item, other);
 }
 
-/* A path against one literal, without lists: as fp_lists_equal has it. */
-static inline enum fp_truth equals_literal(struct fp_eval *e, const struct fp_ins *ins) {
+/* The one item that an operand is, where nothing has to be worked out; NULL: it has to, or it is none or several. */
+static inline const struct fp_item *known_item(const struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_list *list = NULL;
+  if (ins->op == FP_OP_CONST) return &ins->literal;
+  if (ins->op == FP_OP_VARIABLE && e->run->variables) list = &e->run->variables[ins->number];
+  if (ins->op == FP_OP_ONCE) list = fp_once(e, ins);
+  return list && list->count == 1 ? list->items : NULL;
+}
+
+/* A path against one item, without lists: as fp_lists_equal has it. */
+static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item) {
   struct fp_found found;
-  const struct fp_item *literal = &ins->right->literal;
+  struct str text;
   int plain = fp_find(e, ins->input, SIZE_MAX, &found);
   if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
   if (!fp_count(e, 1)) return FP_FAILED;
-  if (literal->kind == FP_STRING && fp_is_text_node(found.first)) return truth(str_eq(found.first->text, literal->string));
-  return node_equals(e, found.first, literal);
+  if (fp_is_text_node(found.first) && fp_string_of(item, &text)) return truth(str_eq(found.first->text, text));
+  return node_equals(e, found.first, item);
 }
 
 enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
   bool negate = ins->op == FP_OP_NE || ins->op == FP_OP_NEQUIV;
-  enum fp_truth value =
-      is_equality(ins->op) && ins->right->op == FP_OP_CONST ? equals_literal(e, ins) : lists_compared(e, ins);
+  const struct fp_item *item = is_equality(ins->op) ? known_item(e, ins->right) : NULL;
+  enum fp_truth value = item ? equals_item(e, ins, item) : lists_compared(e, ins);
   if (!negate || value == FP_UNKNOWN || value == FP_FAILED) return value;
   return truth(value == FP_FALSE);
 }
@@ -235,10 +244,8 @@ static inline enum fp_truth child_is(struct fp_eval *e, const struct fp_ins *ins
   while (node && !fp_step_matches(step->symbol, step->name, node))
     node = node->next;
   if (!node) return FP_UNKNOWN;
-  struct fp_item item = {.kind = FP_NODE, .node = node};
   bool repeated = node->next && fp_step_matches(step->symbol, step->name, node->next);
-  if (repeated || node->kind != TREE_STRING || fp_kind_of(&item) != FP_STRING)
-    return fp_test_equality(e, ins);
+  if (repeated || !fp_is_text_node(node)) return fp_test_equality(e, ins);
   if (e->mark_read) node->flags |= TREE_READ;
   return truth(str_eq(node->text, text));
 }
@@ -247,12 +254,11 @@ enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
   return child_is(e, ins, ins->right->literal.string);
 }
 
-/* The same against a variable, as in entry.resource.where(id = %key). */
+/* The same against what is known, as in entry.resource.where(id = %key). */
 enum fp_truth fp_test_eq_variable(struct fp_eval *e, const struct fp_ins *ins) {
-  const struct fp_list *list = e->run->variables ? &e->run->variables[ins->right->number] : NULL;
+  const struct fp_item *item = known_item(e, ins->right);
   struct str text;
-  bool one = list && list->count == 1 && fp_string_of(list->items, &text);
-  return one ? child_is(e, ins, text) : fp_test_equality(e, ins);
+  return item && fp_string_of(item, &text) ? child_is(e, ins, text) : fp_test_equality(e, ins);
 }
 
 enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {

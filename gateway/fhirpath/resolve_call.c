@@ -121,7 +121,7 @@ static bool plain_call(struct fp_resolver *r, const struct fp_ast *ast, const st
   const struct fp_ast *argument = ast->arguments;
   for (size_t i = 0; i < ast->argument_count; i++, argument = argument->next) {
     struct fp_code code;
-    if (!fp_resolve(r, argument, &code)) return false;
+    if (!fp_resolve(r, argument, &code) || !fp_keep_once(r, &code, false)) return false;
     ins->arguments[i] = code.ins;
     if (i == 0) first = code.type;
   }

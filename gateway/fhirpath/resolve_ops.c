@@ -63,13 +63,13 @@ bool fp_is_child_of_this(const struct fp_ins *ins) {
   return ins->steps[0].kind == FP_STEP_CHILD;
 }
 
-/* name = 'text', name = %variable: compared without making lists. */
+/* name = 'text', name = %variable, or what is worked out once: compared without making lists. */
 static void fuse_text(struct fp_ins *ins) {
   const struct fp_ins *right = ins->right;
   if (ins->op != FP_OP_EQ || !fp_is_child_of_this(ins->input)) return;
   if (right->op == FP_OP_CONST && right->literal.kind == FP_STRING)
     ins->op = FP_OP_EQ_TEXT;
-  else if (right->op == FP_OP_VARIABLE)
+  else if (right->op == FP_OP_VARIABLE || right->op == FP_OP_ONCE)
     ins->op = FP_OP_EQ_VARIABLE;
   ins->test = fp_op_test(ins->op);
 }
@@ -81,12 +81,19 @@ static void fuse_concat(struct fp_ins *ins) {
   ins->exec = fp_op_exec(FP_OP_CONCAT_ALL);
 }
 
+/* The parts of a chain of & are not kept: they are put together with others at one go. */
+static bool keep_operands(struct fp_resolver *r, enum fp_op op, struct fp_code *left, struct fp_code *right) {
+  bool whole = op >= FP_OP_EQ && op <= FP_OP_NEQUIV;
+  return fp_keep_once(r, left, whole || op == FP_OP_CONTAINS) && fp_keep_once(r, right, whole || op == FP_OP_IN);
+}
+
 static bool resolve_binary(struct fp_resolver *r, const struct fp_ast *ast, struct fp_code *out) {
   struct fp_code left, right;
   bool fused = !r->compile->unfused;
   if (fused && ast->op == FP_OP_UNION && fp_fold_union(r, ast, out)) return true;
   if (!fp_resolve(r, ast->left, &left) || !fp_resolve(r, ast->right, &right)) return false;
   if (!check_operands(r, ast, &left, &right)) return false;
+  if (ast->op != FP_OP_CONCAT && !keep_operands(r, ast->op, &left, &right)) return false;
   struct fp_ins *ins = fp_new_ins(r, ast->op, ast->offset);
   if (!ins) return false;
   ins->input = left.ins;

@@ -118,6 +118,11 @@ static struct guess guess_const(struct supposing *s, const struct fp_ins *ins) {
   return one;
 }
 
+/* What is worked out once is what it would be each time. */
+static struct guess guess_once(struct supposing *s, const struct fp_ins *ins) {
+  return guess(s, ins->input);
+}
+
 static struct guess guess_constants(struct supposing *s, const struct fp_ins *ins) {
   (void)s;
   return (struct guess){.truths = ANY_OUTCOME, .most = ins->constants->list.count};
@@ -303,6 +308,7 @@ static struct guess guess(struct supposing *s, const struct fp_ins *ins) {
       [FP_OP_GT] = guess_order,          [FP_OP_GE] = guess_order,         [FP_OP_IN] = guess_in,
       [FP_OP_IN_TEXTS] = guess_in,       [FP_OP_IS] = guess_through,       [FP_OP_AS] = guess_through,
       [FP_OP_ADD] = guess_sum,           [FP_OP_CONSTANTS] = guess_constants, [FP_OP_UNION] = guess_union,
+      [FP_OP_ONCE] = guess_once,
   };
   return rows[ins->op] ? rows[ins->op](s, ins) : anything;
 }

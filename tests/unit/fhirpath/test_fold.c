@@ -277,6 +277,44 @@ static void joined_texts_are_the_same(void **state) {
     }
 }
 
+/* What does not depend on the item: also where it fails, is empty, or is never asked for. */
+static void what_is_worked_out_once_is_the_same(void **state) {
+  static const char *const forms[] = {"rows.where(a = %s)", "rows.where(%s = a)", "rows.where(a != %s)", "many.where($this = %s)", "rows.where(a ~ %s)",
+                                      "node.rows.where(a = %s)", "many.where($this in %s)", "many.where(%s contains $this)", "many.all($this < %s)",
+                                      "many.exists($this = %s)", "missing.where(a = %s).exists()", "many.select(iif($this = 'b', %s, 'no'))",
+                                      "many.select($this & %s)", "many.where(startsWith(%s))", "many.where($this.combine(%s).count() = 2)",
+                                      "rows.where(a = 'b' and a = %s)", "object.where(c.d = %s or a = %s)", "rows.where(object.empty() and a = %s).a",
+                                      "many.where(%s = %s).where($this = %s)", "many.select(%s.count() & 'x')", "many.where(%node.many.where($this = %s).exists())",
+                                      "many.aggregate(iif($total = %s, 1, 2), 0)", "object.repeat(c.where(d != %s))"};
+  static const char *const operands[] = {"%text", "'b'", "(%text & '')", "(%none & %text)", "%node.text", "%two.text", "%none", "%none.text", "%node.rows.a",
+                                         "%node.many", "%node.many.first()", "%none.combine(%text).first()", "%text.combine(%node.many)", "%node.number",
+                                         "(%node.number & 'x')", "(%node.many & 'x')", "%node.object", "%node.blank", "%node.text.ofType(string)",
+                                         "('x' & %node.text & %text)", "text", "$this", "%resource.text", "%node.decimal.combine(1)"};
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+    for (size_t k = 0; k < sizeof operands / sizeof *operands; k++) {
+      struct arena_mark mark = arena_mark(f->arena);
+      struct str text = STR("");
+      const char *rest = forms[i];
+      for (const char *at; (at = strstr(rest, "%s")) != NULL; rest = at + 2)
+        text = arena_printf(f->arena, "%.*s%.*s%s", STR_ARG(text), (int)(at - rest), rest, operands[k]);
+      same_unfused(f, arena_printf(f->arena, "%.*s%s", STR_ARG(text), rest));
+      arena_rewind(f->arena, mark);
+    }
+}
+
+static void only_what_is_fixed_is_worked_out_once(void **state) {
+  struct fixture *f = *state;
+  assert_true(shows(f, STR("rows.where(a = 'x' & %text)"), "EQ_VARIABLE"));
+  assert_true(shows(f, STR("rows.where(a = 'x' & %text)"), "ONCE"));
+  assert_true(shows(f, STR("rows.where(a = %node.text)"), "ONCE"));
+  assert_true(shows(f, STR("rows.where(a.startsWith('x' & %text))"), "ONCE"));
+  assert_false(shows(f, STR("rows.where(a = 'x' & text)"), "ONCE"));
+  assert_false(shows(f, STR("rows.where(a = %node.many.where($this = 'a'))"), "ONCE"));
+  assert_false(shows(f, STR("rows.where(a = now().toString())"), "ONCE"));
+  assert_false(shows(f, STR("text = 'x' & %text"), "ONCE"));
+}
+
 /* Around the texts that are put together at once. */
 static void long_chains_are_the_same(void **state) {
   struct fixture *f = *state;
@@ -339,7 +377,7 @@ int main(void) {
                                      WITH(lists_of_every_length_are_the_same), WITH(only_what_is_constant_is_folded),
                                      WITH(a_folded_list_counts_its_items), WITH(a_plain_path_gives_what_others_give),
                                      WITH(plain_paths_keep_the_limit_of_items), WITH(fused_paths_give_what_unfused_ones_give),
-                                     WITH(joined_texts_are_the_same), WITH(long_chains_are_the_same), WITH(patterns_match_as_pcre_says),
+                                     WITH(joined_texts_are_the_same), WITH(what_is_worked_out_once_is_the_same), WITH(only_what_is_fixed_is_worked_out_once), WITH(long_chains_are_the_same), WITH(patterns_match_as_pcre_says),
                                      WITH(texts_of_every_length_match_alike), WITH(fused_instructions_stand_where_they_can)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
