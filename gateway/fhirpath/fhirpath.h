@@ -192,6 +192,20 @@ size_t fhirpath_first_names(const struct fp_program *program, bool of_resource, 
 /* Texts that it compares children of the focus with. */
 size_t fhirpath_first_texts(const struct fp_program *program, struct fp_child_text *texts, size_t room);
 
+/* The texts that a condition asks for first: when its subject is one text, the condition is false unless the text is one of these, or,
+   with `but`, unless it is none of them. */
+struct fp_choice {
+  bool of_variable; /* the subject is that variable; else the focus */
+  size_t variable;  /* its index */
+  bool but;
+  const struct fp_item *texts; /* Strings */
+  size_t count;
+};
+/* False: it asks for something else. */
+bool fhirpath_choice(const struct fp_program *program, struct fp_choice *out);
+/* Whether an item's value is a String, and which. */
+bool fhirpath_is_text(const struct fp_item *item, struct str *text);
+
 /* Type the result will have, when known, else NULL. */
 const struct def_type *fhirpath_result_type(const struct fp_program *program);
 /* The system value inside a primitive node (or the item itself): string, Boolean, Integer, Decimal, date … */

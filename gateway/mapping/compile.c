@@ -429,7 +429,7 @@ static void compile_rule(struct fml_compiler *c, const struct ast_rule *ast, str
 }
 
 /* Slots that `share` made in this list: empty whenever it starts. */
-static void collect_shared(struct fml_compiler *c, size_t mark, struct prog_rules *out) {
+static void collect_shared(struct fml_compiler *c, size_t mark, struct prog_beside *out) {
   for (size_t i = mark; i < c->binding_count; i++) {
     struct fml_binding *b = &c->bindings[i];
     if (!b->is_shared || b->hidden || b->scope != c->depth) continue;
@@ -439,6 +439,17 @@ static void collect_shared(struct fml_compiler *c, size_t mark, struct prog_rule
     else
       c->nomem = true;
   }
+}
+
+static void add_beside(struct fml_compiler *c, size_t mark, struct prog_rules *out) {
+  struct prog_beside beside = {0};
+  collect_shared(c, mark, &beside);
+  if (!c->nomem && !c->set->unfused && !diag_errors(c->diags)) c->nomem = !fml_prepare_choice(c->set->arena, out, &beside.choice);
+  if (c->nomem || (!beside.shared_count && !beside.choice)) return;
+  struct prog_beside *copy = ARENA_NEW(c->set->arena, struct prog_beside);
+  c->nomem = !copy;
+  if (copy) *copy = beside;
+  out->beside = copy;
 }
 
 static void compile_rules(struct fml_compiler *c, const struct ast_rule *ast, struct prog_rules *out) {
@@ -455,7 +466,7 @@ static void compile_rules(struct fml_compiler *c, const struct ast_rule *ast, st
   size_t i = 0;
   for (const struct ast_rule *r = ast; r && !c->nomem; r = r->next)
     compile_rule(c, r, &out->rules[i++]);
-  collect_shared(c, mark, out);
+  add_beside(c, mark, out);
   c->depth--;
   hide_from(c, mark, true);
 }

@@ -158,9 +158,9 @@ static void add_target(struct dump *d, const struct prog_target *target, unsigne
  */
 
 static void add_rules(struct dump *d, const struct prog_rules *rules, unsigned depth) {
-  for (size_t i = 0; i < rules->shared_count; i++) {
+  for (size_t i = 0; rules->beside && i < rules->beside->shared_count; i++) {
     indent(d, depth);
-    buf_printf(d->out, "empty #%d\n", rules->shared[i]);
+    buf_printf(d->out, "empty #%d\n", rules->beside->shared[i]);
   }
   for (size_t i = 0; i < rules->count; i++) {
     const struct prog_rule *rule = &rules->rules[i];

@@ -412,10 +412,26 @@ struct prog_call {
   struct prog_arg *args;
 };
 
+/* Rules of a list that ask for the text of one variable: see choice.c. */
+enum { FML_CHOICE_RULES = 64 };
+struct prog_choice {
+  int slot;
+  uint64_t asks;     /* these rules, by their place in the list */
+  uint64_t other;    /* those of them that may hold for a text that none names */
+  struct map texts;  /* text -> uint64_t, those that may hold for it */
+};
+
+/* What few lists have. */
+struct prog_beside {
+  int *shared; /* slots emptied when the list starts */
+  size_t shared_count;
+  const struct prog_choice *choice; /* NULL: each rule is asked */
+};
+
 struct prog_rules {
   struct prog_rule *rules;
-  uint32_t count, shared_count;
-  int *shared; /* slots emptied when the list starts */
+  size_t count;
+  const struct prog_beside *beside; /* NULL: nothing */
 };
 
 struct prog_rule {
@@ -510,6 +526,8 @@ bool fml_compile_steps(struct fml_compiler *c, const struct ast_step *path, stru
                        struct prog_step **steps, size_t *count);
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
                         const struct ast_target *ast, struct prog_target *out);
+/* choice.c: once the rules are compiled; *out stays NULL when none are prepared. False: no memory. */
+bool fml_prepare_choice(struct arena *arena, const struct prog_rules *rules, const struct prog_choice **out);
 /* Slot of a variable; a fault when there is none. is_target as in fml_lookup. */
 int fml_want_variable(struct fml_compiler *c, const struct ast_name *name, int is_target);
 struct fml_type fml_type_of(const struct def_type *type);
@@ -593,6 +611,14 @@ struct fml_run {
   bool failed;    /* some rule could not be executed */
   bool nomem;
 };
+
+/* What was looked up last in a list. */
+struct fml_chosen {
+  struct str text;
+  uint64_t may;
+};
+/* Rules that may hold, by their place in the list; those that ask nothing are among them. */
+uint64_t fml_may_hold(const struct prog_choice *choice, const struct fml_frame *frame, struct fml_chosen *last);
 
 /* What a transform gives. */
 struct fml_value {

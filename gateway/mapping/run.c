@@ -560,15 +560,28 @@ static inline bool finds_nothing(const struct fml_run *run, const struct fml_fra
          tree_lacks(context->node, source->symbol);
 }
 
+/* The rule's condition is false: the text that it asks for is another. */
+static bool __attribute__((noinline)) cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules,
+                                                  size_t index, struct fml_chosen *chosen) {
+  const struct prog_choice *choice = rules->beside->choice;
+  if (!choice || index >= FML_CHOICE_RULES || !(choice->asks >> index & 1) || run->params->trace) return false;
+  if (fml_may_hold(choice, frame, chosen) >> index & 1) return false;
+  fml_hit(run, rules->rules[index].sources->ast->mark + FML_WHERE_FALSE);
+  return true;
+}
+
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
   enum status status = STATUS_OK;
-  for (size_t i = 0; i < rules->shared_count; i++)
-    fml_set_slot(frame, rules->shared[i], NULL);
+  struct fml_chosen chosen;
+  chosen.text.ptr = NULL;
+  for (size_t i = 0; rules->beside && i < rules->beside->shared_count; i++)
+    fml_set_slot(frame, rules->beside->shared[i], NULL);
   for (size_t i = 0; i < rules->count && status == STATUS_OK; i++) {
     const struct prog_rule *rule = run->rule = &rules->rules[i];
     bool set = frame->lists[rule->sources->context].count != 0;
     if (set) fml_hit(run, rule->ast->mark + FML_REACHED);
-    if (set && !finds_nothing(run, frame, rule->sources))
+    bool passed_by = set && (finds_nothing(run, frame, rule->sources) || (rules->beside && cannot_hold(run, frame, rules, i, &chosen)));
+    if (set && !passed_by)
       status = run_source(run, frame, rule, 0);
     else if (!set && run->params->trace)
       skipped_unset(run, rule, rule->sources);
