@@ -99,8 +99,23 @@ static enum walked step_child(struct walk *w, const struct fp_step *step, const 
   return system_child(w, step, item, &child) ? step_item(w, step + 1, &child) : GO_ON;
 }
 
+/* The only child that a step leads to, as is the rule: the walk goes on from there. NULL: there is none, or *several. */
+static inline struct tree_node *only_child(const struct fp_eval *e, const struct fp_step *step, const struct tree_node *node, bool *several) {
+  *several = false;
+  if (fp_step_lacks(step->symbol, node)) return NULL;
+  struct tree_node *child = node->child;
+  while (child && !fp_step_matches(step->symbol, step->name, child))
+    child = child->next;
+  if (!child) return NULL;
+  *several = child->next && fp_step_matches(step->symbol, step->name, child->next);
+  if (*several || fp_is_nothing(child)) return NULL;
+  if (e->mark_read) child->flags |= TREE_READ;
+  return child;
+}
+
 static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
-  struct fp_item slot;
+  FP_UNINITIALIZED struct fp_item slot, only;
+  bool several;
   for (; step < w->end; step++) {
     if (step->kind == FP_STEP_FILTER) {
       struct fp_mark mark = fp_mark(w->e);
@@ -111,6 +126,14 @@ static enum walked step_item(struct walk *w, const struct fp_step *step, const s
     } else if (step->kind == FP_STEP_TYPE) {
       item = fp_spec_take(step->spec, item, w->e->arena, &slot);
       if (!item) return GO_ON;
+    } else if (step->kind == FP_STEP_CHILD && item->kind == FP_NODE) {
+      struct tree_node *child = only_child(w->e, step, item->node, &several);
+      if (several) return step_children(w, step, item->node);
+      if (!fp_count(w->e, 1)) return BROKEN;
+      if (!child) return GO_ON;
+      only.kind = FP_NODE;
+      only.node = child;
+      item = &only;
     } else {
       return step_child(w, step, item);
     }
