@@ -119,6 +119,12 @@ struct fp_known_time {
   struct str written, time; /* both empty: none yet */
 };
 
+/* Tables of long lists in a tree that does not change while they are kept. */
+struct fp_lookups {
+  const struct tree_node *root; /* of that tree */
+  struct fp_lookup *first;      /* begins as NULL */
+};
+
 struct fp_run {
   const struct host *host;         /* now(), today(), timeOfDay(); one instant per run */
   struct arena *arena;             /* results and scratch */
@@ -134,6 +140,7 @@ struct fp_run {
                                        message have one time as a rule. NULL: not kept */
   void **matching; /* keeps what regular expressions work in for more evaluations in the same arena; begins as
                       NULL. NULL itself: it is given back after each match */
+  struct fp_lookups *lookups; /* kept for more evaluations in the same arena. NULL: none */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */
   const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
   void (*trace)(void *context, struct str name, const struct fp_list *items);

@@ -30,7 +30,9 @@ static bool add_filter(struct fp_resolver *r, const struct fp_ast *criteria, str
   struct fp_code test;
   if (!resolve_each(r, criteria, code->type, &test)) return false;
   struct fp_step step = {.kind = FP_STEP_FILTER, .test = test.ins};
-  return fp_append_step(r, code, step, criteria->offset);
+  if (!fp_append_step(r, code, step, criteria->offset)) return false;
+  if (!r->compile->unfused) fp_find_lookup(code->ins);
+  return true;
 }
 
 bool fp_form_where(struct fp_resolver *r, const struct fp_ast *call, struct fp_code *input,

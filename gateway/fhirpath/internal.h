@@ -186,6 +186,7 @@ struct fp_ins {
   const struct fp_spec *spec;
   struct str name;
   uint32_t offset; /* of its token in the source */
+  uint32_t lookup_at; /* of a path: the step that is a filter which lookup.c knows; 0: none */
   void *regex; /* compiled constant pattern */
   const struct fp_dfa *dfa; /* of the same, when it is simple */
 };
@@ -421,6 +422,18 @@ struct fp_once {
 static inline const struct fp_list *fp_once(const struct fp_eval *e, const struct fp_ins *ins) {
   return e->once && e->once[ins->number].done ? &e->once[ins->number].list : NULL;
 }
+
+/* lookup.c: items of a long list that pass a filter, without going through it. */
+struct fp_looked {
+  struct fp_lookup *lookup;
+  const struct fp_spot *next;
+};
+/* When a filter has been added to a path: whether it is one of these. */
+void fp_find_lookup(struct fp_ins *path);
+/* 1: the items that pass are those that fp_next_looked gives; 0: the list has to be gone through; -1: it failed. */
+int fp_look_up(struct fp_eval *e, const struct fp_ins *path, struct fp_looked *out);
+int fp_next_looked(struct fp_eval *e, struct fp_looked *looked, struct fp_item *out);
+bool fp_remember_list(struct fp_eval *e, const struct fp_ins *path, size_t items);
 
 /* path.c */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);

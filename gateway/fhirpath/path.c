@@ -142,6 +142,19 @@ static enum walked step_item(struct walk *w, const struct fp_step *step, const s
   return w->out->count >= w->stop ? ENOUGH : GO_ON;
 }
 
+/* From the items on that a table gives: 1; 0: there is none; -1: it failed. */
+static int walk_looked_up(struct walk *w) {
+  struct fp_looked looked;
+  struct fp_item item;
+  int found = fp_look_up(w->e, w->ins, &looked);
+  if (found <= 0) return found;
+  while ((found = fp_next_looked(w->e, &looked, &item)) > 0) {
+    enum walked walked = step_item(w, w->ins->steps + w->ins->lookup_at + 1, &item);
+    if (walked != GO_ON) return walked == ENOUGH ? 1 : -1;
+  }
+  return found < 0 ? -1 : 1;
+}
+
 /* Appends what the path gives; stops when `out` holds `stop` items. */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
   struct fp_found found;
@@ -150,13 +163,16 @@ bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, s
   if (plain && found.count < 2) return found.count == 0 || fp_push_node(e, out, found.first);
   struct walk w = {.e = e, .ins = ins, .end = ins->steps + ins->step_count, .out = out, .stop = stop};
   struct fp_list input;
+  bool looks_up = ins->lookup_at && e->run->lookups;
+  int known = looks_up ? walk_looked_up(&w) : 0;
+  if (known) return known > 0;
   if (!fp_collect(e, ins->input, &input)) return false;
   for (size_t i = 0; i < input.count; i++) {
     enum walked walked = step_item(&w, ins->steps, &input.items[i]);
-    if (walked == ENOUGH) return true;
     if (walked == BROKEN) return false;
+    if (walked == ENOUGH) break;
   }
-  return true;
+  return !looks_up || fp_remember_list(e, ins, w.counters[ins->lookup_at]);
 }
 
 /* --- plain paths */

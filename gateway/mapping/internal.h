@@ -595,6 +595,7 @@ struct fml_run {
   struct fp_run fp;
   void *matching; /* of fp */
   struct fp_known_time known_time; /* of fp */
+  struct fp_lookups lookups;       /* of fp, in the source */
   struct diag_at at;
   struct fml_slots *slots;
   size_t depth, max_depth;

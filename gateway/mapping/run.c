@@ -681,6 +681,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
   run->max_steps = params->max_steps ? params->max_steps : LIMIT_MAP_STEPS;
   run->constants = ARENA_ARRAY(run->arena, struct fp_list, set->constant_count + 1);
   run->constants_done = ARENA_ARRAY(run->arena, bool, set->constant_count + 1);
+  run->lookups.root = run->source;
   run->fp = (struct fp_run){.host = params->host,
                             .arena = run->arena,
                             .diags = run->diags,
@@ -689,6 +690,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .place = params->place,
                             .known_time = &run->known_time,
                             .matching = &run->matching,
+                            .lookups = &run->lookups,
                             .at = &run->at};
   return run->constants && run->constants_done;
 }

@@ -237,6 +237,7 @@ static enum status resource_id(struct fml_run *run, struct tree_node *node, stru
   enum status status = new_uuid(run, id);
   const struct def_element *element = def_type_element(node_type(node), symbol);
   if (status != STATUS_OK || !element || node == run->source) return status;
+  if (fml_is_source(run, node)) run->lookups.first = NULL; /* it changes after all */
   return fml_set_text(run, node, element, *id, NULL) ? STATUS_OK : STATUS_NOMEM;
 }
 

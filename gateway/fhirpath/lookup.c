@@ -1,0 +1,185 @@
+/* lookup.c - where(a = %x) on a long list of a tree that does not change: its items are found by the text that stands in each, by tables
+ * that are kept from evaluation to evaluation. A table is made for a list of which more than a few
+ * were gone through once.
+ *
+ * What counts as read is what going through the list would have read: all up to the last item that was wanted.
+ */
+#include "fhirpath/internal.h"
+
+enum { LONG_LIST = 16 };
+
+/* Where the items with one text stand, in order. */
+struct fp_spot {
+  struct fp_spot *next;
+  uint32_t at;
+};
+struct spots {
+  struct fp_spot *first, *last;
+};
+
+/* Nodes that the steps before the filter lead to, on the way and at the end, in the order of going through. */
+struct visited {
+  struct tree_node *node;
+  bool is_item;
+};
+
+struct fp_lookup {
+  struct fp_lookup *next;
+  const struct fp_ins *path;
+  const struct tree_node *from;
+  bool made, unfit; /* unfit: some item has another value than a text, or several */
+  struct visited *nodes;
+  size_t count, room, read; /* read: so many of the nodes are */
+  struct map texts;         /* text -> struct spots */
+};
+
+/* --- compiling */
+
+void fp_find_lookup(struct fp_ins *path) {
+  size_t at = path->step_count - 1;
+  const struct fp_ins *test = path->steps[at].test;
+  if (path->lookup_at || at == 0 || path->input->op != FP_OP_VARIABLE) return;
+  for (size_t i = 0; i < at; i++)
+    if (path->steps[i].kind != FP_STEP_CHILD) return;
+  bool equality = test->op == FP_OP_EQ || test->op == FP_OP_EQ_VARIABLE;
+  if (!equality || test->input->plain != FP_PLAIN_THIS) return;
+  if (test->right->op == FP_OP_VARIABLE || test->right->op == FP_OP_ONCE) path->lookup_at = (uint32_t)at;
+}
+
+/* --- making a table */
+
+static bool add_node(struct fp_eval *e, struct fp_lookup *lookup, struct tree_node *node, bool is_item) {
+  if (lookup->count == lookup->room) {
+    size_t room = lookup->room ? lookup->room * 2 : 64;
+    struct visited *nodes = arena_alloc(e->arena, room * sizeof *nodes);
+    if (!nodes) return fp_nomem(e);
+    if (lookup->count) memcpy(nodes, lookup->nodes, lookup->count * sizeof *nodes);
+    lookup->nodes = nodes;
+    lookup->room = room;
+  }
+  lookup->nodes[lookup->count++] = (struct visited){node, is_item};
+  return true;
+}
+
+static bool visit(struct fp_eval *e, struct fp_lookup *lookup, size_t depth, const struct tree_node *node) {
+  const struct fp_step *step = &lookup->path->steps[depth];
+  size_t last = lookup->path->lookup_at - 1, visited = 0;
+  bool found = false;
+  for (struct tree_node *child = node->child; child; child = child->next) {
+    bool matches = fp_step_matches(step->symbol, step->name, child);
+    visited++;
+    if (found && !matches) break; /* repetitions are adjacent */
+    found |= matches;
+    if (!matches || fp_is_nothing(child)) continue;
+    if (!add_node(e, lookup, child, depth == last) || (depth < last && !visit(e, lookup, depth + 1, child))) return false;
+  }
+  return fp_count(e, visited);
+}
+
+/* What the condition compares of an item. */
+static bool find_value(struct fp_eval *e, const struct fp_lookup *lookup, struct tree_node *node, struct fp_found *out) {
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  struct fp_scope scope = {.items = &item, .count = 1};
+  const struct fp_scope *outer = e->scope;
+  e->scope = &scope;
+  bool done = fp_find(e, lookup->path->steps[lookup->path->lookup_at].test->input, 2, out) > 0;
+  e->scope = outer;
+  return done;
+}
+
+static bool add_spot(struct fp_eval *e, struct fp_lookup *lookup, struct str text, size_t at) {
+  struct spots *spots = map_get(&lookup->texts, text);
+  struct fp_spot *spot = ARENA_NEW(e->arena, struct fp_spot);
+  if (!spots) {
+    spots = ARENA_NEW(e->arena, struct spots);
+    if (!spots || map_put(&lookup->texts, text, spots) != STATUS_OK) return fp_nomem(e);
+  }
+  if (!spot) return fp_nomem(e);
+  spot->at = (uint32_t)at;
+  *(spots->last ? &spots->last->next : &spots->first) = spot;
+  spots->last = spot;
+  return true;
+}
+
+static bool add_texts(struct fp_eval *e, struct fp_lookup *lookup) {
+  for (size_t i = 0; i < lookup->count && !lookup->unfit; i++) {
+    struct fp_found found = {0};
+    if (!lookup->nodes[i].is_item) continue;
+    if (!find_value(e, lookup, lookup->nodes[i].node, &found)) return false;
+    lookup->unfit = found.count > 1 || (found.count && !fp_is_text_node(found.first));
+    if (found.count && !lookup->unfit && !add_spot(e, lookup, found.first->text, i)) return false;
+  }
+  return true;
+}
+
+static bool make(struct fp_eval *e, struct fp_lookup *lookup) {
+  bool mark_read = e->mark_read;
+  lookup->made = true;
+  map_init(&lookup->texts, e->arena);
+  e->mark_read = false;
+  bool done = visit(e, lookup, 0, lookup->from) && add_texts(e, lookup);
+  e->mark_read = mark_read;
+  return done;
+}
+
+/* --- looking up */
+
+static bool read_to(struct fp_eval *e, struct fp_lookup *lookup, size_t end) {
+  struct fp_found found;
+  for (; lookup->read < end && e->mark_read; lookup->read++) {
+    const struct visited *visited = &lookup->nodes[lookup->read];
+    visited->node->flags |= TREE_READ;
+    if (visited->is_item && !find_value(e, lookup, visited->node, &found)) return false;
+  }
+  return true;
+}
+
+/* The one node that the path begins with; NULL: there are none, or several. */
+static const struct tree_node *start_of(const struct fp_eval *e, const struct fp_ins *path) {
+  const struct fp_list *list = e->run->variables ? &e->run->variables[path->input->number] : NULL;
+  return list && list->count == 1 && list->items->kind == FP_NODE ? list->items->node : NULL;
+}
+
+int fp_look_up(struct fp_eval *e, const struct fp_ins *path, struct fp_looked *out) {
+  const struct tree_node *from = e->run->lookups->first ? start_of(e, path) : NULL;
+  struct fp_lookup *lookup = from ? e->run->lookups->first : NULL;
+  const struct fp_ins *right = path->steps[path->lookup_at].test->right;
+  FP_UNINITIALIZED struct fp_item slot;
+  struct fp_list list;
+  struct str text;
+  while (lookup && (lookup->path != path || lookup->from != from))
+    lookup = lookup->next;
+  if (!lookup) return 0;
+  if (!lookup->made && !make(e, lookup)) return -1;
+  if (lookup->unfit) return 0;
+  if (!fp_collect_at(e, right, &slot, &list, SIZE_MAX)) return -1;
+  if (list.count != 1 || !fp_string_of(list.items, &text)) return 0;
+  const struct spots *spots = map_get(&lookup->texts, text);
+  *out = (struct fp_looked){lookup, spots ? spots->first : NULL};
+  return 1;
+}
+
+int fp_next_looked(struct fp_eval *e, struct fp_looked *looked, struct fp_item *out) {
+  struct fp_lookup *lookup = looked->lookup;
+  const struct fp_spot *spot = looked->next;
+  if (!fp_count(e, 1) || !read_to(e, lookup, spot ? spot->at + 1 : lookup->count)) return -1;
+  if (!spot) return 0;
+  looked->next = spot->next;
+  *out = (struct fp_item){.kind = FP_NODE, .node = lookup->nodes[spot->at].node};
+  return 1;
+}
+
+/* After a list was gone through: a long one has a table from the next time on. */
+bool fp_remember_list(struct fp_eval *e, const struct fp_ins *path, size_t items) {
+  const struct tree_node *from = items > LONG_LIST ? start_of(e, path) : NULL, *root = from;
+  while (root && root->parent)
+    root = root->parent;
+  if (!root || root != e->run->lookups->root) return true;
+  for (const struct fp_lookup *l = e->run->lookups->first; l; l = l->next)
+    if (l->path == path && l->from == from) return true;
+  struct fp_lookup *lookup = ARENA_NEW(e->arena, struct fp_lookup);
+  if (!lookup) return fp_nomem(e);
+  *lookup = (struct fp_lookup){.next = e->run->lookups->first, .path = path, .from = from};
+  e->run->lookups->first = lookup;
+  return true;
+}
