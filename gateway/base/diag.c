@@ -140,7 +140,7 @@ void diag_hide_values(struct diag_list *list) {
 struct str diag_clean(struct arena *arena, struct str text) {
   bool plain = utf8_invalid_at(text) == SIZE_MAX;
   for (size_t i = 0; plain && i < text.len; i++)
-    plain = (unsigned char)text.ptr[i] >= 0x20;
+    plain = (unsigned char)text.ptr[i] >= 0x20 && (unsigned char)text.ptr[i] < 0x7F; /* C1 steers a terminal as ESC [ does */
   if (plain || text.len > SIZE_MAX / 8) return arena_str(arena, text);
   struct buf out;
   buf_init(&out, text.len * 8);

@@ -43,6 +43,18 @@ static void print_json(struct cli *cli, const struct simulate_message *message) 
   buf_release(&line);
 }
 
+/* What a sender says of itself is cleaned before a terminal sees it. */
+static void print_got(struct cli *cli, const struct simulate_message *message) {
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  struct str control = {0}, kind = {0};
+  if (arena) control = diag_clean(arena, message->control);
+  if (arena) kind = diag_clean(arena, message->kind);
+  cli_printf(cli, "%llu %.*s %.*s %s%s%s\n", (unsigned long long)message->number, STR_ARG(control), STR_ARG(kind),
+             or_none(message->code), message->fault == SIMULATE_FINE ? "" : " ",
+             message->fault == SIMULATE_FINE ? "" : simulate_fault_name(message->fault));
+  arena_free(arena);
+}
+
 static void got(void *context, const struct simulate_message *message) {
   struct cli *cli = context;
   if (cli->json)
@@ -50,9 +62,7 @@ static void got(void *context, const struct simulate_message *message) {
   else if (!message->kind.len)
     cli_printf(cli, "%llu no message of HL7 v2, not answered\n", (unsigned long long)message->number);
   else
-    cli_printf(cli, "%llu %.*s %.*s %s%s%s\n", (unsigned long long)message->number, STR_ARG(message->control),
-               STR_ARG(message->kind), or_none(message->code), message->fault == SIMULATE_FINE ? "" : " ",
-               message->fault == SIMULATE_FINE ? "" : simulate_fault_name(message->fault));
+    print_got(cli, message);
   fflush(cli->out); /* whoever watches sees it now */
 }
 

@@ -65,7 +65,7 @@ static struct str detail_of(const struct exchange_job *job, size_t index) {
 
 static void print_row(struct cli *cli, const struct exchange_job *job, size_t index) {
   const struct exchange_item *item = &job->items[index];
-  struct str detail = detail_of(job, index), names = names_of(job, item);
+  struct str detail = diag_clean(job->arena, detail_of(job, index)), names = names_of(job, item); /* a version is the server's word */
   cli_printf(cli, "%-26.*s %-34.*s %.*s", STR_ARG(job->plan.entries[index].type),
              STR_ARG(exchange_key(job, index)), STR_ARG(detail));
   if (item->kept) cli_printf(cli, ", %s", kept_words[item->kept]);

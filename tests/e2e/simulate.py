@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -157,6 +158,18 @@ def test_tls(work):
     same(len(listener.lines()), 1, "messages from who is known")
 
 
+def test_hostile_sender(_work):
+    """What a sender says of itself does not steer the terminal that it is shown on."""
+    listener = Listener("--count", 1)
+    text = MESSAGE.read_bytes().split(b"\r", 1)
+    fields = text[0].split(b"|")
+    fields[9] = b"A\x1b]0;owned\x07"
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=20) as peer:
+        peer.sendall(b"\x0b" + b"|".join(fields) + b"\r" + text[1] + b"\x1c\r")
+        peer.recv(1000)
+    same(listener.lines(end=None), ["1 A\\u001b]0;owned\\u0007 ORU^R01 AA"], "a control id with escapes")
+
+
 def test_refusals(work):
     done = send("127.0.0.1:1", MESSAGE, status=69)
     if " none retry " not in done.stdout:
@@ -178,7 +191,7 @@ def main():
     if not KETLINK.exists():
         print(f"skipped: {KETLINK} is not built")
         sys.exit(77)
-    for test in (test_modes, test_ids, test_faults, test_turns, test_keep, test_tls, test_refusals):
+    for test in (test_modes, test_ids, test_faults, test_turns, test_keep, test_tls, test_hostile_sender, test_refusals):
         with tempfile.TemporaryDirectory(prefix="ketlink-simulate-") as name:
             test(pathlib.Path(name))
             print(f"ok {test.__name__.removeprefix('test_')}")

@@ -145,6 +145,7 @@ static void test_hostile(void **state) {
   assert_string_equal(list.first->file.ptr, "a\\nb\\xff.json");
   assert_string_equal(list.first->path.ptr, "a\\r[0]");
   assert_int_equal(utf8_invalid_at(list.first->file), SIZE_MAX);
+  assert_string_equal(diag_clean(arena, STR("\xC3\xA4\x7F\xC2\x9B" "31m")).ptr, "\xC3\xA4\\u007f\\u009b31m");
   arena_free(arena);
 }
 
