@@ -6,6 +6,7 @@
  * (`severity code line:col path`, a line for each warning and error; of a message also for what no rule read). Differences name the element, the record's
  * position that the value came from, and the rule that wrote it.
  */
+#include <errno.h>
 #include <unistd.h>
 #include "cli/fixtures.h"
 #include "cli/map_diff.h"
@@ -41,13 +42,25 @@ struct trial {
 /* --- one fixture -----------------------------------------------------------------------------------------
  */
 
+/* Its text, or that it is not there. */
+static bool is_known(enum status status) {
+  return status == STATUS_OK || status == STATUS_NOT_FOUND;
+}
+
+static enum status complain(const struct trial *trial, const char *name, const char *what, enum status status) {
+  if (!is_known(status))
+    fprintf(stderr, "ketlink map test: %s/%s cannot be %s: %s\n", trial->fixture->folder, name, what, status_name(status));
+  return status;
+}
+
+/* Says why not, unless it is not there. */
 static enum status read_file(struct trial *trial, const char *name, struct source *out) {
   const struct host *host = trial->tester->cli->host;
   struct str path = arena_printf(trial->arena, "%s/%s", trial->fixture->folder, name), text;
   if (!path.ptr) return STATUS_NOMEM;
   enum status status = host->read_file(host->context, path.ptr, LIMIT_TEXT_BYTES, trial->arena, &text);
   if (status == STATUS_OK) *out = source_make(str_of(name), text);
-  return status;
+  return complain(trial, name, "read", status);
 }
 
 static enum status write_file(struct trial *trial, const char *name, struct str content) {
@@ -55,16 +68,19 @@ static enum status write_file(struct trial *trial, const char *name, struct str 
   struct source old;
   struct str path = arena_printf(trial->arena, "%s/%s", trial->fixture->folder, name);
   if (!path.ptr) return STATUS_NOMEM;
-  if (read_file(trial, name, &old) == STATUS_OK && str_eq(old.text, content)) return STATUS_OK;
+  enum status status = read_file(trial, name, &old);
+  if (status == STATUS_OK && str_eq(old.text, content)) return STATUS_OK;
+  if (!is_known(status)) return status;
   trial->tester->updated++;
-  return host->write_file(host->context, path.ptr, content, false);
+  return complain(trial, name, "written", host->write_file(host->context, path.ptr, content, false));
 }
 
 static enum status remove_file(struct trial *trial, const char *name) {
   struct str path = arena_printf(trial->arena, "%s/%s", trial->fixture->folder, name);
   if (!path.ptr) return STATUS_NOMEM;
-  if (unlink(path.ptr) == 0) trial->tester->updated++;
-  return STATUS_OK;
+  bool removed = unlink(path.ptr) == 0;
+  trial->tester->updated += removed;
+  return removed || errno == ENOENT ? STATUS_OK : complain(trial, name, "removed", STATUS_DENIED);
 }
 
 static void note_write(void *context, const struct mapping_trace *t) {
@@ -165,8 +181,14 @@ static void compare_bundle(struct trial *trial, const struct source *want) {
 
 static void compare(struct trial *trial, enum status status) {
   struct source want = {0}, findings = {0};
-  bool has_want = read_file(trial, "expected.json", &want) == STATUS_OK;
-  bool has_findings = read_file(trial, "expected.diagnostics", &findings) == STATUS_OK;
+  enum status of_want = read_file(trial, "expected.json", &want);
+  enum status of_findings = read_file(trial, "expected.diagnostics", &findings);
+  bool has_want = of_want == STATUS_OK, has_findings = of_findings == STATUS_OK;
+  if (!is_known(of_want) || !is_known(of_findings)) {
+    buf_add_text(&trial->report, "  what is expected cannot be read\n");
+    trial->fixture->failed = true;
+    return;
+  }
   compare_diagnostics(trial, findings.text, diagnostics(trial));
   if (status == STATUS_OK && has_want) {
     compare_bundle(trial, &want);

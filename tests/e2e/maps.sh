@@ -68,6 +68,19 @@ expect 74 "$ketlink" map test fixtures/clinic/minmal
 expect_text "$work/err" "a fixture is a folder with a record.json or a message.hl7"
 expect 0 "$ketlink" map test fixtures/clinic/minimal/record.json
 expect_text "$work/out" "^1 fixture: 1 passed"
+# what cannot be read is not what is not there: it neither passes nor is written over
+cp -r fixtures/clinic/minimal "$work/fixture"
+rm "$work/fixture/expected.json"
+mkdir "$work/fixture/expected.json"
+expect 1 "$ketlink" map test "$work/fixture"
+expect_text "$work/out" "what is expected cannot be read"
+expect_text "$work/err" "fixture/expected.json cannot be read: "
+expect 74 "$ketlink" map test --update "$work/fixture"
+expect_text "$work/err" "fixture/expected.json cannot be read: "
+rm "$work/fixture/record.json"
+mkdir "$work/fixture/record.json"
+expect 74 "$ketlink" map test "$work/fixture"
+expect_text "$work/err" "fixture/record.json cannot be read: "
 expect 2 "$ketlink" map test --udpate
 expect_text "$work/err" "did you mean --update"
 expect 2 "$ketlink" map chek
