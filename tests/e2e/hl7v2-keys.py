@@ -27,6 +27,8 @@ ROWS = [
     ("oru-vitals", "oru-later-reading", ("DiagnosticReport", None), True),
     ("oru-vitals", "oru-corrected", PANEL, True),
     ("adt-a04-diagnoses-alike", "adt-a04-diagnoses-alike-more", ("Condition", None), True),
+    ("adt-a01-full", "adt-a01-procedure-later", ("Procedure", None), True),
+    ("adt-a01-full", "adt-a01-procedure-other", ("Procedure", None), False),
     ("ras-doses-of-one-order", "ras-second-dose-taken-back", DOSE, True),
     ("ras-infusion", "ras-second-dose-taken-back", DOSE, False),
     ("adt-a04-results-alike", "adt-a04-results-alike-more", GLUCOSE, True),
