@@ -17,12 +17,14 @@ static const struct place pack_places[] = {
     {PLACE_BELOW, "XDG_CACHE_HOME", "/ketlink/definitions.pack"},
     {PLACE_BELOW, "HOME", "/.cache/ketlink/definitions.pack"},
     {PLACE_PATH, NULL, "/var/lib/ketlink/definitions.pack"},
+    {PLACE_PROGRAM, NULL, "/../share/ketlink/definitions.pack"}, /* as it was installed */
 };
 static const struct place mappings_places[] = {
     {PLACE_VARIABLE, "KETLINK_MAPPINGS", NULL},
     {PLACE_PATH, NULL, "mappings"},
     {PLACE_PROGRAM, NULL, "/../../mappings"},
     {PLACE_PATH, NULL, "/etc/ketlink/mappings"},
+    {PLACE_PROGRAM, NULL, "/../share/ketlink/mappings"}, /* as it was installed */
 };
 
 static struct str program_folder(struct arena *arena) {
