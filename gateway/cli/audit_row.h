@@ -36,6 +36,16 @@ static const struct cli_option audit_shorten_options[] = {
               "\nThe chain is checked on the way. The file is made only when all of it was written.\n",      \
   CLI_OPTIONS(audit_export_options), .one_output = true
 
+static const struct cli_option audit_check_options[] = {RELAY_WAYS};
+
+#define CLI_AUDIT_CHECK_ROW                                                                                  \
+  .name = "audit", .verb = "check", .arguments = "FILE…",                                                    \
+  .summary = "whether exported events are as the store wrote them, and none is missing",                     \
+  .examples = "  ketlink audit check trail.ndjson\n"                                                         \
+              "  ketlink audit check 2026-*.ndjson     files in their order, one trail\n"                    \
+              "\nThe relay is asked: it has the key of the chain.\n",                                        \
+  CLI_OPTIONS(audit_check_options), .min_arguments = 1, .max_arguments = SIZE_MAX
+
 #define CLI_AUDIT_SHORTEN_ROW                                                                                \
   .name = "audit", .verb = "shorten", .arguments = "NUMBER",                                                 \
   .summary = "take out of the store what was exported of the trail",                                         \

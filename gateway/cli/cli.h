@@ -139,7 +139,7 @@ extern const struct cli_command cli_queue_list, cli_queue_show, cli_queue_retry,
 extern const struct cli_command cli_queue_list_elsewhere, cli_queue_show_elsewhere, cli_queue_retry_elsewhere,
     cli_queue_park_elsewhere, cli_queue_pass_elsewhere, cli_queue_drop_elsewhere;
 extern const struct cli_command cli_audit_list, cli_audit_export, cli_audit_shorten, cli_audit_list_elsewhere,
-    cli_audit_export_elsewhere, cli_audit_shorten_elsewhere;
+    cli_audit_export_elsewhere, cli_audit_shorten_elsewhere, cli_audit_check, cli_audit_check_elsewhere;
 extern const struct cli_command cli_keys_create, cli_keys_list, cli_keys_jwks, cli_keys_rotate, cli_keys_prune,
     cli_keys_store;
 extern const struct cli_command cli_keys_create_elsewhere, cli_keys_list_elsewhere, cli_keys_jwks_elsewhere,

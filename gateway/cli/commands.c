@@ -18,6 +18,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_audit_list_elsewhere,
     &cli_audit_export_elsewhere,
     &cli_audit_shorten_elsewhere,
+    &cli_audit_check_elsewhere,
     &cli_keys_create_elsewhere,
     &cli_keys_list_elsewhere,
     &cli_keys_jwks_elsewhere,

@@ -6,7 +6,7 @@
  *   answer.c  answers, problems, JSON          queue.c   list and show
  *   order.c   a person's decisions             audit.c   the trail, as JSON and as FHIR
  *   metrics.c metrics                         store.c   what stays in the store
- *   health.c  whether it works
+ *   health.c  whether it works                check.c   whether exported events are as they were
  */
 #ifndef KETLINK_CONSOLE_INTERNAL_H
 #define KETLINK_CONSOLE_INTERNAL_H
@@ -138,6 +138,7 @@ void console_post_record(struct console_reply *reply);
 void console_post_order(struct console_reply *reply);
 void console_post_many(struct console_reply *reply);
 void console_post_exported(struct console_reply *reply);
+void console_post_check(struct console_reply *reply);
 
 /* One record as a member-less JSON object, without its last brace. */
 void console_add_row(struct buf *out, const struct outbox_row *row);

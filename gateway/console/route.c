@@ -22,6 +22,7 @@ static const struct console_route routes[] = {
     {"POST", "/queue/#/drop", "", false, TAKE_ORDER, console_post_order, OUTBOX_DROP},
     {"GET", "/audit", "after limit format", false, TAKE_NOTHING, console_get_audit},
     {"POST", "/audit/exported", "", false, TAKE_ORDER, console_post_exported},
+    {"POST", "/audit/check", "", false, TAKE_ORDER, console_post_check},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 

@@ -1,5 +1,6 @@
 /* audit.c - the trail: each event is chained to the one before by an HMAC, so none can be changed, taken out
    or put in by somebody who does not have the store key. */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include "outbox/internal.h"
 
@@ -227,4 +228,29 @@ enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit
   if (status == STATUS_NOT_FOUND && reading.number != outbox->now.audit_number)
     return broken(&reading, reading.number + 1);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* --- what was read before --- */
+
+static bool read_chain(struct str text, unsigned char out[CHAIN_BYTES]) {
+  static const char digits[] = "0123456789abcdef";
+  if (text.len != 2 * CHAIN_BYTES) return false;
+  for (size_t i = 0; i < text.len; i++) {
+    const char *digit = text.ptr[i] ? strchr(digits, text.ptr[i]) : NULL;
+    if (!digit) return false;
+    out[i / 2] = (unsigned char)(out[i / 2] << 4 | (unsigned char)(digit - digits));
+  }
+  return true;
+}
+
+enum status outbox_audit_check(const struct outbox *outbox, struct str before, const struct outbox_event *events, size_t count,
+                               size_t *sound) {
+  unsigned char chain[CHAIN_BYTES] = {0}, own[CHAIN_BYTES];
+  *sound = 0;
+  if (before.len && !read_chain(before, chain)) return STATUS_INVALID;
+  for (; *sound < count && fits(&events[*sound]); ++*sound) {
+    chain_of(outbox, chain, &events[*sound], own);
+    if (!read_chain(events[*sound].chain, chain) || CRYPTO_memcmp(own, chain, CHAIN_BYTES) != 0) break;
+  }
+  return STATUS_OK;
 }

@@ -296,6 +296,11 @@ enum status outbox_audit_read(struct outbox *outbox, int64_t after, size_t limit
    the trail. NOT_FOUND: no such event; CONFLICT: as much has been exported before. */
 enum status outbox_audit_exported(struct outbox *outbox, int64_t number, struct str actor, int64_t now) MUST_USE;
 
+/* Of events that were read once and were kept elsewhere, one after the other: how many from the first on are as they were and in their place,
+   by their chain. `before`: the chain of the one before the first; empty: there is none, it is the store's first. INVALID: `before` is no chain. */
+enum status outbox_audit_check(const struct outbox *outbox, struct str before, const struct outbox_event *events, size_t count,
+                               size_t *sound) MUST_USE;
+
 /* --- upkeep --- */
 
 struct outbox_retention {

@@ -63,6 +63,39 @@ def check_places(bench, trail):
     expect([place[1] for place in places] == [*range(1, len(places) + 1)], places)
 
 
+def check_files(bench, lines):
+    """Whole, in parts, and with what somebody has changed, taken out or put in."""
+    def changed(number, old, new):
+        expect(old in lines[number - 1], lines[number - 1], "has no", old)
+        return [*lines[:number - 1], lines[number - 1].replace(old, new, 1), *lines[number:]]
+
+    end, stopped = len(lines), next(number for number, line in enumerate(lines, 1) if '"stopped"' in line)
+    chains = [place_of(line)[3] for line in lines]
+    cases = [  # files, exit status, what is said
+        ([lines], 0, f"{end} events, 1 to {end}, are as the store wrote them"),
+        ([lines[:3], lines[3:]], 0, f"{end} events, 1 to {end}, are as the store wrote them"),
+        ([lines[4:]], 0, f"{end - 4} events, 5 to {end}, are as the store wrote them"),
+        ([lines[4:]], 0, "what came before 5 stands in another file"),
+        ([lines[:0]], 0, "0 events"),
+        ([lines[:2] + lines[3:]], 1, "file-0:3: events before this one are missing"),
+        ([lines[3:], lines[:3]], 1, "file-1:1: events before this one are missing"),
+        ([lines[:1] + lines], 1, "file-0:2: events before this one are missing"),
+        ([changed(stopped, f"uid={os.getuid()}", "uid=4711")], 1, f"file-0:{stopped}: this event was changed"),
+        ([changed(stopped, '"outcomeDesc":"SIG', '"outcomeDesc":"sig')], 1, f"file-0:{stopped}: this event was changed"),
+        ([changed(stopped, '"recorded":"2', '"recorded":"1')], 1, f"file-0:{stopped}: this event was changed"),
+        ([changed(stopped, chains[stopped - 1], chains[0])], 1, f"file-0:{stopped}: this event was changed"),
+        ([changed(2, place_of(lines[0])[0], "0" * 32)], 1, "file-0:2: this event is of another relay's store"),
+        ([lines[:1] + ["{}\n"]], 1, "file-0:2: this is no AuditEvent"),
+        ([lines[:1] + ["x" * 70000 + "\n"]], 1, "file-0:2: this line is too long"),
+    ]
+    for files, status, said in cases:
+        names = [bench.work / f"file-{number}" for number in range(len(files))]
+        for name, text in zip(names, files):
+            name.write_text("".join(text))
+        done = subprocess.run([KETLINK, "audit", "check", "--socket", bench.work / "socket", *names], capture_output=True, text=True)
+        expect(done.returncode == status and said in done.stderr, files, "gives", done.returncode, done.stderr, "and not", said)
+
+
 def main():
     if not RELAY.exists() or not PACK.exists():
         print(f"skipped: {RELAY} or {PACK} is not there")
@@ -99,6 +132,7 @@ def main():
         expect([(one["action"], one["outcome"], one["agent"][0]) for one in refused] == [("E", "4", {"name": me, "requestor": True})], refused)
         trail = bench.work / "trail.ndjson"
         subprocess.run([KETLINK, "audit", "export", "-q", "--socket", bench.work / "socket", "-o", trail], check=True)
+        check_files(bench, trail.read_text().splitlines(keepends=True))
         expect(bench.relay.stop() == 0, bench.log.read_text())
         bench.hospital.stop()
         check_places(bench, trail)

@@ -779,6 +779,38 @@ static void the_oldest_open_one_is_known(void **state) {
 }
 
 /* What was exported goes, some at a time; the rest is sound by its anchor, and nobody can move that. */
+/* Of what was read, with one word of it changed, or one event taken out: up to there it is as it was. */
+static void events_that_were_kept_are_checked(void **state) {
+  struct store *store = *state;
+  struct outbox_event *events = NULL, kept[8];
+  size_t count = 0, sound = 0;
+  store_put(store, "ehr", "p", "a1");
+  assert_int_equal(outbox_decide(store->outbox, 1, OUTBOX_PARK, STR("look"), STR("ada"), 5), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_put(store, "ehr", "p", "a2");
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 8, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(count, 4);
+  for (int change = 0; change < 9; change++) {
+    memcpy(kept, events, count * sizeof kept[0]);
+    size_t wanted = change ? 2 : 4, has = count;
+    if (change == 1) kept[2].number++;
+    if (change == 2) kept[2].at++;
+    if (change == 3) kept[2].record++;
+    if (change == 4) kept[2].what = STR("dropped");
+    if (change == 5) kept[2].actor = STR("bob");
+    if (change == 6) kept[2].reason = STR("");
+    if (change == 7) kept[2].chain = kept[1].chain;
+    if (change == 8) kept[2] = kept[--has];
+    assert_int_equal(outbox_audit_check(store->outbox, STR(""), kept, has, &sound), STATUS_OK);
+    assert_int_equal(sound, wanted);
+  }
+  assert_int_equal(outbox_audit_check(store->outbox, events[1].chain, events + 2, 2, &sound), STATUS_OK);
+  assert_int_equal(sound, 2);
+  assert_int_equal(outbox_audit_check(store->outbox, events[0].chain, events + 2, 2, &sound), STATUS_OK);
+  assert_int_equal(sound, 0);
+  assert_int_equal(outbox_audit_check(store->outbox, STR("none"), events, 1, &sound), STATUS_INVALID);
+}
+
 static void an_exported_trail_goes_and_the_rest_is_sound(void **state) {
   static const char *const changes[] = {"DELETE FROM anchor", "UPDATE anchor SET number = 2", "UPDATE anchor SET record = 1",
                                         "UPDATE anchor SET chain = zeroblob(32)", "DELETE FROM audit WHERE number = 4",
@@ -1055,6 +1087,7 @@ int main(void) {
       CASE(records_are_listed_by_state_and_page),
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
+      CASE(events_that_were_kept_are_checked),
       CASE(an_exported_trail_goes_and_the_rest_is_sound),
       CASE(numbers_of_records_are_not_given_twice),
       CASE(what_stays_is_counted),
