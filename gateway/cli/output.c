@@ -41,13 +41,21 @@ static int open_as_is(struct cli *cli, const char *path) {
 }
 
 /* NULL: no memory. */
-static char *join(struct cli *cli, const char *path, const char *end) {
-  size_t length = strlen(path), more = strlen(end) + 1;
+static char *join(struct cli *cli, const char *path, size_t length, const char *end) {
+  size_t more = strlen(end) + 1;
   char *joined = arena_alloc(cli->arena, length + more);
   if (!joined) return NULL;
   memcpy(joined, path, length);
   memcpy(joined + length, end, more);
   return joined;
+}
+
+/* In the same folder; of a name that is as long as names may be the beginning. */
+static char *name_beside(struct cli *cli, const char *path) {
+  enum { KEPT = 200 };
+  const char *slash = strrchr(path, '/');
+  size_t folder = slash ? (size_t)(slash - path) + 1 : 0, length = strlen(path);
+  return join(cli, path, length - folder > KEPT ? folder + KEPT : length, ".XXXXXX");
 }
 
 /* A file that has no name yet: however the program ends, nothing is left behind. Mode 0600: the output is patients' data, as a
@@ -63,8 +71,8 @@ static int make_file(struct cli *cli, char *name) {
 }
 
 static int open_beside(struct cli *cli, const char *path) {
-  char *name = join(cli, path, ".XXXXXX");
-  cli->out_path = join(cli, path, "");
+  char *name = name_beside(cli, path);
+  cli->out_path = join(cli, path, strlen(path), "");
   if (!name || !cli->out_path) return CLI_TRY_LATER;
   int fd = make_file(cli, name);
   if (fd < 0) return cannot_open(path);
@@ -91,7 +99,11 @@ int cli_output_open(struct cli *cli) {
   if (cli->command->into_folder && cli->command->into_folder(cli)) return CLI_DONE;
   if (!*path) return cli_usage(cli, "-o names no file");
   bool there = stat(path, &found) == 0;
-  if (!there && lstat(path, &link) == 0) return cannot_open(path); /* a link to nowhere, or in a circle */
+  if (!there && errno != ENOENT) return cannot_open(path); /* what can have no file is said before the work is done */
+  if (!there && lstat(path, &link) == 0) {
+    errno = ENOENT;
+    return cannot_open(path); /* a link to nowhere */
+  }
   if (there && !S_ISREG(found.st_mode)) return open_as_is(cli, path);
   if (there && is_input(cli, &found)) return cli_usage(cli, "-o %s is an input too, and would be written over", path);
   return open_file(cli, path, there);

@@ -74,6 +74,12 @@ ln -s nowhere.json "$work/dangling.json"
 expect 74 "$ketlink" export -o "$work/dangling.json" "$record"
 [ -L "$work/dangling.json" ] || fail "-o replaced a link that leads nowhere"
 expect 2 "$ketlink" export -o "" "$record"
+long=$(printf '%0250d.json' 1) # as long as a name may be
+expect 0 "$ketlink" export -o "$work/$long" "$record"
+cmp "$work/$long" "$work/bundle.json" || fail "a long name"
+expect 74 "$ketlink" export -o "$work/0$long" "$work/none.json"
+expect_text "$work/err" "File name too long"
+expect_no_text "$work/err" none.json
 # -o is an input too: a record, the key set whose public part is asked for, what stands behind a link or at stdin
 cp "$record" "$work/mine.json"
 ln -s mine.json "$work/mine-too.json"
