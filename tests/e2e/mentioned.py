@@ -95,7 +95,7 @@ def leave_whole(bench, shape):
     bench.results("M1")
     expect(bench.patients("M1") == ["12 Elm St", "7 Oak St"], shape, "without a ledger", bench.patients("M1"))
     expect(bench.relay.stop() == 0, (bench.work / "log").read_text())
-    expect(b"\nparked " not in (bench.work / "log").read_bytes(), (bench.work / "log").read_text())
+    expect(b" parked destination=" not in (bench.work / "log").read_bytes(), (bench.work / "log").read_text())
     bench.hospital.stop()
 
 
@@ -106,7 +106,7 @@ def keep_order(work, certs):
     try:
         bench.hospital.refuse = lambda resource: "7 Oak St" in str(resource)
         bench.adt("A04", "OLD", "7 Oak St")
-        bench.until(lambda: bed.holds(bench.work / "log", b"\nparked "), "was not refused")
+        bench.until(lambda: bed.holds(bench.work / "log", b" parked destination="), "was not refused")
         bench.adt("A04", "FORMER", "3 Fir St")
         bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR~FORMER^^^RIVERSIDE^MR||||||Doe")
         bench.until(lambda: bench.patients("FORMER") == ["3 Fir St", None], "the other did not go")
