@@ -146,7 +146,7 @@ def park_and_mend(work, certs):
                 bench.post("ADT^A40", THIN.format("NEW"), "MRG|OLD^^^RIVERSIDE^MR~FORMER^^^RIVERSIDE^MR||||||J\u00fcrgens", charset="8859/1")
             path.write_text(json.dumps(given))
             bench.relay.process.send_signal(signal.SIGHUP)
-            bench.until(lambda: (bench.work / "log").read_text().count("\nreloaded") == reloaded, "not reloaded")
+            bench.until(lambda: (bench.work / "log").read_text().count(" reloaded destinations=") == reloaded, "not reloaded")
         for number, mrn in (("1", "OLD"), ("2", "FORMER")):
             expect(bench.patients(mrn) == [], "it was not parked", mrn, (bench.work / "log").read_text()[-2000:])
             subprocess.run([KETLINK, "queue", "retry", "--config", bench.work / "relay.ini", number], check=True, stdout=subprocess.DEVNULL)
