@@ -378,20 +378,28 @@ bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *o
   return function->run(e, ins, &in, out);
 }
 
-bool fp_exec_iif(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+static inline bool choose(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  enum fp_truth condition = fp_test_ins(e, ins->arguments[0]);
+  if (condition == FP_FAILED) return false;
+  const struct fp_ins *chosen = condition == FP_TRUE ? ins->arguments[1] : ins->argument_count == 3 ? ins->arguments[2] : NULL;
+  return !chosen || chosen->exec(e, chosen, out);
+}
+
+static bool FP_APART choose_of(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   struct fp_list in;
   if (!fp_collect(e, ins->input, &in)) return false;
-  if (in.count > 1 && ins->input->op != FP_OP_THIS)
+  if (in.count > 1)
     return fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "iif() takes a single item, there are %zu", in.count);
   struct fp_scope scope = {
       .items = in.items, .count = in.count, .index = e->scope->index, .total = e->scope->total};
   const struct fp_scope *outer = e->scope;
   e->scope = &scope;
-  enum fp_truth condition = fp_test_ins(e, ins->arguments[0]);
-  const struct fp_ins *chosen = condition == FP_TRUE       ? ins->arguments[1]
-                                : ins->argument_count == 3 ? ins->arguments[2]
-                                                           : NULL;
-  bool done = condition != FP_FAILED && (!chosen || chosen->exec(e, chosen, out));
+  bool done = choose(e, ins, out);
   e->scope = outer;
   return done;
+}
+
+/* One that begins an expression has $this of the expression. */
+bool fp_exec_iif(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  return ins->input->op == FP_OP_THIS ? choose(e, ins, out) : choose_of(e, ins, out);
 }

@@ -623,12 +623,10 @@ static bool pass_arguments(const struct prog_group *group, struct fml_frame *fra
     } else if (slot < 0) {
       struct fp_item item = literal_item(&args[i]);
       fml_set_slot(frame, (int)i, &item);
-    } else if (caller->lists[slot].count) {
-      fml_put_slot(frame, (int)i, &caller->items[slot]);
-    } else if (group->is_target[i]) {
-      return false;
     } else {
-      fml_set_slot(frame, (int)i, NULL);
+      size_t count = frame->lists[i].count = caller->lists[slot].count;
+      if (count) frame->items[i] = caller->items[slot];
+      if (!count && group->is_target[i]) return false;
     }
   }
   return true;
