@@ -548,6 +548,26 @@ static inline bool fp_string_of(const struct fp_item *item, struct str *out) {
   *out = item->node->text;
   return true;
 }
+/* The one item that an operand is, where nothing has to be worked out; NULL: it has to, or it is none or several. */
+static inline const struct fp_item *fp_known_item(const struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_list *list = NULL;
+  if (ins->op == FP_OP_CONST) return &ins->literal;
+  if (ins->op == FP_OP_VARIABLE && e->run->variables) list = &e->run->variables[ins->number];
+  if (ins->op == FP_OP_ONCE) list = fp_once(e, ins);
+  return list && list->count == 1 ? list->items : NULL;
+}
+/* Whether the child that a step names is that text; FP_FAILED: they are several, or no text, and have to be compared. */
+static inline enum fp_truth fp_child_is(const struct fp_eval *e, const struct fp_step *step, const struct tree_node *of, struct str text) {
+  if (fp_step_lacks(step->symbol, of)) return FP_UNKNOWN;
+  struct tree_node *node = of->child;
+  while (node && !fp_step_matches(step->symbol, step->name, node))
+    node = node->next;
+  if (!node) return FP_UNKNOWN;
+  bool repeated = node->next && fp_step_matches(step->symbol, step->name, node->next);
+  if (repeated || !fp_is_text_node(node)) return FP_FAILED;
+  if (e->mark_read) node->flags |= TREE_READ;
+  return str_eq(node->text, text) ? FP_TRUE : FP_FALSE;
+}
 bool fp_value_decimal(const struct fp_value *value, struct decimal *out);
 bool fp_value_datetime(const struct fp_value *value, struct datetime *out);
 static inline bool fp_is_date_kind(enum fp_kind kind) {

@@ -206,15 +206,6 @@ static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *n
   return fp_equal(e, &item, other);
 }
 
-/* The one item that an operand is, where nothing has to be worked out; NULL: it has to, or it is none or several. */
-static inline const struct fp_item *known_item(const struct fp_eval *e, const struct fp_ins *ins) {
-  const struct fp_list *list = NULL;
-  if (ins->op == FP_OP_CONST) return &ins->literal;
-  if (ins->op == FP_OP_VARIABLE && e->run->variables) list = &e->run->variables[ins->number];
-  if (ins->op == FP_OP_ONCE) list = fp_once(e, ins);
-  return list && list->count == 1 ? list->items : NULL;
-}
-
 /* A path against one item, without lists: as fp_lists_equal has it. */
 static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item) {
   struct fp_found found;
@@ -229,7 +220,7 @@ static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *
 
 enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
   bool negate = ins->op == FP_OP_NE || ins->op == FP_OP_NEQUIV;
-  const struct fp_item *item = is_equality(ins->op) ? known_item(e, ins->right) : NULL;
+  const struct fp_item *item = is_equality(ins->op) ? fp_known_item(e, ins->right) : NULL;
   enum fp_truth value = item ? equals_item(e, ins, item) : lists_compared(e, ins);
   if (!negate || value == FP_UNKNOWN || value == FP_FAILED) return value;
   return truth(value == FP_FALSE);
@@ -237,17 +228,9 @@ enum fp_truth fp_test_equality(struct fp_eval *e, const struct fp_ins *ins) {
 
 /* One child of $this against a text: the commonest condition of all. */
 static inline enum fp_truth child_is(struct fp_eval *e, const struct fp_ins *ins, struct str text) {
-  const struct fp_step *step = ins->input->steps;
-  if (e->scope->count != 1 || e->scope->items[0].kind != FP_NODE) return fp_test_equality(e, ins);
-  if (fp_step_lacks(step->symbol, e->scope->items[0].node)) return FP_UNKNOWN;
-  struct tree_node *node = e->scope->items[0].node->child;
-  while (node && !fp_step_matches(step->symbol, step->name, node))
-    node = node->next;
-  if (!node) return FP_UNKNOWN;
-  bool repeated = node->next && fp_step_matches(step->symbol, step->name, node->next);
-  if (repeated || !fp_is_text_node(node)) return fp_test_equality(e, ins);
-  if (e->mark_read) node->flags |= TREE_READ;
-  return truth(str_eq(node->text, text));
+  bool one = e->scope->count == 1 && e->scope->items[0].kind == FP_NODE;
+  enum fp_truth is = one ? fp_child_is(e, ins->input->steps, e->scope->items[0].node, text) : FP_FAILED;
+  return is == FP_FAILED ? fp_test_equality(e, ins) : is;
 }
 
 enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
@@ -256,7 +239,7 @@ enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
 
 /* The same against what is known, as in entry.resource.where(id = %key). */
 enum fp_truth fp_test_eq_variable(struct fp_eval *e, const struct fp_ins *ins) {
-  const struct fp_item *item = known_item(e, ins->right);
+  const struct fp_item *item = fp_known_item(e, ins->right);
   struct str text;
   return item && fp_string_of(item, &text) ? child_is(e, ins, text) : fp_test_equality(e, ins);
 }

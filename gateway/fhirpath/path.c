@@ -113,15 +113,29 @@ static inline struct tree_node *only_child(const struct fp_eval *e, const struct
   return child;
 }
 
+/* A child against a known text, as in where(id = %key), is compared without a scope for each item. */
+static inline enum fp_truth passes(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
+  const struct fp_ins *test = step->test;
+  struct fp_eval *e = w->e;
+  uint32_t index = w->counters[step - w->ins->steps]++;
+  struct str text;
+  enum fp_truth truth = FP_FAILED;
+  const struct fp_item *known = test->op == FP_OP_EQ_VARIABLE && item->kind == FP_NODE ? fp_known_item(e, test->right) : NULL;
+  if (known && fp_string_of(known, &text)) truth = fp_child_is(e, test->input->steps, item->node, text);
+  if (truth != FP_FAILED) return truth;
+  struct fp_mark mark = fp_mark(e);
+  truth = fp_test_item(e, test, item, index);
+  fp_release(e, mark);
+  return truth;
+}
+
 static enum walked step_item(struct walk *w, const struct fp_step *step, const struct fp_item *item) {
   FP_UNINITIALIZED struct fp_item slot, only;
   bool several;
   for (; step < w->end; step++) {
     if (step->kind == FP_STEP_FILTER) {
-      struct fp_mark mark = fp_mark(w->e);
-      enum fp_truth truth = fp_test_item(w->e, step->test, item, w->counters[step - w->ins->steps]++);
+      enum fp_truth truth = passes(w, step, item);
       if (truth == FP_FAILED || !fp_count(w->e, 1)) return BROKEN;
-      fp_release(w->e, mark);
       if (truth != FP_TRUE) return GO_ON;
     } else if (step->kind == FP_STEP_TYPE) {
       item = fp_spec_take(step->spec, item, w->e->arena, &slot);
