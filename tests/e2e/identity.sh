@@ -240,7 +240,7 @@ give "$(cat "$work/token")"
 destination bearer hapi "$ehr" "{\"auth\": {\"type\": \"bearer\", \"tokenFile\": \"$work/bearer\"}, \"maxConditionalEntries\": 8}"
 cp "$work/destinations/bearer.json" "$work/mappings/destinations/hospital.json"
 kill -HUP "$(cat "$work/relay.pid")"
-until_text "$work/relay.log" '^reloaded'
+until_text "$work/relay.log" ' reloaded'
 drop 2
 until_states " 22 done "
 give not-the-token-any-more
