@@ -11,6 +11,16 @@ static int cannot_open(const char *path) {
   return CLI_IO;
 }
 
+/* NULL: no memory. */
+static char *join(struct cli *cli, const char *path, size_t length, const char *end) {
+  size_t more = strlen(end) + 1;
+  char *joined = arena_alloc(cli->arena, length + more);
+  if (!joined) return NULL;
+  memcpy(joined, path, length);
+  memcpy(joined + length, end, more);
+  return joined;
+}
+
 /* --- what must not be written over --- */
 
 static bool is_same(const char *input, const struct stat *output) {
@@ -31,6 +41,15 @@ static bool is_input(const struct cli *cli, const struct stat *output) {
   return same;
 }
 
+/* A pipe of another user in a folder of all, such as /tmp: he would read patients' data. Not all kernels are told to refuse it. */
+static bool is_trap(struct cli *cli, const char *path, const struct stat *output) {
+  const char *slash = strrchr(path, '/');
+  const char *folder = slash ? join(cli, path, (size_t)(slash - path) + 1, "") : ".";
+  struct stat info;
+  if (!S_ISFIFO(output->st_mode) || output->st_uid == geteuid() || !folder || stat(folder, &info) != 0) return false;
+  return (info.st_mode & S_ISVTX) && (info.st_mode & S_IWOTH) && info.st_uid != output->st_uid;
+}
+
 /* --- opening --- */
 
 /* A device, a pipe or a socket is written to: a rename would put a file in its place. */
@@ -38,16 +57,6 @@ static int open_as_is(struct cli *cli, const char *path) {
   int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   cli->out = fd < 0 ? NULL : fdopen(fd, "w");
   return cli->out ? CLI_DONE : cannot_open(path);
-}
-
-/* NULL: no memory. */
-static char *join(struct cli *cli, const char *path, size_t length, const char *end) {
-  size_t more = strlen(end) + 1;
-  char *joined = arena_alloc(cli->arena, length + more);
-  if (!joined) return NULL;
-  memcpy(joined, path, length);
-  memcpy(joined + length, end, more);
-  return joined;
 }
 
 /* In the same folder; of a name that is as long as names may be the beginning. */
@@ -103,6 +112,10 @@ int cli_output_open(struct cli *cli) {
   if (!there && lstat(path, &link) == 0) {
     errno = ENOENT;
     return cannot_open(path); /* a link to nowhere */
+  }
+  if (there && is_trap(cli, path, &found)) {
+    errno = EACCES;
+    return cannot_open(path);
   }
   if (there && !S_ISREG(found.st_mode)) return open_as_is(cli, path);
   if (there && is_input(cli, &found)) return cli_usage(cli, "-o %s is an input too, and would be written over", path);

@@ -47,6 +47,16 @@ cat "$work/pipe" > "$work/piped" &
 expect 0 "$ketlink" export -o "$work/pipe" "$record"
 wait $!
 [ -p "$work/pipe" ] && cmp -s "$work/piped" "$work/bundle.json" || fail "-o PIPE did not write into the pipe"
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+  mkdir -m 1777 "$work/all"
+  chmod 755 "$work"
+  setpriv --reuid 65534 --regid 65534 --clear-groups mkfifo "$work/all/trap" # of another user, as in /tmp
+  setpriv --reuid 65534 --regid 65534 --clear-groups cat "$work/all/trap" > "$work/trapped" &
+  expect 74 timeout 20 "$ketlink" export -o "$work/all/trap" "$record"
+  kill $! 2> /dev/null || true
+  wait $! || true
+  [ ! -s "$work/trapped" ] || fail "patients' data went into the pipe of another user"
+fi
 ln -s bundle.json "$work/link.json"
 expect 0 "$ketlink" export -o "$work/link.json" "$record"
 [ -L "$work/link.json" ] && [ -s "$work/bundle.json" ] || fail "-o LINK replaced the link, not the file"
