@@ -1,8 +1,10 @@
 /* cli.c - what every command shares: values, messages, output, files, the way to the pipeline. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
@@ -153,6 +155,23 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
                (size_t)status < sizeof reasons / sizeof reasons[0] && reasons[status] ? reasons[status]
                                                                                       : status_name(status));
   return status;
+}
+
+int cli_lock_folder_of(const char *path) {
+  char folder[PATH_MAX];
+  const char *slash = strrchr(path, '/');
+  int length = slash ? (int)(slash - path) + 1 : 0;
+  if (snprintf(folder, sizeof folder, "%.*s.", length, path) >= (int)sizeof folder) return -1;
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), locked;
+  if (fd < 0) return -1;
+  do
+    locked = flock(fd, LOCK_EX);
+  while (locked != 0 && errno == EINTR);
+  return fd; /* closed in any case by who asked */
+}
+
+void cli_unlock(int lock) {
+  if (lock >= 0) (void)close(lock);
 }
 
 void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total) {

@@ -121,6 +121,10 @@ enum status cli_protocol_of(struct cli *cli, const char *path, enum destination_
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;
+/* Waits until nobody else of us reads a file of this folder to write it anew: of two that do so at once one would be lost. -1: the
+   file system has no locks, or there is no such folder. */
+int cli_lock_folder_of(const char *path);
+void cli_unlock(int lock);
 /* Progress on a terminal: overwrites its line, silent elsewhere and with -q. done == total ends it. */
 void cli_progress(const struct cli *cli, const char *what, size_t done, size_t total);
 

@@ -49,14 +49,18 @@ static int add(struct cli *cli, const char *path, struct definitions *definition
 static int run(struct cli *cli) {
   struct str path;
   struct definitions *definitions = NULL;
+  int lock = -1;
   enum status status = pipeline_find_pack(cli_value(cli, "definitions"), cli->arena, &cli->diags, &path);
+  if (status == STATUS_OK) lock = cli_lock_folder_of(path.ptr);
   if (status == STATUS_OK) status = definitions_open(path.ptr, &cli->diags, &definitions);
   if (status != STATUS_OK) {
     cli_report(cli, &cli->diags);
+    cli_unlock(lock);
     return CLI_CONFIG;
   }
   int result = add(cli, path.ptr, definitions);
   definitions_close(definitions);
+  cli_unlock(lock);
   return result;
 }
 

@@ -129,7 +129,7 @@ static enum status check_room(struct cli *cli, const struct delivery_smart_keys 
   return STATUS_CONFIG;
 }
 
-static int run_rotate(struct cli *cli) {
+static int rotate_keys(struct cli *cli) {
   struct delivery_smart_keys *keys = NULL;
   struct str text = {0};
   int64_t days = 0, from = 0;
@@ -149,7 +149,7 @@ static int run_rotate(struct cli *cli) {
   return end(cli, status);
 }
 
-static int run_prune(struct cli *cli) {
+static int prune_keys(struct cli *cli) {
   struct delivery_smart_keys *keys = NULL;
   struct str text = {0};
   size_t dropped = 0;
@@ -165,6 +165,21 @@ static int run_prune(struct cli *cli) {
   return end(cli, status);
 }
 
+/* Of two that change a set at once one would be lost: a key that was told and published. */
+static int alone(struct cli *cli, int (*change)(struct cli *cli)) {
+  int lock = cli_lock_folder_of(file_of(cli)), result = change(cli);
+  cli_unlock(lock);
+  return result;
+}
+
+static int run_rotate(struct cli *cli) {
+  return alone(cli, rotate_keys);
+}
+
+static int run_prune(struct cli *cli) {
+  return alone(cli, prune_keys);
+}
+
 /* --- the store's key --- */
 
 static enum status refuse_full(struct cli *cli) {
@@ -176,7 +191,7 @@ static enum status refuse_full(struct cli *cli) {
   return STATUS_CONFIG;
 }
 
-static int run_store(struct cli *cli) {
+static int make_store_key(struct cli *cli) {
   struct outbox_keys keys = {0};
   struct str text = {0}, verb = str_of(cli->arguments[0]);
   bool rotate = str_is(verb, "rotate");
@@ -192,6 +207,10 @@ static int run_store(struct cli *cli) {
                     : "a store key; keep a copy away from the store and its backups");
   outbox_keys_wipe(&keys);
   return end(cli, status);
+}
+
+static int run_store(struct cli *cli) {
+  return alone(cli, make_store_key);
 }
 
 const struct cli_command cli_keys_create = {CLI_KEYS_CREATE_ROW, .run = run_create};

@@ -138,6 +138,13 @@ expect_text "$work/out" "http://t/p|1.0.0"
 expect_text "$work/out" "of package t.pack#1.0.0"
 expect 65 "$ketlink" definitions add --definitions "$work/one.pack" t.pack#9.0.0
 expect_text "$work/err" "t.pack-9.0.0.tgz"
+cp "$work/one.pack" "$work/busy.pack" # two at once: both are there
+make_package "$work/three" 3.0.0
+make_package "$work/four" 4.0.0
+for folder in three four; do "$ketlink" definitions add -q --definitions "$work/busy.pack" "$work/$folder" & done
+wait
+expect 0 "$ketlink" definitions list --definitions "$work/busy.pack"
+expect_same "$(grep -cE '^t.pack#[34]' "$work/out")" 2 "packages that two added at once"
 printf '{"resourceType":"Patient"}' > "$work/nobody.json"
 expect 0 "$ketlink" validate "$work/nobody.json"
 expect 1 "$ketlink" validate --ig t.pack#1.0.0 --profile http://t/p "$work/nobody.json"

@@ -33,6 +33,18 @@ expect 0 "$ketlink" keys list "$set_file"
 expect_text "$work/out" '^signs  ES384  from 20'
 expect_no_text "$work/out" 'PRIVATE|MI[A-Z]'
 
+# --- several at once: no key is lost that was told
+cp -p "$work/rsa.keys" "$work/busy.keys"
+printf '1 %064d\n' 7 > "$work/busy.key"
+chmod 600 "$work/busy.key"
+for _ in 1 2 3 4 5 6; do
+  "$ketlink" keys rotate -q --alg ES384 "$work/busy.keys" &
+  "$ketlink" keys store rotate -q "$work/busy.key" &
+done
+wait
+expect 0 "$ketlink" keys list "$work/busy.keys"
+expect_same "$(wc -l < "$work/out") $(wc -l < "$work/busy.key")" "7 7" "keys of sets that six rotated at once"
+
 # --- an overlap: published now, signs later
 old=$("$ketlink" keys jwks "$set_file" | jq -r '.keys[0].kid')
 expect 0 "$ketlink" keys rotate "$set_file"
