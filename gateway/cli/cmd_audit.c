@@ -1,5 +1,6 @@
 /* cmd_audit.c - ketlink audit: the relay's trail on the screen, out to a file, and out of the store once it is kept. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include "cli/audit_row.h"
 #include "cli/queue_call.h"
 
@@ -78,11 +79,31 @@ struct walk {
   json_int_t after, first, events; /* 0: none yet */
 };
 
+/* A file that begins with another event holds what the store may not have any more. */
+static bool holds_others(const struct cli *cli, struct str page) {
+  const char *path = cli_value(cli, "output");
+  struct stat info;
+  FILE *file = path && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size ? fopen(path, "r") : NULL;
+  size_t at = 0, end = str_find_char(page, '\n', 0), length = end == SIZE_MAX ? page.len : end + 1;
+  int c = 0;
+  while (file && at < length && (c = fgetc(file)) == (unsigned char)page.ptr[at])
+    at++;
+  bool others = file && (!length || at < length);
+  if (file) fclose(file);
+  return others;
+}
+
+static int check_file(struct cli *cli, struct str page) {
+  if (!holds_others(cli, page)) return CLI_DONE;
+  return cli_usage(cli, "%s begins with other events, which may stand nowhere else any more: name another file", cli_value(cli, "output"));
+}
+
 /* Their numbers first, then just these as AuditEvents, which have none. */
 static int export_page(struct walk *walk, bool *more) {
   struct cli *cli = walk->queue.cli;
   json_t *answer = NULL;
   json_int_t after = walk->after;
+  bool begins = !walk->first;
   int exit = cli_queue_ask(&walk->queue, "audit export",
                            arena_printf(cli->arena, "/audit?after=%lld&limit=%d", (long long)after, PAGE), NULL, &answer);
   const json_t *events = json_object_get(answer, "events");
@@ -92,9 +113,11 @@ static int export_page(struct walk *walk, bool *more) {
   if (count) walk->after = number_of(json_array_get(events, count - 1), "number");
   walk->events += (json_int_t)count;
   json_decref(answer);
+  if (exit == CLI_DONE && !count && begins) return check_file(cli, STR(""));
   if (exit != CLI_DONE || !count) return exit;
   exit = cli_queue_get(&walk->queue, "audit export",
                        arena_printf(cli->arena, "/audit?format=ndjson&after=%lld&limit=%zu", (long long)after, count));
+  if (exit == CLI_DONE && begins) exit = check_file(cli, buf_str(&walk->queue.answer));
   if (exit == CLI_DONE) cli_print(cli, buf_str(&walk->queue.answer));
   return exit;
 }

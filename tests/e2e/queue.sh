@@ -165,6 +165,8 @@ audit 0 export -o "$work/trail.ndjson"
 last=$(wc -l < "$work/trail.ndjson")
 expect_text "$work/err" "^$last events, 1 to $last; once they are kept: ketlink audit shorten $last$"
 expect 0 "$ketlink" validate "$work/trail.ndjson"
+audit 0 export -o "$work/trail.ndjson" # the same beginning: nothing is lost
+expect_same "$(wc -l < "$work/trail.ndjson")" "$last"
 audit 1 shorten 3 < /dev/null
 expect_text "$work/err" "The events up to 3 go out of the store for good"
 expect_text "$work/err" "nothing was taken out"
@@ -178,6 +180,12 @@ audit 1 shorten 3 --confirm=3
 expect_text "$work/err" "as much of the trail was exported before"
 audit 1 shorten 999 --confirm=999
 expect_text "$work/err" "there is no such event"
+# what was taken out of the store stands in that file alone
+cp "$work/trail.ndjson" "$work/kept.ndjson"
+audit 2 export -o "$work/trail.ndjson"
+expect_text "$work/err" "trail.ndjson begins with other events, which may stand nowhere else any more: name another file"
+audit 2 export --after $((last + 1)) -o "$work/trail.ndjson"
+cmp "$work/kept.ndjson" "$work/trail.ndjson" || fail "a trail was written over by its rest"
 audit 0 export -q -o "$work/rest.ndjson"
 expect_same "$(head -n -1 "$work/rest.ndjson" | md5sum)" "$(tail -n +4 "$work/trail.ndjson" | md5sum)" "the rest is not what was left"
 audit 0 shorten $((last + 1)) --confirm=$((last + 1)) --json
