@@ -332,7 +332,7 @@ static bool refuse_more(struct console_reply *reply, const struct order *order, 
   if (status != STATUS_OK)
     console_answer_status(reply, status);
   else if (!str_to_int64(order->confirm, &confirmed) || confirmed < 0 || matched > (uint64_t)confirmed)
-    console_problem(reply, 409, "%zu match, more than confirm says: nothing was dropped", matched);
+    console_problem(reply, 409, "%zu match, more than confirm says: none of them was dropped", matched);
   else
     return false;
   return true;
