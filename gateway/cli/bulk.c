@@ -137,7 +137,7 @@ enum status cli_bulk_add(struct cli_bulk *bulk, struct str type, const unsigned 
                          struct str line) {
   struct file *file = file_of(bulk, type);
   bool same = false;
-  if (!file) return STATUS_IO;
+  if (!file) return cli_folder_failed(&bulk->folder);
   if (!grow(file)) return STATUS_NOMEM;
   struct place *place = find(file->places, file->room, id);
   if (place->after) {
@@ -152,7 +152,7 @@ enum status cli_bulk_add(struct cli_bulk *bulk, struct str type, const unsigned 
   place->after = file->size + 1;
   file->size += line.len;
   bulk->lines++;
-  return fwrite(line.ptr, 1, line.len, file->out) == line.len ? STATUS_OK : STATUS_IO;
+  return fwrite(line.ptr, 1, line.len, file->out) == line.len ? STATUS_OK : cli_folder_failed(&bulk->folder);
 }
 
 /* --- landing --- */
@@ -199,12 +199,13 @@ static enum status compact(struct cli_bulk *bulk, struct file *file) {
 }
 
 static enum status finish(struct cli_bulk *bulk, struct file *file) {
-  enum status status = fflush(file->out) == 0 ? STATUS_OK : STATUS_IO;
+  enum status status = fflush(file->out) == 0 ? STATUS_OK : cli_folder_failed(&bulk->folder);
   if (status == STATUS_OK && file->dead_count) status = compact(bulk, file);
-  bool failed = fflush(file->out) != 0 || ferror(file->out) || fsync(fileno(file->out)) != 0;
-  failed |= fclose(file->out) != 0;
+  if (status == STATUS_OK && (fflush(file->out) != 0 || ferror(file->out) || fsync(fileno(file->out)) != 0))
+    status = cli_folder_failed(&bulk->folder);
+  if (fclose(file->out) != 0 && status == STATUS_OK) status = cli_folder_failed(&bulk->folder);
   file->out = NULL;
-  return status == STATUS_OK && failed ? STATUS_IO : status;
+  return status;
 }
 
 enum status cli_bulk_land(struct cli_bulk *bulk, struct cli_bulk_totals *totals) {

@@ -121,6 +121,10 @@ static bool exchange(struct cli_folder *folder) {
   return renameat2(AT_FDCWD, folder->temporary, AT_FDCWD, folder->path.ptr, RENAME_EXCHANGE) == 0;
 }
 
+enum status cli_folder_failed(const struct cli_folder *folder) {
+  return complain(folder->path.ptr, errno ? strerror(errno) : "cannot be written");
+}
+
 static enum status give_name(struct cli_folder *folder) {
   char other[NAME_MAX + 1];
   bool landed = rename(folder->temporary, folder->path.ptr) == 0; /* also over an empty folder */

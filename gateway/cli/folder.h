@@ -28,6 +28,8 @@ enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours 
 FILE *cli_folder_file(const struct cli_folder *folder, const char *name) MUST_USE;
 /* Gives the folder its name. Its files are closed, and were synced by who wrote them. */
 enum status cli_folder_land(struct cli_folder *folder) MUST_USE;
+/* Says why a file of it cannot be written, by errno; IO. */
+enum status cli_folder_failed(const struct cli_folder *folder) MUST_USE;
 /* Removes what was made; nothing after cli_folder_land. */
 void cli_folder_drop(struct cli_folder *folder);
 

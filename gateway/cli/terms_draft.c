@@ -171,11 +171,12 @@ static enum status write_file(struct drafting *d, struct str id, const struct bu
   struct str name = arena_printf(d->cli->arena, "%.*s.json", STR_ARG(id));
   if (text->error != STATUS_OK || !name.ptr) return STATUS_NOMEM;
   FILE *file = cli_folder_file(&d->folder, name.ptr);
-  if (!file) return STATUS_IO;
+  if (!file) return cli_folder_failed(&d->folder);
   bool failed = fwrite(text->ptr, 1, text->len, file) != text->len || fflush(file) != 0 || fsync(fileno(file)) != 0;
-  failed |= fclose(file) != 0;
+  enum status status = failed ? cli_folder_failed(&d->folder) : STATUS_OK;
+  failed = fclose(file) != 0;
   d->files++;
-  return failed ? STATUS_IO : STATUS_OK;
+  return failed && status == STATUS_OK ? cli_folder_failed(&d->folder) : status;
 }
 
 /* The terms [from, to) are of one ConceptMap. */

@@ -122,6 +122,14 @@ exec 8>&-
 "$ketlink" export --as ndjson -o "$work/unheard" fixtures/clinic/*/record.json 2>&1 | head -c 1 > "$work/out" || true
 expect_same "$(cd "$work" && find . -maxdepth 1 -name 'ended*' -o -maxdepth 1 -name 'unheard*')" ./unheard "what is left of exports that were ended"
 
+# a full disk, a limit: said by its name, and nothing half is left
+limited() { (trap '' XFSZ && ulimit -f 1 && "$@"); }
+expect 74 limited "$ketlink" export -q --as ndjson -o "$work/limited" "$record"
+expect_text "$work/err" "^ketlink: $work/limited: File too large"
+expect 74 limited "$ketlink" export -q -o "$work/limited.json" "$record"
+expect_text "$work/err" "writing the output failed: File too large"
+expect_same "$(find "$work" -maxdepth 1 -name 'limited*')" "" "what is left of exports that had no room"
+
 # on a terminal the way through many files is shown, and nothing of it elsewhere
 if command -v script > "$work/out"; then
   script -qec "'$ketlink' export --as ndjson -o '$work/seen' '$record' '$record' '$record' '$record'" /dev/null > "$work/tty" < /dev/null

@@ -65,6 +65,11 @@ expect 0 "$ketlink" validate "$work/drafts"
 expect_same "$(grep -c '@' "$work/out") $(grep -c '@.*dom-6' "$work/out")" "2 2" "nothing but that there is no narrative"
 expect_no_text "$work/drafts/route-local.json" "Alex|Sample|$work"
 
+# no room: said by its name
+status=0
+said=$(trap '' XFSZ && ulimit -f 0 && "$ketlink" terms -q --draft -o "$work/no-room" "$work/record.json" 2>&1 > /dev/null) || status=$?
+expect_same "$status $said" "74 ketlink: $work/no-room: File too large"
+
 # not filled in they change nothing: the folder is good, the word is a text and is reported as before
 "$ketlink" export "$work/record.json" > "$work/before.json" 2> "$work/before.err"
 cp "$work/drafts"/*.json "$terminology/"
