@@ -22,13 +22,19 @@ static void *wait_for_end(void *argument) {
   return NULL;
 }
 
+/* nohup, and a shell that starts something in the background, have the signal ignored: waited for, it would come all the same. */
+static void add_unless_ignored(sigset_t *set, int number) {
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) != 0 || now.sa_handler != SIG_IGN) sigaddset(set, number);
+}
+
 void cli_guard_begin(struct cli_guard *guard, void (*clean)(void *context), void *context) {
   guard->clean = clean;
   guard->context = context;
   sigemptyset(&guard->ends);
-  sigaddset(&guard->ends, SIGINT);
-  sigaddset(&guard->ends, SIGTERM);
-  sigaddset(&guard->ends, SIGHUP);
+  add_unless_ignored(&guard->ends, SIGINT);
+  add_unless_ignored(&guard->ends, SIGTERM);
+  add_unless_ignored(&guard->ends, SIGHUP);
   (void)pthread_mutex_init(&guard->lock, NULL);
   (void)pthread_sigmask(SIG_BLOCK, &guard->ends, &guard->before);
   guard->runs = pthread_create(&guard->thread, NULL, wait_for_end, guard) == 0;

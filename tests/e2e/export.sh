@@ -119,6 +119,16 @@ for signal in INT TERM HUP; do
 done
 expect 137 timeout --preserve-status -s KILL 0.7 "$ketlink" export -q -o "$work/ended.json" "$record" "$work/never"
 exec 8>&-
+# what nohup has ignored stays ignored
+(trap '' HUP && exec "$ketlink" export -q --as ndjson -o "$work/nohup" "$record" "$work/never") &
+exec 8> "$work/never"
+for _ in $(seq 100); do [ ! -e "$work"/nohup.*/Patient.ndjson ] || break; sleep 0.1; done
+kill -HUP $!
+sleep 0.2
+cat fixtures/clinic/minimal/record.json >&8
+exec 8>&-
+wait $! || fail "an export that ignores SIGHUP was ended by it"
+[ -s "$work/nohup/Patient.ndjson" ] || fail "an export that ignores SIGHUP made nothing"
 "$ketlink" export --as ndjson -o "$work/unheard" fixtures/clinic/*/record.json 2>&1 | head -c 1 > "$work/out" || true
 expect_same "$(cd "$work" && find . -maxdepth 1 -name 'ended*' -o -maxdepth 1 -name 'unheard*')" ./unheard "what is left of exports that were ended"
 
