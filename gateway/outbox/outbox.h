@@ -161,6 +161,8 @@ enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t 
                          struct outbox_claim *out) MUST_USE;
 /* The clock was set back by so many milliseconds, to `now`: what waits does not wait longer for it. In the group. */
 enum status outbox_clock_back(struct outbox *outbox, int64_t now, int64_t by) MUST_USE;
+/* Records of the destination that are queued or unknown, also those that are not due, or not the first of their lanes. */
+enum status outbox_waiting(struct outbox *outbox, struct str destination, size_t *out) MUST_USE;
 /* When the next record of the destination is due; INT64_MAX: none. */
 enum status outbox_next_due(struct outbox *outbox, struct str destination, int64_t *out) MUST_USE;
 

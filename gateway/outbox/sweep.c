@@ -318,6 +318,17 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
   return STATUS_OK;
 }
 
+enum status outbox_waiting(struct outbox *outbox, struct str destination, size_t *out) {
+  const struct outbox_tally *tally = &outbox->now.tally;
+  int64_t where = 0;
+  *out = 0;
+  enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  for (size_t i = 0; i < tally->used; i++)
+    if (tally->destinations[i] == where) *out += tally->counts[i][OUTBOX_QUEUED] + tally->counts[i][OUTBOX_UNKNOWN];
+  return STATUS_OK;
+}
+
 /* The row of a statement that is bound. */
 static enum status read_oldest(struct outbox *outbox, sqlite3_stmt *oldest, int64_t *id, int64_t *accepted_at) {
   enum status status = outbox->failed ? STATUS_IO : outbox_row_step(outbox, oldest);

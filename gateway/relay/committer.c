@@ -20,15 +20,22 @@ struct relay_committer {
   pthread_cond_t turn; /* of either side: `work` is another */
   /* under the lock */
   enum work work;
+  const struct relay_promise *promised;
   enum status status;
   bool closing;
 };
 
 /* --- the thread --- */
 
+static void make(const struct relay_committer *committer) {
+  for (const struct relay_promise *promise = committer->promised; promise; promise = promise->next)
+    if (promise->make) promise->make(promise->context, committer->outbox);
+}
+
 /* Under the lock, which nobody needs meanwhile but to see that there is work. */
 static void commit(struct relay_committer *committer) {
   pthread_mutex_unlock(&committer->lock);
+  make(committer);
   enum status status = outbox_commit(committer->outbox);
   pthread_mutex_lock(&committer->lock);
   committer->status = status;
@@ -52,8 +59,9 @@ static void *run(void *context) {
 
 /* --- the loop --- */
 
-void relay_committer_begin(struct relay_committer *committer) {
+void relay_committer_begin(struct relay_committer *committer, const struct relay_promise *promised) {
   pthread_mutex_lock(&committer->lock);
+  committer->promised = promised;
   committer->work = WORK;
   if (committer->has_thread)
     pthread_cond_broadcast(&committer->turn);

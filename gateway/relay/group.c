@@ -1,7 +1,7 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
-   records came in and were settled meanwhile. While it is made durable, on a thread of its own, the loop does what needs no
-   store; what does need it waits, and is the next group. Who was promised something hears of it when it is durable, and only
-   then. */
+   records came in and were settled meanwhile. What came in is in the store before; ends and claims are only listed, as promises,
+   and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
+   is the next group. Who was promised something hears of it when it is durable, and only then. */
 #include <event2/event.h>
 #include "relay/internal.h"
 
@@ -68,24 +68,32 @@ static void fail(struct relay *relay, enum status status) {
 static void claim(struct relay *relay) {
   bool due = relay->due || relay->settled || relay->decided;
   relay->due = false;
-  if (due) relay_kick(relay);
+  if (due) relay_claim(relay);
 }
 
 static void begin(struct relay *relay) {
+  relay->group.under_way = true;
   relay->group.settled = relay->settled || relay->decided;
   claim(relay);
   relay->settled = false;
   list_move(&relay->group.durable, &relay->group.promised);
-  relay->group.under_way = true;
+  relay->group.to_make = 0;
+  relay->group.since = 0;
   relay->group.begun_at = relay_elapsed(relay);
-  relay_committer_begin(relay->group.committer);
+  relay_committer_begin(relay->group.committer, relay->group.durable.first);
+}
+
+/* So much is listed that the thread shall not wait until the loop has nothing else to do. */
+static bool is_enough(const struct relay *relay) {
+  enum { TO_MAKE = 16 };
+  return relay->group.to_make >= TO_MAKE && !relay->group.under_way && relay->fatal == STATUS_OK;
 }
 
 static void end(struct relay *relay) {
   enum status status = STATUS_OK;
   if (!relay->group.under_way || !relay_committer_result(relay->group.committer, &status)) return;
-  relay->group.under_way = false;
   if (status == STATUS_IO) {
+    relay->group.under_way = false;
     fail(relay, status);
     return;
   }
@@ -94,7 +102,11 @@ static void end(struct relay *relay) {
     relay_listener_look(relay->listeners[i]);
   keep(&relay->group.durable, status);
   keep(&relay->group.waiting, STATUS_OK);
-  if (is_wanted(relay) || relay->due || relay->settled || relay->decided) relay_group_touch(relay);
+  relay->group.under_way = false; /* not before: the next would take the store from those that wait for it */
+  if (is_enough(relay))
+    begin(relay);
+  else if (is_wanted(relay) || relay->due || relay->settled || relay->decided)
+    relay_group_touch(relay);
 }
 
 static void wait_for_end(struct relay *relay) {
@@ -135,7 +147,11 @@ void relay_group_touch(struct relay *relay) {
 
 void relay_promise(struct relay *relay, struct relay_promise *promise) {
   list_add(&relay->group.promised, promise);
-  relay_group_touch(relay);
+  relay->group.to_make += promise->make != NULL;
+  if (is_enough(relay))
+    begin(relay);
+  else
+    relay_group_touch(relay);
 }
 
 enum status relay_group_open(struct relay *relay) {
@@ -159,8 +175,8 @@ int64_t relay_group_age(const struct relay *relay) {
 
 void relay_group_end(struct relay *relay) {
   wait_for_end(relay);
-  if (relay->fatal != STATUS_OK || !is_wanted(relay)) return;
-  begin(relay);
+  if (relay->fatal != STATUS_OK || !relay_group_is_open(relay)) return;
+  if (!relay->group.under_way) begin(relay);
   wait_for_end(relay);
 }
 

@@ -19,6 +19,7 @@ struct relay_webhook;
 struct relay_listener;
 struct relay_mapper;
 struct relay_committer;
+struct relay_promise;
 struct relay_program;
 struct relay_task;
 
@@ -57,7 +58,7 @@ void relay_log_diags(const struct relay_log *log, const char *event, const struc
 /* The same of the relay's own files, by their names. */
 void relay_log_faults(const struct relay_log *log, const char *event, const struct diag_list *diags);
 
-/* --- committer.c: outbox_commit on a thread of its own, one at a time --- */
+/* --- committer.c: what was promised is made, and outbox_commit, on a thread of its own, one group at a time --- */
 
 /* `ended` is called on the loop when one that was begun is done; relay_committer_result says what became of it. Without a
    thread (no memory, a limit of the system) the loop commits. */
@@ -65,8 +66,8 @@ enum status relay_committer_open(struct event_base *base, struct outbox *outbox,
                                  struct relay_committer **out) MUST_USE;
 /* Waits for the thread. NULL is allowed. */
 void relay_committer_close(struct relay_committer *committer);
-/* Until it is done nobody else may use the outbox. */
-void relay_committer_begin(struct relay_committer *committer);
+/* Makes what was promised, and commits. Until it is done nobody else may use the outbox. */
+void relay_committer_begin(struct relay_committer *committer, const struct relay_promise *promised);
 bool relay_committer_is_busy(struct relay_committer *committer);
 void relay_committer_wait(struct relay_committer *committer);
 /* True once for each that was begun and is done. */
@@ -76,6 +77,9 @@ bool relay_committer_result(struct relay_committer *committer, enum status *out)
 
 struct relay_promise {
   struct relay_promise *next;
+  /* What it changes in the store: made by the thread that commits, just before it does, in the order of the promises. Until it
+     is kept what it touches is that thread's. NULL: it has been changed. */
+  void (*make)(void *context, struct outbox *outbox);
   /* OK: what changed before the promise was made is durable. */
   void (*kept)(void *context, enum status status);
   void *context;
@@ -83,13 +87,13 @@ struct relay_promise {
 struct relay_promises {
   struct relay_promise *first, **end;
 };
-/* The store, to be used until control goes back to the event loop. While a group is made durable it waits: for a sync, some
+/* The store, to be used until control goes back to the event loop. While a group is made durable it waits: for ends, claims and a sync, some
    milliseconds. Who comes often asks first whether it is busy, and goes on when it is free. */
 struct outbox *relay_store(const struct relay *relay);
 bool relay_store_is_busy(const struct relay *relay);
 /* Kept, as OK, when it is free: at the end of the group that is under way, after the promises of that group. */
 void relay_when_free(struct relay *relay, struct relay_promise *promise);
-/* Kept once, after the commit at the end of this turn of the loop. */
+/* Kept once, after the commit at the end of this turn of the loop, or sooner when much is to be made. */
 void relay_promise(struct relay *relay, struct relay_promise *promise);
 /* The store was asked to change something, with whatever result: its group ends with this turn, also when
    nobody was promised anything. A group that was given up refuses every call until then. */
@@ -188,9 +192,9 @@ bool relay_payload_read(struct str payload, struct str *clinic, struct str *text
 
 enum status relay_sender_open(struct relay *relay, size_t index, struct relay_sender **out) MUST_USE;
 void relay_sender_close(struct relay_sender *sender);
-/* Something may be due. */
-void relay_sender_kick(struct relay_sender *sender);
-/* A person has done something about it: a destination in trouble is tried at once. */
+/* Something may be due: claims are listed, for the group that is begun. */
+void relay_sender_claim(struct relay_sender *sender);
+/* The same, and a person has done something about it: a destination in trouble is tried at once. */
 void relay_sender_probe(struct relay_sender *sender);
 /* Takes no more; what is under way goes on. */
 void relay_sender_stop(struct relay_sender *sender);
@@ -344,6 +348,7 @@ struct relay {
     struct relay_promises waiting;  /* for its end */
     bool under_way, settled;        /* it holds ends of records */
     int64_t begun_at;               /* by relay_elapsed */
+    size_t to_make;                 /* promises of the one that grows that are made with it */
     int64_t since; /* first look at the one that grows, in nanoseconds; 0: none yet */
     bool touched;  /* since the last look */
   } group;
@@ -362,6 +367,9 @@ void relay_note(struct relay *relay, const char *what, const char *actor, const 
 int64_t relay_now(const struct relay *relay);
 /* Milliseconds that never go back: for what is waited for and measured in this process. */
 int64_t relay_elapsed(const struct relay *relay);
+/* Something may be due: the senders look when the group of this turn is begun. */
 void relay_kick(struct relay *relay);
+/* They list their claims, for the group that is begun. */
+void relay_claim(struct relay *relay);
 
 #endif

@@ -56,12 +56,17 @@ int64_t relay_elapsed(const struct relay *relay) {
 }
 
 void relay_kick(struct relay *relay) {
+  relay->due = true;
+  relay_group_touch(relay);
+}
+
+void relay_claim(struct relay *relay) {
   for (size_t i = 0; i < relay->config->destination_count; i++) {
     if (!relay->senders[i]) continue;
     if (relay->decided)
       relay_sender_probe(relay->senders[i]);
     else
-      relay_sender_kick(relay->senders[i]);
+      relay_sender_claim(relay->senders[i]);
   }
   relay->decided = false;
 }

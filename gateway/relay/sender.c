@@ -37,8 +37,15 @@ struct job {
   size_t lock_count;
   bool wants_locks;              /* suspended until they are free */
   bool wants_token;              /* suspended until a fetch ends */
-  struct outbox_outcome outcome; /* when it has ended */
-  bool remembers;                /* places were put in the group of its end */
+  /* its claim */
+  struct job *next_listed;
+  enum status claimed;
+  /* its end */
+  struct outbox_outcome outcome;
+  struct arena *places; /* what the ledger is told with it; NULL: nothing */
+  struct outbox_placed *placed;
+  size_t placed_count;
+  enum status told, finished;
   bool ended;
   int64_t began; /* by relay_elapsed */
 };
@@ -52,6 +59,9 @@ struct relay_sender {
   struct arena *idle[IDLE_ARENAS]; /* of jobs that have ended, wiped */
   size_t idle_count;
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
+  struct relay_promise claiming;
+  struct job *listed; /* of the claims that are made in the next group, or in the one under way */
+  int64_t due;        /* when the next one is, where no more could be claimed */
   struct relay_health health;
   int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
   bool stopped;
@@ -259,20 +269,40 @@ static struct str short_etag(struct str etag) {
   return etag.len <= ETAG_MAX ? etag : (struct str){0};
 }
 
+static bool keep_text(struct arena *arena, struct str *text) {
+  if (text->len) *text = arena_str(arena, *text);
+  return !text->len || text->ptr;
+}
+
+/* In memory of its own, and small: that of the conversation serves the next one, long before the end is durable. */
+static enum status keep_place(struct job *job, const struct exchange_job *exchange, size_t index) {
+  const struct bundle_entry *entry = &exchange->plan.entries[index];
+  struct outbox_placed *placed = &job->placed[job->placed_count];
+  struct outbox_place *place = &placed->place;
+  *placed = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
+  *place = (struct outbox_place){.location = exchange->known[index].location, .etag = short_etag(exchange->items[index].answer.version)};
+  enum status status = exchange_digest(exchange, index, &place->digest);
+  if (status != STATUS_OK) return status;
+  struct str *texts[] = {&placed->key, &placed->identifier, &place->location, &place->etag, &place->digest};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    if (!keep_text(job->places, texts[i])) return STATUS_NOMEM;
+  job->placed_count++;
+  return STATUS_OK;
+}
+
+/* Told with its end, however often that has to be told. */
 static enum status remember(struct job *job, const struct exchange_job *exchange) {
-  struct outbox_placed *placed = ARENA_ARRAY(job->arena, struct outbox_placed, exchange->plan.entry_count + 1);
-  enum status status = placed ? STATUS_OK : STATUS_NOMEM;
+  enum status status = STATUS_OK;
   size_t count = 0;
-  for (size_t i = 0; exchange->items && status == STATUS_OK && i < exchange->plan.entry_count; i++) {
-    if (!is_new_place(exchange, i)) continue;
-    const struct bundle_entry *entry = &exchange->plan.entries[i];
-    placed[count] = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
-    placed[count].place = (struct outbox_place){.location = exchange->known[i].location, .etag = short_etag(exchange->items[i].answer.version)};
-    status = exchange_digest(exchange, i, &placed[count++].place.digest);
-  }
-  if (status != STATUS_OK || !count) return status;
-  job->remembers = true;
-  return outbox_ledger_put(free_store(job), job->sender->config->name, placed, count, relay_now(job->sender->relay));
+  for (size_t i = 0; exchange->items && i < exchange->plan.entry_count; i++)
+    count += is_new_place(exchange, i);
+  if (!count) return STATUS_OK;
+  job->places = arena_new(LIMIT_ARENA_BYTES);
+  job->placed = job->places ? ARENA_ARRAY(job->places, struct outbox_placed, count) : NULL;
+  if (!job->placed) return STATUS_NOMEM;
+  for (size_t i = 0; status == STATUS_OK && i < exchange->plan.entry_count; i++)
+    if (is_new_place(exchange, i)) status = keep_place(job, exchange, i);
+  return status;
 }
 
 /* --- the payload --- */
@@ -366,6 +396,7 @@ static void end_job(struct job *job) {
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
   if (job->arena) give_arena_back(sender, job->arena);
+  arena_free(job->places);
   free(job);
 }
 
@@ -395,58 +426,49 @@ static void wait_ms(struct event *timer, int64_t ms) {
 }
 
 /* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory. */
-static bool is_crowded(const struct relay_sender *sender) {
-  return sender->in_flight >= 2 * (size_t)sender->config->in_flight;
+static size_t jobs_left(const struct relay_sender *sender) {
+  size_t most = 2 * (size_t)sender->config->in_flight;
+  return sender->in_flight < most ? most - sender->in_flight : 0;
 }
 
-/* The group of its end was given up, and with it what the ledger was told: to look once more tells it again. */
-static void look_again(struct job *job) {
-  if (!job->remembers || job->outcome.state != OUTBOX_DONE) return;
-  job->outcome.state = OUTBOX_UNKNOWN;
-  job->outcome.next_at = relay_now(job->sender->relay);
-  job->outcome.reason = STR("no-memory");
-}
-
-/* The end is durable. A full disk, or no memory: the store still has it as
-   `sending`, and its lane waits; it is told again, since nobody else ever would. */
+/* The end is durable. A full disk, or no memory: the store still has it as `sending`, and its lane waits; it is told again, with
+   what the ledger is told, since nobody else ever would. */
 static void settled(void *context, enum status status) {
   struct job *job = context;
   struct relay_sender *sender = job->sender;
   if (status != STATUS_OK && sender->relay->fatal == STATUS_OK) {
     RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
-    look_again(job);
     wait_ms(job->timer, STORE_RETRY_MS);
     return;
   }
-  bool crowded = is_crowded(sender);
+  if (job->told != STATUS_OK)
+    RELAY_LOG(sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
+  if (job->finished != STATUS_OK)
+    RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
+              RELAY_TEXT("status", str_of(status_name(job->finished))));
+  bool crowded = !jobs_left(sender);
   end_job(job);
-  if (!crowded) return;
-  sender->relay->due = true; /* with the group of what ends next */
-  relay_group_touch(sender->relay);
+  if (crowded) relay_kick(sender->relay); /* with the group of what ends next */
 }
 
-static void store_is_free(void *context, enum status status) {
-  (void)status;
-  settle_again(context);
+/* By the thread that commits. */
+static void make_end(void *context, struct outbox *outbox) {
+  struct job *job = context;
+  int64_t now = relay_now(job->sender->relay);
+  job->told = STATUS_OK;
+  if (job->placed_count)
+    job->told = outbox_ledger_put(outbox, job->sender->config->name, job->placed, job->placed_count, now);
+  job->finished = outbox_finish(outbox, job->claim.id, &job->outcome, now);
 }
 
 static void settle_again(struct job *job) {
   struct relay *relay = job->sender->relay;
-  if (relay_store_is_busy(relay)) {
-    job->promise = (struct relay_promise){.kept = store_is_free, .context = job};
-    relay_when_free(relay, &job->promise);
-    return;
-  }
-  enum status status = outbox_finish(relay_store(relay), job->claim.id, &job->outcome, relay_now(relay));
-  if (status == STATUS_CONFLICT || status == STATUS_INVALID || status == STATUS_NOT_FOUND)
-    RELAY_LOG(relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
-              RELAY_TEXT("status", str_of(status_name(status))));
   relay->settled = true;
-  job->promise = (struct relay_promise){.kept = settled, .context = job};
+  job->promise = (struct relay_promise){.make = make_end, .kept = settled, .context = job};
   relay_promise(relay, &job->promise);
 }
 
-/* The outcome has only words of the program, and may wait long for its commit. */
+/* The outcome has only words of the program, the places have memory of their own: both may wait long for their commit. */
 static void end_now(struct job *job) {
   job->lock_count = 0;
   job->ended = true;
@@ -591,21 +613,12 @@ static void give_back(struct job *job) {
 }
 
 /* The claim is durable: bytes may leave. */
-static void claimed(void *context, enum status status) {
-  struct job *job = context;
-  struct relay_sender *sender = job->sender;
-  if (status == STATUS_OK && sender->relay->closing) {
+static void begin_job(struct job *job) {
+  struct relay *relay = job->sender->relay;
+  if (relay->closing)
     give_back(job);
-    return;
-  }
-  if (status == STATUS_OK && relay_fiber_start(sender->relay->fibers, deliver, job) == STATUS_OK) return;
-  if (status == STATUS_OK) {
-    settle(job,
-           (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
-    return;
-  }
-  end_job(job); /* the group was given up: the record is as it was, and due */
-  wait_ms(sender->timer, STORE_RETRY_MS);
+  else if (relay_fiber_start(relay->fibers, deliver, job) != STATUS_OK)
+    settle(job, (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
 }
 
 /* --- claiming --- */
@@ -618,6 +631,7 @@ static struct job *new_job(struct relay_sender *sender) {
   job->ways->users++;
   job->began = relay_elapsed(sender->relay);
   job->last.retry_after_ms = -1;
+  job->claimed = STATUS_NOT_FOUND;
   job->next = sender->jobs;
   sender->jobs = job;
   sender->in_flight++;
@@ -640,36 +654,40 @@ static void note_set_aside(struct relay_sender *sender, const struct outbox_clai
             RELAY_NUMBER("more", (int64_t)claim->set_aside - 1));
 }
 
-static enum status claim_one(struct relay_sender *sender) {
-  struct job *job = new_job(sender);
-  if (!job) return STATUS_NOMEM;
-  enum status status = outbox_claim(relay_store(sender->relay), sender->config->name, relay_now(sender->relay),
-                                    job->arena, &job->claim);
-  note_set_aside(sender, &job->claim);
-  if (status != STATUS_OK) {
-    relay_group_touch(sender->relay);
-    end_job(job);
-    return status;
-  }
-  job->promise = (struct relay_promise){.kept = claimed, .context = job};
-  relay_promise(sender->relay, &job->promise);
-  return STATUS_OK;
-}
-
 static void wake_in(struct relay_sender *sender, int64_t ms) {
   enum { LEAST_MS = 1, MOST_MS = 60000 /* clocks jump */ };
   wait_ms(sender->timer, ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms);
 }
 
-/* When the next one is due, or when the store may answer again. */
-static void wake_for_next(struct relay_sender *sender, enum status claimed_last) {
-  int64_t due = INT64_MAX;
-  if (claimed_last != STATUS_NOT_FOUND) {
+/* By the thread that commits: until nothing more is due. */
+static void make_claims(void *context, struct outbox *outbox) {
+  struct relay_sender *sender = context;
+  enum status status = STATUS_OK;
+  for (struct job *job = sender->listed; job && status == STATUS_OK; job = job->next_listed)
+    status = job->claimed = outbox_claim(outbox, sender->config->name, relay_now(sender->relay), job->arena, &job->claim);
+  sender->due = INT64_MAX;
+  if (status == STATUS_NOT_FOUND) status = outbox_next_due(outbox, sender->config->name, &sender->due);
+  if (status != STATUS_OK) sender->due = relay_now(sender->relay) + STORE_RETRY_MS;
+}
+
+/* Of a group that was given up the records are as they were, and due. */
+static void claims_kept(void *context, enum status status) {
+  struct relay_sender *sender = context;
+  struct job *job = sender->listed;
+  sender->listed = NULL;
+  if (status != STATUS_OK)
     wake_in(sender, STORE_RETRY_MS);
-    return;
+  else if (sender->due != INT64_MAX)
+    wake_in(sender, sender->due - relay_now(sender->relay));
+  while (job) {
+    struct job *next = job->next_listed;
+    if (status == STATUS_OK) note_set_aside(sender, &job->claim);
+    if (status == STATUS_OK && job->claimed == STATUS_OK)
+      begin_job(job);
+    else
+      end_job(job);
+    job = next;
   }
-  if (outbox_next_due(relay_store(sender->relay), sender->config->name, &due) == STATUS_OK && due != INT64_MAX)
-    wake_in(sender, due - relay_now(sender->relay));
 }
 
 static size_t room(const struct relay_sender *sender) {
@@ -685,33 +703,49 @@ static int64_t too_early(const struct relay_sender *sender) {
   return settling > probing ? settling : probing;
 }
 
-void relay_sender_kick(struct relay_sender *sender) {
-  if (sender->stopped || sender->relay->closing || sender->relay->fatal != STATUS_OK) return;
-  if (relay_store_is_busy(sender->relay)) {
-    sender->relay->due = true; /* the end of that group looks */
+/* As many as may be claimed now, at most. */
+static size_t most_claims(const struct relay_sender *sender) {
+  size_t waiting = 0, left = jobs_left(sender), most = room(sender);
+  if (most > left) most = left;
+  if (outbox_waiting(relay_store(sender->relay), sender->config->name, &waiting) != STATUS_OK) return most ? 1 : 0;
+  waiting += sender->ending; /* they may end as waiting once more */
+  return most < waiting ? most : waiting;
+}
+
+static void list_claims(struct relay_sender *sender, size_t count) {
+  struct job **end = &sender->listed;
+  while (count-- && (*end = new_job(sender)) != NULL)
+    end = &(*end)->next_listed;
+  if (!sender->listed) {
+    wake_in(sender, STORE_RETRY_MS);
     return;
   }
+  sender->claiming = (struct relay_promise){.make = make_claims, .kept = claims_kept, .context = sender};
+  relay_promise(sender->relay, &sender->claiming);
+}
+
+void relay_sender_claim(struct relay_sender *sender) {
+  if (sender->stopped || sender->relay->closing || sender->relay->fatal != STATUS_OK) return;
   int64_t early = too_early(sender);
   if (early > 0) {
     wake_in(sender, early);
     return;
   }
-  enum status status = STATUS_OK;
-  for (size_t left = room(sender); left && !is_crowded(sender) && status == STATUS_OK; left--)
-    status = claim_one(sender);
   /* without room the commit of the next that ends looks again */
-  if (status != STATUS_OK) wake_for_next(sender, status);
+  size_t count = most_claims(sender);
+  if (count) list_claims(sender, count);
 }
 
 void relay_sender_probe(struct relay_sender *sender) {
   sender->health.probe_at = 0;
-  relay_sender_kick(sender);
+  relay_sender_claim(sender);
 }
 
 static void on_due(evutil_socket_t socket, short what, void *context) {
+  const struct relay_sender *sender = context;
   (void)socket;
   (void)what;
-  relay_sender_kick(context);
+  relay_kick(sender->relay);
 }
 
 /* --- the whole --- */

@@ -49,6 +49,31 @@ static void a_failed_one_goes_again_before_the_next(void **state) {
   claimed_payload(store, "ehr", "a1", &id);
 }
 
+static void assert_waiting(struct store *store, const char *destination, size_t expected) {
+  size_t count = 99;
+  assert_int_equal(outbox_waiting(store->outbox, str_of(destination), &count), STATUS_OK);
+  assert_int_equal(count, expected);
+}
+
+static void what_waits_is_counted_with_the_group(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  int64_t id;
+  assert_waiting(store, "ehr", 0);
+  store_put(store, "ehr", "patient-1", "a1");
+  store_put(store, "ehr", "patient-1", "a2");
+  assert_waiting(store, "ehr", 2);
+  assert_waiting(store, "other", 0);
+  claimed_payload(store, "ehr", "a1", &id);
+  assert_waiting(store, "ehr", 1);
+  store_finish(store, id, OUTBOX_UNKNOWN, store->now);
+  assert_waiting(store, "ehr", 2);
+  assert_int_equal(outbox_claim(store->outbox, STR("ehr"), store->now, store->arena, &claim), STATUS_OK);
+  assert_waiting(store, "ehr", 1);
+  outbox_abandon(store->outbox);
+  assert_waiting(store, "ehr", 2);
+}
+
 static void fail_attempt(struct store *store, int64_t id, bool fault) {
   struct outbox_outcome outcome = {.state = OUTBOX_QUEUED, .next_at = store->now, .reason = STR("http-503"), .fault = fault};
   assert_int_equal(outbox_finish(store->outbox, id, &outcome, store->now), STATUS_OK);
@@ -1060,6 +1085,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(oldest_of_lane_goes_first),
       CASE(a_failed_one_goes_again_before_the_next),
+      CASE(what_waits_is_counted_with_the_group),
       CASE(faults_are_counted_apart_from_attempts),
       CASE(lanes_of_destinations_are_their_own),
       CASE(records_without_a_lane_do_not_wait_for_each_other),
