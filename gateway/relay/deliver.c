@@ -1,0 +1,244 @@
+/* deliver.c - the conversation about one record, on a fiber of its own. */
+#include <event2/event.h>
+#include "delivery/token.h"
+#include "relay/job.h"
+
+/* --- waiting --- */
+
+static void on_answer(void *context, const struct delivery_answer *answer) {
+  struct relay_job *job = context;
+  *job->answer = *answer;
+  relay_fiber_resume(job->fiber);
+}
+
+static enum status transfer(void *context, const struct delivery_request *request, struct arena *arena,
+                            struct delivery_answer *answer) {
+  struct relay_job *job = context;
+  job->answer = answer;
+  enum status status = delivery_loop_send(job->sender->relay->loop, relay_job_way(job)->client, request, arena,
+                                          on_answer, job);
+  if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  return status;
+}
+
+/* Another job of the destination fetches the token. */
+static void join_token(void *context) {
+  struct relay_job *job = context;
+  job->wants_token = true;
+  relay_fiber_suspend(job->fiber);
+}
+
+/* Each goes on from the event loop, not from within the fiber that fetched. */
+static void token_ended(void *context) {
+  const struct relay_job *ended = context;
+  for (struct relay_job *job = ended->sender->jobs; job; job = job->next) {
+    if (!job->wants_token) continue;
+    job->wants_token = false;
+    event_active(job->timer, EV_TIMEOUT, 1);
+  }
+}
+
+static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
+                                struct delivery_answer *answer) {
+  struct relay_job *job = context;
+  struct delivery_channel channel = {
+      .context = job, .send = transfer, .join = join_token, .ended = token_ended};
+  enum status status = delivery_send_on(relay_job_way(job)->client, &channel, request, arena, answer);
+  if (status == STATUS_OK) job->last = *answer;
+  return status;
+}
+
+/* --- the ledger --- */
+
+static void go_on(void *context, enum status status) {
+  struct relay_job *job = context;
+  (void)status;
+  relay_fiber_resume(job->fiber);
+}
+
+/* On the fiber: others go on meanwhile. */
+static struct outbox *free_store(struct relay_job *job) {
+  struct relay *relay = job->sender->relay;
+  if (relay_store_is_busy(relay)) {
+    job->promise = (struct relay_promise){.kept = go_on, .context = job};
+    relay_when_free(relay, &job->promise);
+    relay_fiber_suspend(job->fiber);
+  }
+  return relay_store(relay);
+}
+
+/* Known there, unchanged or only mentioned: it need not go. */
+static enum status look_up(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *known) {
+  const struct bundle_entry *entry = &exchange->plan.entries[index];
+  struct outbox_place place = {0};
+  struct str digest = {0};
+  *known = false;
+  enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
+                                         entry->full_url, job->arena, &place);
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
+  if (!entry->mentioned) status = exchange_digest(exchange, index, &digest);
+  if (status != STATUS_OK || (!entry->mentioned && !str_eq(place.digest, digest))) return status;
+  *known = true;
+  exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
+  exchange->known[index].location = place.location;
+  return STATUS_OK;
+}
+
+static enum status planned(void *context, struct exchange_job *exchange) {
+  struct relay_job *job = context;
+  enum status status = STATUS_OK;
+  job->locks = ARENA_ARRAY(job->arena, struct relay_lock, exchange->plan.entry_count + 1);
+  if (!job->locks) return STATUS_NOMEM;
+  if (!exchange->look_first) (void)free_store(job); /* from here to the locks nobody else comes between */
+  for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
+    bool known = false;
+    if (!exchange->look_first) status = look_up(job, exchange, i, &known);
+    if (status == STATUS_OK && !known) relay_locks_want(job, exchange->plan.entries[i].full_url);
+  }
+  if (status == STATUS_OK)
+    relay_locks_take(job);
+  else
+    job->lock_count = 0;
+  return status;
+}
+
+/* --- the payload --- */
+
+static enum status read_bundle(struct relay_job *job, struct tree_node **out) {
+  struct source *source = ARENA_NEW(job->arena, struct source);
+  const struct definitions *definitions = pipeline_definitions(job->ways->pipeline);
+  if (!source) return STATUS_NOMEM;
+  *source = source_make(STR("store"), job->text);
+  enum status status = tree_read_json(source, NULL, job->arena, &job->diags, out);
+  return status == STATUS_OK ? definitions_bind(definitions, NULL, *out, source, job->arena, &job->diags)
+                             : status;
+}
+
+/* A record that was parked because it did not conform: the maps may have been mended. */
+static enum status map_again(struct relay_job *job, struct tree_node **out) {
+  const struct pipeline *pipeline = job->ways->pipeline;
+  const struct relay_way *way = relay_job_way(job);
+  struct intake_input input = intake_open(STR("store.json"), job->text);
+  input.decoded = true;
+  struct intake_record *record = ARENA_NEW(job->arena, struct intake_record);
+  struct pipeline_run run = {.arena = job->arena,
+                             .diags = &job->diags,
+                             .shape = &way->shape,
+                             .policy = &way->policy,
+                             .validate = true};
+  if (!record) return STATUS_NOMEM;
+  enum status status = intake_next(&input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
+                                   job->arena, &job->diags, record);
+  return status == STATUS_OK ? pipeline_export(pipeline, record, &run, out) : status;
+}
+
+static enum status open_payload(struct relay_job *job, struct tree_node **out) {
+  if (!relay_payload_read(job->claim.payload, &job->clinic, &job->text)) return STATUS_INVALID;
+  return str_is(job->claim.kind, "record") ? map_again(job, out) : read_bundle(job, out);
+}
+
+/* --- Bundles --- */
+
+static struct relay_verdict converse(struct relay_job *job, struct tree_node *bundle) {
+  const struct relay_way *way = relay_job_way(job);
+  struct exchange_channel channel = {
+      .context = job, .send = send_request, .wait = relay_job_wait, .planned = planned};
+  struct bundle_params params = {.definitions = pipeline_definitions(job->ways->pipeline),
+                                 .shape = &way->shape,
+                                 .arena = job->arena,
+                                 .diags = &job->diags};
+  struct exchange_job exchange = {.channel = &channel,
+                                  .bundle = &params,
+                                  .destination = &way->destination,
+                                  .diags = &job->diags,
+                                  .arena = job->arena,
+                                  .look_first = job->claim.unknown};
+  params.clinic_id = job->clinic;
+  enum status status = exchange_run(&exchange, bundle);
+  /* with its locks: nobody else writes meanwhile what that request may yet write */
+  if (exchange.settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
+  struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
+  if (relay_job_remember(job, &exchange) != STATUS_OK)
+    RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
+  return verdict;
+}
+
+/* --- HL7 v2 --- */
+
+static enum status send_message(void *context, const struct delivery_message *message, struct arena *arena,
+                                struct delivery_answer *answer) {
+  struct relay_job *job = context;
+  job->answer = answer;
+  enum status status = delivery_loop_message(job->sender->relay->loop, relay_job_way(job)->client, message, arena, on_answer, job);
+  if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  if (status == STATUS_OK) job->last = *answer;
+  return status;
+}
+
+/* How often the receiver has said that it could not: across restarts too. */
+static enum status count_errors(struct relay_job *job, unsigned *out) {
+  struct outbox_attempt *attempts = NULL;
+  size_t count = 0;
+  enum status status =
+      outbox_attempts(free_store(job), job->claim.id, job->arena, &attempts, &count);
+  *out = 0;
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    *out += str_is(attempts[i].reason, "ack-AE") || str_is(attempts[i].reason, "ack-CE");
+  return status;
+}
+
+/* In its lane: nothing else of this patient goes while the receiver may be at work on this. */
+static void let_end(struct relay_job *job, const struct delivery_answer *answer) {
+  int64_t ms = relay_job_way(job)->destination.settle_ms;
+  if (ms && delivery_may_be_at_work(answer)) relay_job_wait(job, ms);
+}
+
+/* The destination file is of another kind than when the record came: no record is at fault, all of them wait. */
+static enum status another_protocol(struct relay_job *job) {
+  job->last.reason = STR("the destination's protocol is not that for which the record was made");
+  return STATUS_CONFIG;
+}
+
+static enum status say_message(struct relay_job *job, struct relay_verdict *out) {
+  struct exchange_message_channel channel = {.context = job, .send = send_message};
+  struct exchange_message message = {0};
+  struct delivery_answer answer = {0};
+  struct relay *relay = job->sender->relay;
+  if (relay_job_way(job)->destination.protocol != DELIVERY_MLLP) return another_protocol(job);
+  if (!relay_payload_read(job->claim.payload, &message.control, &message.bytes)) return STATUS_INVALID;
+  enum status status = count_errors(job, &message.errors);
+  if (status == STATUS_OK) status = exchange_message(&channel, &message, job->arena, &answer);
+  if (status != STATUS_OK) return status;
+  if (answer.skipped)
+    RELAY_LOG(relay, RELAY_WARNING, "foreign-acknowledgement", RELAY_TEXT("destination", job->sender->config->name),
+              RELAY_NUMBER("record", job->claim.id), RELAY_NUMBER("count", answer.skipped));
+  let_end(job, &answer);
+  *out = relay_judge_message(&answer, job->claim.unknown);
+  return STATUS_OK;
+}
+
+static enum status say_bundle(struct relay_job *job, struct relay_verdict *out) {
+  struct tree_node *bundle = NULL;
+  if (relay_job_way(job)->destination.protocol == DELIVERY_MLLP) return another_protocol(job);
+  enum status status = open_payload(job, &bundle);
+  if (status == STATUS_OK) *out = converse(job, bundle);
+  return status;
+}
+
+void relay_deliver(struct relay_fiber *fiber, void *context) {
+  struct relay_job *job = context;
+  struct relay_sender *sender = job->sender;
+  enum outbox_state again = job->claim.unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED;
+  struct relay_verdict verdict;
+  job->fiber = fiber;
+  enum status status = str_is(job->claim.kind, "hl7v2") ? say_message(job, &verdict) : say_bundle(job, &verdict);
+  if (status == STATUS_OK)
+    relay_job_settle(job, verdict);
+  else if (status == STATUS_NOMEM)
+    relay_job_settle(job, relay_judge_memory(job->arena, job->claim.unknown));
+  else if (status == STATUS_CONFIG)
+    relay_job_settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration"), .own = true});
+  else
+    relay_job_settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform"), .unasked = true});
+  relay_locks_wake(sender);
+}

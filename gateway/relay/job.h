@@ -1,0 +1,106 @@
+/*
+ * job.h - private to relay: a record on its way to a destination, from its claim to its durable end.
+ *
+ *   listed     to be claimed with the next group: memory for a record, and no record yet (sender.c)
+ *   claimed    by the thread that commits; bytes leave when that is durable (sender.c)
+ *   under way  a fiber has the conversation with the server, and waits for answers, locks and the store (deliver.c, locks.c)
+ *   ended      its outcome is listed, with what the ledger is told; once more when its group was given up (job.c)
+ *
+ * Threads. The loop's, but for what is listed: from when its group is begun until that is kept (relay_promise) the thread that
+ * commits has the memory and the claims of listed jobs, and the outcome and the places of those that have ended.
+ */
+#ifndef KETLINK_RELAY_JOB_H
+#define KETLINK_RELAY_JOB_H
+
+#include "exchange/exchange.h"
+#include "relay/trouble.h"
+
+enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 32 };
+
+struct relay_lock {
+  uint64_t hash;            /* of the name: most that differ differ in it */
+  char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
+};
+
+struct relay_job {
+  struct relay_job *next; /* of the sender's */
+  struct relay_sender *sender;
+  struct relay_ways *ways;
+  struct arena *arena;
+  struct diag_list diags;
+  struct event *timer;
+  struct relay_promise promise;
+  int64_t began; /* by relay_elapsed */
+  /* its claim */
+  struct relay_job *next_listed;
+  enum status claimed;
+  struct outbox_claim claim;
+  struct str clinic, text; /* in its payload */
+  /* the conversation */
+  struct relay_fiber *fiber;
+  struct delivery_answer last;    /* of the last request */
+  struct delivery_answer *answer; /* where the one that is waited for goes */
+  struct relay_lock *locks;
+  size_t lock_count;
+  bool wants_locks; /* suspended until they are free */
+  bool wants_token; /* suspended until a fetch ends */
+  /* its end */
+  bool ended;
+  struct outbox_outcome outcome;
+  struct arena *places; /* of what the ledger is told with it; NULL: nothing */
+  struct outbox_placed *placed;
+  size_t placed_count;
+  enum status told, finished;
+};
+
+struct relay_sender {
+  struct relay *relay;
+  size_t index;
+  const struct relay_destination_config *config;
+  struct event *timer;
+  struct relay_job *jobs;
+  struct arena *idle[RELAY_IDLE_ARENAS]; /* of jobs that have ended, wiped */
+  size_t idle_count;
+  size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
+  struct relay_promise claiming;
+  struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
+  int64_t due;              /* when to look again, once they are; INT64_MAX: when something ends or comes */
+  struct relay_health health;
+  int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
+  bool stopped;
+  uint64_t delivered, failed, parked, sent_ms;
+};
+
+/* --- job.c --- */
+
+/* NULL: no memory. */
+struct relay_job *relay_job_open(struct relay_sender *sender);
+void relay_job_close(struct relay_job *job);
+const struct relay_way *relay_job_way(const struct relay_job *job);
+/* On the fiber. */
+void relay_job_wait(void *job, int64_t ms);
+/* What the server calls what it has got, for the ledger. Not OK: it is told less. */
+enum status relay_job_remember(struct relay_job *job, const struct exchange_job *exchange) MUST_USE;
+/* Ends it: the record's next state is listed, and made until it is durable. */
+void relay_job_settle(struct relay_job *job, struct relay_verdict verdict);
+/* Claimed when the process was about to end: nothing has left. */
+void relay_job_give_back(struct relay_job *job);
+/* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory: so
+   many more may be opened. */
+size_t relay_jobs_left(const struct relay_sender *sender);
+/* False: no memory. */
+bool relay_wait_ms(struct event *timer, int64_t ms);
+
+/* --- locks.c --- */
+
+void relay_locks_want(struct relay_job *job, struct str full_url);
+/* All that are wanted; on the fiber, which waits until they are free. */
+void relay_locks_take(struct relay_job *job);
+/* A job of it that had some has ended: of all destinations of its server. */
+void relay_locks_wake(const struct relay_sender *ended);
+
+/* --- deliver.c: the body of a fiber --- */
+
+void relay_deliver(struct relay_fiber *fiber, void *job);
+
+#endif
