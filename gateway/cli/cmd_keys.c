@@ -21,10 +21,14 @@ static int end(struct cli *cli, enum status status) {
 }
 
 /* In one step: who reads the file has the old set or the new one. */
-static enum status replace(const struct cli *cli, struct str text) {
+static enum status replace(struct cli *cli, struct str text) {
+  struct source source = source_make(str_of(file_of(cli)), (struct str){0});
   enum status status = cli->host->write_file(cli->host->context, file_of(cli), text, true);
   base_secret_wipe(text);
-  return status == STATUS_OK ? STATUS_OK : STATUS_IO;
+  if (status == STATUS_OK) return STATUS_OK;
+  diag_error(&cli->diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source},
+             "it cannot be written and is as it was (%s): is there room, and may you write in its folder?", status_name(status));
+  return STATUS_IO;
 }
 
 static enum status create(struct cli *cli, const char *what, struct str text) {

@@ -1,5 +1,6 @@
 /* records.c - one argument -> records: what kind of thing it names, and how that is opened. */
 #include <sys/stat.h>
+#include <unistd.h>
 #include "cli/records.h"
 
 enum { FORGET_BYTES = 4 << 20 /* of a mapped file that may lie behind the cursor */ };
@@ -32,6 +33,10 @@ static enum status open_mapped(struct cli_records *records) {
 static enum status refuse_folder(struct cli_records *records) {
   struct source source = source_make(str_of(records->path), (struct str){0});
   struct diag_at at = {.source = &source};
+  if (access(records->path, R_OK | X_OK) != 0) {
+    diag_error(&records->diags, DIAG_FILE_UNREADABLE, &at, "the folder cannot be read");
+    return STATUS_DENIED;
+  }
   diag_error(&records->diags, DIAG_FILE_UNREADABLE, &at,
              "a folder, not a file, and no set of CSV files: it has none of the record files that mappings/csv describes");
   return STATUS_NOT_FOUND;

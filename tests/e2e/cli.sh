@@ -57,6 +57,11 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
   wait $! || true
   [ ! -s "$work/trapped" ] || fail "patients' data went into the pipe of another user"
 fi
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+  mkdir -m 700 "$work/closed"
+  expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" export "$work/closed"
+  expect_text "$work/err" "closed: error file-unreadable: the folder cannot be read"
+fi
 ln -s bundle.json "$work/link.json"
 expect 0 "$ketlink" export -o "$work/link.json" "$record"
 [ -L "$work/link.json" ] && [ -s "$work/bundle.json" ] || fail "-o LINK replaced the link, not the file"

@@ -45,6 +45,12 @@ wait
 expect 0 "$ketlink" keys list "$work/busy.keys"
 expect_same "$(wc -l < "$work/out") $(wc -l < "$work/busy.key")" "7 7" "keys of sets that six rotated at once"
 
+# --- no room: told, and the set is as it was
+cp -p "$work/busy.keys" "$work/before.keys"
+said=$(trap '' XFSZ && ulimit -f 0 && "$ketlink" keys rotate --alg RS384 "$work/busy.keys" 2>&1) && fail "a set was written without room"
+expect_text - 'busy.keys: error .* it cannot be written and is as it was' <<< "$said"
+cmp "$work/before.keys" "$work/busy.keys" || fail "a set that could not be written is another"
+
 # --- an overlap: published now, signs later
 old=$("$ketlink" keys jwks "$set_file" | jq -r '.keys[0].kid')
 expect 0 "$ketlink" keys rotate "$set_file"
