@@ -1,7 +1,7 @@
 /*
  * test_ways.c - the maps say the same whichever way they are run: each fixture through each map that takes what it is, with all that is
  * prepared when a map is loaded, with none of it, and under a trace, which takes no short way. Bundles, findings and what is unread are
- * compared as texts. On the way: no node says that it lacks a child that it has.
+ * compared as texts, and so with reports that are longer than any fixture. On the way: no node says that it lacks a child that it has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -145,6 +145,49 @@ static void messages_say_the_same(void **state) {
   assert_true(runs > 30);
 }
 
+/* One of them, the same in each run of the tests. */
+static const char *one_of(const char *const *from, size_t count, uint32_t *seed) {
+  *seed = *seed * 1664525u + 1013904223u;
+  return from[(*seed >> 16) % count];
+}
+#define ONE_OF(list, seed) one_of(list, sizeof(list) / sizeof *(list), seed)
+
+/* Results with codes, places, times, numbers and kinds alike and different, more than are gone through one by one. */
+static struct str report_of(struct arena *arena, size_t count, uint32_t seed) {
+  static const char *const codes[] = {"8867-4^Heart rate^LN", "8480-6^Systolic^LN", "8462-4^Diastolic^LN", "9279-1^Rate^LN", "K1^Local^L", "K1^Local^L^9279-1^^LN",
+                                      "^Words alone", "", "85354-9^Panel^LN", "2708-6~8867-4", "K2^^^8480-6^^LN"},
+                          *const places[] = {"", "", "1", "2", "1.2"}, *const times[] = {"", "20260115101500+0100", "20260115101500+0100", "20260115"},
+                          *const kinds[] = {"NM|%s|%s|1", "NM|%s|%s|2~3", "ST|%s|%s|words", "|%s|%s|x", "SN|%s|%s|>^5", "CWE|%s|%s|a^b", "ED|%s|%s|^text^plain^A^x", "NM|%s|%s|"},
+                          *const states[] = {"F", "F", "F", "C", "U", "X", "W"}, *const numbers[] = {"", "", "", "7^LAB", "8^LAB"};
+  struct buf out;
+  buf_init(&out, LIMIT_TEXT_BYTES);
+  buf_add_text(&out, "MSH|^~\\&|MONITOR|CLINIC|EHR|HOSPITAL|20260115103000+0100||ORU^R01^ORU_R01|V2-1|P|2.5\rPID|1||900123^^^CLINIC^MR||Rivera^Alex\r"
+                     "OBR|1|ORD-77^CLINIC|FIL-77^MONITOR|85353-1^Vital signs panel^LN|||20260115101500+0100||||||||||||||||||F\r");
+  for (size_t i = 1; i <= count; i++) {
+    const char *kind = ONE_OF(kinds, &seed), *code = ONE_OF(codes, &seed), *place = ONE_OF(places, &seed);
+    size_t mark = (size_t)(strstr(kind, "%s|%s") - kind);
+    buf_printf(&out, "OBX|%zu|%.*s%s|%s%s|mm[Hg]^^UCUM|||||%s", i, (int)mark, kind, code, place, kind + mark + strlen("%s|%s"), ONE_OF(states, &seed));
+    buf_printf(&out, "|||%s|||||||%s\r", ONE_OF(times, &seed), ONE_OF(numbers, &seed));
+    if (i % 9 == 0) buf_add_text(&out, "NTE|1||a note\r");
+  }
+  struct str text = buf_take_str(&out, arena);
+  buf_release(&out);
+  return text;
+}
+
+static void long_reports_say_the_same(void **state) {
+  static const size_t counts[] = {5, 16, 17, 18, 30, 60, 120};
+  enum { SEEDS = 4 };
+  (void)state;
+  runs = 0;
+  for (size_t i = 0; i < SEEDS * sizeof counts / sizeof *counts; i++) {
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    try_fixture("a long report", report_of(arena, counts[i / SEEDS], (uint32_t)i));
+    arena_free(arena);
+  }
+  assert_int_equal(runs, SEEDS * sizeof counts / sizeof *counts);
+}
+
 static bool load(struct arena *arena) {
   static struct host host;
   host = the_host();
@@ -162,7 +205,8 @@ static bool load(struct arena *arena) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(records_say_the_same), cmocka_unit_test(messages_say_the_same)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(records_say_the_same), cmocka_unit_test(messages_say_the_same),
+                                     cmocka_unit_test(long_reports_say_the_same)};
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct pipeline *opened = passage_open(arena);
   if (!opened) return 1;
