@@ -1,5 +1,5 @@
-/* lookup.c - where(a = %x) on a long list of a tree that does not change: its items are found by the text that stands in each, by tables
- * that are kept from evaluation to evaluation. A table is made for a list of which more than a few
+/* lookup.c - where(a = %x), where((a & '|' & b) = %x) on a long list of a tree that does not change: its items are found by the text of
+ * each, by tables that are kept from evaluation to evaluation. A table is made for a list of which more than a few
  * were gone through once.
  *
  * What counts as read is what going through the list would have read: all up to the last item that was wanted.
@@ -17,10 +17,12 @@ struct spots {
   struct fp_spot *first, *last;
 };
 
-/* Nodes that the steps before the filter lead to, on the way and at the end, in the order of going through. */
+/* Nodes that the steps before the filter lead to, in the order of going through: on the way; at its end; and of these, what passes the
+   filters that stand before. */
+enum { ON_THE_WAY, AT_THE_END, ITEM };
 struct visited {
   struct tree_node *node;
-  bool is_item;
+  int is;
 };
 
 struct fp_lookup {
@@ -35,20 +37,65 @@ struct fp_lookup {
 
 /* --- compiling */
 
+/* What depends on nothing but the item. */
+static bool is_of_item(const struct fp_ins *ins) {
+  bool of_item = true;
+  switch (ins->op) {
+  case FP_OP_CONST:
+  case FP_OP_CONSTANTS:
+  case FP_OP_THIS:
+    return true;
+  case FP_OP_PATH:
+    return ins->plain == FP_PLAIN_THIS;
+  case FP_OP_EXISTS:
+  case FP_OP_HAS_CHILD:
+  case FP_OP_IS_EMPTY:
+  case FP_OP_NOT:
+    return is_of_item(ins->input);
+  case FP_OP_CONCAT_ALL:
+  case FP_OP_AND:
+  case FP_OP_OR:
+  case FP_OP_EQ:
+  case FP_OP_NE:
+  case FP_OP_EQ_TEXT:
+  case FP_OP_IN_TEXTS:
+    return is_of_item(ins->input) && is_of_item(ins->right);
+  case FP_OP_IIF:
+    for (size_t i = 0; i < ins->argument_count && of_item; i++)
+      of_item = is_of_item(ins->arguments[i]);
+    return of_item && ins->input->op == FP_OP_THIS;
+  default:
+    return false;
+  }
+}
+
+static bool is_text_of_item(const struct fp_ins *ins) {
+  return (ins->op == FP_OP_CONCAT_ALL || ins->op == FP_OP_PATH) && is_of_item(ins);
+}
+
+/* Steps to children, then filters that depend on the item alone. */
+static bool leads_to_list(const struct fp_step *steps, size_t count) {
+  size_t i = 0;
+  while (i < count && steps[i].kind == FP_STEP_CHILD)
+    i++;
+  bool leads = i > 0;
+  for (; i < count && leads; i++)
+    leads = steps[i].kind == FP_STEP_FILTER && is_of_item(steps[i].test);
+  return leads;
+}
+
 void fp_find_lookup(struct fp_ins *path) {
   size_t at = path->step_count - 1;
   const struct fp_ins *test = path->steps[at].test;
-  if (path->lookup_at || at == 0 || path->input->op != FP_OP_VARIABLE) return;
-  for (size_t i = 0; i < at; i++)
-    if (path->steps[i].kind != FP_STEP_CHILD) return;
+  if (path->lookup_at || path->input->op != FP_OP_VARIABLE || !leads_to_list(path->steps, at)) return;
   bool equality = test->op == FP_OP_EQ || test->op == FP_OP_EQ_VARIABLE;
-  if (!equality || test->input->plain != FP_PLAIN_THIS) return;
+  if (!equality || !is_text_of_item(test->input)) return;
   if (test->right->op == FP_OP_VARIABLE || test->right->op == FP_OP_ONCE) path->lookup_at = (uint32_t)at;
 }
 
 /* --- making a table */
 
-static bool add_node(struct fp_eval *e, struct fp_lookup *lookup, struct tree_node *node, bool is_item) {
+static bool add_node(struct fp_eval *e, struct fp_lookup *lookup, struct tree_node *node, int is) {
   if (lookup->count == lookup->room) {
     size_t room = lookup->room ? lookup->room * 2 : 64;
     struct visited *nodes = arena_alloc(e->arena, room * sizeof *nodes);
@@ -57,34 +104,52 @@ static bool add_node(struct fp_eval *e, struct fp_lookup *lookup, struct tree_no
     lookup->nodes = nodes;
     lookup->room = room;
   }
-  lookup->nodes[lookup->count++] = (struct visited){node, is_item};
+  lookup->nodes[lookup->count++] = (struct visited){node, is};
   return true;
 }
 
 static bool visit(struct fp_eval *e, struct fp_lookup *lookup, size_t depth, const struct tree_node *node) {
   const struct fp_step *step = &lookup->path->steps[depth];
-  size_t last = lookup->path->lookup_at - 1, visited = 0;
-  bool found = false;
+  bool last = step[1].kind != FP_STEP_CHILD, found = false;
+  size_t visited = 0;
   for (struct tree_node *child = node->child; child; child = child->next) {
     bool matches = fp_step_matches(step->symbol, step->name, child);
     visited++;
     if (found && !matches) break; /* repetitions are adjacent */
     found |= matches;
     if (!matches || fp_is_nothing(child)) continue;
-    if (!add_node(e, lookup, child, depth == last) || (depth < last && !visit(e, lookup, depth + 1, child))) return false;
+    if (!add_node(e, lookup, child, last ? AT_THE_END : ON_THE_WAY) || (!last && !visit(e, lookup, depth + 1, child))) return false;
   }
   return fp_count(e, visited);
 }
 
-/* What the condition compares of an item. */
-static bool find_value(struct fp_eval *e, const struct fp_lookup *lookup, struct tree_node *node, struct fp_found *out) {
+/* Whether a node passes the filters before the one that is looked up. */
+static enum fp_truth passes(struct fp_eval *e, const struct fp_lookup *lookup, struct tree_node *node) {
+  const struct fp_ins *path = lookup->path;
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  enum fp_truth truth = FP_TRUE;
+  for (size_t i = 0; i < path->lookup_at && truth == FP_TRUE; i++) {
+    struct fp_mark mark = fp_mark(e);
+    if (path->steps[i].kind == FP_STEP_FILTER) truth = fp_test_item(e, path->steps[i].test, &item, 0);
+    fp_release(e, mark);
+  }
+  return truth;
+}
+
+/* What the condition compares of an item, if there is *any. False: it failed, or is no text. */
+static bool find_text(struct fp_eval *e, const struct fp_lookup *lookup, struct tree_node *node, struct str *text, bool *any) {
   struct fp_item item = {.kind = FP_NODE, .node = node};
   struct fp_scope scope = {.items = &item, .count = 1};
   const struct fp_scope *outer = e->scope;
+  struct fp_mark mark = fp_mark(e);
+  FP_UNINITIALIZED struct fp_item slot;
+  struct fp_list list;
   e->scope = &scope;
-  bool done = fp_find(e, lookup->path->steps[lookup->path->lookup_at].test->input, 2, out) > 0;
+  bool done = fp_collect_at(e, lookup->path->steps[lookup->path->lookup_at].test->input, &slot, &list, SIZE_MAX);
   e->scope = outer;
-  return done;
+  *any = done && list.count > 0;
+  fp_release(e, mark);
+  return done && (!*any || (list.count == 1 && fp_string_of(list.items, text)));
 }
 
 static bool add_spot(struct fp_eval *e, struct fp_lookup *lookup, struct str text, size_t at) {
@@ -103,33 +168,45 @@ static bool add_spot(struct fp_eval *e, struct fp_lookup *lookup, struct str tex
 
 static bool add_texts(struct fp_eval *e, struct fp_lookup *lookup) {
   for (size_t i = 0; i < lookup->count && !lookup->unfit; i++) {
-    struct fp_found found = {0};
-    if (!lookup->nodes[i].is_item) continue;
-    if (!find_value(e, lookup, lookup->nodes[i].node, &found)) return false;
-    lookup->unfit = found.count > 1 || (found.count && !fp_is_text_node(found.first));
-    if (found.count && !lookup->unfit && !add_spot(e, lookup, found.first->text, i)) return false;
+    struct visited *at = &lookup->nodes[i];
+    struct str text = {0};
+    bool any = false;
+    if (at->is == ON_THE_WAY) continue;
+    enum fp_truth truth = passes(e, lookup, at->node);
+    if (truth == FP_TRUE) at->is = ITEM;
+    lookup->unfit = truth == FP_FAILED || (at->is == ITEM && !find_text(e, lookup, at->node, &text, &any));
+    if (any && !lookup->unfit && !add_spot(e, lookup, text, i)) return false;
   }
   return true;
 }
 
+/* Nothing is told, and nothing counts as read: who goes through the list may stop before an item that fails. */
 static bool make(struct fp_eval *e, struct fp_lookup *lookup) {
+  const struct fp_run *run = e->run;
+  struct fp_run quiet = *run;
   bool mark_read = e->mark_read;
   lookup->made = true;
   map_init(&lookup->texts, e->arena);
+  quiet.diags = NULL;
+  e->run = &quiet;
   e->mark_read = false;
   bool done = visit(e, lookup, 0, lookup->from) && add_texts(e, lookup);
+  e->run = run;
   e->mark_read = mark_read;
-  return done;
+  if (e->status == STATUS_INVALID && e->steps <= e->max_steps) e->status = STATUS_OK;
+  return done && e->status == STATUS_OK;
 }
 
 /* --- looking up */
 
 static bool read_to(struct fp_eval *e, struct fp_lookup *lookup, size_t end) {
-  struct fp_found found;
+  struct str text;
+  bool any;
   for (; lookup->read < end && e->mark_read; lookup->read++) {
     const struct visited *visited = &lookup->nodes[lookup->read];
     visited->node->flags |= TREE_READ;
-    if (visited->is_item && !find_value(e, lookup, visited->node, &found)) return false;
+    if (visited->is != ON_THE_WAY && passes(e, lookup, visited->node) == FP_FAILED) return false;
+    if (visited->is == ITEM && !find_text(e, lookup, visited->node, &text, &any)) return false;
   }
   return true;
 }

@@ -169,6 +169,14 @@ static int walk_looked_up(struct walk *w) {
   return found < 0 ? -1 : 1;
 }
 
+/* Items that came to the first filter. */
+static size_t gone_through(const struct walk *w) {
+  const struct fp_step *step = w->ins->steps;
+  while (step->kind != FP_STEP_FILTER)
+    step++;
+  return w->counters[step - w->ins->steps];
+}
+
 /* Appends what the path gives; stops when `out` holds `stop` items. */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
   struct fp_found found;
@@ -186,7 +194,7 @@ bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, s
     if (walked == BROKEN) return false;
     if (walked == ENOUGH) break;
   }
-  return !looks_up || fp_remember_list(e, ins, w.counters[ins->lookup_at]);
+  return !looks_up || fp_remember_list(e, ins, gone_through(&w));
 }
 
 /* --- plain paths */
