@@ -1,6 +1,7 @@
 /* output.c - -o: beside, then renamed: see output.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,13 +30,24 @@ static bool is_same(const char *input, const struct stat *output) {
   return failed == 0 && info.st_dev == output->st_dev && info.st_ino == output->st_ino;
 }
 
+/* A table of a set of CSV files that is an input as a folder. */
+static bool is_table(const char *input, const char *path) {
+  const char *slash = strrchr(path, '/');
+  size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+  char folder[PATH_MAX];
+  struct stat info;
+  if (!str_ends(str_of(path), STR(".csv")) || length + 2 > sizeof folder) return false;
+  snprintf(folder, sizeof folder, "%.*s.", (int)length, path);
+  return stat(folder, &info) == 0 && is_same(input, &info);
+}
+
 /* A record, or a set of keys: the only one there is, as a rule. The pack is made anew by commands of its own. */
-static bool is_input(const struct cli *cli, const struct stat *output) {
+static bool is_input(const struct cli *cli, const char *path, const struct stat *output) {
   static const char *const options[] = {"sent", "config", "definitions"};
   size_t count = sizeof options / sizeof options[0] - (strcmp(cli->command->name, "definitions") == 0);
   bool same = false;
   for (size_t i = 0; i < cli->argument_count && !same; i++)
-    same = is_same(cli->arguments[i], output);
+    same = is_same(cli->arguments[i], output) || is_table(cli->arguments[i], path);
   for (size_t i = 0; i < count && !same; i++)
     same = cli_value(cli, options[i]) && is_same(cli_value(cli, options[i]), output);
   return same;
@@ -118,7 +130,7 @@ int cli_output_open(struct cli *cli) {
     return cannot_open(path);
   }
   if (there && !S_ISREG(found.st_mode)) return open_as_is(cli, path);
-  if (there && is_input(cli, &found)) return cli_usage(cli, "-o %s is an input too, and would be written over", path);
+  if (there && is_input(cli, path, &found)) return cli_usage(cli, "-o %s is an input too, and would be written over", path);
   return open_file(cli, path, there);
 }
 
