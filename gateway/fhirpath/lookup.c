@@ -2,6 +2,8 @@
  * each, by tables that are kept from evaluation to evaluation. A table is made for a list of which more than a few
  * were gone through once.
  *
+ * The text of an item may depend on variables as well, that of the order for one: the table is of the values that they had then.
+ *
  * What counts as read is what going through the list would have read: all up to the last item that was wanted.
  */
 #include "fhirpath/internal.h"
@@ -25,8 +27,21 @@ struct visited {
   int is;
 };
 
+/* A variable that an item's text depends on besides the item: the table is of this value. */
+enum { USES = 4 };
+struct use {
+  uint32_t number;
+  bool any;
+  struct fp_item item;
+};
+struct uses {
+  struct use all[USES];
+  size_t count;
+};
+
 struct fp_lookup {
   struct fp_lookup *next;
+  struct uses uses;
   const struct fp_ins *path;
   const struct tree_node *from;
   bool made, unfit; /* unfit: some item has another value than a text, or several */
@@ -37,21 +52,32 @@ struct fp_lookup {
 
 /* --- compiling */
 
-/* What depends on nothing but the item. */
-static bool is_of_item(const struct fp_ins *ins) {
+static bool add_use(struct uses *uses, uint32_t number) {
+  for (size_t i = 0; i < uses->count; i++)
+    if (uses->all[i].number == number) return true;
+  if (uses->count == USES) return false;
+  uses->all[uses->count++].number = number;
+  return true;
+}
+
+/* What depends on nothing but the item, and variables. */
+static bool is_of_item(const struct fp_ins *ins, struct uses *uses) {
   bool of_item = true;
   switch (ins->op) {
   case FP_OP_CONST:
   case FP_OP_CONSTANTS:
   case FP_OP_THIS:
     return true;
+  case FP_OP_VARIABLE:
+    return add_use(uses, ins->number);
   case FP_OP_PATH:
-    return ins->plain == FP_PLAIN_THIS;
+    return ins->plain == FP_PLAIN_THIS || (ins->plain == FP_PLAIN_VARIABLE && add_use(uses, ins->number));
+  case FP_OP_ONCE:
   case FP_OP_EXISTS:
   case FP_OP_HAS_CHILD:
   case FP_OP_IS_EMPTY:
   case FP_OP_NOT:
-    return is_of_item(ins->input);
+    return is_of_item(ins->input, uses);
   case FP_OP_CONCAT_ALL:
   case FP_OP_AND:
   case FP_OP_OR:
@@ -59,37 +85,39 @@ static bool is_of_item(const struct fp_ins *ins) {
   case FP_OP_NE:
   case FP_OP_EQ_TEXT:
   case FP_OP_IN_TEXTS:
-    return is_of_item(ins->input) && is_of_item(ins->right);
+    return is_of_item(ins->input, uses) && is_of_item(ins->right, uses);
   case FP_OP_IIF:
     for (size_t i = 0; i < ins->argument_count && of_item; i++)
-      of_item = is_of_item(ins->arguments[i]);
+      of_item = is_of_item(ins->arguments[i], uses);
     return of_item && ins->input->op == FP_OP_THIS;
   default:
     return false;
   }
 }
 
-static bool is_text_of_item(const struct fp_ins *ins) {
-  return (ins->op == FP_OP_CONCAT_ALL || ins->op == FP_OP_PATH) && is_of_item(ins);
+static bool is_text_of_item(const struct fp_ins *ins, struct uses *uses) {
+  bool of_item = ins->op == FP_OP_CONCAT_ALL || ins->op == FP_OP_IIF || (ins->op == FP_OP_PATH && ins->plain == FP_PLAIN_THIS);
+  return of_item && is_of_item(ins, uses);
 }
 
-/* Steps to children, then filters that depend on the item alone. */
-static bool leads_to_list(const struct fp_step *steps, size_t count) {
+/* Steps to children, then filters that depend on the item. */
+static bool leads_to_list(const struct fp_step *steps, size_t count, struct uses *uses) {
   size_t i = 0;
   while (i < count && steps[i].kind == FP_STEP_CHILD)
     i++;
   bool leads = i > 0;
   for (; i < count && leads; i++)
-    leads = steps[i].kind == FP_STEP_FILTER && is_of_item(steps[i].test);
+    leads = steps[i].kind == FP_STEP_FILTER && is_of_item(steps[i].test, uses);
   return leads;
 }
 
 void fp_find_lookup(struct fp_ins *path) {
   size_t at = path->step_count - 1;
   const struct fp_ins *test = path->steps[at].test;
-  if (path->lookup_at || path->input->op != FP_OP_VARIABLE || !leads_to_list(path->steps, at)) return;
+  struct uses uses = {0};
+  if (path->lookup_at || path->input->op != FP_OP_VARIABLE || !leads_to_list(path->steps, at, &uses)) return;
   bool equality = test->op == FP_OP_EQ || test->op == FP_OP_EQ_VARIABLE;
-  if (!equality || !is_text_of_item(test->input)) return;
+  if (!equality || !is_text_of_item(test->input, &uses)) return;
   if (test->right->op == FP_OP_VARIABLE || test->right->op == FP_OP_ONCE) path->lookup_at = (uint32_t)at;
 }
 
@@ -184,14 +212,17 @@ static bool add_texts(struct fp_eval *e, struct fp_lookup *lookup) {
 static bool make(struct fp_eval *e, struct fp_lookup *lookup) {
   const struct fp_run *run = e->run;
   struct fp_run quiet = *run;
+  struct fp_once *once = e->once;
   bool mark_read = e->mark_read;
   lookup->made = true;
   map_init(&lookup->texts, e->arena);
   quiet.diags = NULL;
   e->run = &quiet;
+  e->once = NULL; /* what is worked out here is worked out again where it counts as read */
   e->mark_read = false;
   bool done = visit(e, lookup, 0, lookup->from) && add_texts(e, lookup);
   e->run = run;
+  e->once = once;
   e->mark_read = mark_read;
   if (e->status == STATUS_INVALID && e->steps <= e->max_steps) e->status = STATUS_OK;
   return done && e->status == STATUS_OK;
@@ -217,6 +248,40 @@ static const struct tree_node *start_of(const struct fp_eval *e, const struct fp
   return list && list->count == 1 && list->items->kind == FP_NODE ? list->items->node : NULL;
 }
 
+static bool same_item(const struct fp_item *a, const struct fp_item *b) {
+  if (a->kind != b->kind) return false;
+  return a->kind == FP_NODE ? a->node == b->node : a->kind == FP_STRING && str_eq(a->string, b->string);
+}
+
+/* The variables are what they were when the table was begun. */
+static bool has_same_uses(const struct fp_eval *e, const struct fp_lookup *lookup) {
+  for (size_t i = 0; i < lookup->uses.count; i++) {
+    const struct use *use = &lookup->uses.all[i];
+    const struct fp_list *list = &e->run->variables[use->number];
+    if (list->count != (use->any ? 1u : 0u) || (use->any && !same_item(list->items, &use->item))) return false;
+  }
+  return true;
+}
+
+static bool is_unchanging(const struct fp_eval *e, const struct tree_node *node) {
+  while (node->parent)
+    node = node->parent;
+  return node == e->run->lookups->root;
+}
+
+/* False: some variable is several items, or a node that may change. */
+static bool take_uses(const struct fp_eval *e, const struct fp_ins *path, struct uses *uses) {
+  *uses = (struct uses){0};
+  bool good = leads_to_list(path->steps, path->lookup_at, uses) && is_text_of_item(path->steps[path->lookup_at].test->input, uses);
+  for (size_t i = 0; i < uses->count && good; i++) {
+    const struct fp_list *list = &e->run->variables[uses->all[i].number];
+    uses->all[i].any = list->count == 1;
+    if (list->count) uses->all[i].item = list->items[0];
+    good = list->count <= 1 && (!list->count || list->items->kind != FP_NODE || is_unchanging(e, list->items->node));
+  }
+  return good;
+}
+
 int fp_look_up(struct fp_eval *e, const struct fp_ins *path, struct fp_looked *out) {
   const struct tree_node *from = e->run->lookups->first ? start_of(e, path) : NULL;
   struct fp_lookup *lookup = from ? e->run->lookups->first : NULL;
@@ -224,7 +289,7 @@ int fp_look_up(struct fp_eval *e, const struct fp_ins *path, struct fp_looked *o
   FP_UNINITIALIZED struct fp_item slot;
   struct fp_list list;
   struct str text;
-  while (lookup && (lookup->path != path || lookup->from != from))
+  while (lookup && (lookup->path != path || lookup->from != from || !has_same_uses(e, lookup)))
     lookup = lookup->next;
   if (!lookup) return 0;
   if (!lookup->made && !make(e, lookup)) return -1;
@@ -248,15 +313,15 @@ int fp_next_looked(struct fp_eval *e, struct fp_looked *looked, struct fp_item *
 
 /* After a list was gone through: a long one has a table from the next time on. */
 bool fp_remember_list(struct fp_eval *e, const struct fp_ins *path, size_t items) {
-  const struct tree_node *from = items > LONG_LIST ? start_of(e, path) : NULL, *root = from;
-  while (root && root->parent)
-    root = root->parent;
-  if (!root || root != e->run->lookups->root) return true;
+  const struct tree_node *from = items > LONG_LIST ? start_of(e, path) : NULL;
+  struct uses uses;
+  if (!from || !is_unchanging(e, from)) return true;
   for (const struct fp_lookup *l = e->run->lookups->first; l; l = l->next)
     if (l->path == path && l->from == from) return true;
+  if (!take_uses(e, path, &uses)) return true;
   struct fp_lookup *lookup = ARENA_NEW(e->arena, struct fp_lookup);
   if (!lookup) return fp_nomem(e);
-  *lookup = (struct fp_lookup){.next = e->run->lookups->first, .path = path, .from = from};
+  *lookup = (struct fp_lookup){.next = e->run->lookups->first, .uses = uses, .path = path, .from = from};
   e->run->lookups->first = lookup;
   return true;
 }
