@@ -169,6 +169,23 @@ static void odd_items_are_the_same(void **state) {
       }
 }
 
+/* The table is made when the list is asked for the second time, which reads all of it: also what only its last row asks for. */
+static void what_making_a_table_works_out_is_read_when_it_counts(void **state) {
+  static const char text[] = "%node.rows.where(iif(v = 'v39', %other.k & '', k) = %text)[2]";
+  struct fixture *f = *state;
+  struct str document_text = document(f, 39, NULL, 0);
+  struct str last = STR(",{\"k\":\"k0\",\"v\":\"v39\"}]");
+  size_t end = str_find(document_text, STR("],\"few\""), 0);
+  read_trees(f, arena_printf(f->arena, "%.*s%.*s%.*s", (int)end, document_text.ptr, STR_ARG(last), STR_ARG(str_slice(document_text, end + 1, document_text.len))));
+  const struct fp_program *with = compile(f, text, false), *without = compile(f, text, true);
+  for (int i = 0; i < 2; i++) {
+    const char *wanted = i ? "none" : "k1";
+    struct str looked_up = outcome(f, WITH, with, wanted), gone_through = outcome(f, WITHOUT, without, wanted);
+    if (!str_eq(looked_up, gone_through)) fail_msg("'%s':\n%.*s\n%.*s", wanted, STR_ARG(looked_up), STR_ARG(gone_through));
+    assert_non_null(f->lookups.first);
+  }
+}
+
 /* A list that is part of no tree that stays as it is has none; a short one neither. */
 static void only_long_lists_of_the_tree_have_tables(void **state) {
   struct fixture *f = *state;
@@ -190,6 +207,7 @@ static void only_long_lists_of_the_tree_have_tables(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {WITH_FIXTURE(tables_say_what_the_list_says), WITH_FIXTURE(odd_items_are_the_same),
+                                     WITH_FIXTURE(what_making_a_table_works_out_is_read_when_it_counts),
                                      WITH_FIXTURE(only_long_lists_of_the_tree_have_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
