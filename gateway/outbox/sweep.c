@@ -293,8 +293,15 @@ static const char *why_full(const struct outbox *outbox, uint64_t free_bytes) {
   return free_bytes < outbox->reserve_bytes ? "disk" : NULL;
 }
 
-enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
+/* Of one destination, or of all: 0. */
+static void count_states(const struct outbox *outbox, int64_t where, size_t by_state[OUTBOX_STATES]) {
   const struct outbox_tally *tally = &outbox->now.tally;
+  for (size_t i = 0; i < tally->used; i++)
+    for (size_t state = 0; state < OUTBOX_STATES; state++)
+      if (!where || tally->destinations[i] == where) by_state[state] += tally->counts[i][state];
+}
+
+enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
   int64_t where = 0;
   *out = (struct outbox_stats){.accepted = outbox->accepted,
                                .duplicates = outbox->duplicates,
@@ -311,21 +318,18 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
   if (destination.len) status = outbox_destination_id(outbox, destination, false, &where);
   if (status == STATUS_NOT_FOUND) return STATUS_OK; /* nothing was ever put there */
   if (status != STATUS_OK) return status;
-  for (size_t i = 0; i < tally->used; i++)
-    for (size_t state = 0; state < OUTBOX_STATES; state++)
-      if (!destination.len || tally->destinations[i] == where)
-        out->by_state[state] += tally->counts[i][state];
+  count_states(outbox, where, out->by_state);
   return STATUS_OK;
 }
 
 enum status outbox_waiting(struct outbox *outbox, struct str destination, size_t *out) {
-  const struct outbox_tally *tally = &outbox->now.tally;
+  size_t by_state[OUTBOX_STATES] = {0};
   int64_t where = 0;
   *out = 0;
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-  for (size_t i = 0; i < tally->used; i++)
-    if (tally->destinations[i] == where) *out += tally->counts[i][OUTBOX_QUEUED] + tally->counts[i][OUTBOX_UNKNOWN];
+  count_states(outbox, where, by_state);
+  *out = by_state[OUTBOX_QUEUED] + by_state[OUTBOX_UNKNOWN];
   return STATUS_OK;
 }
 
