@@ -544,8 +544,7 @@ static struct found *list_files(struct relay_folder *folder, size_t *count) {
 }
 
 static void schedule(struct relay_folder *folder, long ms) {
-  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-  event_add(folder->scan, &when);
+  (void)relay_wait_ms(folder->scan, ms);
 }
 
 /* One that holds the others back for so long is told of: a program may have forgotten to close it. `name` NULL: none. */

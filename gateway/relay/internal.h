@@ -367,6 +367,8 @@ void relay_note(struct relay *relay, const char *what, const char *actor, const 
 int64_t relay_now(const struct relay *relay);
 /* Milliseconds that never go back: for what is waited for and measured in this process. */
 int64_t relay_elapsed(const struct relay *relay);
+/* The event fires after so many milliseconds. False: no memory. */
+bool relay_wait_ms(struct event *timer, int64_t ms);
 /* Something may be due: the senders look when the group of this turn is begun. */
 void relay_kick(struct relay *relay);
 /* They list their claims, for the group that is begun. */

@@ -7,11 +7,6 @@ const struct relay_way *relay_job_way(const struct relay_job *job) {
   return &job->ways->ways[job->sender->index];
 }
 
-bool relay_wait_ms(struct event *timer, int64_t ms) {
-  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-  return event_add(timer, &when) == 0;
-}
-
 /* --- memory --- */
 
 size_t relay_jobs_left(const struct relay_sender *sender) {

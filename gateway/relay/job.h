@@ -88,8 +88,6 @@ void relay_job_give_back(struct relay_job *job);
 /* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory: so
    many more may be opened. */
 size_t relay_jobs_left(const struct relay_sender *sender);
-/* False: no memory. */
-bool relay_wait_ms(struct event *timer, int64_t ms);
 
 /* --- locks.c --- */
 

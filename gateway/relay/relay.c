@@ -55,6 +55,11 @@ int64_t relay_elapsed(const struct relay *relay) {
   return relay->host->monotonic_ns(relay->host->context) / 1000000;
 }
 
+bool relay_wait_ms(struct event *timer, int64_t ms) {
+  struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  return event_add(timer, &when) == 0;
+}
+
 void relay_kick(struct relay *relay) {
   relay->due = true;
   relay_group_touch(relay);
@@ -375,9 +380,8 @@ static void free_event(struct event *event) {
 
 static bool add_timer(struct whole *whole, struct event **out, event_callback_fn call, int64_t ms,
                       bool again) {
-  struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
   *out = event_new(whole->relay.base, -1, again ? EV_PERSIST : 0, call, whole);
-  return *out && (!ms || event_add(*out, &every) == 0);
+  return *out && (!ms || relay_wait_ms(*out, ms));
 }
 
 static bool add_events(struct whole *whole) {

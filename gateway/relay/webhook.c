@@ -87,8 +87,7 @@ static void send_first(struct relay_webhook *webhook);
 
 static void try_again(struct relay_webhook *webhook, struct str why) {
   int64_t wait = relay_webhook_wait(webhook->tries);
-  struct timeval when = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
-  if (wait >= 0 && event_add(webhook->timer, &when) == 0) return;
+  if (wait >= 0 && relay_wait_ms(webhook->timer, wait)) return;
   lose(webhook, &webhook->first, why);
   webhook->tries = 0;
   send_first(webhook);
