@@ -11,6 +11,11 @@ void buf_init(struct buf *buf, size_t max) {
   *buf = (struct buf){.max = max};
 }
 
+/* One byte less than there is: printf ends its text with a NUL. */
+void buf_init_over(struct buf *buf, char *at, size_t room) {
+  *buf = (struct buf){.ptr = at, .room = room, .max = room - 1};
+}
+
 void buf_release(struct buf *buf) {
   if (buf->ptr) {
     explicit_bzero(buf->ptr, buf->room);

@@ -22,6 +22,8 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t max);
+/* Over `room` bytes of the caller's, at least 1: the cap is one less. It needs no memory, and is not released. */
+void buf_init_over(struct buf *buf, char *at, size_t room);
 /* Wipes and frees. */
 void buf_release(struct buf *buf);
 /* Length back to 0, memory kept, error cleared. */

@@ -116,16 +116,17 @@ static void put_line(const struct relay_log *log, const struct buf *line) {
   if (!fine && log->lost) ++*log->lost;
 }
 
+/* Also when there is no memory: then above all it is to be told. */
 static void write_line(const struct relay_log *log, enum relay_level level, const char *event,
                const struct relay_field *fields, size_t count) {
+  char bytes[LINE_MAX_BYTES];
   struct buf line;
-  buf_init(&line, LINE_MAX_BYTES);
+  buf_init_over(&line, bytes, sizeof bytes);
   if (log->json)
     write_json(&line, levels[level], event, log->host->now_ms(log->host->context), fields, count);
   else
     write_text(&line, log, level, event, fields, count);
   put_line(log, &line);
-  buf_release(&line);
 }
 
 void relay_log(const struct relay_log *log, enum relay_level level, const char *event,

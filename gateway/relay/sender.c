@@ -35,6 +35,17 @@ static void wake_in(struct relay_sender *sender, int64_t ms) {
   (void)relay_wait_ms(sender->timer, ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms);
 }
 
+/* Want of memory comes and goes: told when the next try failed too. */
+static void note_looked(struct relay_sender *sender, enum status status) {
+  enum { IN_A_ROW = 2 };
+  if (status == STATUS_OK)
+    sender->failures = 0;
+  else if (sender->failures < IN_A_ROW && sender->failures++ == 0)
+    RELAY_LOG(sender->relay, RELAY_WARNING, "not-claimed", RELAY_TEXT("destination", sender->config->name),
+              RELAY_TEXT("status", str_of(status_name(status))));
+  relay_alert_edge(sender->relay, &sender->idles, sender->failures == IN_A_ROW, "claims-fail", "claims-work", sender->config->name);
+}
+
 /* By the thread that commits: until nothing more is due. */
 static void make_claims(void *context, struct outbox *outbox) {
   struct relay_sender *sender = context;
@@ -44,6 +55,7 @@ static void make_claims(void *context, struct outbox *outbox) {
   sender->due = INT64_MAX;
   if (status == STATUS_NOT_FOUND) status = outbox_next_due(outbox, sender->config->name, &sender->due);
   if (status != STATUS_OK) sender->due = relay_now(sender->relay) + RELAY_STORE_RETRY_MS;
+  sender->looked = status;
 }
 
 /* Of a group that was given up the records are as they were, and due. */
@@ -51,6 +63,7 @@ static void claims_kept(void *context, enum status status) {
   struct relay_sender *sender = context;
   struct relay_job *job = sender->listed;
   sender->listed = NULL;
+  note_looked(sender, status == STATUS_OK ? sender->looked : status);
   if (status != STATUS_OK)
     wake_in(sender, RELAY_STORE_RETRY_MS);
   else if (sender->due != INT64_MAX)
@@ -93,6 +106,7 @@ static void list_claims(struct relay_sender *sender, size_t count) {
   while (count-- && (*end = relay_job_open(sender)) != NULL)
     end = &(*end)->next_listed;
   if (!sender->listed) {
+    note_looked(sender, STATUS_NOMEM);
     wake_in(sender, RELAY_STORE_RETRY_MS);
     return;
   }

@@ -3,15 +3,19 @@
  * jansson, libevent.
  *
  *   NOMEM_AT=N      the Nth fails; NOMEM_FOR=COUNT further ones after it as well
+ *   NOMEM_SWITCH=FILE or all of them, while the first byte of FILE is 1
  *   NOMEM_TELL=FILE how many there were, written when the process ends
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void *(*next_malloc)(size_t);
 static void *(*next_calloc)(size_t, size_t);
@@ -19,6 +23,7 @@ static void *(*next_realloc)(void *, size_t);
 static void (*next_free)(void *);
 static atomic_long count;
 static long from = -1, more;
+static const volatile char *none; /* mapped */
 
 /* dlsym allocates before it is known from whom, and libraries take some when they are loaded. */
 static char early[1 << 18];
@@ -35,6 +40,15 @@ static int is_early(const void *at) {
   return (const char *)at >= early && (const char *)at < early + sizeof early;
 }
 
+static void map_switch(const char *path) {
+  int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  if (file < 0) return;
+  void *at = mmap(NULL, 1, PROT_READ, MAP_SHARED, file, 0);
+  if (at == MAP_FAILED) abort();
+  none = at;
+  close(file);
+}
+
 __attribute__((constructor)) static void find(void) {
   const char *at = getenv("NOMEM_AT"), *length = getenv("NOMEM_FOR");
   *(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
@@ -43,6 +57,7 @@ __attribute__((constructor)) static void find(void) {
   *(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
   more = length ? atol(length) : 0;
   from = at ? atol(at) : -1;
+  map_switch(getenv("NOMEM_SWITCH"));
 }
 
 __attribute__((destructor)) static void tell(void) {
@@ -55,7 +70,7 @@ __attribute__((destructor)) static void tell(void) {
 
 static int fails(void) {
   long number = ++count;
-  if (from < 0 || number < from || number > from + more) return 0;
+  if (!(none && *none) && (from < 0 || number < from || number > from + more)) return 0;
   errno = ENOMEM;
   return 1;
 }

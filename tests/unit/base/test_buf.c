@@ -1,4 +1,5 @@
 /* test_buf.c - growable bytes with a cap. */
+#include <stdlib.h>
 #include "table.h"
 
 static void test_grow(void **state) {
@@ -37,6 +38,30 @@ static void test_cap(void **state) {
     buf_printf(&buf, "%*s", (int)max + 1, "x");
     assert_int_equal(buf.error, STATUS_LIMIT);
     buf_release(&buf);
+  }
+}
+
+/* Nothing grows, and printf's NUL does not come behind the end. */
+static void test_over(void **state) {
+  (void)state;
+  for (size_t room = 1; room < 600; room += 7) {
+    char *at = malloc(room); /* the sanitizers see its end */
+    struct buf buf;
+    buf_init_over(&buf, at, room);
+    for (size_t i = 0; i + 1 < room; i++)
+      buf_add_char(&buf, 'x');
+    assert_int_equal(buf.error, STATUS_OK);
+    buf_add_char(&buf, 'x');
+    assert_int_equal(buf.error, STATUS_LIMIT);
+    buf_reset(&buf);
+    buf_printf(&buf, "%*s", (int)room - 1, "");
+    assert_int_equal(buf.error, STATUS_OK);
+    assert_int_equal(buf.len, room - 1);
+    buf_reset(&buf);
+    buf_printf(&buf, "%*s", (int)room, "x");
+    assert_int_equal(buf.error, STATUS_LIMIT);
+    assert_ptr_equal(buf.ptr, at);
+    free(at);
   }
 }
 
@@ -113,7 +138,7 @@ static void test_json(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_grow), cmocka_unit_test(test_cap),  cmocka_unit_test(test_overflow),
-      cmocka_unit_test(test_take), cmocka_unit_test(test_json),
+      cmocka_unit_test(test_take), cmocka_unit_test(test_json), cmocka_unit_test(test_over),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

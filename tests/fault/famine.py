@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""All memory is gone while the relay runs, and comes back. It tells of it, by an alert whose line needs no memory, or ends with a
+status that says so; when there is memory again (after another start if it has ended) everything is delivered, once.
+
+    famine.py [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import bed
+import ehr
+
+STATUSES = {74, 75}  # README, exit status
+TOLD_SECONDS, DELIVERED_SECONDS = 20, 60
+
+
+class Trial:
+    def __init__(self, given, work):
+        self.work, self.switch, self.serial = work, work / "switch", 0
+        subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)
+        self.server = ehr.Ehr(work / "certs/server.pem", work / "certs/server.key", 1, 0)
+        bed.prepare(work, given.definitions.resolve(), {"hospital": self.server})
+        self.memory(True)
+        self.relay = bed.Relay(given.relay, work, environment={"LD_PRELOAD": given.library, "NOMEM_SWITCH": str(self.switch)})
+
+    def memory(self, there):
+        """In its place: it is mapped."""
+        with open(self.switch, "r+b" if self.switch.exists() else "w+b") as switch:
+            switch.write(b"\0" if there else b"\1")
+
+    def start(self):
+        (self.work / "log").unlink(missing_ok=True)
+        self.relay.start()
+        bed.expect(bed.wait_for(lambda: self.said(b"started"), 60), "it does not start")
+
+    def said(self, text):
+        return bed.holds(self.work / "log", text)
+
+    def put(self):
+        self.serial += 1
+        bed.drop(self.work, self.serial, bed.record(self.serial, self.serial, self.serial))
+
+    def everything(self):
+        return bed.newest(self.server) == {serial: serial for serial in range(1, self.serial + 1)}
+
+    def starve(self, meanwhile):
+        """-> faults"""
+        self.memory(False)
+        meanwhile()
+        known = bed.wait_for(lambda: self.relay.ended() or self.said(b"alert "), TOLD_SECONDS)
+        self.memory(True)
+        print("it ended with", self.relay.process.returncode, end=", ") if self.relay.ended() else print("alert", end=", ")
+        faults = [] if known else ["it told nobody"]
+        if self.relay.ended() and self.relay.process.returncode not in STATUSES:
+            faults.append(f"it ended with {self.relay.process.returncode}")
+        if self.relay.ended():
+            self.start()
+        if not bed.wait_for(self.everything, DELIVERED_SECONDS):
+            faults.append("not everything was delivered when there was memory again")
+        status = self.relay.stop()
+        return faults + ([] if status == 0 else [f"then it ended with {status}"])
+
+
+def a_file_comes(trial):
+    trial.start()
+    return trial.starve(trial.put)
+
+
+def records_wait(trial):
+    """For a server that was down; what is tried is due once a second."""
+    trial.server.stop()
+    trial.start()
+    trial.put()
+    bed.expect(bed.wait_for(lambda: trial.said(b"queued "), 60), "it does not wait")
+    return trial.starve(trial.server.start)
+
+
+def records_are_accepted(trial):
+    """Between what it took and what it claims; the moment varies, what is asked does not."""
+    trial.start()
+    for _ in range(20):
+        trial.put()
+    bed.expect(bed.wait_for(lambda: trial.said(b"file-taken"), 60), "it takes nothing")
+    return trial.starve(lambda: None)
+
+
+TRIALS = (a_file_comes, records_wait, records_are_accepted)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
+    parser.add_argument("relay")
+    parser.add_argument("library")
+    given = parser.parse_args()
+    if not given.definitions.exists():
+        print(f"skipped: {given.definitions} is not there")
+        return 77
+    if b"__asan_init" in pathlib.Path(given.relay).read_bytes():
+        print("skipped: an allocator of our own does not go with the sanitizers'")
+        return 77
+    bad = 0
+    for run in TRIALS:
+        with tempfile.TemporaryDirectory(prefix="ketlink-famine-") as name:
+            trial = Trial(given, pathlib.Path(name))
+            faults = run(trial)
+            faults += [f"doubled {key}" for key, places in trial.server.identities().items() if len(places) > 1]
+            print(f"famine {run.__name__}:", "; ".join(faults) or "told, and everything delivered", flush=True)
+            if faults:
+                print((trial.work / "log").read_text())
+            bad += bool(faults)
+    return 1 if bad else 0
+
+
+sys.exit(main())
