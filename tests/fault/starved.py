@@ -233,8 +233,10 @@ class Check:
 def cases(given, first, total):
     if given.at is not None:
         return [(given.at, length) for length in FOR]
-    every = [(number, length) for number in range(first, total + 1) for length in FOR]
-    return every if not given.runs else random.Random(given.seed).sample(every, min(given.runs, len(every)))
+    if not given.runs:
+        return [(number, length) for number in range(first, total + 1) for length in FOR]
+    chance = random.Random(given.seed)  # by shares: a few allocations more or fewer make no other run of a seed
+    return [(first + int(chance.random() * (total + 1 - first)), chance.choice(FOR)) for _ in range(given.runs)]
 
 
 def main():
