@@ -175,15 +175,19 @@ static enum status send_message(void *context, const struct delivery_message *me
   return status;
 }
 
-/* How often the receiver has said that it could not: across restarts too. */
+/* How often the receiver has said that it could not: across restarts too, and since a person retried it. What had been parked was retried; each
+   of the others counts as a fault, of which a retry leaves none. */
 static enum status count_errors(struct relay_job *job, unsigned *out) {
   struct outbox_attempt *attempts = NULL;
   size_t count = 0;
+  unsigned errors = 0;
   enum status status =
       outbox_attempts(free_store(job), job->claim.id, job->arena, &attempts, &count);
-  *out = 0;
-  for (size_t i = 0; status == STATUS_OK && i < count; i++)
-    *out += str_is(attempts[i].reason, "ack-AE") || str_is(attempts[i].reason, "ack-CE");
+  for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+    errors += str_is(attempts[i].reason, "ack-AE") || str_is(attempts[i].reason, "ack-CE");
+    if (attempts[i].state == OUTBOX_PARKED) errors = 0;
+  }
+  *out = errors < job->claim.faults ? errors : job->claim.faults;
   return status;
 }
 

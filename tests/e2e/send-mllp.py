@@ -244,7 +244,7 @@ def check_settle(work, certs):
 
 
 def check_relay(work, certs):
-    """AE three times parks; AR parks; what a person sends again goes."""
+    """AE three times parks; AR parks; what a person sends again goes, with as many attempts as before."""
     receiver, relay = start_relay(work, certs, ["AE", "AE", "AE"])
     bed.drop(work, 1, RECORD.read_text())
 
@@ -258,9 +258,12 @@ def check_relay(work, certs):
         return
     expect("reason", [(row["reason"], row["attempts"], row["kind"]) for row in listed("parked")], [("ack-AE", 3, "hl7v2")])
     expect("the others wait", len(listed("queued")), MESSAGES - 1)
-    receiver.plans.extend(["AA", "AR"])
     number = str(listed("parked")[0]["id"])
+    receiver.plans.extend(["AE", "CE", "AE"])
     expect("retry", run("queue", "retry", "--socket", work / "socket", number).returncode, 0)
+    expect("parked again", bed.wait_for(lambda: [row["attempts"] for row in listed("parked")] == [6], 30), True)
+    receiver.plans.extend(["AE", "AE", "AA", "AR"])
+    expect("retry once more", run("queue", "retry", "--socket", work / "socket", number).returncode, 0)
     expect("the second parked", bed.wait_for(lambda: [row["reason"] for row in listed("parked")] == ["ack-AR"], 30), True)
     if not listed("parked"):
         relay.kill()
