@@ -15,14 +15,12 @@ import tempfile
 
 import outbox
 
-COUNT = 12
-
 
 def run(given, parent, number, length=0):
     folder = outbox.new_folder(parent)
     environment = {"PATH": os.environ["PATH"], "LD_PRELOAD": given.library, "NOMEM_AT": str(number), "NOMEM_FOR": str(length),
                    "NOMEM_TELL": str(parent / "count"), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1"}
-    result = subprocess.run([given.driver, "run", folder, str(COUNT)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    result = subprocess.run([given.driver, "run", folder, outbox.EVERYTHING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env=environment)
     return folder, result
 
@@ -42,6 +40,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=shm) as name:
         parent = pathlib.Path(name)
         verifier = outbox.Verifier(given.driver)
+        course = outbox.Course(given.driver, parent, verifier)
         folder, whole = run(given, parent, -1)
         total = int((parent / "count").read_text())
         for number in range(1 + given.offset % given.stride, total, given.stride):
@@ -49,7 +48,7 @@ def main():
                 folder, result = run(given, parent, number, length)
                 runs += 1
                 stopped += result.returncode != 0
-                fault = outbox.judge(verifier.look(folder), outbox.promises(result.stdout.splitlines()))
+                fault = course.judge(folder, result.stdout.splitlines())
                 if result.returncode < 0 or "Sanitizer" in result.stderr:
                     fault = f"ended with {result.returncode} {result.stderr[-1500:]}"
                 if fault:

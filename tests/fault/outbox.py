@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""The store under faults of the machine: what it has promised must be there afterwards.
+"""The store under faults of the machine: what it has promised must be there afterwards, and each group as a whole or not at all.
 
-    outbox.py [--states N] [--stride N] [--seed N] DRIVER CONTROL
+    outbox.py [--states N] [--stride N] [--seed N] [--old SCHEMA.sql] DRIVER CONTROL
 
-kill    ends the process at each system call that writes, syncs or shortens (every --stride-th); what was acknowledged must
-        be in the store when it is opened again
+The driver makes steps that are the same each time: records come, are claimed and end, with the places that go with their ends;
+people decide, one by one and of all that a filter finds; rows are swept, the trail is shortened, the store key turns, a copy is
+made, a group is given up. Each is one group. Where everything stands after each of them is known from runs that nothing
+disturbs; after a fault the store must stand exactly where the last step that was told has left it, or the one that was under way.
+With --old it begins with a store of an older version, whose rise is a step like the others.
+
+kill    ends the process at each system call that writes, syncs or shortens (every --stride-th)
 error   lets each of those calls fail once with EIO and with ENOSPC: the process must stop, or refuse, without having
         acknowledged what is not there
 power   follows the calls of one run, and rebuilds the files as they may stand after the power went at any point: what was
@@ -19,13 +24,14 @@ import pathlib
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 
 CALLS = "pwrite64,write,fdatasync,fsync,ftruncate,unlink"
 SECTOR = 512
-COUNT = 40
+EVERYTHING = "-1"  # steps
 
 
 class Verifier:
@@ -34,8 +40,9 @@ class Verifier:
     def __init__(self, driver):
         self.process = subprocess.Popen([driver, "verify"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def look(self, folder):
-        self.process.stdin.write(f"{folder}\n")
+    def look(self, folder, key=1):
+        """All that stands there, as a text. With the store keys from `key` on."""
+        self.process.stdin.write(f"{folder} {key}\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
@@ -44,31 +51,101 @@ class Verifier:
         self.process.wait()
 
 
-def promises(lines):
-    """What stdout promised: number -> "ack" or "done"."""
-    promised = {}
-    for line in lines:
-        word, _, number = line.partition(" ")
-        if word in ("ack", "done"):
-            promised[number] = word
-    return promised
+class Promises:
+    """What stdout promised."""
+
+    def __init__(self, lines):
+        self.step, self.key, self.copied, self.wrong = -1, 1, None, None
+        for line in lines:
+            word, _, number = line.rpartition(" ")
+            if word == "did":
+                self.step = int(number)
+            elif word == "key":
+                self.key = int(number)
+            elif word == "copy":
+                self.copied = int(number), self.step + 1  # the step that is to be told is the copy's own
+            elif word.startswith("wrong"):
+                self.wrong = line
 
 
-def judge(answer, promised):
-    """What is wrong with a store, or None."""
-    if not answer.startswith("ok"):
-        # before anything was promised there may be no store yet that opens
-        return answer or "the verifier ended" if promised or not answer else None
-    rows = [word.split(":") for word in answer.split()[1:]]
-    found = dict(rows)
-    if len(found) != len(rows):
-        return "a record stands there twice"
-    for number, word in promised.items():
-        if number not in found:
-            return f"record {number} was acknowledged and is gone"
-        if word == "done" and found[number] != "done":
-            return f"record {number} was delivered and is {found[number]}"
-    return None
+class Course:
+    """Where the store stands after each step: -1 before it was opened, 0 when it is open."""
+
+    def __init__(self, driver, parent, verifier, old=None):
+        self.driver, self.parent, self.verifier, self.old = driver, parent, verifier, old
+        folder = self.begin()
+        self.stands = [verifier.look(folder)]
+        shutil.rmtree(folder)
+        self.steps = "0" if old else EVERYTHING
+        for step in range(self.run(self.steps) + 1):
+            self.run(str(step))
+        self.sound()
+
+    def run(self, steps):
+        """How many there were. Of those that follow each other it notes where the store stands."""
+        folder = self.begin()
+        lines = subprocess.run([self.driver, "run", folder, steps], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        if steps == str(len(self.stands) - 1):
+            self.stands.append(self.verifier.look(folder, Promises(lines).key))
+        shutil.rmtree(folder)
+        return Promises(lines).step
+
+    def begin(self):
+        """A folder as the driver finds it."""
+        folder = new_folder(self.parent)
+        if self.old:
+            store = folder / "outbox.db"
+            with sqlite3.connect(store) as database:
+                database.executescript(self.old)
+            database.close()
+            store.chmod(0o600)
+        return folder
+
+    def sound(self):
+        """It must show the faults that it is for: everything is read, most steps change something, and what is left behind waits for somebody."""
+        faults = [stand for stand in self.stands if not stand.startswith("ok") or " but " in stand]
+        for stand in self.stands:
+            left = int(re.search(r" left=(\d+)", stand).group(1)) if not faults else 0
+            if left and ":parked" not in stand:
+                faults.append(f"something is left and nothing holds it: {stand}")
+        if faults or len(set(self.stands)) < len(self.stands) * 2 // 3:
+            sys.exit(f"undisturbed it is not as it must be: {faults[:1]}")
+
+    def at(self, first, last):
+        """From one step to another."""
+        return self.stands[first + 1:last + 2]
+
+    def judge(self, folder, lines):
+        """What is wrong with a store, or None."""
+        promised = Promises(lines)
+        if promised.wrong:
+            return promised.wrong
+        fault = self.judge_copy(folder, promised)
+        if fault:
+            return fault
+        answer = self.verifier.look(folder, promised.key)
+        if answer in self.at(promised.step, promised.step + 1):
+            return None
+        if not answer.startswith("ok") and answer and promised.step < 0 and not self.old:
+            return None  # before anything was promised there may be no store yet that opens
+        expected = " OR ".join(differences(answer, stand) for stand in self.at(promised.step, promised.step + 1))
+        return f"after step {promised.step}: {expected}" if answer else "the verifier ended"
+
+    def judge_copy(self, folder, promised):
+        """The copy that was told is the store, as it was while it was made."""
+        if not promised.copied:
+            return None
+        beside = new_folder(self.parent)
+        (folder / "copy").rename(beside / "outbox.db") if (folder / "copy").exists() else None
+        answer = self.verifier.look(beside, promised.key)
+        shutil.rmtree(beside)
+        return None if answer in self.at(*promised.copied) else f"the copy of step {promised.copied}: {answer[:200]}"
+
+
+def differences(answer, expected):
+    """The words that are different."""
+    have, want = answer.split(" "), expected.split(" ")
+    return f"has {[word for word in have if word not in want]} for {[word for word in want if word not in have]}"
 
 
 def may_trace():
@@ -84,36 +161,35 @@ def new_folder(parent):
 
 # --- kill and error ---
 
-def count_calls(driver, parent):
-    folder = new_folder(parent)
-    trace = parent / "calls"
-    subprocess.run(["strace", "-f", "-o", trace, "-e", f"trace={CALLS}", driver, "run", folder, str(COUNT)],
+def count_calls(course):
+    folder = course.begin()
+    trace = course.parent / "calls"
+    subprocess.run(["strace", "-f", "-o", trace, "-e", f"trace={CALLS}", course.driver, "run", folder, course.steps],
                    check=True, stdout=subprocess.DEVNULL)
     calls = {}
-    for line in trace.read_text().splitlines():
-        match = re.match(r"(?:\d+ +)?(\w+)\(", line)
+    for line in whole_calls(trace):
+        match = re.match(r"(\w+)\(", line)
         if match:
             calls[match.group(1)] = calls.get(match.group(1), 0) + 1
     shutil.rmtree(folder)
     return calls
 
 
-def run_with(driver, parent, call, number, fault):
-    folder = new_folder(parent)
+def run_with(course, call, number, fault):
+    folder = course.begin()
     result = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
-                             f"inject={call}:{fault}:when={number}", driver, "run", folder, str(COUNT)],
+                             f"inject={call}:{fault}:when={number}", course.driver, "run", folder, course.steps],
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return folder, result
 
 
-def inject(driver, parent, verifier, fault, stride, calls, chance):
+def inject(course, fault, stride, calls, chance):
     """Every stride-th call, from one that the seed chooses: over many runs all of them."""
     bad, runs = [], 0
     for call, total in calls.items():
         for number in range(1 + chance.randrange(stride), total + 1, stride):
-            folder, result = run_with(driver, parent, call, number, fault)
-            promised = promises(result.stdout.splitlines())
-            fault_seen = judge(verifier.look(folder), promised)
+            folder, result = run_with(course, call, number, fault)
+            fault_seen = course.judge(folder, result.stdout.splitlines())
             runs += 1
             if fault_seen:
                 bad.append(f"{call} {number} {fault}: {fault_seen}")
@@ -128,11 +204,23 @@ def unescape(text):
     return bytes.fromhex(text.replace("\\x", ""))
 
 
+def whole_calls(path):
+    """A line for each call, when it has ended: threads come between its beginning and its end."""
+    begun = {}
+    for line in path.read_text().splitlines():
+        thread, _, call = line.partition(" ")
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>").strip()
+            continue
+        resumed = re.match(r" *<\.\.\. \w+ resumed>(.*)", call)
+        yield begun.pop(thread) + resumed.group(1) if resumed else call.strip()
+
+
 def read_trace(path, folder):
     """The calls of a run as (what, file, …) in their order; promises as ("say", text)."""
     events, names = [], {}
-    pattern = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
-    for line in path.read_text().splitlines():
+    pattern = re.compile(r"(\w+)\((.*)\) += (-?\d+)")
+    for line in whole_calls(path):
         match = pattern.match(line)
         if not match or int(match.group(3)) < 0:
             continue
@@ -161,22 +249,24 @@ def read_trace(path, folder):
     return events
 
 
-def record(driver, parent):
-    folder = new_folder(parent)
-    trace = parent / "trace"
+def record(driver, course):
+    """The calls of a run, and the files that were there before."""
+    folder = course.begin()
+    before = {str(path): path.read_bytes() for path in folder.iterdir()}
+    trace = course.parent / "trace"
     subprocess.run(["strace", "-f", "-xx", "-s", "1000000", "-o", trace, "-e",
-                    f"trace=openat,close,{CALLS}", driver, "run", folder, str(COUNT)],
+                    f"trace=openat,close,{CALLS}", driver, "run", folder, course.steps],
                    check=True, stdout=subprocess.DEVNULL)
     events = read_trace(trace, str(folder))
     shutil.rmtree(folder)
-    return events, str(folder)
+    return events, str(folder), before
 
 
 class File:
-    def __init__(self):
-        self.synced = bytearray()
+    def __init__(self, synced=b"", named=False):
+        self.synced = bytearray(synced)
         self.pending = []
-        self.named = False  # its name is durable
+        self.named = named  # durably
 
 
 def apply(content, change, chance=None):
@@ -200,8 +290,9 @@ def apply(content, change, chance=None):
 class Disk:
     """What is certain and what is not, after the events so far."""
 
-    def __init__(self, folder):
-        self.folder, self.files, self.promised = folder, {}, []
+    def __init__(self, folder, before):
+        self.folder, self.promised = folder, []
+        self.files = {name: File(content, True) for name, content in before.items()}
 
     def follow(self, event):
         what, name = event[0], event[1]
@@ -236,21 +327,31 @@ class Disk:
             target.write_bytes(content)
 
 
-def lose_power(driver, parent, verifier, states, chance):
-    events, folder = record(driver, parent)
+def lose_power(driver, course, states, chance):
+    events, folder, before = record(driver, course)
     points = sorted(chance.choices(range(len(events) + 1), k=states))
-    disk, at, bad = Disk(folder), 0, []
+    disk, at, bad = Disk(folder, before), 0, []
     for point in points:
         while at < point:
             disk.follow(events[at])
             at += 1
-        into = new_folder(parent)
+        into = new_folder(course.parent)
         disk.after_power_loss(chance, into)
-        fault = judge(verifier.look(into), promises(disk.promised))
+        fault = course.judge(into, disk.promised)
         if fault:
             bad.append(f"power lost after call {point} of {len(events)}: {fault}")
         shutil.rmtree(into)
     return bad, len(events)
+
+
+def run_all(given, course, stride, states, chance):
+    calls = count_calls(course)
+    bad = []
+    for fault in ("signal=SIGKILL", "error=EIO", "error=ENOSPC"):
+        bad += inject(course, fault, stride, calls, chance)
+    lost, events = lose_power(given.driver, course, states, chance)
+    print(f"power: {states} states of {events} calls, {len(lost)} bad")
+    return bad + lost
 
 
 def main():
@@ -258,6 +359,7 @@ def main():
     parser.add_argument("--states", type=int, default=600)
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--old", type=pathlib.Path, action="append", default=[])
     parser.add_argument("driver")
     parser.add_argument("control")
     given = parser.parse_args()
@@ -272,16 +374,15 @@ def main():
     with tempfile.TemporaryDirectory(dir=shm) as name:
         parent = pathlib.Path(name)
         verifier = Verifier(given.driver)
-        calls = count_calls(given.driver, parent)
-        bad = []
-        for fault in ("signal=SIGKILL", "error=EIO", "error=ENOSPC"):
-            bad += inject(given.driver, parent, verifier, fault, given.stride, calls, chance)
-        lost, events = lose_power(given.driver, parent, verifier, given.states, chance)
-        print(f"power: {given.states} states of {events} calls, {len(lost)} bad")
-        control, _ = lose_power(given.control, parent, verifier, given.states, chance)
-        print(f"control without synced commits: {len(control)} of {given.states} bad")
+        course = Course(given.driver, parent, verifier)
+        print(f"{len(course.stands) - 2} steps")
+        bad = run_all(given, course, given.stride, given.states, chance)
+        control, _ = lose_power(given.control, course, given.states // 3, chance)
+        print(f"control without synced commits: {len(control)} of {given.states // 3} bad")
+        for old in given.old:
+            print(old.name)
+            bad += run_all(given, Course(given.driver, parent, verifier, old.read_text()), max(1, given.stride // 6), given.states // 10, chance)
         verifier.close()
-    bad += lost
     for line in bad[:20]:
         print(line)
     if not control:
