@@ -15,6 +15,7 @@ enum {
   LIMIT_PACKAGE_BYTES = 256 << 20, /* a FHIR package, unpacked */
   LIMIT_PACKAGE_RATIO = 100,       /* unpacked / packed */
   LIMIT_PACKAGE_ENTRIES = 20000,
+  LIMIT_PACKAGE_NAME = 214,        /* bytes of its name, as npm has it, and of its version */
   LIMIT_PACK_IMAGES = 48,          /* packages added to a pack one by one, itself among them */
   LIMIT_PACKAGE_ARENA = 512 << 20, /* the tree of one file of a package */
   LIMIT_EXPRESSION_BYTES = 65536,  /* text of one FHIRPath expression */

@@ -17,6 +17,7 @@ struct wanted {
 struct finder {
   struct builder *b; /* of what is found; its arena holds everything here */
   const struct host *host;
+  bool anew; /* what is named by its path is read also when it is there already: it may have changed */
   struct wanted list[PACKAGES_MAX];
   size_t count;
   struct buf missing;
@@ -24,7 +25,7 @@ struct finder {
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-/* Ids and versions become parts of paths. */
+/* Versions become parts of paths; they may be words: "current". */
 static bool is_plain(struct str text) {
   for (size_t i = 0; i < text.len; i++) {
     char c = text.ptr[i];
@@ -42,7 +43,7 @@ static bool split(struct str spec, struct str *id, struct str *version) {
   if (at == SIZE_MAX) return false;
   *id = str_slice(spec, 0, at);
   *version = str_slice(spec, at + 1, spec.len);
-  return is_plain(*id) && is_plain(*version);
+  return def_is_package_name(*id) && is_plain(*version);
 }
 
 static struct str folder_of(struct str path) {
@@ -93,6 +94,7 @@ static const char *in_folder(struct finder *f, struct str folder, struct str id,
 struct manifest {
   struct builder *b;
   struct wanted *out;
+  bool refused;
 };
 
 static void read_manifest(void *context, struct str name, struct str json, struct arena *arena) {
@@ -101,16 +103,16 @@ static void read_manifest(void *context, struct str name, struct str json, struc
   struct source source = source_make(name, json);
   struct tree_node *root = NULL;
   if (tree_read(&source, NULL, arena, b->diags, &root)) return;
-  manifest->out->id = def_builder_str(b, tree_text(root, "name"));
-  manifest->out->version = def_builder_str(b, tree_text(root, "version"));
+  manifest->refused = !def_builder_identity(b, root, &source, &manifest->out->id, &manifest->out->version);
   def_builder_needs(b, root, &manifest->out->needs, &manifest->out->needs_versions);
 }
 
 static enum status describe(struct finder *f, const char *path, struct wanted *out) {
-  struct manifest manifest = {f->b, out};
+  struct manifest manifest = {f->b, out, false};
   struct source_visit visit = {.each = read_manifest, .context = &manifest, .manifest = true};
   *out = (struct wanted){.path = path};
   enum status status = def_sources_read(f->host, path, f->b->arena, f->b->diags, &visit);
+  if (!status && manifest.refused) status = STATUS_INVALID;
   return status ? status : f->b->error;
 }
 
@@ -127,7 +129,7 @@ static const char *in_modules(struct finder *f, struct str id, struct str versio
 }
 
 static const char *locate(struct finder *f, struct str id, struct str version, struct str beside) {
-  if (!is_plain(id) || !is_plain(version)) return NULL;
+  if (!def_is_package_name(id) || !is_plain(version)) return NULL;
   const char *path = in_cache(f, id, version);
   if (!path) path = in_folder(f, beside, id, version);
   return path ? path : in_modules(f, id, version);
@@ -169,13 +171,33 @@ static enum status want_needs(struct finder *f, const struct wanted *from, unsig
   return status;
 }
 
-/* A package is listed before its needs are looked at, so that a circle ends, and read after them. What is
-   named by its path is read also when it is there already: it may have changed. */
+/* By the rules of FHIR a version of a package does not change. */
+static void tell_present(struct finder *f, struct str id, struct str version) {
+  diag_information(f->b->diags, DIAG_PACKAGE_PRESENT, NULL,
+                   "%.*s#%.*s is there already; if it has changed since, build the pack anew: ketlink definitions build",
+                   STR_ARG(id), STR_ARG(version));
+}
+
+/* Something that it needs was added after it: what it says about that is understood only when it is read again. */
+static bool needs_came_later(const struct finder *f, const struct wanted *package) {
+  const struct definitions *below = f->b->below;
+  size_t own = 0;
+  for (size_t i = 0; i < definitions_package_count(below); i++) {
+    struct def_package other = definitions_package(below, i);
+    if (str_eq(other.id, package->id) && str_eq(other.version, package->version)) own = def_package_layer(below, i);
+  }
+  for (size_t i = definitions_package_count(below); i-- > 0 && def_package_layer(below, i) > own;)
+    for (size_t k = 0; k < package->needs.count; k++)
+      if (str_eq(definitions_package(below, i).id, package->needs.items[k])) return true;
+  return false;
+}
+
+/* A package is listed before its needs are looked at, so that a circle ends, and read after them. */
 static enum status want(struct finder *f, const char *path, unsigned depth) {
   struct wanted found;
   enum status status = describe(f, path, &found);
-  bool again = depth && found.id.len && is_present(f, found.id, found.version);
-  if (status || again) return status;
+  bool present = !status && found.id.len && is_present(f, found.id, found.version);
+  if (status || (depth && present)) return status;
   if (f->count == PACKAGES_MAX) return STATUS_LIMIT;
   size_t mine = f->count++;
   f->list[mine] = found;
@@ -183,6 +205,9 @@ static enum status want(struct finder *f, const char *path, unsigned depth) {
   found = f->list[mine];
   memmove(&f->list[mine], &f->list[mine + 1], (f->count - mine - 1) * sizeof found);
   f->list[f->count - 1] = found;
+  if (status || !present || f->anew || f->count > mine + 1 || needs_came_later(f, &found)) return status;
+  tell_present(f, found.id, found.version);
+  f->count--;
   return status;
 }
 
@@ -191,9 +216,11 @@ static enum status want_spec(struct finder *f, const char *spec) {
   const char *path = spec;
   struct source source = source_make(str_of(spec), (struct str){0});
   bool named = split(str_of(spec), &id, &version);
-  if (named && is_present(f, id, version)) return STATUS_OK;
-  if (named) path = locate(f, id, version, STR("."));
+  bool present = named && is_present(f, id, version);
+  if (named) path = present && f->anew ? NULL : locate(f, id, version, STR("."));
   if (path) return want(f, path, 0);
+  if (present && !f->anew) tell_present(f, id, version);
+  if (present) return STATUS_OK;
   diag_error(
       f->b->diags, DIAG_PACKAGE_INVALID, &(struct diag_at){.source = &source},
       "No such package in ~/.fhir/packages, in this folder (%.*s-%.*s.tgz) or in a node_modules folder",
@@ -218,12 +245,13 @@ static enum status collect(struct finder *f, const char *const *specs, size_t co
 }
 
 static enum status gather(struct builder *b, const struct host *host, const char *const *specs,
-                          size_t count) {
+                          size_t count, bool anew) {
   struct finder *f = def_builder_alloc(b, 1, sizeof *f);
   size_t errors = diag_errors(b->diags);
   if (!f) return STATUS_NOMEM;
   f->b = b;
   f->host = host;
+  f->anew = anew;
   buf_init(&f->missing, 1 << 16);
   enum status status = collect(f, specs, count);
   buf_release(&f->missing);
@@ -236,7 +264,7 @@ enum status definitions_add_package(struct definitions *definitions, const struc
   struct builder b;
   struct str id = {0}, version = {0};
   enum status status = def_builder_init(&b, definitions, diags);
-  if (!status) status = gather(&b, host, &spec, 1);
+  if (!status) status = gather(&b, host, &spec, 1, true);
   const struct b_package *last = b.last_package;
   if (!status && last) status = def_builder_lay_over(definitions, &b);
   if (!split(str_of(spec), &id, &version) && last) {
@@ -255,14 +283,14 @@ enum status definitions_extend(struct definitions *definitions, const struct hos
   struct str pack = definitions->layers[0].mapped;
   enum status status = def_builder_init(&b, definitions, diags);
   if (!status && !pack.len) status = STATUS_INVALID;
-  if (!status && definitions->layer_count >= LIMIT_PACK_IMAGES) {
+  if (!status) status = gather(&b, host, specs, count, false);
+  if (!status && b.packages && definitions->layer_count >= LIMIT_PACK_IMAGES) {
     diag_error(
         diags, DIAG_INPUT_TOO_MANY, NULL,
         "Packages were added %d times: build the pack anew with all of them: ketlink definitions build",
         LIMIT_PACK_IMAGES - 1);
     status = STATUS_LIMIT;
   }
-  if (!status) status = gather(&b, host, specs, count);
   if (!status && b.packages) status = def_builder_append(&b, pack, file);
   def_builder_release(&b);
   return status;

@@ -134,24 +134,8 @@ static struct b_package *begin_package(struct builder *b, struct str id) {
   return package;
 }
 
-/* Packages of npm that are no FHIR packages need programs. */
-static bool is_fhir_package(const struct tree_node *node) {
-  return tree_find(node, "fhirVersions") || tree_find(node, "fhir-version-list") ||
-         str_starts(tree_text(node, "type"), STR("fhir."));
-}
-
-void def_builder_needs(struct builder *b, const struct tree_node *node, struct b_texts *ids,
-                       struct b_texts *versions) {
-  const struct tree_node *needs = is_fhir_package(node) ? tree_find(node, "dependencies") : NULL;
-  for (const struct tree_node *at = needs ? tree_first(needs) : NULL; at; at = tree_next(at)) {
-    (void)def_texts_add(b, ids, def_builder_str(b, at->name));
-    (void)def_texts_add(b, versions, def_builder_str(b, at->text));
-  }
-}
-
-static void name_package(struct builder *b, const struct tree_node *node) {
-  b->last_package->id = def_builder_str(b, tree_text(node, "name"));
-  b->last_package->version = def_builder_str(b, tree_text(node, "version"));
+static void name_package(struct builder *b, const struct tree_node *node, const struct source *source) {
+  (void)def_builder_identity(b, node, source, &b->last_package->id, &b->last_package->version);
   def_builder_needs(b, node, &b->last_package->needs, &b->last_package->needs_versions);
 }
 
@@ -186,7 +170,7 @@ static void read_text(void *context, struct str name, struct str text, struct ar
   if (status) return; /* the diagnostic stands in the list */
   bind_xml(b, root, &source, arena);
   if (is_package_json(name))
-    name_package(b, root);
+    name_package(b, root, &source);
   else if (!def_builder_add(b, root, &source) && read->models)
     diag_warning(b->diags, DIAG_DEFINITION_INVALID, &(struct diag_at){.source = &source},
                  "neither StructureDefinition, ValueSet nor CodeSystem: not used");

@@ -1,7 +1,7 @@
 /*
  * build.h - private: conformance resources on their way into a pack.
  *
- *   add.c      a package and what it depends on
+ *   add.c      a package and what it depends on    package.c  what a package.json says
  *   sources.c  packages -> JSON texts            extract.c   StructureDefinition -> struct b_structure
  *   tgz.c      a package file, in memory         terms_in.c  ValueSet, CodeSystem -> struct b_set, b_system
  *   names.c    who holds a URL, versions side by side
@@ -236,7 +236,12 @@ enum status def_builder_init(struct builder *b, struct definitions *below, struc
 void def_builder_release(struct builder *b);
 /* Takes what it knows of a resource; Bundles are walked. True when it was one of ours. */
 bool def_builder_add(struct builder *b, const struct tree_node *resource, const struct source *source);
-/* What a package.json says it depends on. */
+/* package.c: as npm and FHIR name packages: hl7.fhir.us.core, @scope/name. Names become parts of paths. */
+bool def_is_package_name(struct str name);
+/* Name and version of a package.json; false: an error says which of them is none. */
+bool def_builder_identity(struct builder *b, const struct tree_node *node, const struct source *source, struct str *id,
+                          struct str *version);
+/* What it says it depends on. */
 void def_builder_needs(struct builder *b, const struct tree_node *node, struct b_texts *ids,
                        struct b_texts *versions);
 /* A package's resources. */

@@ -133,12 +133,12 @@ enum status definitions_refresh_models(struct definitions *definitions, const st
    they are not present: profiles of an implementation guide. Each is looked for in
      ~/.fhir/packages/ID#VERSION                      beside the package that needs it: ID-VERSION.tgz, ID#VERSION.tgz
      the node_modules folders of definitions_find_packages
-   What is not found is one warning. From then on a URL without version means this version of the package.
+   What is not found is one warning; a package.json whose name or version is none by the rules of npm and FHIR is refused. From then on a URL without version means this version of the package.
    Versions of one package stand side by side; of different packages the later one wins. */
 enum status definitions_add_package(struct definitions *definitions, const struct host *host,
                                     const char *spec, struct diag_list *diags) MUST_USE;
 /* The same for several, as a new file: all of the pack that `definitions` was opened from and nothing was laid
-   over, then what is new (empty: nothing is). */
+   over, then what is new (empty: nothing is). A version that is there already is told and not read again. */
 enum status definitions_extend(struct definitions *definitions, const struct host *host,
                                const char *const *specs, size_t count, struct diag_list *diags,
                                struct buf *file) MUST_USE;

@@ -44,6 +44,8 @@ struct str def_version_of(enum def_names kind, const void *what);
 bool def_origin(const struct definitions *definitions, enum def_names kind, const void *what,
                 struct def_package *out);
 int def_version_compare(struct str a, struct str b);
+/* Which layer brought it. */
+size_t def_package_layer(const struct definitions *definitions, size_t index);
 struct def_package def_package_tell(const struct pack_package *package);
 
 /* Takes `memory` (malloc) as a new layer. */

@@ -212,6 +212,13 @@ static const struct pack_package *package_at(const struct definitions *definitio
   return NULL;
 }
 
+size_t def_package_layer(const struct definitions *definitions, size_t index) {
+  size_t layer = 0;
+  for (; layer < definitions->layer_count && index >= definitions->layers[layer].header->packages.count; layer++)
+    index -= definitions->layers[layer].header->packages.count;
+  return layer;
+}
+
 struct def_package def_package_tell(const struct pack_package *package) {
   return (struct def_package){rel_text(&package->id), rel_text(&package->version), package->structures,
                               package->value_sets,    package->code_systems,       package->units};

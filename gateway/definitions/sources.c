@@ -48,8 +48,16 @@ struct folder_read {
 static enum status unreadable(struct diag_list *diags, const char *path, enum status status) {
   struct source source = source_make(str_of(path), (struct str){0});
   diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE,
-             &(struct diag_at){.source = &source}, "cannot be read: %s", status_name(status));
+             &(struct diag_at){.source = &source}, "cannot be read: %s",
+             status == STATUS_NOT_FOUND ? "there is no such file or folder, and packages are named ID#VERSION, such as hl7.fhir.us.core#6.1.0"
+                                        : status_name(status));
   return status;
+}
+
+static enum status no_package(struct diag_list *diags, const char *folder) {
+  struct source source = source_make(str_of(folder), (struct str){0});
+  diag_error(diags, DIAG_PACKAGE_INVALID, &(struct diag_at){.source = &source}, "There are no JSON files in this folder");
+  return STATUS_NOT_FOUND;
 }
 
 static enum status read_one(struct folder_read *read, const char *path) {
@@ -78,7 +86,7 @@ static enum status read_folder(struct folder_read *read, const char *folder, str
       read->host->list_files(read->host->context, folder, STR(".json"), arena, &names, &count);
   if (!status && count > LIMIT_PACKAGE_ENTRIES) status = STATUS_LIMIT;
   if (status) return unreadable(read->diags, folder, status);
-  if (!count) return unreadable(read->diags, folder, STATUS_NOT_FOUND);
+  if (!count) return no_package(read->diags, folder);
   for (size_t i = 0; i < count && !status; i++) {
     if (names[i].ptr[0] == '.') continue;
     struct str path = arena_printf(arena, "%s/%.*s", folder, STR_ARG(names[i]));

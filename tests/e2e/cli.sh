@@ -157,12 +157,26 @@ expect_same "$(grep -cE '^t.pack#[34]' "$work/out")" 2 "packages that two added 
 printf '{"resourceType":"Patient"}' > "$work/nobody.json"
 expect 0 "$ketlink" validate "$work/nobody.json"
 expect 1 "$ketlink" validate --ig t.pack#1.0.0 --profile http://t/p "$work/nobody.json"
+cp "$work/one.pack" "$work/again.pack" # added before: told, and nothing grows
+expect 0 "$ketlink" definitions add --definitions "$work/again.pack" "$work/two" t.pack#1.0.0
+expect_text "$work/err" "information package-present: t.pack#2.0.0 is there already"
+expect_text "$work/err" "t.pack#1.0.0 is there already"
+cmp "$work/one.pack" "$work/again.pack" || fail "a package was added twice"
+make_package "$work/odd" 'x/../..' # names and versions become parts of paths, and reach a terminal
+expect 65 "$ketlink" definitions add --definitions "$work/again.pack" "$work/odd"
+expect_text "$work/err" 'package.json:1:[0-9]*: error package-invalid: "x/../.." is no version of a package'
+sed -i 's/"t.pack"/"..\/..\/evil"/' "$work/odd/package/package.json"
+expect 65 "$ketlink" definitions add --definitions "$work/again.pack" "$work/odd"
+expect_text "$work/err" '"../../evil" is no name of a package'
+expect 65 "$ketlink" definitions add --definitions "$work/again.pack" '../../evil#1.0.0'
+expect_text "$work/err" "no such file or folder, and packages are named ID#VERSION"
+cmp "$work/one.pack" "$work/again.pack" || fail "a package that was refused is in the pack"
 printf 'no package' > "$work/bad.tgz"
 expect 78 "$ketlink" validate --ig "$work/bad.tgz" "$work/nobody.json"
 expect_text "$work/err" "gzip"
 before=$(sha256sum "$work/one.pack") # what is refused leaves the pack and the folder as they were
 expect 65 "$ketlink" definitions add --definitions "$work/one.pack" "$work/bad.tgz"
-mkdir "$work/archive" && ln -s /etc/passwd "$work/archive/link.json" && printf '{}' > "$work/archive/package.json"
+mkdir "$work/archive" && ln -s /etc/passwd "$work/archive/link.json" && printf '{"name":"archive","version":"1.0.0"}' > "$work/archive/package.json"
 tar -czf "$work/link.tgz" -C "$work" --transform 's/^archive/package/' archive/package.json archive/link.json
 tar -czPf "$work/escape.tgz" -C "$work" --transform 's#^archive#package/../..#' archive/package.json
 for hostile in link escape; do

@@ -206,6 +206,120 @@ static void test_file(void **state) {
   definitions_close(file.definitions);
 }
 
+/* Adds to the file; false: nothing was new. */
+static bool grow(const char *path, const char *name, struct diag_list *diags) {
+  char spec[4200];
+  const char *specs[] = {in_scratch(spec, sizeof spec, name)};
+  const struct host *host = host_system();
+  struct definitions *opened = NULL;
+  struct buf grown;
+  buf_init(&grown, 1 << 26);
+  assert_int_equal(definitions_open(path, diags, &opened), STATUS_OK);
+  assert_int_equal(definitions_extend(opened, host, specs, 1, diags, &grown), STATUS_OK);
+  definitions_close(opened);
+  bool more = grown.len != 0;
+  if (more) assert_int_equal(host->write_file(host->context, path, buf_str(&grown), false), STATUS_OK);
+  buf_release(&grown);
+  return more;
+}
+
+/* What is there is told and not read again, unless something that it needs has come since. */
+static void test_again(void **state) {
+  struct small *small = *state;
+  char path[4200], late[4200];
+  const struct host *host = host_system();
+  in_scratch(path, sizeof path, "again.pack");
+  (void)unlink(in_scratch(late, sizeof late, "late-1.0.0.tgz"));
+  make("early-1.0.0.tgz", &(struct made){"early", "1.0.0", "\"late\":\"1.0.0\"", "http://p/late", "5", NULL});
+  assert_int_equal(host->write_file(host->context, path, buf_str(&small->image), false), STATUS_OK);
+  assert_true(grow(path, "early-1.0.0.tgz", &small->diags));
+  assert_int_equal(small->diags.by_severity[DIAG_WARNING], 2); /* no package, and so no base */
+  assert_false(grow(path, "early-1.0.0.tgz", &small->diags));
+  assert_int_equal(small->diags.by_severity[DIAG_INFORMATION], 1);
+  make("late-1.0.0.tgz", &(struct made){"late", "1.0.0", "", THING, "7", NULL});
+  assert_true(grow(path, "late-1.0.0.tgz", &small->diags));
+  assert_true(grow(path, "early-1.0.0.tgz", &small->diags)); /* its base is there now */
+  assert_false(grow(path, "early-1.0.0.tgz", &small->diags));
+  assert_int_equal(small->diags.last->code, DIAG_PACKAGE_PRESENT);
+  struct small file = {.arena = small->arena};
+  assert_int_equal(definitions_open(path, &small->diags, &file.definitions), STATUS_OK);
+  assert_ptr_equal(def_type_base(need_type(&file, "http://p/early")), profile(&file, "http://p/late"));
+  definitions_close(file.definitions);
+}
+
+/* What was missing lies beside it by now. */
+static void test_again_beside(void **state) {
+  struct small *small = *state;
+  char path[4200], late[4200];
+  const struct host *host = host_system();
+  in_scratch(path, sizeof path, "beside.pack");
+  (void)unlink(in_scratch(late, sizeof late, "late-1.0.0.tgz"));
+  make("early-1.0.0.tgz", &(struct made){"early", "1.0.0", "\"late\":\"1.0.0\"", "http://p/late", "5", NULL});
+  assert_int_equal(host->write_file(host->context, path, buf_str(&small->image), false), STATUS_OK);
+  assert_true(grow(path, "early-1.0.0.tgz", &small->diags));
+  make("late-1.0.0.tgz", &(struct made){"late", "1.0.0", "", THING, "7", NULL});
+  assert_true(grow(path, "early-1.0.0.tgz", &small->diags));
+  assert_false(grow(path, "early-1.0.0.tgz", &small->diags));
+}
+
+/* Names and versions by the rules of npm and FHIR; others are refused with their place, and nothing is known of them. */
+static void test_identity(void **state) {
+  static const struct {
+    const char *id, *version;
+    bool fine;
+  } rows[] = {
+      {"a", "1.0.0", true},
+      {"0x-a_b.c", "1.0.0-ballot.2+build-7", true},
+      {"@x/y", "2024.01.05", true},
+      {"", "1.0.0", false},
+      {"../../evil", "1.0.0", false},
+      {"..", "1.0.0", false},
+      {".hidden", "1.0.0", false},
+      {"-x", "1.0.0", false},
+      {"a/b", "1.0.0", false},
+      {"@x", "1.0.0", false},
+      {"@x/", "1.0.0", false},
+      {"@/y", "1.0.0", false},
+      {"@x/../y", "1.0.0", false},
+      {"Upper", "1.0.0", false},
+      {"a b", "1.0.0", false},
+      {"a\\u001b[31m", "1.0.0", false},
+      {"a", "", false},
+      {"a", "1", false},
+      {"a", "1.0", false},
+      {"a", "1.0.0.0", false},
+      {"a", "1.0.0-", false},
+      {"a", "1.0.0/..", false},
+      {"a", "v1.0.0", false},
+      {"a", "current", false},
+      {"a", "1.0.0\\u0007", false},
+  };
+  struct small *small = *state;
+  size_t packages = definitions_package_count(small->definitions);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    make("identity.tgz", &(struct made){rows[i].id, rows[i].version, "", THING, "9", NULL});
+    size_t errors = diag_errors(&small->diags);
+    enum status status = add(small, "identity.tgz");
+    if (status != (rows[i].fine ? STATUS_OK : STATUS_INVALID)) fail_msg("%s#%s", rows[i].id, rows[i].version);
+    packages += rows[i].fine;
+    assert_int_equal(definitions_package_count(small->definitions), packages);
+    assert_int_equal(diag_errors(&small->diags), errors + !rows[i].fine);
+    if (!rows[i].fine) assert_true(small->diags.last->line == 1 && small->diags.last->code == DIAG_PACKAGE_INVALID);
+  }
+}
+
+/* A name is as long as npm lets it be. */
+static void test_identity_long(void **state) {
+  struct small *small = *state;
+  for (int more = -1; more <= 1; more++) {
+    char name[LIMIT_PACKAGE_NAME + 2];
+    memset(name, 'n', sizeof name);
+    name[LIMIT_PACKAGE_NAME + more] = '\0';
+    make("identity.tgz", &(struct made){name, "1.0.0", "", THING, "9", NULL});
+    assert_int_equal(add(small, "identity.tgz"), more > 0 ? STATUS_INVALID : STATUS_OK);
+  }
+}
+
 /* A file holds LIMIT_PACK_IMAGES images, and opens with as many. */
 static void test_images(void **state) {
   struct small *small = *state;
@@ -214,10 +328,13 @@ static void test_images(void **state) {
   struct small file = {.arena = small->arena};
   diag_list_init(&file.diags, small->arena);
   in_scratch(path, sizeof path, "many.pack");
-  const char *specs[] = {in_scratch(spec, sizeof spec, "base-1.0.0.tgz")};
+  const char *specs[] = {in_scratch(spec, sizeof spec, "many.tgz")};
   assert_int_equal(host->write_file(host->context, path, buf_str(&small->image), false), STATUS_OK);
   for (int images = 2; images <= LIMIT_PACK_IMAGES + 1; images++) {
     struct buf grown;
+    char version[16];
+    snprintf(version, sizeof version, "%d.0.0", images);
+    make("many.tgz", &(struct made){"many", version, "", THING, "9", "one"});
     buf_init(&grown, 1 << 26);
     assert_int_equal(definitions_open(path, &file.diags, &file.definitions), STATUS_OK);
     enum status status = definitions_extend(file.definitions, host, specs, 1, &file.diags, &grown);
@@ -260,6 +377,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_circle, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_names, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_file, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_again, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_again_beside, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_identity, small_open, small_close),
+      cmocka_unit_test_setup_teardown(test_identity_long, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_images, small_open, small_close),
       cmocka_unit_test_setup_teardown(test_damaged_file, small_open, small_close),
   };
