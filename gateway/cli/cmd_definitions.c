@@ -97,6 +97,21 @@ const struct cli_command cli_definitions_build = {
     .run = run_build,
 };
 
+/* --- what is shown --- */
+
+/* A line without its end. Names and texts of packages are hostile too, and steer no terminal. */
+static void print_line(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void print_line(struct cli *cli, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  struct str line = arena_vprintf(cli->arena, format, args);
+  va_end(args);
+  if (line.ptr) line = diag_clean(cli->arena, line);
+  cli_print(cli, line.ptr ? line : STR("(no memory)"));
+  cli_print(cli, STR("\n"));
+}
+
 /* --- list --- */
 
 static json_t *json_text(struct str text) {
@@ -138,7 +153,7 @@ static void list_needs(struct cli *cli, const struct definitions *definitions, s
   for (size_t i = 0; i < definitions_need_count(definitions, package); i++) {
     struct def_need need = definitions_need(definitions, package, i);
     bool same = str_eq(need.present, need.version);
-    cli_printf(cli, "  needs %.*s#%.*s%s%.*s\n", STR_ARG(need.id), STR_ARG(need.version),
+    print_line(cli, "  needs %.*s#%.*s%s%.*s", STR_ARG(need.id), STR_ARG(need.version),
                same               ? ""
                : need.present.len ? ": present is "
                                   : ": not present",
@@ -147,17 +162,17 @@ static void list_needs(struct cli *cli, const struct definitions *definitions, s
 }
 
 static void list_text(struct cli *cli, const struct definitions *definitions) {
-  cli_printf(cli, "%-40s %10s %10s %12s %6s\n", "package", "structures", "value sets", "code systems",
+  print_line(cli, "%-40s %10s %10s %12s %6s", "package", "structures", "value sets", "code systems",
              "units");
   for (size_t i = 0; i < definitions_package_count(definitions); i++) {
     struct def_package package = definitions_package(definitions, i);
     struct str name = arena_printf(cli->arena, "%.*s%s%.*s", STR_ARG(package.id),
                                    package.version.len ? "#" : "", STR_ARG(package.version));
-    cli_printf(cli, "%-40.*s %10zu %10zu %12zu %6zu\n", STR_ARG(name), package.structures, package.value_sets,
+    print_line(cli, "%-40.*s %10zu %10zu %12zu %6zu", STR_ARG(name), package.structures, package.value_sets,
                package.code_systems, package.units);
     list_needs(cli, definitions, i);
   }
-  cli_printf(cli, "%zu types and profiles\n", definitions_type_count(definitions));
+  print_line(cli, "%zu types and profiles", definitions_type_count(definitions));
 }
 
 static int run_list(struct cli *cli) {
@@ -299,7 +314,7 @@ static void show_element(struct cli *cli, const struct def_element *element, uns
   struct str name = shown_name(element, cli->arena), range = cardinality(element, cli->arena);
   int indent = 2 + 2 * (int)depth, width = indent < 34 ? 36 - indent : 2;
   bool more = rules.len != 0;
-  cli_printf(cli, "%*s%-*.*s %-6.*s %s%s%s %-*.*s%s%.*s\n", indent, "", width, STR_ARG(name), STR_ARG(range),
+  print_line(cli, "%*s%-*.*s %-6.*s %s%s%s %-*.*s%s%.*s", indent, "", width, STR_ARG(name), STR_ARG(range),
              def_element_is_modifier(element) ? "?" : " ", def_element_must_support(element) ? "S" : " ",
              def_element_is_summary(element) ? "\xce\xa3" : " ", more ? 28 : 0, STR_ARG(buf_str(&types)),
              more ? " " : "", STR_ARG(buf_str(&rules)));
@@ -328,18 +343,19 @@ static struct str package_name(struct cli *cli, const struct definitions *defini
 static void show_type(struct cli *cli, const struct definitions *definitions, const struct def_type *type) {
   const struct def_type *base = def_type_base(type);
   struct str package = package_name(cli, definitions, type);
-  cli_printf(cli, "%.*s: %s%s", STR_ARG(def_type_name(type)), def_type_abstract(type) ? "abstract " : "",
-             def_type_is_profile(type) ? "profile" : kind_names[def_type_kind(type)]);
-  if (base) cli_printf(cli, " of %.*s", STR_ARG(def_type_name(base)));
-  cli_printf(cli, "\n%.*s%s%.*s%s%.*s\n\n", STR_ARG(def_type_url(type)),
-             def_type_version(type).len ? "|" : "", STR_ARG(def_type_version(type)),
-             package.len ? "\nof package " : "", STR_ARG(package));
-  cli_printf(cli, "  %-34s %-6s %-3s %-28s %s\n", "element", "card.", "", "type", "binding, value, rules");
+  struct str of = base ? def_type_name(base) : (struct str){0};
+  print_line(cli, "%.*s: %s%s%s%.*s", STR_ARG(def_type_name(type)), def_type_abstract(type) ? "abstract " : "",
+             def_type_is_profile(type) ? "profile" : kind_names[def_type_kind(type)], base ? " of " : "", STR_ARG(of));
+  print_line(cli, "%.*s%s%.*s", STR_ARG(def_type_url(type)), def_type_version(type).len ? "|" : "",
+             STR_ARG(def_type_version(type)));
+  if (package.len) print_line(cli, "of package %.*s", STR_ARG(package));
+  print_line(cli, "%s", "");
+  print_line(cli, "  %-34s %-6s %-3s %-28s %s", "element", "card.", "", "type", "binding, value, rules");
   show_elements(cli, type, 0);
-  if (def_type_constraint_count(type)) cli_printf(cli, "\n");
+  if (def_type_constraint_count(type)) print_line(cli, "%s", "");
   for (size_t i = 0; i < def_type_constraint_count(type); i++) {
     struct def_constraint c = def_type_constraint(type, i);
-    cli_printf(cli, "  %-10.*s %s: %.*s\n", STR_ARG(c.key), c.is_error ? "error" : "warning",
+    print_line(cli, "  %-10.*s %s: %.*s", STR_ARG(c.key), c.is_error ? "error" : "warning",
                STR_ARG(c.human));
   }
 }
@@ -413,33 +429,35 @@ static json_t *type_json(struct cli *cli, const struct definitions *definitions,
 /* --- show: terminology --- */
 
 static void show_set(struct cli *cli, const struct def_value_set *set) {
-  cli_printf(cli, "%.*s: value set, %zu codes%s\n%.*s|%.*s\n\n", STR_ARG(def_value_set_name(set)),
-             def_value_set_size(set), def_value_set_complete(set) ? "" : ", not complete",
-             STR_ARG(def_value_set_url(set)), STR_ARG(def_value_set_version(set)));
+  print_line(cli, "%.*s: value set, %zu codes%s", STR_ARG(def_value_set_name(set)),
+             def_value_set_size(set), def_value_set_complete(set) ? "" : ", not complete");
+  print_line(cli, "%.*s|%.*s", STR_ARG(def_value_set_url(set)), STR_ARG(def_value_set_version(set)));
+  print_line(cli, "%s", "");
   for (size_t i = 0; i < def_value_set_system_count(set); i++) {
     struct def_set_system part = def_value_set_system(set, i);
     struct str code, display;
-    cli_printf(cli, "  %.*s%s%s\n", STR_ARG(part.url), part.whole ? ": all codes" : "",
+    print_line(cli, "  %.*s%s%s", STR_ARG(part.url), part.whole ? ": all codes" : "",
                part.whole && !part.system ? " (not present)"
                : part.unknown             ? " (not expanded)"
                                           : "");
     for (size_t k = 0; k < part.codes && k < CODES_SHOWN; k++)
       if (def_value_set_code(set, i, k, &code, &display))
-        cli_printf(cli, "    %-24.*s %.*s\n", STR_ARG(code), STR_ARG(display));
-    if (part.codes > CODES_SHOWN) cli_printf(cli, "    … %zu more\n", part.codes - CODES_SHOWN);
+        print_line(cli, "    %-24.*s %.*s", STR_ARG(code), STR_ARG(display));
+    if (part.codes > CODES_SHOWN) print_line(cli, "    … %zu more", part.codes - CODES_SHOWN);
   }
 }
 
 static void show_system(struct cli *cli, const struct def_code_system *system) {
   struct str code, display;
   size_t count = def_code_system_size(system);
-  cli_printf(cli, "%.*s: code system, %zu codes%s\n%.*s|%.*s\n\n", STR_ARG(def_code_system_name(system)),
-             count, def_code_system_complete(system) ? "" : ", not complete",
-             STR_ARG(def_code_system_url(system)), STR_ARG(def_code_system_version(system)));
+  print_line(cli, "%.*s: code system, %zu codes%s", STR_ARG(def_code_system_name(system)), count,
+             def_code_system_complete(system) ? "" : ", not complete");
+  print_line(cli, "%.*s|%.*s", STR_ARG(def_code_system_url(system)), STR_ARG(def_code_system_version(system)));
+  print_line(cli, "%s", "");
   for (size_t i = 0; i < count && i < CODES_SHOWN; i++)
     if (def_code_system_at(system, i, &code, &display))
-      cli_printf(cli, "  %-24.*s %.*s\n", STR_ARG(code), STR_ARG(display));
-  if (count > CODES_SHOWN) cli_printf(cli, "  … %zu more\n", count - CODES_SHOWN);
+      print_line(cli, "  %-24.*s %.*s", STR_ARG(code), STR_ARG(display));
+  if (count > CODES_SHOWN) print_line(cli, "  … %zu more", count - CODES_SHOWN);
 }
 
 static json_t *code_json(struct str code, struct str display) {
@@ -489,7 +507,7 @@ static int show_one(struct cli *cli, const struct definitions *definitions, stru
   else if (system)
     show_system(cli, system);
   else {
-    struct str near = definitions_nearest_type(definitions, name);
+    struct str near = diag_clean(cli->arena, definitions_nearest_type(definitions, name));
     fprintf(stderr, "ketlink: no type, value set or code system %.*s", STR_ARG(name));
     if (near.len) fprintf(stderr, "; did you mean %.*s?", STR_ARG(near));
     fputc('\n', stderr);
@@ -503,7 +521,7 @@ static int run_show(struct cli *cli) {
   int result = cli_pipeline(cli, false, &pipeline);
   if (result != CLI_DONE) return result;
   for (size_t i = 0; i < cli->argument_count; i++) {
-    if (i && !cli->json) cli_printf(cli, "\n");
+    if (i && !cli->json) print_line(cli, "%s", "");
     int one = show_one(cli, pipeline_definitions(pipeline), str_of(cli->arguments[i]));
     if (one != CLI_DONE) result = one;
   }

@@ -171,6 +171,20 @@ expect_text "$work/err" '"../../evil" is no name of a package'
 expect 65 "$ketlink" definitions add --definitions "$work/again.pack" '../../evil#1.0.0'
 expect_text "$work/err" "no such file or folder, and packages are named ID#VERSION"
 cmp "$work/one.pack" "$work/again.pack" || fail "a package that was refused is in the pack"
+make_package "$work/loud" 5.0.0 # what a package says steers no terminal
+sed -i 's/t\.gone/t.\\u001b[2Jgone/; s/"dependencies"/"type":"fhir.ig","dependencies"/' "$work/loud/package/package.json"
+sed -i 's/{"path":"Patient.b/{"path":"Patient","constraint":[{"key":"l-1","severity":"error","human":"one\\u009b2J\\ntwo","expression":"true"}]},&/' "$work/loud/package"/Str*
+printf '{"resourceType":"CodeSystem","url":"http://t/c","name":"C","content":"complete","concept":[{"code":"a","display":"A\\u001b]0;x\\u0007"}]}' > "$work/loud/package/CodeSystem-c.json"
+expect 0 "$ketlink" definitions add --definitions "$work/one.pack" -o "$work/loud.pack" "$work/loud"
+for what in list "show TP|5.0.0 Patient" "show http://t/c"; do
+  # shellcheck disable=SC2086
+  expect 0 "$ketlink" definitions $what --definitions "$work/loud.pack"
+  LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$work/out" && fail "definitions $what: control characters"
+done
+expect 0 "$ketlink" definitions list --definitions "$work/loud.pack"
+expect_text "$work/out" 'needs t\.\\u001b\[2Jgone#1.0.0: not present'
+expect 0 "$ketlink" definitions show "TP|5.0.0" --definitions "$work/loud.pack"
+expect_text "$work/out" 'l-1 +error: one\\u009b2J\\ntwo'
 printf 'no package' > "$work/bad.tgz"
 expect 78 "$ketlink" validate --ig "$work/bad.tgz" "$work/nobody.json"
 expect_text "$work/err" "gzip"
