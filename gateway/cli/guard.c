@@ -1,9 +1,12 @@
 /* guard.c - a thread that waits for the end: see guard.h. */
+#include <unistd.h>
+#include "cli/cli.h"
 #include "cli/guard.h"
 
 /* Ends as the signal would have ended it, so that the shell knows. */
 static void end_by(int number) {
   sigset_t only;
+  if (number == CLI_GUARD_GIVES_UP) _exit(CLI_IO);
   sigemptyset(&only);
   sigaddset(&only, number);
   (void)signal(number, SIG_DFL);
@@ -35,6 +38,7 @@ void cli_guard_begin(struct cli_guard *guard, void (*clean)(void *context), void
   add_unless_ignored(&guard->ends, SIGINT);
   add_unless_ignored(&guard->ends, SIGTERM);
   add_unless_ignored(&guard->ends, SIGHUP);
+  sigaddset(&guard->ends, CLI_GUARD_GIVES_UP);
   (void)pthread_mutex_init(&guard->lock, NULL);
   (void)pthread_sigmask(SIG_BLOCK, &guard->ends, &guard->before);
   guard->runs = pthread_create(&guard->thread, NULL, wait_for_end, guard) == 0;

@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <stdbool.h>
 
+/* What the program sends itself when it cannot go on: cleaned, then CLI_IO. Blocked in all threads while a guard stands. */
+#define CLI_GUARD_GIVES_UP SIGUSR1
+
 struct cli_guard {
   bool runs;
   pthread_t thread;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "cli/output.h"
 #include "cli/parse.h"
+#include "cli/shrunk.h"
 
 /* Patients' data must not end in a core file. RLIMIT_CORE is ignored where core_pattern is a pipe, so both.
  */
@@ -104,6 +105,7 @@ int main(int argc, char **argv) {
   struct cli cli = {.host = host_system(), .command = cli_find_command(argc, argv, &used)};
   forbid_core_dumps();
   if (!hold_standard_files()) return CLI_IO;
+  cli_shrunk_watch();
   if (!cli.command) return no_command(argc, argv);
   cli.arena = arena_new(LIMIT_ARENA_BYTES);
   if (!cli.arena) {

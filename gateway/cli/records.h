@@ -1,6 +1,6 @@
 /*
  * records.h - private to cli: one argument of a command line, opened as records. A file is read, or mapped
- * when it is large and has a record a line; "-" is stdin. A folder is a set of CSV files.
+ * when it is large and has a record a line (shrunk.h); "-" is stdin. A folder is a set of CSV files.
  *
  * The cursor is `input`: intake_next reads the record it stands before, intake_skip passes over it, and a copy
  * of it reads the same record again for as long as the argument is open.

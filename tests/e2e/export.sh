@@ -132,6 +132,48 @@ wait $! || fail "an export that ignores SIGHUP was ended by it"
 "$ketlink" export --as ndjson -o "$work/unheard" fixtures/clinic/*/record.json 2>&1 | head -c 1 > "$work/out" || true
 expect_same "$(cd "$work" && find . -maxdepth 1 -name 'ended*' -o -maxdepth 1 -name 'unheard*')" ./unheard "what is left of exports that were ended"
 
+# a large file, a table, that becomes shorter while it is read: said by its name, and nothing half is left
+stopped() { # OUTPUT… of an export in the background that stands still: its reader has taken only the beginning
+  for _ in $(seq 100); do [ "$(sed 's/.*) //' "/proc/$1/stat" 2>&1 | cut -c 1)" = R ] || break; sleep 0.05; done
+}
+jq -c . "$record" > "$work/line"
+yes "$(cat "$work/line")" | head -c $((12 << 20)) > "$work/shrinks.ndjson" || true
+mkdir "$work/shrinks"
+cp fixtures/csv/iv-trd/set/* "$work/shrinks"
+for file in "$work"/shrinks/*.csv; do # 400 sessions; what belongs to a patient or a clinic stands there once
+  head -c 10 "$file" | grep -q ^session_id || continue
+  awk -F , 'NR == 1 { print; next } { rows[NR] = substr($0, length($1) + 1); key = $1 }
+    END { for (i = 1; i <= 400; i++) for (row = 2; row <= NR; row++) print key sprintf("-%03d", i) rows[row] }' "$file" > "$work/rows"
+  cp "$work/rows" "$file"
+done
+mkfifo "$work/slow"
+for input in shrinks.ndjson shrinks; do
+  for jobs in 1 3; do
+    cp -r "$work/$input" "$work/now.$input"
+    "$ketlink" export -q --jobs $jobs "$work/now.$input" > "$work/slow" 2> "$work/err" &
+    exec 9< "$work/slow"
+    head -c 1 <&9 > "$work/out"
+    stopped $!
+    for file in "$work/now.$input" "$work/now.$input"/*.csv; do [ ! -f "$file" ] || truncate -s 100 "$file"; done
+    cat <&9 > "$work/out"
+    got=0
+    wait $! || got=$?
+    exec 9<&-
+    expect_same "$got" 74 "an export of $input that became shorter"
+    expect_text "$work/err" "^ketlink: $work/now.$input.*: it became shorter, or its disk failed, while it was read"
+    rm -r "$work/now.$input"
+  done
+done
+for _ in $(seq 4); do cat "$work/shrinks.ndjson"; done > "$work/now.ndjson"
+"$ketlink" export -q --jobs 2 --as ndjson -o "$work/shrunk" "$work/now.ndjson" 2> "$work/err" &
+for _ in $(seq 200); do ls "$work"/shrunk.*/Patient.ndjson > "$work/out" 2>&1 && break; sleep 0.02; done
+truncate -s 100 "$work/now.ndjson"
+got=0
+wait $! || got=$?
+expect_same "$got" 74 "an export to a folder of what became shorter"
+expect_text "$work/err" "now.ndjson: it became shorter"
+expect_same "$(find "$work" -maxdepth 1 -name 'shrunk*')" "" "what is left of an export whose input became shorter"
+
 # a full disk, a limit: said by its name, and nothing half is left
 limited() { (trap '' XFSZ && ulimit -f 1 && "$@"); }
 expect 74 limited "$ketlink" export -q --as ndjson -o "$work/limited" "$record"
