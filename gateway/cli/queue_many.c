@@ -107,11 +107,11 @@ static int ask_count(struct cli_queue *queue, const struct order *order, json_t 
 
 /* --- the whole --- */
 
-static int say_many(struct cli *cli, const struct order *order, const struct many *many, bool dry) {
+static int say_many(struct cli *cli, const struct order *order, const struct many *many, bool dry, bool complete) {
   if (cli->json)
-    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld}\n", dry ? "true" : "false",
-               (long long)many->matched, (long long)many->changed, (long long)many->missing);
-  else
+    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld,\"complete\":%s}\n", dry ? "true" : "false",
+               (long long)many->matched, (long long)many->changed, (long long)many->missing, complete ? "true" : "false");
+  else if (complete)
     cli_note(cli, "%lld records match; %lld are %s%s", (long long)many->matched, (long long)many->changed, order->done,
              dry ? " (--dry-run)" : "");
   if (!many->missing) return CLI_DONE;
@@ -119,6 +119,19 @@ static int say_many(struct cli *cli, const struct order *order, const struct man
           "ketlink: %lld of them cannot go: the configuration has no [destination] for them any more; give it back under\n"
           "the name that ketlink queue list shows, or drop them\n", (long long)many->missing);
   return CLI_FINDINGS;
+}
+
+/* What was decided before stays. Of the portion that was asked for last a refusal says that it is as it was; no answer, or that of a
+   relay that could not write, says nothing. */
+static int say_incomplete(struct cli *cli, const struct order *order, const struct many *many, int exit) {
+  bool refused = exit != CLI_TRY_LATER && exit != CLI_IO;
+  if (refused && !many->matched) return exit; /* there is nothing but the refusal */
+  if (many->changed) fprintf(stderr, "ketlink: before that %lld records were %s, and stay so\n", (long long)many->changed, order->done);
+  fprintf(stderr, "ketlink: %s\n",
+          refused ? "the others that match are as they were: look at them with --dry-run, and decide on them again"
+                  : "what became of the next, up to a thousand, is not known: look with --dry-run at what still matches");
+  (void)say_many(cli, order, many, false, false);
+  return exit;
 }
 
 int cli_queue_many(struct cli *cli, const char *verb) {
@@ -135,11 +148,12 @@ int cli_queue_many(struct cli *cli, const char *verb) {
   if (body) cli_queue_add_actor(body);
   if (exit == CLI_DONE && !body) exit = CLI_TRY_LATER;
   if (exit == CLI_DONE && order->confirms && !dry) exit = ask_count(&queue, order, body, &confirmed);
-  if (exit == CLI_DONE) exit = ask_all(&queue, order, body, dry, confirmed, &many);
-  if (exit == CLI_DONE || many.changed) {
-    int said = say_many(cli, order, &many, dry);
-    if (exit == CLI_DONE) exit = said;
-  }
+  bool asked = exit == CLI_DONE;
+  if (asked) exit = ask_all(&queue, order, body, dry, confirmed, &many);
+  if (exit == CLI_DONE)
+    exit = say_many(cli, order, &many, dry, true);
+  else if (asked && !dry)
+    exit = say_incomplete(cli, order, &many, exit);
   json_decref(body);
   cli_queue_close(&queue);
   return exit;
