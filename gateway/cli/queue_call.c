@@ -108,10 +108,13 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
   return answer->error == STATUS_OK ? size * count : 0;
 }
 
+/* What is posted goes on a connection of its own: on one that was used before and ends without an answer libcurl would post it again, and
+   what was decided the first time would be told as nothing. */
 static bool set_request(struct cli_queue *queue, struct str url, const char *body, struct curl_slist *fields) {
   CURL *curl = queue->curl;
   bool fine = curl_easy_setopt(curl, CURLOPT_URL, url.ptr) == CURLE_OK &&
               curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, body ? 1L : 0L) == CURLE_OK &&
               curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer) == CURLE_OK &&
               curl_easy_setopt(curl, CURLOPT_WRITEDATA, &queue->answer) == CURLE_OK;
   if (!body) return fine && curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;

@@ -41,6 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         answers = self.server.counts if body["dryRun"] else self.server.answers
+        self.server.asked.append(body)
         answer = answers.pop(0) if answers else None
         self.close_connection = answer is None
         if answer is None:
@@ -64,12 +65,14 @@ def faults_of(program, folder, case):
     path = folder / "socket"
     path.unlink(missing_ok=True)
     with Relay(str(path), Handler) as relay:
-        relay.counts, relay.answers = list(COUNTED), list(answers)
+        relay.counts, relay.answers, relay.asked = list(COUNTED), list(answers), []
         threading.Thread(target=relay.serve_forever, daemon=True).start()
         arguments = [program, "queue", verb, "--socket", path, "--where", "state=queued", "--reason", "test", "--json"]
         result = subprocess.run(arguments + (["--confirm=1500"] if verb == "drop" else []), capture_output=True, text=True, timeout=60)
         relay.shutdown()
-    faults = [f"it ended with {result.returncode}"] if result.returncode != status else []
+    asked = [body for body in relay.asked if not body["dryRun"]]
+    faults = [f"it asks {len(asked)} times"] if len(asked) != len(answers) else []  # once more would tell of none of those that went
+    faults += [f"it ended with {result.returncode}"] if result.returncode != status else []
     faults += [f"it does not say: {text}" for text in said if text not in result.stderr]
     faults += [f"it says: {text}" for text in not_said if text in result.stderr]
     told = json.loads(result.stdout) if result.stdout else {"complete": False, "changed": 0}
