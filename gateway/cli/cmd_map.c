@@ -24,6 +24,40 @@ static void check_routes(struct cli *cli, const struct pipeline *pipeline, const
   }
 }
 
+/* `set`: NULL when not all could be loaded. */
+static void print_json(struct cli *cli, struct str folder, const struct mapping_set *set) {
+  struct buf text;
+  buf_init(&text, LIMIT_TEXT_BYTES);
+  buf_add_text(&text, "{\"mappings\":");
+  if (folder.len)
+    buf_add_json(&text, folder);
+  else
+    buf_add_text(&text, "null");
+  if (set)
+    buf_printf(&text, ",\"maps\":%zu,\"conceptMaps\":%zu,\"toFillIn\":%zu", mapping_count(set), mapping_concept_map_count(set),
+               mapping_unfinished(set));
+  buf_printf(&text, ",\"faults\":%zu}\n", diag_errors(&cli->diags));
+  cli_print(cli, buf_str(&text));
+  buf_release(&text);
+}
+
+/* Which folder it was: one in the current folder goes before those of the machine. */
+static void print_check(struct cli *cli, struct str folder, const struct mapping_set *set, enum status status) {
+  struct str shown = diag_clean(cli->arena, folder);
+  size_t faults = diag_errors(&cli->diags);
+  if (cli->json) {
+    print_json(cli, folder, set);
+    return;
+  }
+  if (status == STATUS_OK && !cli->quiet)
+    cli_printf(cli, "%.*s%s%zu maps, %zu ConceptMaps: no faults\n", STR_ARG(shown), folder.len ? ": " : "",
+               mapping_count(set), mapping_concept_map_count(set));
+  if (status == STATUS_OK && mapping_unfinished(set))
+    cli_note(cli, "%zu rows of ConceptMaps are still to be filled in (FILL IN); their words travel as text",
+             mapping_unfinished(set));
+  if (status == STATUS_INVALID) cli_note(cli, "%zu fault%s", faults, faults == 1 ? "" : "s");
+}
+
 static int check(struct cli *cli) {
   struct pipeline *pipeline = NULL;
   struct mapping_set *set = NULL;
@@ -53,14 +87,7 @@ static int check(struct cli *cli) {
   if (status == STATUS_CONFIG) status = STATUS_INVALID;
   if (status == STATUS_OK && diag_failed(&cli->diags)) status = STATUS_INVALID;
   cli_report(cli, &cli->diags);
-  if (status == STATUS_OK && !cli->quiet)
-    cli_printf(cli, "%zu maps, %zu ConceptMaps: no faults\n", mapping_count(set),
-               mapping_concept_map_count(set));
-  if (status == STATUS_OK && mapping_unfinished(set))
-    cli_note(cli, "%zu rows of ConceptMaps are still to be filled in (FILL IN); their words travel as text",
-             mapping_unfinished(set));
-  size_t faults = diag_errors(&cli->diags);
-  if (status == STATUS_INVALID) cli_note(cli, "%zu fault%s", faults, faults == 1 ? "" : "s");
+  print_check(cli, folder, set, status);
   mapping_free(set);
   pipeline_close(pipeline);
   return status == STATUS_INVALID ? CLI_FINDINGS : cli_exit_of(status);
@@ -73,7 +100,8 @@ const struct cli_command cli_map_check = {
     .summary = "check models, maps, ConceptMaps, routes and descriptions of CSV sets; every fault in one run",
     .examples = "  ketlink map check                      all of the mappings folder\n"
                 "  ketlink map check --mappings DIR       of another folder\n"
-                "  ketlink map check new.fml              and this map beside them\n",
+                "  ketlink map check new.fml              and this map beside them\n"
+                "  ketlink map check --json               {\"mappings\": folder, \"maps\": n, \"conceptMaps\": n, \"toFillIn\": n, \"faults\": n}\n",
     .max_arguments = SIZE_MAX,
     .run = check,
 };

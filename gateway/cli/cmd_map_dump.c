@@ -13,6 +13,7 @@ static int print(struct cli *cli, const struct cli_map *map) {
 
 static int run(struct cli *cli) {
   struct cli_map map = {0};
+  if (cli->json) return cli_usage(cli, "a program has no JSON form: `ketlink map convert FILE` gives the map as a StructureMap resource");
   int result = cli_map_open(cli, cli->arguments[0], &map);
   if (result == CLI_DONE) result = print(cli, &map);
   cli_map_close(&map);

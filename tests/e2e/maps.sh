@@ -5,6 +5,15 @@
 expect 0 "$ketlink" map check
 expect 0 "$ketlink" map test
 
+# for programs, and which folder it was
+expect 0 "$ketlink" map check
+expect_text "$work/out" '^mappings: [0-9]+ maps, [0-9]+ ConceptMaps: no faults$'
+expect 0 "$ketlink" map check --json
+expect_same "$(jq -c '[.mappings, .maps > 0, .conceptMaps > 0, .toFillIn, .faults]' "$work/out")" '["mappings",true,true,0,0]' "map check --json"
+expect_same "$(cat "$work/err")" "" "messages of map check --json"
+expect 2 "$ketlink" map dump session --json
+expect_text "$work/err" "no JSON form: .ketlink map convert"
+
 # six faults of six kinds, one run
 cp -r mappings "$work/mappings"
 cat > "$work/mappings/clinic/faulty.fml" <<'FML'
@@ -27,6 +36,8 @@ for line in "7:.*map-unknown-element" "8:.*map-unknown-type" "9:.*map-unknown-gr
   "11:.*fhirpath-unknown-function"; do
   expect_text "$work/findings" "faulty\.fml:$line"
 done
+expect 1 "$ketlink" map check --json --mappings "$work/mappings"
+expect_same "$(jq -c '[.mappings, .maps, .faults]' "$work/out")" "$(jq -c --arg folder "$work/mappings" '[$folder, null, length]' "$work/err")" "faults for programs"
 rm "$work/mappings/clinic/faulty.fml"
 
 # slips in a model, each at its place
