@@ -1,12 +1,13 @@
 /* places.c - where the definition pack and the mappings folder are looked for. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "pipeline/internal.h"
 
-/* A place: beside the program, below a variable's folder, or as it stands. */
+/* A place: beside the program, below a variable's folder, in the current folder, or as it stands. */
 struct place {
-  enum { PLACE_VARIABLE, PLACE_PROGRAM, PLACE_BELOW, PLACE_PATH } kind;
-  const char *base; /* name of a variable */
+  enum { PLACE_VARIABLE, PLACE_PROGRAM, PLACE_BELOW, PLACE_HERE, PLACE_PATH } kind;
+  const char *base; /* name of a variable; here: a file that a folder of ours has */
   const char *tail;
 };
 
@@ -21,7 +22,7 @@ static const struct place pack_places[] = {
 };
 static const struct place mappings_places[] = {
     {PLACE_VARIABLE, "KETLINK_MAPPINGS", NULL},
-    {PLACE_PATH, NULL, "mappings"},
+    {PLACE_HERE, "routes.json", "mappings"},
     {PLACE_PROGRAM, NULL, "/../../mappings"},
     {PLACE_PATH, NULL, "/etc/ketlink/mappings"},
     {PLACE_PROGRAM, NULL, "/../share/ketlink/mappings"}, /* as it was installed */
@@ -37,9 +38,10 @@ static struct str program_folder(struct arena *arena) {
 
 /* Empty when the place's variable is not set. */
 static struct str path_of(const struct place *place, struct arena *arena) {
-  const char *value = place->base ? getenv(place->base) : NULL;
+  const char *value = place->base && place->kind != PLACE_HERE ? getenv(place->base) : NULL;
   struct str base = {0};
   switch (place->kind) {
+  case PLACE_HERE:
   case PLACE_PATH:
     return str_of(place->tail);
   case PLACE_VARIABLE:
@@ -52,6 +54,20 @@ static struct str path_of(const struct place *place, struct arena *arena) {
     break;
   }
   return base.len ? arena_concat(arena, base, str_of(place->tail)) : base;
+}
+
+/* Who lays down a folder where all may, such as /tmp, must not say where patients' data goes. */
+static bool is_strangers(const char *path) {
+  struct stat here, found;
+  if (stat(".", &here) != 0 || stat(path, &found) != 0) return true;
+  return (here.st_mode & S_ISVTX) && (here.st_mode & S_IWOTH) && found.st_uid != geteuid() && found.st_uid != here.st_uid;
+}
+
+/* Another program may have a folder of this name. */
+static bool is_there(const struct place *place, const char *path, struct arena *arena) {
+  if (place->kind != PLACE_HERE) return access(path, R_OK) == 0;
+  struct str mark = arena_printf(arena, "%s/%s", path, place->base);
+  return mark.ptr && access(mark.ptr, R_OK) == 0 && !is_strangers(path);
 }
 
 struct search {
@@ -71,7 +87,7 @@ static enum status find(const struct search *search, const char *given, struct a
   for (size_t i = 0; !given && !found && i < search->count; i++) {
     struct str path = path_of(&search->places[i], arena);
     if (path.len == 0) continue;
-    found = access(path.ptr, R_OK) == 0;
+    found = is_there(&search->places[i], path.ptr, arena);
     if (found) *out = path;
     buf_printf(&looked, "%s%.*s", looked.len ? ", " : "", STR_ARG(path));
     if (search->places[i].kind == PLACE_VARIABLE) break; /* who names a place means that place */

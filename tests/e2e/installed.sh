@@ -26,6 +26,23 @@ for program in "$work/usr/bin/ketlink" ./ketlink; do
   expect_text "$work/err" "there is no destination nobody; there are: "
   expect 78 env -i "$program" relay --check --config none.ini
 done
+# which mappings: those in the current folder when they are some, and nobody else's where all may write
+used() { expect 0 env -i ./ketlink map check --json; jq -r .mappings "$work/out"; }
+mkdir mappings
+echo "not ours" > mappings/cities.csv
+expect_same "$(used)" "$work/usr/bin/../share/ketlink/mappings" "a folder of that name which has no maps"
+cp -r "$work/usr/share/ketlink/mappings/." mappings
+expect_same "$(used)" mappings "a folder of mappings here"
+expect 0 env -i ./ketlink doctor
+expect_text "$work/out" "^ok +maps +mappings: "
+if [ "$(id -u)" = 0 ]; then
+  chown -R 65534 mappings
+  expect_same "$(used)" mappings "mappings of another user in a folder of our own"
+  chmod 1777 .
+  expect_same "$(used)" "$work/usr/bin/../share/ketlink/mappings" "mappings of another user in a folder of all"
+  chmod 755 .
+fi
+rm -r mappings
 rm "$work/usr/bin/ketlink-send"
 expect 74 env -i ./ketlink send --to nobody "$record"
 expect_text "$work/err" "ketlink-send: No such file or directory; it belongs beside this program"
