@@ -30,6 +30,7 @@ static int spawn(char *const arguments[], pid_t *pid) {
   /* signals that are ignored here would be there too */
   sigemptyset(&usual);
   sigaddset(&usual, SIGPIPE);
+  sigaddset(&usual, SIGIO);
   posix_spawnattr_setsigdefault(&attributes, &usual);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   int failed = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);

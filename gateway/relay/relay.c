@@ -99,6 +99,7 @@ static void harden(void) {
   (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   umask(0077);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGIO, SIG_IGN); /* a file of a drop folder is opened for writing while its lease is held: that would end the process */
   (void)CRYPTO_secure_malloc_init(SECURE_HEAP, 32);
 }
 

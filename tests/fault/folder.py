@@ -233,6 +233,24 @@ def not_writable(case):
     case.check("stuck: no end of it", case.said("folder-moves"))
 
 
+def opened_again(case):
+    """A program opens what lies there for writing, again and again. Where that meets the moment in which the relay asks whether somebody
+    writes, the kernel tells the relay so by SIGIO, which ends who does not expect it."""
+    opener = "import os, sys\nwhile True:\n for name in os.listdir('.'):\n  try:\n   name[:6] == 'opened' and os.close(os.open(name, os.O_WRONLY))\n  except OSError:\n   pass\n"
+    program = subprocess.Popen([sys.executable, "-c", opener], cwd=case.drop)
+    end = time.monotonic() + 4
+    while time.monotonic() < end and not case.relay.ended():
+        for number in range(20):
+            if not (case.drop / f"opened-{number}.json").exists():
+                case.put(f"opened-{number}.json", case.text(200 + number)[0])
+        time.sleep(0.05)
+    program.kill()
+    program.wait()
+    case.relay.process.send_signal(signal.SIGIO)
+    case.check("opened again: it ended", not case.relay.ended())
+    case.goes_on("files that are opened for writing")
+
+
 def never_closed(case):
     """A program has had a file open for writing since the beginning: what came after it waits, and somebody is told."""
     text, session = case.text(300)
@@ -334,7 +352,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, many, never_closed, not_readable, on_a_network, many_lines):
+        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, opened_again, many, never_closed, not_readable, on_a_network, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
