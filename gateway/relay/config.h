@@ -24,7 +24,8 @@
  *
  *   [folder NAME]       path = /srv/ketlink/drop   watched for files; done/ and rejected/ are made in it
  *                to = hospital, archive             destinations
- *                stable-seconds = 5                 a file that was not renamed into place is taken when it is this old
+ *                stable-seconds = 5                 a file that was not renamed into place is taken when it is this old, and
+ *                                                   nobody has it open: of other users' files the kernel does not tell that
  *
  *   [mllp NAME]         HL7 v2 by MLLP: docs/hl7v2.md
  *                listen = 127.0.0.1:2575               a numeric address and port (0: any, told in the log), or a path:

@@ -11,8 +11,8 @@
  * A name that is there already gets a number, NAME.1 to NAME.99 and then the time in milliseconds, and so do its
  * diagnostics, NAME.1.diagnostics.json.
  *
- * A file that cannot be moved, or a process that ends before, leaves it in place: it is taken again, and
- * known by its content. Names are other people's: they are never followed, never shown in logs (a digest is).
+ * A file that cannot be moved, a process that ends before, or somebody who writes into the file or puts another one in its
+ * place meanwhile, leaves it in place: it is taken again, and known by its content. Names are other people's: they are never followed, never shown in logs (a digest is).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -71,8 +71,7 @@ struct taken {
   struct relay_promise promise;
   struct relay_folder *folder;
   char name[NAME_BYTES], tag[TAG_CHARS];
-  ino_t inode;
-  dev_t device;
+  struct stat read; /* as it was when it was opened */
   bool rejected;
   int tried; /* how often another name was looked for */
   int64_t number; /* of its diagnostics, and so its own */
@@ -202,39 +201,69 @@ static int64_t number_of(const struct relay_folder *folder, int tried) {
 }
 
 /* Network file systems do not know RENAME_NOREPLACE; nobody but this process puts files there. */
-static int rename_to(const struct relay_folder *folder, const char *name, int target, const char *other) {
-  if (syscall(SYS_renameat2, folder->folder, name, target, other, 1 /* RENAME_NOREPLACE */) == 0) return 0;
+static int rename_new(int from, const char *name, int to, const char *other) {
+  if (syscall(SYS_renameat2, from, name, to, other, 1 /* RENAME_NOREPLACE */) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return errno;
-  if (faccessat(target, other, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  if (faccessat(to, other, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
   if (errno != ENOENT) return errno;
-  return renameat(folder->folder, name, target, other) == 0 ? 0 : errno;
+  return renameat(from, name, to, other) == 0 ? 0 : errno;
 }
 
 /* Nothing is written over: a name that is taken gets a number. */
-static bool move_to(const struct taken *taken, int target) {
+static bool move_to(const struct taken *taken, int target, char other[NAME_BYTES + 24]) {
   const struct relay_folder *folder = taken->folder;
-  char other[NAME_BYTES + 24];
   int64_t number = taken->number;
   for (int tried = taken->tried; tried < NUMBERS_TRIED; number = number_of(folder, ++tried)) {
     number_name(taken->name, number, other);
-    int fault = rename_to(folder, taken->name, target, other);
+    int fault = rename_new(folder->folder, taken->name, target, other);
     if (fault != EEXIST) return fault == 0;
   }
   return false;
 }
 
-static bool is_still_there(const struct taken *taken) {
+static bool is_as_read(const struct taken *taken, const struct stat *now) {
+  const struct stat *read = &taken->read;
+  return now->st_ino == read->st_ino && now->st_dev == read->st_dev && now->st_size == read->st_size &&
+         now->st_mtim.tv_sec == read->st_mtim.tv_sec && now->st_mtim.tv_nsec == read->st_mtim.tv_nsec;
+}
+
+/* Nobody has put another file there, or has written into this one. */
+static bool is_still_there(const struct taken *taken, int folder, const char *name) {
   struct stat info;
-  return fstatat(taken->folder->folder, taken->name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-         info.st_ino == taken->inode && info.st_dev == taken->device;
+  return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && is_as_read(taken, &info);
+}
+
+/* What was moved is not what was read. Where its name is taken already it gets one that is taken in its turn too. */
+static bool give_back(const struct taken *taken, int target, const char *other) {
+  const struct relay_folder *folder = taken->folder;
+  char name[NAME_BYTES + 24];
+  int fault = rename_new(target, other, folder->folder, taken->name);
+  for (int tried = 1; fault == EEXIST && tried < NUMBERS; tried++) {
+    (void)snprintf(name, sizeof name, "%d.%s", tried, taken->name);
+    fault = rename_new(target, other, folder->folder, name);
+  }
+  return fault == 0;
+}
+
+/* `file`: it, or -1; with a lease where there are leases, so that whoever opens it for writing meanwhile waits, and is known. */
+static bool move_away(const struct taken *taken, int file) {
+  int target = taken->rejected ? taken->folder->rejected : taken->folder->done;
+  char other[NAME_BYTES + 24];
+  bool leased = file >= 0 && fcntl(file, F_SETLEASE, F_RDLCK) == 0;
+  if (!move_to(taken, target, other)) return false;
+  bool same = is_still_there(taken, target, other) && (!leased || fcntl(file, F_GETLEASE) == F_RDLCK);
+  return same || give_back(taken, target, other);
 }
 
 static void put_away(struct taken *taken) {
   struct relay_folder *folder = taken->folder;
-  if (!is_still_there(taken)) return; /* another file has its name now: it is taken in its turn */
-  bool moved = move_to(taken, taken->rejected ? folder->rejected : folder->done);
-  if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
-  set_stuck(folder, !moved);
+  int file = open_beneath(folder->folder, taken->name);
+  if (is_still_there(taken, folder->folder, taken->name) && !(file >= 0 && is_being_written(file))) { /* else it is taken in its turn */
+    bool moved = move_away(taken, file);
+    if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
+    set_stuck(folder, !moved);
+  }
+  if (file >= 0) close(file);
 }
 
 static void kept(void *context, enum status status) {
@@ -294,14 +323,15 @@ static struct taken *new_taken(struct relay_folder *folder, const char *name, co
   taken->promise = (struct relay_promise){.kept = kept, .context = taken};
   snprintf(taken->name, sizeof taken->name, "%s", name);
   tag_of(name, taken->tag);
-  taken->inode = info->st_ino;
-  taken->device = info->st_dev;
+  taken->read = *info;
   return taken;
 }
 
-static bool read_file(int file, size_t size, struct arena *arena, struct str *out) {
-  /* when it shrank somebody writes after all */
-  return file_read(file, size, arena, out) == STATUS_OK && out->len == size;
+/* When it is another size or time afterwards somebody writes after all. */
+static bool read_file(int file, const struct taken *taken, struct arena *arena, struct str *out) {
+  size_t size = (size_t)taken->read.st_size;
+  struct stat now;
+  return file_read(file, size, arena, out) == STATUS_OK && out->len == size && fstat(file, &now) == 0 && is_as_read(taken, &now);
 }
 
 static void report(const struct relay_folder *folder, const struct taken *taken,
@@ -352,13 +382,13 @@ static struct relay_input input_of(const struct relay_folder *folder, const stru
       .source = folder->config->name, .name = str_of(taken->name), .to = &folder->config->to};
 }
 
-static void take_now(struct relay_folder *folder, struct taken *taken, int file, size_t size) {
+static void take_now(struct relay_folder *folder, struct taken *taken, int file) {
   struct relay *relay = folder->relay;
   struct relay_input input = input_of(folder, taken);
   struct diag_list diags;
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
-  if (!read_file(file, size, relay->records, &input.text)) {
+  if (!read_file(file, taken, relay->records, &input.text)) {
     free(taken);
     return;
   }
@@ -450,14 +480,14 @@ static void mapped(void *context, struct relay_task *task) {
   end_filing(filing, conclude(filing->folder, filing->taken, &filing->all, &filing->diags));
 }
 
-static void take_later(struct relay_folder *folder, struct taken *taken, int file, size_t size) {
+static void take_later(struct relay_folder *folder, struct taken *taken, int file) {
   struct filing *filing = calloc(1, sizeof *filing);
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   if (filing && arena) {
     *filing = (struct filing){.folder = folder, .taken = taken, .arena = arena};
     diag_list_init(&filing->diags, arena);
     filing->task.input = input_of(folder, taken);
-    if (read_file(file, size, arena, &filing->task.input.text) && give(filing)) {
+    if (read_file(file, taken, arena, &filing->task.input.text) && give(filing)) {
       folder->filing = filing;
       return;
     }
@@ -471,9 +501,9 @@ static void take(struct relay_folder *folder, const char *name, int file, const 
   struct taken *taken = new_taken(folder, name, info);
   if (!taken) return;
   if (relay_mapper_wants(folder->relay->mapper, (size_t)info->st_size))
-    take_later(folder, taken, file, (size_t)info->st_size);
+    take_later(folder, taken, file);
   else
-    take_now(folder, taken, file, (size_t)info->st_size);
+    take_now(folder, taken, file);
 }
 
 static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {

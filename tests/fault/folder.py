@@ -307,6 +307,36 @@ def swapped(case):
     case.check("swaps: the link was followed", session not in bed.newest(case.server))
 
 
+def changed_meanwhile(case):
+    """Between reading a file and moving it away somebody puts another one in its place, or adds to it: what was not read is not moved
+    into done/ for good."""
+    if not shutil.which("strace"):
+        print("changed_meanwhile: skipped, strace is not installed")
+        return
+    work = case.work / "meanwhile"
+    work.mkdir()
+    bed.prepare(work, case.given.definitions.resolve(), {"hospital": case.server}, folder="stable-seconds = 1")
+    relay = bed.Relay(case.given.relay, work, ["strace", "-f", "-qq", "-o", work / "trace", "-e", "trace=renameat2",
+                                               "-e", "inject=renameat2:delay_enter=500000:delay_exit=500000"])
+    relay.start()
+
+    def add(path, text):
+        with open(path, "a") as file:  # waits where the relay has a lease, and finds the file in done/ then
+            file.write(text + "\n")
+
+    for name, change in (("another.json", lambda path, text: case.put(path.name, text, path.parent)), ("longer.ndjson", add)):
+        (first, one), (second, other) = case.text(500), case.text(501)
+        case.put(name, first + "\n", work / "drop")
+        case.check(f"meanwhile: {name} is not moved", bed.wait_for(lambda: bed.holds(work / "trace", name.encode()), 20))
+        change(work / "drop" / name, second)
+        case.arrives(f"meanwhile: {name}", one)
+        case.arrives(f"meanwhile: {name} as it is then", other)
+        case.check(f"meanwhile: {name} stays", bed.wait_for(lambda: not (work / "drop" / name).exists(), 20))
+    own = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
+    os.kill(int(own[0]), signal.SIGTERM)
+    case.check("meanwhile: it does not end well", relay.process.wait(60) == 0)
+
+
 def on_a_network(case):
     """NFS, 9P and others do not know a rename that writes over nothing: it is found out, and nothing is written over all the same."""
     if not shutil.which("strace"):
@@ -352,7 +382,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, opened_again, many, never_closed, not_readable, on_a_network, many_lines):
+        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, opened_again, many, never_closed, not_readable, on_a_network, changed_meanwhile, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
