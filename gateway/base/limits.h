@@ -42,6 +42,7 @@ enum {
   LIMIT_HL7V2_SEGMENTS = 100000,    /* segments of one message */
   LIMIT_HL7V2_FIELDS = 1000000,     /* its fields, all segments together */
   LIMIT_RESPONSE_BYTES = 16 << 20,  /* an HTTP answer, decoded */
+  LIMIT_RESPONSE_HEADS = 256 << 10, /* its heads, and the fields behind its body */
   LIMIT_CAPABILITY_TYPES = 1000,    /* resource types of a CapabilityStatement */
   LIMIT_CAPABILITY_PARAMETERS = 1000, /* search parameters of one of them */
   LIMIT_OUTBOX_PAYLOAD = 64 << 20,    /* one record of the store */

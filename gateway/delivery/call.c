@@ -27,6 +27,14 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
   return body->error == STATUS_OK ? size * count : 0;
 }
 
+/* libcurl keeps each field, and sets no cap on those that stand behind a chunked body. */
+static size_t count_field(char *bytes, size_t size, size_t count, void *context) {
+  struct delivery_call *call = context;
+  (void)bytes;
+  call->heads += size * count;
+  return call->heads <= LIMIT_RESPONSE_HEADS ? size * count : 0;
+}
+
 /* The lines live in the arena, which is wiped: one of them may be a token. */
 static bool add_header(struct delivery_call *call, const char *header) {
   struct curl_slist *item = header ? ARENA_NEW(call->arena, struct curl_slist) : NULL;
@@ -127,6 +135,8 @@ static bool set_request(struct delivery_call *call, struct str url, bool reuse) 
   fine = fine && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEDATA, call) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_field) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_HEADERDATA, call) == CURLE_OK;
   fine = fine && (get ? curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK : set_body(call));
   fine = fine && set_guard(call);
   fine = fine && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, get ? NULL : call->request.method) == CURLE_OK;
@@ -269,6 +279,7 @@ static bool set_host(struct delivery_call *call, struct str url) {
 enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   struct str base = call->client->destination.base, url = call->request.url;
   bool fhir = call->request.purpose == DELIVERY_FHIR;
+  call->heads = 0;
   buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
   if (call->request.purpose == DELIVERY_HOOK) url = base;
   if (fhir) url = arena_concat(call->arena, base, call->request.path);

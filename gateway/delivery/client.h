@@ -100,6 +100,7 @@ struct delivery_call {
   /* private */
   struct curl_slist *headers, **last_header;
   struct buf body; /* of the answer */
+  size_t heads;    /* bytes of its heads and of the fields behind its body */
   struct str host; /* whom the certificate must name */
   struct delivery_probe *probe; /* of delivery_probe_connect */
   SSL_CTX *tls;    /* of the connection that was made for it: tells the alert that the server sent; NULL: none was */

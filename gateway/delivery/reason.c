@@ -94,9 +94,11 @@ enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode
   switch (code) {
   case CURLE_OK:
     return DELIVERY_ANSWER;
-  case CURLE_UNSUPPORTED_PROTOCOL:
+  case CURLE_UNSUPPORTED_PROTOCOL: /* also said of an answer that is no HTTP */
+  case CURLE_OUT_OF_MEMORY:        /* and of one with a line that is too long */
+    if (delivery_sent(call) > 0) return DELIVERY_SENDING;
+    return DELIVERY_BEFORE_CONNECT;
   case CURLE_URL_MALFORMAT:
-  case CURLE_OUT_OF_MEMORY:
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_CRL_BADFILE:
   case CURLE_SSL_CERTPROBLEM:
@@ -141,6 +143,10 @@ static const char *own_reason(const struct delivery_call *call, CURLcode code) {
   bool again = code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_COULDNT_CONNECT;
   if (again && delivery_sent(call) > 0) return "the server closed the connection without an answer";
   switch (code) {
+  case CURLE_UNSUPPORTED_PROTOCOL:
+    return delivery_sent(call) > 0 ? "the answer is not of HTTP" : NULL;
+  case CURLE_OUT_OF_MEMORY:
+    return delivery_sent(call) > 0 ? "no memory for the answer, or a line of its head is too long" : NULL;
   case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     return "server certificate refused: its key is none of pinnedKeys";
   case CURLE_SSL_CACERT_BADFILE:
@@ -158,6 +164,8 @@ struct str delivery_reason_of(const struct delivery_call *call, CURLcode code, l
   struct arena *arena = call->arena;
   if (call->body.error == STATUS_LIMIT)
     return arena_printf(arena, "the answer is larger than %zu bytes", call->body.max);
+  if (call->heads > LIMIT_RESPONSE_HEADS)
+    return arena_printf(arena, "the head of the answer, or what stands behind its body, is larger than %d bytes", LIMIT_RESPONSE_HEADS);
   if (code == CURLE_OK) return arena_printf(arena, "HTTP status %ld", status);
   const char *tls = code == CURLE_PEER_FAILED_VERIFICATION ? certificate_reason(call) : NULL;
   const char *own = own_reason(call, code);

@@ -17,7 +17,7 @@
 enum { REQUESTS = 8, HEAD_BYTES = 4096, LARGE = 300000 };
 
 /* What the server does with a request. */
-enum deed { ANSWER, SAY_NOTHING, ANSWER_AND_LEAVE };
+enum deed { ANSWER, SAY_NOTHING, ANSWER_AND_LEAVE, ANSWER_OTHERWISE };
 
 struct seen {
   char head[HEAD_BYTES];
@@ -27,6 +27,8 @@ struct seen {
 
 struct test {
   enum deed deeds[REQUESTS];
+  struct str otherwise[3]; /* what it answers then: a beginning, what is filled up with x to `fill` bytes in lines of this, and an end */
+  size_t fill;
   struct seen seen[REQUESTS];
   atomic_int requests, connections;
   int listening, left[2]; /* left: a byte for each connection that the server has closed */
@@ -67,6 +69,28 @@ static bool read_request(int fd, struct seen *seen) {
   return true;
 }
 
+static bool send_str(int fd, struct str text) {
+  while (text.len) {
+    ssize_t sent = send(fd, text.ptr, text.len, MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    text = str_slice(text, (size_t)sent, text.len);
+  }
+  return true;
+}
+
+/* Until the client has had enough. */
+static void answer_otherwise(const struct test *test, int fd) {
+  const struct str *parts = test->otherwise;
+  bool taken = send_str(fd, parts[0]);
+  for (size_t left = test->fill; taken && left;) {
+    struct str line = parts[1];
+    if (line.len > left) line = str_slice(line, line.len - left, line.len);
+    taken = send_str(fd, line);
+    left -= line.len;
+  }
+  if (taken) (void)send_str(fd, parts[2]);
+}
+
 static void serve(struct test *test, int fd) {
   static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nETag: W/\"1\"\r\n"
                                "Content-Length: 26\r\n\r\n{\"resourceType\":\"Patient\"}";
@@ -74,7 +98,10 @@ static void serve(struct test *test, int fd) {
     int number = atomic_load(&test->requests);
     if (number == REQUESTS || !read_request(fd, &test->seen[number])) break;
     atomic_fetch_add(&test->requests, 1);
-    if (test->deeds[number] != SAY_NOTHING) (void)!send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
+    if (test->deeds[number] == ANSWER_OTHERWISE)
+      answer_otherwise(test, fd);
+    else if (test->deeds[number] != SAY_NOTHING)
+      (void)!send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
     if (test->deeds[number] != ANSWER) break;
   }
   close(fd);
@@ -249,6 +276,52 @@ static void test_closed_meanwhile(void **state) {
   close_test(&test);
 }
 
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define FIELD "X-Field: 0123456789012345678901234567890123456789012\r\n"
+
+/* What was sent may have been acted on, whatever it is that comes back. */
+static void test_no_answer_of_http(void **state) {
+  static const struct {
+    struct str text, line;
+    size_t fill;
+    const char *reason;
+  } cases[] = {
+      {STR("Bad gateway\n"), STR(""), 0, "the answer is not of HTTP"},
+      {STR("HTTP/7.1 200 OK\r\n\r\n"), STR(""), 0, "the answer is not of HTTP"},
+      {STR("HTTP/1.1 200 OK\r\nX: "), STR("0123456789"), 200000, "no memory for the answer, or a line of its head is too long"},
+      {STR("HTTP/1.1 200 OK\r\n"), STR(FIELD), SIZE_MAX, "the head of the answer, or what stands behind its body, is larger than 262144 bytes"},
+      {STR(""), STR("HTTP/1.1 103 Early Hints\r\n" FIELD "\r\n"), SIZE_MAX,
+       "the head of the answer, or what stands behind its body, is larger than 262144 bytes"},
+      {STR(CHUNKED "2\r\n{}\r\n0\r\n"), STR(FIELD), SIZE_MAX,
+       "the head of the answer, or what stands behind its body, is larger than 262144 bytes"},
+  };
+  (void)state;
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+    bool repeatable = i % 2;
+    struct test test = {.deeds = {ANSWER_OTHERWISE}, .otherwise = {cases[i / 2].text, cases[i / 2].line}, .fill = cases[i / 2].fill};
+    open_test(&test);
+    assert_int_equal(repeatable ? DELIVERY_RETRY : DELIVERY_SETTLE, post(&test, 10, repeatable));
+    assert_int_equal(DELIVERY_SENDING, test.answer.phase);
+    assert_string_equal(cases[i / 2].reason, test.answer.reason.ptr);
+    assert_int_equal(1, atomic_load(&test.requests));
+    close_test(&test);
+  }
+}
+
+/* The cap on heads and what is behind a body, at N and N + 1. */
+static void test_as_many_fields_as_may_be(void **state) {
+  (void)state;
+  for (size_t more = 0; more <= 1; more++) {
+    struct test test = {.deeds = {ANSWER_OTHERWISE},
+                        .otherwise = {STR(CHUNKED "2\r\n{}\r\n0\r\nX: "), STR("0123456789\r\nX: "), STR("\r\n\r\n")},
+                        .fill = LIMIT_RESPONSE_HEADS - (sizeof CHUNKED - 1) - 5 + more};
+    open_test(&test);
+    (void)post(&test, 10, false);
+    assert_int_equal(more == 0, test.answer.complete);
+    close_test(&test);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bodies_arrive),
@@ -256,6 +329,8 @@ int main(void) {
       cmocka_unit_test(test_lost_on_a_kept_connection),
       cmocka_unit_test(test_lost_get),
       cmocka_unit_test(test_closed_meanwhile),
+      cmocka_unit_test(test_no_answer_of_http),
+      cmocka_unit_test(test_as_many_fields_as_may_be),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
