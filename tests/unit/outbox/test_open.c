@@ -55,10 +55,17 @@ static void an_open_folder_is_refused(void **state) {
 
 static void other_databases_are_refused(void **state) {
   struct store *store = *state;
+  struct str before, after;
   store_close(store);
   store_sql(store, "PRAGMA user_version = 99");
+  assert_int_equal(file_map(store_path(store, "outbox.db"), &before), STATUS_OK);
+  struct str copy = arena_str(store->arena, before);
+  file_unmap(before);
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "a newer version of ketlink"));
+  assert_int_equal(file_map(store_path(store, "outbox.db"), &after), STATUS_OK);
+  assert_true(str_eq(copy, after)); /* the newer one finds it as it was */
+  file_unmap(after);
   store_sql(store, "PRAGMA user_version = 3; PRAGMA application_id = 5");
   assert_int_equal(store_try(store), STATUS_CONFIG);
   assert_true(store_said(store, "no outbox of ketlink"));
@@ -169,12 +176,12 @@ static void expect_old_place(struct store *store, const char *key, const char *i
   assert_true(str_is(got.digest, digest));
 }
 
-static size_t count_places(struct store *store) {
+static size_t count_places(struct store *store, size_t budget) {
   struct outbox_retention retention = {0};
   struct outbox_swept swept;
   struct outbox_stats stats;
   for (int i = 0; i < 3; i++)
-    assert_int_equal(outbox_sweep(store->outbox, &retention, 0, 2, &swept), STATUS_OK);
+    assert_int_equal(outbox_sweep(store->outbox, &retention, 0, budget, &swept), STATUS_OK);
   assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
   return stats.ledger;
 }
@@ -192,7 +199,7 @@ static void places_of_an_older_version_are_found(void **state) {
     struct outbox_swept swept;
     put_old_store(store, paths[i]);
     store_reopen(store);
-    assert_int_equal(count_places(store), 3);
+    assert_int_equal(count_places(store, 2), 3);
     expect_old_place(store, "S-1/a", "urn:uuid:1", "Patient/1");
     expect_old_place(store, "S-1/a", "urn:uuid:1", "Patient/1");
     assert_int_equal(store_place(store, STR("ehr"), STR("S-1/b"), STR("urn:uuid:2"), &place), STATUS_OK);
@@ -206,7 +213,7 @@ static void places_of_an_older_version_are_found(void **state) {
     assert_true(str_is(got.location, "Patient/moved") && str_is(got.etag, "2") && got.digest.len == 0);
     assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("S-1/d"), STR("urn:uuid:4"), store->arena, &got), STATUS_NOT_FOUND);
     expect_old_place(store, "S-1/c", "urn:uuid:3", "Patient/3");
-    assert_int_equal(count_places(store), 3);
+    assert_int_equal(count_places(store, 2), 3);
     assert_int_equal(outbox_sweep(store->outbox, &retention, store->now + 366 * INT64_C(86400000), 3, &swept), STATUS_OK);
     assert_int_equal(swept.keys, 3);
     assert_int_equal(outbox_sweep(store->outbox, &retention, store->now + 366 * INT64_C(86400000), 3, &swept), STATUS_OK);
@@ -216,6 +223,126 @@ static void places_of_an_older_version_are_found(void **state) {
     store_sql(store, "CREATE TEMP TABLE two(n INTEGER CHECK (n = 2)); INSERT INTO two SELECT (SELECT count(*) FROM ledger_old) + (SELECT count(*) FROM ledger)");
   }
   store_reopen(store);
+}
+
+/* What stood in the stores of schemas 7 and 8, each with records in every state; 12 was on its way. */
+static const struct older_row {
+  enum outbox_state state;
+  bool blocks, goes; /* goes: when all is due, before anybody decides */
+  const char *reason, *payload;
+  unsigned attempts;
+} older_rows[] = {
+    {OUTBOX_DONE, false, false, "http-200", NULL, 1},
+    {OUTBOX_QUEUED, false, true, "http-503", "it waits for another try", 1},
+    {OUTBOX_QUEUED, false, true, "", "it waits behind it", 0},
+    {OUTBOX_PARKED, true, false, "http-400", "it holds its lane back", 1},
+    {OUTBOX_QUEUED, false, false, "", "it is held back", 0},
+    {OUTBOX_PARKED, false, false, "http-422", "it lets its lane pass", 1},
+    {OUTBOX_UNKNOWN, false, true, "timeout", "no answer came", 1},
+    {OUTBOX_DROPPED, false, false, "wrong-patient", NULL, 0},
+    {OUTBOX_QUEUED, false, true, "http-503", "the second of its subject", 1},
+    {OUTBOX_PARKED, false, false, "older-revision", "the first of its subject", 0},
+    {OUTBOX_QUEUED, false, true, "http-503", NULL /* 3000 bytes */, 1},
+    {OUTBOX_UNKNOWN, false, true, "interrupted", "it was on its way", 1},
+};
+enum { OLDER_ROWS = sizeof older_rows / sizeof older_rows[0], OLDER_LONG = 11, OLDER_EVENTS = 22, OLDER_EXPORTED = 5, OLDER_PLACES = 132 };
+
+static void expect_older_rows(struct store *store) {
+  for (int i = 0; i < OLDER_ROWS; i++) {
+    struct outbox_row row = store_row(store, i + 1);
+    const struct older_row *want = &older_rows[i];
+    struct str payload;
+    assert_int_equal(row.state, want->state);
+    assert_int_equal(row.blocks, want->blocks);
+    assert_int_equal(row.attempts, want->attempts);
+    assert_int_equal(row.faults, 0);
+    assert_true(str_is(row.reason, want->reason) && row.label.len == 1);
+    enum status status = outbox_payload(store->outbox, i + 1, store->arena, &payload);
+    assert_int_equal(status, want->state >= OUTBOX_DONE ? STATUS_NOT_FOUND : STATUS_OK);
+    if (want->payload) assert_true(str_is(payload, want->payload));
+    if (i + 1 == OLDER_LONG) assert_true(payload.len == 3000 && payload.ptr[2999] == 'x');
+  }
+}
+
+/* The trail goes on from where it was: what was there before, the end of the one that was on its way, "opened". */
+static void expect_older_trail(struct store *store) {
+  struct outbox_event *events;
+  size_t count;
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 99, store->arena, &store->diags, &events, &count), STATUS_OK);
+  assert_int_equal(count, OLDER_EVENTS - OLDER_EXPORTED + 2);
+  assert_int_equal(events[0].number, OLDER_EXPORTED + 1);
+  assert_true(str_is(events[count - 2].what, "unknown") && events[count - 2].record == OLDER_ROWS);
+  assert_true(str_is(events[count - 1].what, "opened"));
+}
+
+static void expect_older_places(struct store *store) {
+  struct outbox_place got;
+  assert_int_equal(count_places(store, 99), OLDER_PLACES);
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("S-1/b"), STR("urn:uuid:2"), store->arena, &got), STATUS_OK);
+  assert_true(str_is(got.location, "Patient/2") && str_is(got.etag, "3"));
+  for (int i = 0; i < OLDER_PLACES - 2; i++) {
+    struct str key = arena_printf(store->arena, "S-2/doses/A%d", i), identifier = arena_printf(store->arena, "urn:dose:%d", i);
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), key, identifier, store->arena, &got), STATUS_OK);
+    assert_true(str_eq(got.location, arena_printf(store->arena, "Dose/%d", i)));
+    assert_true(str_eq(got.etag, arena_printf(store->arena, "%d", i)));
+  }
+}
+
+/* Messages that came before, also of what was dropped, and a revision that has been passed. */
+static void expect_older_knowledge(struct store *store) {
+  struct outbox_item item = {.destination = STR("ehr"), .kind = STR("bundle"), .subject = STR("S-9"), .revision = 6, .payload = STR("x")};
+  struct outbox_message message = {.source = STR("clinic"), .items = &item, .item_count = 1};
+  enum outbox_answer answer;
+  int64_t id = 0;
+  for (int i = 0; i < OLDER_ROWS; i++) {
+    message.control = store_row(store, i + 1).label;
+    message.content = i == 0 ? STR("the first of a store") : i == 7 ? STR("nobody wants it") : str_of(older_rows[i].payload ? older_rows[i].payload : "");
+    if (i + 1 == OLDER_LONG) continue;
+    assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, &id), STATUS_OK);
+    assert_int_equal(answer, OUTBOX_AGAIN);
+    assert_int_equal(id, i + 1);
+  }
+  message.control = STR("new");
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, &id), STATUS_OK);
+  assert_true(answer == OUTBOX_ACCEPTED && id == OLDER_ROWS + 1);
+  assert_true(str_is(store_row(store, id).reason, OUTBOX_OLDER));
+  outbox_abandon(store->outbox);
+}
+
+/* What may go does, what is held back goes when somebody has decided. */
+static void deliver_older(struct store *store) {
+  struct outbox_claim claim;
+  bool gone[OLDER_ROWS + 1] = {false};
+  while (store_claim(store, "ehr", &claim) == STATUS_OK) {
+    assert_in_range(claim.id, 1, OLDER_ROWS);
+    assert_int_equal(claim.unknown, older_rows[claim.id - 1].state == OUTBOX_UNKNOWN);
+    assert_true(claim.id != 3 || gone[2]);
+    gone[claim.id] = true;
+    store_finish(store, claim.id, OUTBOX_DONE, 0);
+  }
+  for (int i = 0; i < OLDER_ROWS; i++)
+    assert_int_equal(gone[i + 1], older_rows[i].goes);
+  for (int id = 4; id <= 5; id++) {
+    if (id == 4) assert_int_equal(outbox_decide(store->outbox, 4, OUTBOX_RETRY, STR(""), STR("ada"), store->now), STATUS_OK);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_int_equal(claim.id, id);
+    store_finish(store, id, OUTBOX_DONE, 0);
+  }
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_NOT_FOUND);
+}
+
+static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
+  static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-7.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql"};
+  struct store *store = *state;
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    put_old_store(store, paths[i]);
+    store_reopen(store);
+    expect_older_rows(store);
+    expect_older_trail(store);
+    expect_older_places(store);
+    expect_older_knowledge(store);
+    deliver_older(store);
+  }
 }
 
 /* Of so many SQLite would sort an index in 14 MiB, and more for more: its log alone takes some bytes a row. */
@@ -646,6 +773,7 @@ int main(void) {
       CASE(other_databases_are_refused),
       CASE(a_store_of_an_older_version_is_brought_up),
       CASE(places_of_an_older_version_are_found),
+      CASE(all_of_a_store_of_the_last_versions_is_brought_up),
       CASE(a_large_store_of_an_older_version_is_brought_up_in_little_memory),
       CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
