@@ -42,66 +42,6 @@ static enum status check(struct outbox *outbox, const struct outbox_message *mes
   return STATUS_OK;
 }
 
-/* --- known before? --- */
-
-struct dedupe {
-  unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
-};
-
-static struct dedupe dedupe_of(struct outbox *outbox, const struct outbox_message *message) {
-  struct dedupe dedupe;
-  struct outbox_digest content = outbox_digest(message->content);
-  struct outbox_digest parts[] = {outbox_digest(message->source), content};
-  if (message->control.len) parts[1] = outbox_digest(message->control);
-  outbox_mark(outbox, 'd', &content, 1, dedupe.digest);
-  outbox_mark(outbox, message->control.len ? 'c' : 'n', parts, 2, dedupe.mark);
-  return dedupe;
-}
-
-enum status outbox_keys_load(struct outbox *outbox) {
-  return outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_DEDUPE_OLD_ANY), &outbox->old_keys);
-}
-
-/* NOT_FOUND: not there. `before`: the mark was seen. */
-static enum status look_in(struct outbox *outbox, enum outbox_statement which, const struct dedupe *dedupe,
-                           enum outbox_answer *answer, int64_t *id, bool *before) {
-  sqlite3_stmt *find = outbox_statement(outbox, which);
-  enum status status;
-  bool seen = *before;
-  outbox_bind_blob(find, 1, dedupe->mark, MARK_BYTES);
-  while ((status = outbox_row_step(outbox, find)) == STATUS_OK) {
-    struct str digest = outbox_column_str(find, 0);
-    bool same = str_eq(digest, str_make((const char *)dedupe->digest, MARK_BYTES));
-    *answer = !same ? OUTBOX_DIFFERENT : seen ? OUTBOX_DIFFERENT_AGAIN : OUTBOX_AGAIN;
-    seen = true;
-    if (!same) continue;
-    *id = sqlite3_column_int64(find, 1);
-    break;
-  }
-  sqlite3_reset(find);
-  *before = seen;
-  return status;
-}
-
-/* NOT_FOUND: never seen. */
-static enum status look_up(struct outbox *outbox, const struct dedupe *dedupe, enum outbox_answer *answer,
-                           int64_t *id) {
-  enum status status = STATUS_NOT_FOUND;
-  bool seen = false;
-  if (outbox->old_keys) status = look_in(outbox, STATEMENT_DEDUPE_OLD_FIND, dedupe, answer, id, &seen);
-  if (status == STATUS_NOT_FOUND) status = look_in(outbox, STATEMENT_DEDUPE_FIND, dedupe, answer, id, &seen);
-  return status == STATUS_NOT_FOUND && seen ? STATUS_OK : status;
-}
-
-static enum status remember(struct outbox *outbox, const struct dedupe *dedupe, int64_t first, int64_t now) {
-  sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_DEDUPE_ADD);
-  outbox_bind_blob(add, 1, dedupe->mark, MARK_BYTES);
-  outbox_bind_blob(add, 2, dedupe->digest, MARK_BYTES);
-  sqlite3_bind_int64(add, 3, first);
-  sqlite3_bind_int64(add, 4, now);
-  return outbox_run(outbox, add);
-}
-
 /* --- one item --- */
 
 struct accepting {
@@ -279,8 +219,8 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   arena_reset(outbox->scratch);
   enum status status = outbox_begin(outbox);
   if (status != STATUS_OK) return status;
-  struct dedupe dedupe = dedupe_of(outbox, message);
-  status = look_up(outbox, &dedupe, answer, &first);
+  struct outbox_dedupe dedupe = outbox_dedupe_of(outbox, message);
+  status = outbox_dedupe_find(outbox, &dedupe, answer, &first);
   if (status == STATUS_OK && (*answer == OUTBOX_AGAIN || *answer == OUTBOX_DIFFERENT_AGAIN)) {
     answer_again(outbox, message, first, ids);
     return STATUS_OK;
@@ -291,7 +231,7 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   /* keys of one name are told apart by the number of what came with them, in the order in which they came */
   if (!message->item_count) outbox->next_id++;
   status = add_items(outbox, message, now, ids);
-  if (status == STATUS_OK) status = remember(outbox, &dedupe, first, now);
+  if (status == STATUS_OK) status = outbox_dedupe_add(outbox, &dedupe, first, now);
   if (status == STATUS_OK) outbox->accepted += message->item_count;
   return outbox_end(outbox, status);
 }

@@ -108,6 +108,7 @@ static void give_up(struct outbox *outbox) {
   outbox->in_group = false;
   copy_memory(&outbox->now, &outbox->committed);
   outbox_ledger_forget(outbox);
+  outbox_dedupe_forget(outbox);
 }
 
 void outbox_abandon(struct outbox *outbox) {

@@ -13,6 +13,11 @@
 #define OUTBOX_SYNCHRONOUS "2"
 #endif
 
+/* So many of the newest duplicate keys stand apart (dedupe.c). Another number is for the tests of crashes, in which they move often. */
+#ifndef OUTBOX_YOUNG_MAX
+#define OUTBOX_YOUNG_MAX 4096
+#endif
+
 enum outbox_statement {
 #define S(name, sql) STATEMENT_##name,
 #include "outbox/statements.def"
@@ -98,6 +103,22 @@ struct outbox_family {
   int64_t empty_at; /* a destination that has none of it; 0: not asked */
 };
 
+/* By what a message is known again. */
+struct outbox_dedupe {
+  unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
+};
+
+/* Where the newest of them are, by the beginning of their mark; row 0: none. */
+enum { YOUNG_MAX = OUTBOX_YOUNG_MAX, YOUNG_SLOTS = 2 * YOUNG_MAX };
+struct outbox_young {
+  struct {
+    uint64_t begin;
+    int64_t row;
+  } slots[YOUNG_SLOTS];
+  size_t count;
+  bool known; /* false: of a group that was given up */
+};
+
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {
   struct outbox_tally tally;
@@ -165,6 +186,7 @@ struct outbox {
   bool alone_places, old_places; /* the ledger has some as schema 6, as schema 4 had them */
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
+  struct outbox_young young;
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
@@ -204,7 +226,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 9, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 10, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 /* A copy is the store from now on: in the group. */
 enum status outbox_schema_own(struct outbox *outbox) MUST_USE;
@@ -324,9 +346,18 @@ struct outbox_change {
 enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
                           const struct outbox_change *change) MUST_USE;
 
-/* --- accept.c --- */
-/* Whether there are duplicate keys as schema 5 had them. */
-enum status outbox_keys_load(struct outbox *outbox) MUST_USE;
+/* --- dedupe.c: what came before is known again --- */
+/* Of those of before schema 6 whether there are any; of the newest where they are. In a group, as all of these. */
+enum status outbox_dedupe_load(struct outbox *outbox) MUST_USE;
+struct outbox_dedupe outbox_dedupe_of(struct outbox *outbox, const struct outbox_message *message);
+/* NOT_FOUND: never seen. Of what was, the first of its records. */
+enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe *dedupe, enum outbox_answer *answer,
+                               int64_t *id) MUST_USE;
+enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t first, int64_t now) MUST_USE;
+/* The newest move to where the sweep finds them. */
+enum status outbox_dedupe_settle(struct outbox *outbox) MUST_USE;
+/* A group was given up. */
+void outbox_dedupe_forget(struct outbox *outbox);
 
 /* --- ledger.c --- */
 /* Whether there are places that schemas before 7 wrote. */

@@ -230,7 +230,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_audit_load(outbox);
   if (status == STATUS_OK) status = outbox_keys_audit(outbox);
   if (status == STATUS_OK) status = outbox_ledger_load(outbox);
-  if (status == STATUS_OK) status = outbox_keys_load(outbox);
+  if (status == STATUS_OK) status = outbox_dedupe_load(outbox);
   if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
   if (status == STATUS_OK) status = recover(outbox, sending);
   if (status == STATUS_OK) status = next_generation(outbox);

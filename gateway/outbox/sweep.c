@@ -139,6 +139,15 @@ static enum status run_on_key(struct outbox *outbox, enum outbox_statement which
   return status;
 }
 
+/* They are found with the others then. */
+static enum status settle_old_keys(struct outbox *outbox, int64_t before) {
+  bool some = false;
+  sqlite3_stmt *old = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_OLD);
+  sqlite3_bind_int64(old, 1, before);
+  enum status status = outbox_is_there(outbox, old, &some);
+  return status == STATUS_OK && some ? outbox_dedupe_settle(outbox) : status;
+}
+
 /* These stand by their mark: each is looked at, some at a time. */
 static enum status delete_old_keys(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
   enum status status = STATUS_OK;
@@ -241,6 +250,7 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
     status = delete_old_records(outbox, now - retention->done_ms, now, budget, &out->records);
   if (status == STATUS_OK && outbox->old_keys)
     status = delete_oldest_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
+  if (status == STATUS_OK) status = settle_old_keys(outbox, now - dedupe_ms);
   if (status == STATUS_OK) status = delete_old_keys(outbox, now - dedupe_ms, budget, &out->keys);
   if (status == STATUS_OK) status = delete_exported(outbox, budget, &out->events);
   enum status back = delete_whole(outbox, false);

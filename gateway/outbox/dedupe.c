@@ -1,0 +1,172 @@
+/*
+ * dedupe.c - what came before is known again: by the mark of its source and control id, and the digest of its content.
+ *
+ * In a tree by their marks, which are random, keys lie one to a page, and each record would write that page twice. So new ones
+ * stand in the order in which they came (dedupe_new), found by an index in memory; when it is full all of them move to the tree
+ * (dedupe), in the order of their marks, many to a page. Of one mark the tree has what came first.
+ */
+#include "outbox/internal.h"
+
+struct outbox_dedupe outbox_dedupe_of(struct outbox *outbox, const struct outbox_message *message) {
+  struct outbox_dedupe dedupe;
+  struct outbox_digest content = outbox_digest(message->content);
+  struct outbox_digest parts[] = {outbox_digest(message->source), content};
+  if (message->control.len) parts[1] = outbox_digest(message->control);
+  outbox_mark(outbox, 'd', &content, 1, dedupe.digest);
+  outbox_mark(outbox, message->control.len ? 'c' : 'n', parts, 2, dedupe.mark);
+  return dedupe;
+}
+
+/* --- the index of the new ones --- */
+
+static uint64_t begin_of(const unsigned char mark[MARK_BYTES]) {
+  uint64_t begin = 0;
+  memcpy(&begin, mark, sizeof begin);
+  return begin;
+}
+
+/* The next slot, from `at` on, that may have the mark, or is free. */
+static size_t find_slot(const struct outbox_young *young, uint64_t begin, size_t at) {
+  at %= YOUNG_SLOTS;
+  while (young->slots[at].row && young->slots[at].begin != begin)
+    at = (at + 1) % YOUNG_SLOTS;
+  return at;
+}
+
+static void index_add(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row) {
+  uint64_t begin = begin_of(mark);
+  size_t at = begin % YOUNG_SLOTS;
+  while (young->slots[at].row)
+    at = (at + 1) % YOUNG_SLOTS;
+  young->slots[at].begin = begin;
+  young->slots[at].row = row;
+  young->count++;
+}
+
+static void index_clear(struct outbox_young *young) {
+  memset(young, 0, sizeof *young);
+  young->known = true;
+}
+
+void outbox_dedupe_forget(struct outbox *outbox) {
+  outbox->young.known = false;
+}
+
+static enum status run(struct outbox *outbox, enum outbox_statement which) {
+  return outbox_run(outbox, outbox_statement(outbox, which));
+}
+
+enum status outbox_dedupe_settle(struct outbox *outbox) {
+  enum status status = run(outbox, STATEMENT_DEDUPE_NEW_MOVE);
+  if (status == STATUS_OK) status = run(outbox, STATEMENT_DEDUPE_NEW_CLEAR);
+  if (status == STATUS_OK) index_clear(&outbox->young);
+  return status;
+}
+
+/* More than there is room for, of another version, or what other hands have put there: the tree takes it. */
+static enum status load_young(struct outbox *outbox) {
+  struct outbox_young *young = &outbox->young;
+  sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_ALL);
+  enum status status;
+  index_clear(young);
+  while ((status = outbox_row_step(outbox, rows)) == STATUS_OK) {
+    struct str mark = outbox_column_str(rows, 1);
+    if (young->count == YOUNG_MAX || mark.len != MARK_BYTES) break;
+    index_add(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0));
+  }
+  sqlite3_reset(rows);
+  if (status == STATUS_OK) return outbox_dedupe_settle(outbox);
+  young->known = status == STATUS_NOT_FOUND;
+  return young->known ? STATUS_OK : status;
+}
+
+/* A group that was given up has taken some of them along. */
+static enum status know_young(struct outbox *outbox) {
+  return outbox->young.known ? STATUS_OK : load_young(outbox);
+}
+
+enum status outbox_dedupe_load(struct outbox *outbox) {
+  enum status status = outbox_is_there(outbox, outbox_statement(outbox, STATEMENT_DEDUPE_OLD_ANY), &outbox->old_keys);
+  return status == STATUS_OK ? load_young(outbox) : status;
+}
+
+/* --- looking for one --- */
+
+struct looking {
+  const struct outbox_dedupe *dedupe;
+  enum outbox_answer *answer;
+  int64_t *id;
+  bool seen; /* the mark was */
+};
+
+/* A row of digest and record. True: it is the same message. */
+static bool is_same(struct looking *looking, sqlite3_stmt *row) {
+  bool same = str_eq(outbox_column_str(row, 0), str_make((const char *)looking->dedupe->digest, MARK_BYTES));
+  *looking->answer = !same ? OUTBOX_DIFFERENT : looking->seen ? OUTBOX_DIFFERENT_AGAIN : OUTBOX_AGAIN;
+  looking->seen = true;
+  if (same) *looking->id = sqlite3_column_int64(row, 1);
+  return same;
+}
+
+/* NOT_FOUND: not there. */
+static enum status look_in(struct outbox *outbox, enum outbox_statement which, struct looking *looking) {
+  sqlite3_stmt *find = outbox_statement(outbox, which);
+  enum status status;
+  outbox_bind_blob(find, 1, looking->dedupe->mark, MARK_BYTES);
+  do {
+    status = outbox_row_step(outbox, find);
+  } while (status == STATUS_OK && !is_same(looking, find));
+  sqlite3_reset(find);
+  return status;
+}
+
+static enum status look_at(struct outbox *outbox, int64_t row, struct looking *looking) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_GET);
+  sqlite3_bind_int64(get, 1, row);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) {
+    bool ours = str_eq(outbox_column_str(get, 2), str_make((const char *)looking->dedupe->mark, MARK_BYTES));
+    if (!ours || !is_same(looking, get)) status = STATUS_NOT_FOUND;
+  }
+  sqlite3_reset(get);
+  return status;
+}
+
+/* Of one mark they lie behind each other in the order in which they came: none is ever taken out alone. */
+static enum status look_in_young(struct outbox *outbox, struct looking *looking) {
+  const struct outbox_young *young = &outbox->young;
+  uint64_t begin = begin_of(looking->dedupe->mark);
+  enum status status = know_young(outbox);
+  if (status != STATUS_OK) return status;
+  status = STATUS_NOT_FOUND;
+  for (size_t at = find_slot(young, begin, begin % YOUNG_SLOTS); status == STATUS_NOT_FOUND && young->slots[at].row;
+       at = find_slot(young, begin, at + 1))
+    status = look_at(outbox, young->slots[at].row, looking);
+  return status;
+}
+
+enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe *dedupe, enum outbox_answer *answer,
+                               int64_t *id) {
+  struct looking looking = {.dedupe = dedupe, .answer = answer, .id = id};
+  enum status status = STATUS_NOT_FOUND;
+  if (outbox->old_keys) status = look_in(outbox, STATEMENT_DEDUPE_OLD_FIND, &looking);
+  if (status == STATUS_NOT_FOUND) status = look_in(outbox, STATEMENT_DEDUPE_FIND, &looking);
+  if (status == STATUS_NOT_FOUND) status = look_in_young(outbox, &looking);
+  return status == STATUS_NOT_FOUND && looking.seen ? STATUS_OK : status;
+}
+
+/* --- keeping one --- */
+
+enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t first, int64_t now) {
+  enum status status = know_young(outbox);
+  if (status == STATUS_OK && outbox->young.count == YOUNG_MAX) status = outbox_dedupe_settle(outbox);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_ADD);
+  outbox_bind_blob(add, 1, dedupe->mark, MARK_BYTES);
+  outbox_bind_blob(add, 2, dedupe->digest, MARK_BYTES);
+  sqlite3_bind_int64(add, 3, first);
+  sqlite3_bind_int64(add, 4, now);
+  status = outbox_run(outbox, add);
+  if (status == STATUS_OK) index_add(&outbox->young, dedupe->mark, sqlite3_last_insert_rowid(outbox->db));
+  return status;
+}
