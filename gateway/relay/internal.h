@@ -214,6 +214,8 @@ void relay_tell_left(struct relay *relay);
 
 /* Folders and programs of the configuration: CONFIG when one is missing, or not to be written by this user. */
 enum status relay_places_check(struct relay *relay, struct diag_list *diags) MUST_USE;
+/* A file that says what the relay does: CONFIG when everybody may write it, or in its folder. */
+enum status relay_place_check(struct str path, struct arena *arena, struct diag_list *diags) MUST_USE;
 
 /* --- folder.c: a drop folder --- */
 

@@ -55,11 +55,11 @@ static void refuse(struct looking *looking, struct str path, const char *why) {
   looking->worst = STATUS_CONFIG;
 }
 
-static struct str folder_of(struct looking *looking, struct str file) {
+static struct str folder_of(struct arena *arena, struct str file) {
   size_t slash = file.len;
   while (slash > 0 && file.ptr[slash - 1] != '/')
     slash--;
-  return slash ? arena_str(looking->relay->arena, str_slice(file, 0, slash)) : STR(".");
+  return slash ? arena_str(arena, str_slice(file, 0, slash)) : STR(".");
 }
 
 /* By whatever name. */
@@ -86,12 +86,12 @@ static bool may_be_replaced(struct str path) {
 /* They are written beside their place and renamed into it: over the store, if it is there, or over its key. */
 static void keep_off_the_store(struct looking *looking) {
   const struct relay_config *config = looking->relay->config;
-  if (config->backup.len && are_the_same(folder_of(looking, config->backup), config->state))
+  if (config->backup.len && are_the_same(folder_of(looking->relay->arena, config->backup), config->state))
     refuse(looking, config->backup, "backup is in the store's own folder: it belongs to another disk, and never over the store");
   else if (config->backup.len && !may_be_replaced(config->backup))
     refuse(looking, config->backup, "backup is there, and is no copy of a store: it would be written over; name a file that is not there");
-  size_t slash = folder_of(looking, config->marker).len;
-  if (config->marker.len && are_the_same(folder_of(looking, config->marker), config->state) &&
+  size_t slash = folder_of(looking->relay->arena, config->marker).len;
+  if (config->marker.len && are_the_same(folder_of(looking->relay->arena, config->marker), config->state) &&
       str_starts(str_slice(config->marker, slash, config->marker.len), STR("outbox.db")))
     refuse(looking, config->marker, "marker is a file of the store: it would be written over it");
   if (config->marker.len && str_eq(config->marker, config->backup))
@@ -104,6 +104,27 @@ static void keep_apart(struct looking *looking) {
     for (size_t k = 0; k < i; k++) /* of equal names the configuration itself has told */
       if (!str_eq(config->folders[i].path, config->folders[k].path) && are_the_same(config->folders[i].path, config->folders[k].path))
         refuse(looking, config->folders[i].path, "it is the drop folder of another [folder] by another name: each file would be taken twice");
+}
+
+/* --- who may write --- */
+
+/* In a folder like /tmp nobody puts a file in the place of another user's. */
+static bool is_everybodys(struct str path) {
+  struct stat info;
+  return path.ptr && stat(path.ptr, &info) == 0 && (info.st_mode & S_IWOTH) && !(S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX));
+}
+
+enum status relay_place_check(struct str path, struct arena *arena, struct diag_list *diags) {
+  struct source source = source_make(path, (struct str){0});
+  if (!path.len || (!is_everybodys(path) && !is_everybodys(folder_of(arena, path)))) return STATUS_OK;
+  diag_error(diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &source},
+             "everybody on this machine may write it, or put another in its place, and so say where patients' data goes and what is run: "
+             "chmod o-w it and its folder");
+  return STATUS_CONFIG;
+}
+
+static void look_at_writers(struct looking *looking, struct str path) {
+  if (relay_place_check(path, looking->relay->arena, looking->diags) != STATUS_OK) looking->worst = STATUS_CONFIG;
 }
 
 enum status relay_places_check(struct relay *relay, struct diag_list *diags) {
@@ -119,6 +140,8 @@ enum status relay_places_check(struct relay *relay, struct diag_list *diags) {
   for (size_t i = 0; i < config->mllp_count; i++)
     if (config->mllps[i].is_path) look_at_folder_of(&looking, config->mllps[i].listen, "the folder of the socket");
   look_at_program(&looking, config->alert);
+  look_at_writers(&looking, config->alert);
+  look_at_writers(&looking, str_of(relay->config_path));
   keep_off_the_store(&looking);
   keep_apart(&looking);
   return looking.worst;

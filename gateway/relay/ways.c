@@ -22,6 +22,7 @@ static enum status read_way(struct relay_ways *ways, const struct relay_config *
   if (!path.ptr) return STATUS_NOMEM;
   enum status status = delivery_destination_read(path.ptr, host, ways->arena, diags, &way->destination);
   if (status == STATUS_NOT_FOUND || status == STATUS_IO) return STATUS_CONFIG; /* no disk is at fault */
+  if (status == STATUS_OK) status = relay_place_check(path, ways->arena, diags);
   if (status != STATUS_OK) return status;
   status = way->destination.protocol == DELIVERY_MLLP
                ? pipeline_message_policy_read(path.ptr, host, ways->arena, diags, &way->messages)

@@ -48,6 +48,10 @@ marker_over_the_store   78 file of the store
 backup_over_the_key     78 backup is there, and is no copy of a store
 backup_over_a_database  78 backup is there, and is no copy of a store
 marker_is_the_backup    78 one file
+everybodys_configuration 78 relay.ini.*everybody on this machine may write
+everybodys_folder       78 relay.ini.*put another in its place
+everybodys_destination  78 hospital.json.*everybody on this machine may write
+everybodys_alert        78 alert.*everybody on this machine may write
 '
 
 # --- a relay that starts, in $here ---
@@ -142,6 +146,10 @@ marker_over_the_store() { sed -i "s|^marker.*|marker = $here/state/outbox.db|" "
 backup_over_the_key() { printf '[store]\nbackup = key\n' >> "$here/relay.ini"; }
 backup_over_a_database() { printf '%-100s' "SQLite format 3" > "$here/clinic.db" && printf '[store]\nbackup = clinic.db\n' >> "$here/relay.ini"; }
 marker_is_the_backup() { printf '[store]\nbackup = marker\n' >> "$here/relay.ini"; }
+everybodys_configuration() { chmod 646 "$here/relay.ini"; }
+everybodys_folder() { chmod 777 "$here"; }
+everybodys_destination() { chmod 666 "$here/mappings/destinations/hospital.json"; }
+everybodys_alert() { printf '#!/bin/sh\n' > "$here/alert" && chmod 777 "$here/alert" && sed -i "s|^marker.*|alert = $here/alert|" "$here/relay.ini"; }
 # the store is not opened by --check; all else that keeps the relay from starting it knows
 of_the_store=" store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
 
