@@ -10,7 +10,7 @@
 #include "delivery/client.h"
 #include "delivery/smart.h"
 
-enum { HEADER_MAX = 4096, SMALL_ANSWER = 65536, SECURITY_LEVEL = 2 };
+enum { HEADER_MAX = 4096, SMALL_ANSWER = 65536 };
 
 /* What the server says that it sends is made room for at once, within the cap. */
 static void make_room(const struct delivery_call *call, struct buf *body) {
@@ -258,8 +258,8 @@ static CURLcode set_verification(CURL *curl, void *context, void *userdata) {
   (void)curl;
   watch_question(context, call);
   delivery_alert_watch(call, context);
-  SSL_CTX_set_security_level(context, SECURITY_LEVEL);
-  X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+  SSL_CTX_set_security_level(context, DELIVERY_TLS_LEVEL);
+  X509_VERIFY_PARAM_set_auth_level(param, DELIVERY_TLS_LEVEL);
   X509_VERIFY_PARAM_set_hostflags(param,
                                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (!call->host.len) return CURLE_SSL_CONNECT_ERROR;

@@ -216,6 +216,8 @@ enum status delivery_probe(struct delivery_client *client, struct arena *arena,
 enum status delivery_probe_token(struct delivery_client *client, const char *type, struct arena *arena,
                                  struct delivery_answer *out) MUST_USE;
 
+/* Of OpenSSL: no keys below 112 bits of strength, no SHA-1, whatever this machine's openssl.cnf allows; of whoever speaks TLS here. */
+enum { DELIVERY_TLS_LEVEL = 2 };
 /* The suites of RFC 9325 section 4.2 for TLS 1.2, as OpenSSL names them: of whoever speaks TLS here. */
 const char *delivery_tls_suites(void);
 

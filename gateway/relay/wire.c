@@ -95,6 +95,7 @@ static enum status use_list(SSL_CTX *context, struct str path, struct diag_list 
 /* --- the whole --- */
 
 static bool set_rules(SSL_CTX *context) {
+  SSL_CTX_set_security_level(context, DELIVERY_TLS_LEVEL);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                    SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -20,7 +20,7 @@
 #   small sha1 wrongeku        RSA of 1024 bits; signed with SHA-1; for clients only
 #   cnonly dnsip               localhost as common name, without alternative names; an address as a DNS name
 #   star starlocal             *; *.localhost
-#   clientexpired clientother  client certificates: ended; from the other CA
+#   clientexpired clientother clientsmall   client certificates: ended; from the other CA; RSA of 1024 bits
 set -eu
 
 case "$# ${2:-bad}" in "1 bad" | "2 bad") ;; *) echo "usage: certs.sh DIR [bad]" >&2 && exit 2 ;; esac
@@ -104,7 +104,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7 -sh
 good() { leaf "$1" "$2" '-1 hour' '+7 days' serverAuth "$3"; }
 good second ca "$here"
 good mended ca "$here,DNS:ehr.localhost"
-good revoked ca "$here"
+leaf revoked ca '-1 hour' '+7 days' serverAuth,clientAuth "$here" # for both: what refuses it is the list
 below sub basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign,cRLSign
 good chained sub "$here"
 below notca basicConstraints=critical,CA:FALSE "subjectAltName=$here"
@@ -122,6 +122,7 @@ good star ca 'DNS:*'
 good starlocal ca 'DNS:*.localhost'
 leaf clientexpired ca '-10 days' '-1 day' clientAuth DNS:ketlink.example
 leaf clientother unknown-ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example
+(leaf_key=rsa:1024 && leaf clientsmall ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example)
 
 list() { openssl ca -gencrl -config "$1.cnf" -crl_lastupdate "$(at "$2")" -crl_nextupdate "$(at "$3")" -out "$4" 2>>"$log"; }
 openssl ca -config ca.cnf -revoke revoked.pem 2>>"$log"
