@@ -66,6 +66,7 @@ static bool write_out(struct relay_link *link) {
     enum relay_wire_says says =
         relay_wire_write(&link->wire, str_slice(buf_str(&link->out), link->sent, link->out.len), &count);
     link->sent += count;
+    link->write_waits = says == WIRE_WANTS_READ;
     if (says == WIRE_DONE) continue;
     return says == WIRE_WANTS_READ || says == WIRE_WANTS_WRITE;
   }
@@ -192,7 +193,28 @@ static enum relay_wire_says read_once(struct relay_link *link) {
   return says;
 }
 
+/* Whoever only sends must not have the loop for himself: with it go commits, deliveries and all timers. */
+static bool must_rest(const struct relay_link *link) {
+  struct relay_listener *listener = link->listener;
+  if (!listener->reading_since) {
+    listener->reading_since = now_of(link);
+    event_active(listener->turn, EV_TIMEOUT, 0);
+  }
+  return now_of(link) - listener->reading_since > LISTENER_TURN_MS;
+}
+
+void relay_link_wake(struct relay_link *link) {
+  link->rests = false;
+  if (link->wire.ssl && is_reading(link)) event_active(link->readable, EV_READ, 0);
+  update(link);
+}
+
 static void read_some(struct relay_link *link) {
+  link->rests = must_rest(link);
+  if (link->rests) {
+    update(link);
+    return;
+  }
   enum relay_wire_says says = shake(link);
   for (int i = 0; says == WIRE_DONE && i < LISTENER_READS && is_reading(link); i++)
     says = read_once(link);
@@ -201,7 +223,7 @@ static void read_some(struct relay_link *link) {
     return;
   }
   if (says == WIRE_END) take_end(link);
-  if (says == WIRE_WANTS_WRITE) event_add(link->writable, NULL);
+  link->read_waits = says == WIRE_WANTS_WRITE;
   /* what OpenSSL has already read makes no descriptor readable */
   if (says == WIRE_DONE && link->wire.ssl && is_reading(link)) event_active(link->readable, EV_READ, 0);
   relay_link_go_on(link);
@@ -283,19 +305,21 @@ static void on_timer(evutil_socket_t fd, short what, void *context) {
   }
 }
 
+/* Of two directions each may wait for the other one; whoever waits for none is not told of it, or the loop would turn for nothing. */
+static void watch(struct event *event, bool wanted) {
+  if (wanted)
+    event_add(event, NULL);
+  else
+    event_del(event);
+}
+
 /* Events and the timer after what the connection does now. */
 static void update(struct relay_link *link) {
-  bool reads = link->lingers || is_reading(link), writes = link->sent < link->out.len;
+  bool reads = is_reading(link) && !link->rests, writes = link->sent < link->out.len;
   int64_t when = due(link), left = when == INT64_MAX ? 0 : when - now_of(link);
   struct timeval wait = {.tv_sec = left > 0 ? left / 1000 : 0, .tv_usec = left > 0 ? left % 1000 * 1000 : 1};
-  if (reads || (writes && link->wire.ssl))
-    event_add(link->readable, NULL);
-  else
-    event_del(link->readable);
-  if (writes)
-    event_add(link->writable, NULL);
-  else if (link->wire.shaken)
-    event_del(link->writable);
+  watch(link->readable, link->lingers || (reads && !link->read_waits) || (writes && link->write_waits));
+  watch(link->writable, (writes && !link->write_waits) || (reads && link->read_waits));
   if (when == INT64_MAX)
     event_del(link->timer);
   else

@@ -110,6 +110,18 @@ static void on_accept_error(struct evconnlistener *event, void *context) {
   relay_listener_say(listener, "mllp-rests", STR("no connection can be accepted"));
 }
 
+/* As late as all else that comes in this turn of the loop. */
+static void on_turn(evutil_socket_t fd, short what, void *context) {
+  struct relay_listener *listener = context;
+  (void)fd;
+  (void)what;
+  listener->reading_since = 0;
+  for (struct relay_link *link = listener->links, *next = NULL; link; link = next) {
+    next = link->next;
+    if (link->rests) relay_link_wake(link);
+  }
+}
+
 static void on_rested(evutil_socket_t fd, short what, void *context) {
   struct relay_listener *listener = context;
   (void)fd;
@@ -181,7 +193,8 @@ enum status relay_listener_begin(struct relay_listener *listener, struct diag_li
   enum status status = listen_on(listener, diags);
   if (status != STATUS_OK) return status;
   listener->rest = event_new(listener->relay->base, -1, 0, on_rested, listener);
-  if (!listener->rest) return STATUS_NOMEM;
+  listener->turn = event_new(listener->relay->base, -1, 0, on_turn, listener);
+  if (!listener->rest || !listener->turn) return STATUS_NOMEM;
   RELAY_LOG(listener->relay, RELAY_INFO, "mllp-listens", RELAY_TEXT("listener", listener->config->name),
             RELAY_NUMBER("port", listener->made.port));
   return STATUS_OK;
@@ -231,6 +244,7 @@ void relay_listener_close(struct relay_listener *listener) {
     relay_link_drop(listener->links);
   if (listener->listener) evconnlistener_free(listener->listener);
   if (listener->rest) event_free(listener->rest);
+  if (listener->turn) event_free(listener->turn);
   if (listener->config->is_path) base_listen_remove(listener->config->listen.ptr, &listener->made);
   relay_tls_close(listener->tls);
   free(listener);

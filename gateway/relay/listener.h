@@ -8,7 +8,8 @@
  * Nothing is acknowledged before it is durable. Messages are mapped on a thread of their own (mapper.h), in the order in which
  * they came, and stored and acknowledged here meanwhile. A connection that has LISTENER_UNDER_WAY of them under way, or
  * LISTENER_UNDER_WAY_BYTES being mapped, or whose answers are not taken, or wait for deliveries, is not read from: so a peer that
- * only sends has no more than that and one reading's messages under way. Answers go in the order of the messages.
+ * only sends has no more than that and one reading's messages under way. Answers go in the order of the messages. What comes in goes
+ * before all else, for LISTENER_TURN_MS: then nothing is read until everything else had its turn.
  */
 #ifndef KETLINK_RELAY_LISTENER_H
 #define KETLINK_RELAY_LISTENER_H
@@ -24,7 +25,8 @@ struct evconnlistener;
 enum {
   LISTENER_PEERS = 1024,       /* buckets of addresses */
   LISTENER_READ_BYTES = 16 << 10,
-  LISTENER_READS = 8,          /* then others have their turn */
+  LISTENER_READS = 8,          /* then other connections have their turn */
+  LISTENER_TURN_MS = 50,       /* then all else has */
   LISTENER_NOISE_BYTES = 64 << 10, /* between two frames; then the connection is closed */
   LISTENER_SHAKE_MS = 10000,
   LISTENER_LINGER_MS = 2000,
@@ -63,6 +65,8 @@ struct relay_listener {
   struct base_listening made;
   struct evconnlistener *listener;
   struct event *rest; /* after the system had no descriptors left */
+  struct event *turn; /* of all else; pending when something was read since it had it */
+  int64_t reading_since;
   struct relay_peer *peers[LISTENER_PEERS];
   struct relay_link *links;
   size_t connections, held, waiting; /* waiting: answers, for deliveries */
@@ -87,6 +91,8 @@ struct relay_link {
   size_t promised; /* answers that wait for the disk */
   bool ended;      /* the other side sends no more */
   bool closing;    /* nothing more is read; it is closed when all that is owed is written */
+  bool rests;      /* nothing is read until all else had its turn */
+  bool read_waits, write_waits; /* TLS has to write in order to read, to read in order to write */
   bool lingers;    /* all is written; what still comes in is thrown away, so that answers are not lost to a reset */
   size_t held;
   uint64_t noise;  /* bytes between frames, up to the last frame */
@@ -109,6 +115,8 @@ void relay_link_begin(struct relay_listener *listener, int fd, struct relay_peer
 void relay_link_go_on(struct relay_link *link);
 /* Nothing more is read from it. */
 void relay_link_stop(struct relay_link *link);
+/* All else had its turn. */
+void relay_link_wake(struct relay_link *link);
 void relay_link_drop(struct relay_link *link);
 /* Of a link that is gone: freed, when no promise is left, and nothing of it is being mapped. */
 void relay_link_let_go(struct relay_link *link);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A listener of the relay: acknowledgements by fault, mode and MSH-15/16; framing, caps and deadlines; TLS; many who only wait.
+"""A listener of the relay: acknowledgements by fault, mode and MSH-15/16; framing, caps and deadlines; TLS; many who only wait, some who only
+send.
 
     mllp.py [--idle N] [PART …]      KETLINK names the program; ketlink-relay stands beside it; 77 = skipped
 
@@ -656,7 +657,85 @@ def crowd(work, server, idle):
     return case.close()
 
 
-PARTS = {"acknowledgements": acknowledgements, "full": full, "framing": framing, "caps": caps, "tls": tls, "crowd": crowd}
+# --- some who only send ---
+
+FLOOD = """
+import socket, ssl, sys
+place, authority, piece = int(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
+there = socket.create_connection(("127.0.0.1", place))
+if authority:
+    there = ssl.create_default_context(cafile=authority).wrap_socket(there, server_hostname="localhost")
+while True:
+    there.sendall(piece)
+"""
+
+# the other side asks for new keys and never reads the answers, until there is no room for one more
+KEYS = """
+import ctypes, ctypes.util, socket, sys, time
+tls = ctypes.CDLL(ctypes.util.find_library("ssl"))
+for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
+    getattr(tls, name).restype = ctypes.c_void_p
+there = socket.socket()
+there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+there.connect(("127.0.0.1", int(sys.argv[1])))
+ssl = ctypes.c_void_p(tls.SSL_new(ctypes.c_void_p(tls.SSL_CTX_new(ctypes.c_void_p(tls.TLS_client_method())))))
+tls.SSL_set_fd(ssl, there.fileno())
+assert tls.SSL_connect(ssl) == 1
+there.settimeout(0.0)
+stalls = 0
+while stalls < 20:
+    tls.SSL_key_update(ssl, 1)
+    stalls = 0
+    while tls.SSL_do_handshake(ssl) != 1 and stalls < 20:
+        time.sleep(0.05)
+        stalls += 1
+print("stalled", flush=True)
+time.sleep(60)
+"""
+
+
+def serves(case, what):
+    """Whoever else sends is acknowledged, which takes a commit."""
+    start = time.monotonic()
+    try:
+        with peer.Peer(case.place("own")) as sender:
+            case.check(f"{what}: not acknowledged", sender.ask(make(f"SERVED{next(SERIALS)}"), 8).code == "AA")
+    except (TimeoutError, peer.Closed) as fault:
+        case.check(f"{what}: {fault!r}", False)
+    case.check(f"{what}: it took {time.monotonic() - start:.1f} s", time.monotonic() - start < 4)
+
+
+def seconds_of(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def greedy(work, server):
+    """Peers that send as much as they can, and take nothing, leave time for all else."""
+    certs = server.certificate.parent
+    case = Case(work, {"own": ("", "127.0.0.1:0"), "tls": (f"certificate = {certs}/server.pem\nkey = {certs}/server.key", "127.0.0.1:0")}, server)
+    refused = peer.frame(f"MSH|^~\\&|EHR|||HERE|20260301||ADT^A01^ADT_A01|REFUSED|P|2.5.1\r")
+    for what, piece in (("frames that are cut off", b"\x0bMSH|^~\\&|A" * 1000), ("nothing but beginnings", b"\x0b" * 10000), ("refused messages", refused * 100)):
+        for name, authority in (("own", ""), ("tls", certs / "ca.pem")):
+            floods = [subprocess.Popen([sys.executable, "-c", FLOOD, str(peer.port_of(work, name)), str(authority), piece.hex()], stderr=subprocess.DEVNULL)
+                      for _ in range(2)]
+            time.sleep(1)
+            serves(case, f"{what}, {name}")
+            for flood in floods:
+                flood.kill()
+                flood.wait()
+    keys = subprocess.Popen([sys.executable, "-c", KEYS, str(peer.port_of(work, "tls"))], stdout=subprocess.PIPE, text=True)
+    case.check("new keys: they do not stall", keys.stdout.readline() == "stalled\n")
+    serves(case, "new keys")
+    before = seconds_of(case.relay.process)
+    time.sleep(2)
+    case.check(f"new keys: {seconds_of(case.relay.process) - before:.2f} s of 2 for nothing", seconds_of(case.relay.process) - before < 0.5)
+    keys.kill()
+    keys.wait()
+    return case.close()
+
+
+PARTS = {"greedy": greedy, "acknowledgements": acknowledgements, "full": full, "framing": framing, "caps": caps, "tls": tls, "crowd": crowd}
 
 
 def main():
