@@ -2,29 +2,19 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "cli/audit_row.h"
+#include "cli/json.h"
 #include "cli/queue_call.h"
 
 enum { PAGE = 1000 }; /* as many as the relay gives at a time */
 
-static json_int_t number_of(const json_t *object, const char *key) {
-  return json_integer_value(json_object_get(object, key));
-}
-
-/* Words of the program, and the name that somebody gave; cleaned before a terminal sees them. */
-static struct str text_of(struct cli *cli, const json_t *event, const char *key) {
-  const char *text = json_string_value(json_object_get(event, key));
-  struct str clean = diag_clean(cli->arena, str_of(text ? text : ""));
-  return clean.len ? clean : STR("-");
-}
-
 /* --- list --- */
 
 static void print_event(struct cli *cli, const json_t *event) {
-  struct str at = text_of(cli, event, "at"), what = text_of(cli, event, "what"), actor = text_of(cli, event, "actor");
-  struct str reason = text_of(cli, event, "reason");
-  json_int_t record = number_of(event, "record");
-  cli_printf(cli, "%8lld  %.19sZ  %-16.*s  ", (long long)number_of(event, "number"), at.ptr, STR_ARG(what));
-  cli_printf(cli, record ? "%8lld" : "%8.0lld", (long long)record);
+  struct str at = cli_json_second(event, "at", cli->arena), what = cli_json_shown(cli, event, "what"), actor = cli_json_shown(cli, event, "actor");
+  struct str reason = cli_json_shown(cli, event, "reason");
+  long long record = cli_json_number(event, "record");
+  cli_printf(cli, "%8lld  %-20.*s  %-16.*s  ", cli_json_number(event, "number"), STR_ARG(at), STR_ARG(what));
+  cli_printf(cli, record ? "%8lld" : "%8.0lld", record);
   cli_printf(cli, "  %-20.*s  %.*s\n", STR_ARG(actor), STR_ARG(reason));
 }
 
@@ -33,8 +23,7 @@ static void print_events(struct cli *cli, json_t *answer) {
   size_t index, shown = 0;
   json_t *event;
   json_array_foreach(events, index, event) {
-    const char *actor = json_string_value(json_object_get(event, "actor"));
-    if (cli_flag(cli, "people") && !(actor && *actor)) continue;
+    if (cli_flag(cli, "people") && !*cli_json_text(event, "actor")) continue;
     if (!shown++)
       cli_printf(cli, "%8s  %-20s  %-16s  %8s  %-20s  %s\n", "NUMBER", "AT", "EVENT", "RECORD", "WHO", "REASON");
     print_event(cli, event);
@@ -46,13 +35,9 @@ static void print_events(struct cli *cli, json_t *answer) {
 /* Those of a person, in what --json shows. */
 static void print_json(struct cli *cli, json_t *answer) {
   json_t *events = json_object_get(answer, "events");
-  for (size_t i = json_array_size(events); cli_flag(cli, "people") && i > 0; i--) {
-    const char *actor = json_string_value(json_object_get(json_array_get(events, i - 1), "actor"));
-    if (!(actor && *actor)) json_array_remove(events, i - 1);
-  }
-  char *text = json_dumps(answer, JSON_COMPACT);
-  if (text) cli_printf(cli, "%s\n", text);
-  free(text);
+  for (size_t i = json_array_size(events); cli_flag(cli, "people") && i > 0; i--)
+    if (!*cli_json_text(json_array_get(events, i - 1), "actor")) json_array_remove(events, i - 1);
+  cli_json_print_line(cli, json_incref(answer));
 }
 
 static int run_list(struct cli *cli) {
@@ -109,8 +94,8 @@ static int export_page(struct walk *walk, bool *more) {
   const json_t *events = json_object_get(answer, "events");
   size_t count = json_array_size(events);
   *more = json_is_integer(json_object_get(answer, "after"));
-  if (count && !walk->first) walk->first = number_of(json_array_get(events, 0), "number");
-  if (count) walk->after = number_of(json_array_get(events, count - 1), "number");
+  if (count && !walk->first) walk->first = cli_json_number(json_array_get(events, 0), "number");
+  if (count) walk->after = cli_json_number(json_array_get(events, count - 1), "number");
   walk->events += (json_int_t)count;
   json_decref(answer);
   if (exit == CLI_DONE && !count && begins) return check_file(cli, STR(""));
@@ -128,7 +113,7 @@ static int check_first(struct walk *walk, json_int_t after) {
   json_t *answer = NULL;
   int exit = cli_queue_ask(&walk->queue, "audit export",
                            arena_printf(cli->arena, "/audit?after=%lld&limit=1", (long long)after), NULL, &answer);
-  bool same = number_of(json_array_get(json_object_get(answer, "events"), 0), "number") == walk->first;
+  bool same = cli_json_number(json_array_get(json_object_get(answer, "events"), 0), "number") == walk->first;
   json_decref(answer);
   if (exit != CLI_DONE || same || !walk->first) return exit;
   fprintf(stderr, "ketlink: the trail was shortened meanwhile: export it again\n");
@@ -176,7 +161,7 @@ static int shorten(struct cli_queue *queue, const char *number) {
   if (exit == CLI_DONE && cli->json)
     cli_print(cli, buf_str(&queue->answer));
   else if (exit == CLI_DONE)
-    cli_note(cli, "taken out through %s; %lld events are left", number, (long long)number_of(answer, "events"));
+    cli_note(cli, "taken out through %s; %lld events are left", number, (long long)cli_json_number(answer, "events"));
   json_decref(answer);
   json_decref(body);
   return exit;

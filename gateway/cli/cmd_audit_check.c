@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "cli/audit_row.h"
+#include "cli/json.h"
 #include "cli/queue_call.h"
 
 enum { WORD_MAX = 64, PORTION = 32 /* as many as a body of the relay's API has room for */, LINE_MAX_BYTES = 64 << 10 };
@@ -25,13 +26,8 @@ static int complain(const struct check *check, const char *path, size_t line, co
 
 /* --- an AuditEvent as the relay writes it --- */
 
-static const char *text_in(const json_t *object, const char *key) {
-  const char *text = json_string_value(json_object_get(object, key));
-  return text ? text : "";
-}
-
 static const char *identifier_in(const json_t *reference) {
-  return text_in(json_object_get(reference, "identifier"), "value");
+  return cli_json_text(json_object_get(reference, "identifier"), "value");
 }
 
 /* The entity of that name; NULL: there is none. */
@@ -39,7 +35,7 @@ static const json_t *entity_of(const json_t *event, const char *display) {
   const json_t *entities = json_object_get(event, "entity");
   for (size_t i = 0; i < json_array_size(entities); i++) {
     const json_t *entity = json_array_get(entities, i);
-    if (strcmp(text_in(json_object_get(entity, "what"), "display"), display) == 0) return entity;
+    if (strcmp(cli_json_text(json_object_get(entity, "what"), "display"), display) == 0) return entity;
   }
   return NULL;
 }
@@ -53,7 +49,7 @@ static json_int_t number_in(const json_t *entity) {
 static json_int_t instant_in(const json_t *event) {
   struct tm parts = {0};
   int ms = 0, end = 0;
-  const char *text = text_in(event, "recorded");
+  const char *text = cli_json_text(event, "recorded");
   if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec,
              &ms, &end) != 7 || !end || text[end])
     return 0;
@@ -66,9 +62,9 @@ static json_int_t instant_in(const json_t *event) {
 static json_t *event_of(const json_t *resource) {
   const json_t *place = entity_of(resource, "event of the trail"), *record = entity_of(resource, "record of the relay");
   const json_t *agent = json_array_get(json_object_get(resource, "agent"), 0);
-  const char *chain = text_in(json_array_get(json_object_get(place, "detail"), 0), "valueString");
-  const char *words[] = {text_in(place, "name"), json_is_true(json_object_get(agent, "requestor")) ? text_in(agent, "name") : "",
-                         text_in(resource, "outcomeDesc"), chain};
+  const char *chain = cli_json_text(json_array_get(json_object_get(place, "detail"), 0), "valueString");
+  const char *words[] = {cli_json_text(place, "name"), json_is_true(json_object_get(agent, "requestor")) ? cli_json_text(agent, "name") : "",
+                         cli_json_text(resource, "outcomeDesc"), chain};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     if (strlen(words[i]) > WORD_MAX) return NULL;
   if (!place || number_in(place) <= 0 || !*chain) return NULL;
@@ -86,7 +82,7 @@ static int ask_portion(struct check *check) {
     return count ? CLI_TRY_LATER : CLI_DONE;
   }
   int exit = cli_queue_ask(&check->queue, "audit check", STR("/audit/check"), body, &answer);
-  size_t sound = (size_t)json_integer_value(json_object_get(answer, "sound"));
+  size_t sound = (size_t)cli_json_number(answer, "sound");
   if (exit == CLI_DONE && sound < count)
     exit = complain(check, check->paths[sound], check->lines[sound], "this event was changed, or is not where it stood");
   json_decref(check->before);
@@ -104,7 +100,7 @@ static void begin(struct check *check, const json_t *event, json_int_t number) {
 }
 
 static int add_event(struct check *check, json_t *event) {
-  json_int_t number = json_integer_value(json_object_get(event, "number"));
+  json_int_t number = cli_json_number(event, "number");
   if (check->last && number != check->last + 1) return complain(check, NULL, check->line, "events before this one are missing, or stand in another place");
   check->last = number;
   check->count++;
@@ -125,7 +121,7 @@ static int take_line(struct check *check, const char *text, size_t len) {
   int exit = CLI_DONE;
   if (!event)
     exit = complain(check, NULL, check->line, "this is no AuditEvent of ketlink audit export");
-  else if (strcmp(store, text_in(check->page, "store")) != 0)
+  else if (strcmp(store, cli_json_text(check->page, "store")) != 0)
     exit = complain(check, NULL, check->line, "this event is of another relay's store");
   else
     exit = add_event(check, event);
@@ -155,7 +151,7 @@ static int read_file(struct check *check) {
 }
 
 static void say(struct cli *cli, const struct check *check, bool sound) {
-  json_int_t begins = json_integer_value(json_object_get(json_array_get(json_object_get(check->page, "events"), 0), "number"));
+  json_int_t begins = cli_json_number(json_array_get(json_object_get(check->page, "events"), 0), "number");
   if (cli->json)
     cli_printf(cli, "{\"sound\":%s,\"events\":%lld,\"first\":%lld,\"last\":%lld,\"storeBegins\":%lld}\n", sound ? "true" : "false", (long long)check->count,
                (long long)check->first, (long long)check->last, (long long)begins);

@@ -1,11 +1,10 @@
 /* cmd_definitions.c - ketlink definitions: builds the pack, lists its packages, shows types, value sets and
  * code systems. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "cli/cli.h"
+#include "cli/json.h"
 
 enum { PACK_BYTES = 1 << 30, NESTING_MAX = 32, CODES_SHOWN = 200 };
 
@@ -118,13 +117,6 @@ static json_t *json_text(struct str text) {
   return json_stringn(text.ptr ? text.ptr : "", text.len);
 }
 
-static void print_json(struct cli *cli, json_t *value) {
-  char *text = json_dumps(value, JSON_INDENT(2));
-  cli_printf(cli, "%s\n", text ? text : "null");
-  free(text);
-  json_decref(value);
-}
-
 static json_t *needs_json(const struct definitions *definitions, size_t package) {
   json_t *list = json_array();
   for (size_t i = 0; i < definitions_need_count(definitions, package); i++) {
@@ -146,7 +138,7 @@ static void list_json(struct cli *cli, const struct definitions *definitions) {
                         (json_int_t)package.value_sets, "codeSystems", (json_int_t)package.code_systems,
                         "units", (json_int_t)package.units, "dependencies", needs_json(definitions, i)));
   }
-  print_json(cli, list);
+  cli_json_print(cli, list);
 }
 
 static void list_needs(struct cli *cli, const struct definitions *definitions, size_t package) {
@@ -499,7 +491,7 @@ static int show_one(struct cli *cli, const struct definitions *definitions, stru
   const struct def_value_set *set = type ? NULL : definitions_value_set(definitions, name);
   const struct def_code_system *system = type || set ? NULL : definitions_code_system(definitions, name);
   if (cli->json && (type || set || system))
-    print_json(cli, type ? type_json(cli, definitions, type) : set ? set_json(set) : system_json(system));
+    cli_json_print(cli, type ? type_json(cli, definitions, type) : set ? set_json(set) : system_json(system));
   else if (type)
     show_type(cli, definitions, type);
   else if (set)

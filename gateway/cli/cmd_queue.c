@@ -1,4 +1,5 @@
 /* cmd_queue.c - ketlink queue: what the relay holds, and what a person decides about it. */
+#include "cli/json.h"
 #include "cli/queue_call.h"
 #include "cli/queue_many.h"
 #include "cli/queue_print.h"
@@ -17,10 +18,10 @@ static void note_troubles(struct cli_queue *queue) {
   size_t index;
   (void)cli_queue_ask(queue, "queue list", STR("/store"), NULL, &store);
   json_array_foreach(json_object_get(store, "destinations"), index, destination) {
-    const char *trouble = json_string_value(json_object_get(destination, "trouble"));
-    if (trouble && *trouble)
-      cli_note(queue->cli, "%s is %s since %.19sZ: %s", json_string_value(json_object_get(destination, "name")), trouble,
-               json_string_value(json_object_get(destination, "since")), json_string_value(json_object_get(destination, "reason")));
+    if (!*cli_json_text(destination, "trouble")) continue;
+    struct str name = cli_json_shown(queue->cli, destination, "name"), trouble = cli_json_shown(queue->cli, destination, "trouble");
+    struct str reason = cli_json_shown(queue->cli, destination, "reason"), since = cli_json_second(destination, "since", queue->cli->arena);
+    cli_note(queue->cli, "%.*s is %.*s since %.*s: %.*s", STR_ARG(name), STR_ARG(trouble), STR_ARG(since), STR_ARG(reason));
   }
   json_decref(store);
 }
@@ -80,7 +81,7 @@ static int order_one(struct cli_queue *queue, const char *verb, const char *id, 
   if (exit == CLI_DONE && cli->json)
     show_json(cli, queue);
   else if (exit == CLI_DONE)
-    cli_note(cli, "%s: %s", id, json_string_value(json_object_get(answer, "state")));
+    cli_note(cli, "%s: %s", id, cli_json_shown(cli, answer, "state").ptr);
   json_decref(answer);
   json_decref(body);
   return exit;
@@ -112,8 +113,7 @@ static int ask_number(struct cli_queue *queue, const char *id) {
   int exit = cli_queue_ask(queue, id, arena_printf(queue->cli->arena, "/queue/%s", id), NULL, &answer);
   if (exit != CLI_DONE) return exit;
   fprintf(stderr, "Record %s (%s, for %s) will never be delivered.\nType its number to drop it: ", id,
-          json_string_value(json_object_get(answer, "state")),
-          json_string_value(json_object_get(answer, "destination")));
+          cli_json_shown(queue->cli, answer, "state").ptr, cli_json_shown(queue->cli, answer, "destination").ptr);
   json_decref(answer);
   if (cli_queue_confirmed(id)) return CLI_DONE;
   fprintf(stderr, "ketlink: not dropped\n");

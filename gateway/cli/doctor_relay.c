@@ -1,16 +1,13 @@
 /* doctor_relay.c - the relay of this machine, when it has one: does it run, what stays in its store, what waits. */
 #include <unistd.h>
 #include "cli/doctor.h"
+#include "cli/json.h"
 #include "cli/queue_call.h"
 #include "relay/config.h"
 
 static const char default_config[] = "/etc/ketlink/relay.ini";
 
 /* --- what it says, line by line --- */
-
-static int64_t number_in(const json_t *object, const char *key) {
-  return json_integer_value(json_object_get(object, key));
-}
 
 static struct str size_text(struct arena *arena, int64_t bytes) {
   static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
@@ -33,75 +30,67 @@ static struct cli_doctor_line bounded(const char *check, struct str detail, bool
 /* It takes nothing more; what is there goes on. */
 static struct cli_doctor_line full_line(const json_t *store, bool by_records, struct str size, struct str room, struct arena *arena) {
   struct str detail = by_records ? arena_printf(arena, "full: %lld records are open, and it takes nothing more (max-records)",
-                                                (long long)number_in(store, "maxRecords"))
+                                                (long long)cli_json_number(store, "maxRecords"))
                                  : arena_printf(arena, "full: %.*s, %.*s of the disk are free, and it takes nothing more (reserve-mib)",
                                                 STR_ARG(size), STR_ARG(room));
   return bounded("store", detail, true, by_records ? "see why they wait, below; or raise max-records in [store], and restart" : "make room on its disk");
 }
 
 static struct cli_doctor_line store_line(const json_t *store, struct arena *arena) {
-  int64_t bytes = number_in(store, "bytes"), left = number_in(store, "freeBytes");
+  int64_t bytes = cli_json_number(store, "bytes"), left = cli_json_number(store, "freeBytes");
   struct str size = size_text(arena, bytes), room = size_text(arena, left);
-  const char *full = json_string_value(json_object_get(store, "full"));
-  if (full && *full) return full_line(store, strcmp(full, "records") == 0, size, room, arena);
+  const char *full = cli_json_text(store, "full");
+  if (*full) return full_line(store, strcmp(full, "records") == 0, size, room, arena);
   return bounded("store", arena_printf(arena, "%.*s, %.*s of the disk are free", STR_ARG(size), STR_ARG(room)), left < bytes,
                  "make room: a copy of it needs as much again");
 }
 
 static struct cli_doctor_line trail_line(const json_t *store, struct arena *arena) {
-  int64_t events = number_in(store, "events");
+  int64_t events = cli_json_number(store, "events");
   return bounded("trail", arena_printf(arena, "%lld events that were not exported", (long long)events),
                  events > DOCTOR_EVENTS_MAX, "ketlink audit export -o FILE; once it is kept: ketlink audit shorten NUMBER");
 }
 
 static struct cli_doctor_line ledger_line(const json_t *store, struct arena *arena) {
-  int64_t places = number_in(store, "ledgerPlaces");
+  int64_t places = cli_json_number(store, "ledgerPlaces");
   return bounded("ledger",
                  arena_printf(arena, "%lld places at servers, last revisions of %lld sessions", (long long)places,
-                              (long long)number_in(store, "revisionSubjects")),
+                              (long long)cli_json_number(store, "revisionSubjects")),
                  places > DOCTOR_PLACES_MAX,
                  "they stay for good, some hundred bytes each: does what comes in have new identifiers each time?");
 }
 
 static struct cli_doctor_line finished_line(const json_t *records, struct arena *arena) {
-  int64_t done = number_in(records, "done"), dropped = number_in(records, "dropped");
+  int64_t done = cli_json_number(records, "done"), dropped = cli_json_number(records, "dropped");
   return bounded("finished",
                  arena_printf(arena, "%lld delivered, %lld dropped are kept, without their payload", (long long)done,
                               (long long)dropped),
                  done + dropped > DOCTOR_FINISHED_MAX, "lower keep-days in [store]");
 }
 
-/* "2026-03-02T03:00:00Z" of an instant with milliseconds. */
-static struct str second_of(const json_t *object, const char *key, struct arena *arena) {
-  const char *time = json_string_value(json_object_get(object, key));
-  return arena_printf(arena, "%.19sZ", time ? time : "?");
-}
-
 static struct cli_doctor_line open_line(const json_t *store, const json_t *records, struct arena *arena) {
   const json_t *oldest = json_object_get(store, "oldest");
-  int64_t id = number_in(oldest, "id");
-  int64_t parked = number_in(records, "parked");
-  int64_t open = number_in(records, "queued") + number_in(records, "sending") + number_in(records, "unknown") + parked;
-  struct str since = second_of(oldest, "acceptedAt", arena);
+  int64_t id = cli_json_number(oldest, "id");
+  int64_t parked = cli_json_number(records, "parked");
+  int64_t open = cli_json_number(records, "queued") + cli_json_number(records, "sending") + cli_json_number(records, "unknown") + parked;
+  struct str since = cli_json_second(oldest, "acceptedAt", arena);
   struct str detail = id ? arena_printf(arena, "%lld records, %lld of them parked; the oldest is %lld of %.*s", (long long)open,
                                         (long long)parked, (long long)id, STR_ARG(since))
                          : STR("no record waits");
   if (parked > 0) return bounded("open", detail, true, "somebody has to look at what is parked: ketlink queue list --state parked");
-  return bounded("open", detail, number_in(oldest, "ageSeconds") > DOCTOR_OPEN_SECONDS_MAX,
+  return bounded("open", detail, cli_json_number(oldest, "ageSeconds") > DOCTOR_OPEN_SECONDS_MAX,
                  "ketlink queue show NUMBER says why it waits");
 }
 
 struct cli_doctor_line cli_doctor_sender(const json_t *destination, struct arena *arena) {
-  const char *name = json_string_value(json_object_get(destination, "name"));
-  const char *trouble = json_string_value(json_object_get(destination, "trouble"));
-  const char *reason = json_string_value(json_object_get(destination, "reason"));
+  const char *name = cli_json_text(destination, "name"), *trouble = cli_json_text(destination, "trouble"), *reason = cli_json_text(destination, "reason");
   const json_t *oldest = json_object_get(destination, "oldest");
-  struct str since = second_of(destination, "since", arena), waits = second_of(oldest, "acceptedAt", arena);
-  bool bad = trouble && *trouble, any = number_in(oldest, "id") != 0;
-  struct str how = bad ? arena_printf(arena, "%s since %.*s (%s)", trouble, STR_ARG(since), reason ? reason : "?") : STR("well");
+  struct str since = cli_json_second(destination, "since", arena), waits = cli_json_second(oldest, "acceptedAt", arena);
+  bool bad = *trouble, any = cli_json_number(oldest, "id") != 0;
+  struct str how = bad ? arena_printf(arena, "%s since %.*s (%s)", trouble, STR_ARG(since), *reason ? reason : "?") : STR("well");
   struct str detail =
-      arena_printf(arena, "%s: %.*s; %lld open, %lld of them parked%s%.*s", name ? name : "?", STR_ARG(how),
-                   (long long)number_in(destination, "open"), (long long)number_in(destination, "parked"),
+      arena_printf(arena, "%s: %.*s; %lld open, %lld of them parked%s%.*s", *name ? name : "?", STR_ARG(how),
+                   (long long)cli_json_number(destination, "open"), (long long)cli_json_number(destination, "parked"),
                    any ? "; waits since " : "", any ? (int)waits.len : 0, any ? waits.ptr : "");
   return bounded("to", detail, bad, "see this reason in docs/operating.md; ketlink doctor NAME asks the server itself");
 }

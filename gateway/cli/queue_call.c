@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "cli/json.h"
 #include "relay/config.h"
 
 enum { ANSWER_MAX = 256 << 20, SECONDS = 120 };
@@ -94,8 +95,8 @@ static int exit_of(long status) {
 }
 
 static int say_refusal(const struct cli_queue *queue, const char *what, long status, const json_t *answer) {
-  const char *detail = json_string_value(json_object_get(answer, "detail"));
-  struct str clean = diag_clean(queue->cli->arena, str_of(detail ? detail : "the answer says nothing more"));
+  bool says = *cli_json_text(answer, "detail");
+  struct str clean = says ? cli_json_shown(queue->cli, answer, "detail") : STR("the answer says nothing more");
   fprintf(stderr, "ketlink: %s: %.*s (HTTP status %ld)\n", what, STR_ARG(clean), status);
   return exit_of(status);
 }

@@ -1,5 +1,6 @@
 /* queue_many.c - ketlink queue retry, park and drop with --where. */
 #include "cli/queue_many.h"
+#include "cli/json.h"
 #include "cli/queue_call.h"
 
 /* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. */
@@ -48,11 +49,11 @@ static int ask_portion(struct cli_queue *queue, const struct order *order, json_
   json_t *answer = NULL;
   json_object_set_new(body, "dryRun", json_boolean(dry));
   int exit = cli_queue_ask(queue, arena_printf(queue->cli->arena, "queue %s", order->verb).ptr, str_of(order->target), body, &answer);
-  *out = (struct many){.matched = json_integer_value(json_object_get(answer, "matched")),
-                       .changed = json_integer_value(json_object_get(answer, "changed")),
-                       .missing = json_integer_value(json_object_get(answer, "missing")),
-                       .last = json_integer_value(json_object_get(answer, "last")),
-                       .after = json_integer_value(json_object_get(answer, "after"))};
+  *out = (struct many){.matched = cli_json_number(answer, "matched"),
+                       .changed = cli_json_number(answer, "changed"),
+                       .missing = cli_json_number(answer, "missing"),
+                       .last = cli_json_number(answer, "last"),
+                       .after = cli_json_number(answer, "after")};
   json_decref(answer);
   return exit;
 }

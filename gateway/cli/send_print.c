@@ -1,7 +1,6 @@
 /* send_print.c - what became of each resource of a record, as lines or as JSON. */
-#include <jansson.h>
-#include <stdlib.h>
 #include "cli/send_print.h"
+#include "cli/json.h"
 
 static const struct {
   const char *word, *sentence;
@@ -73,13 +72,6 @@ static void print_row(struct cli *cli, const struct exchange_job *job, size_t in
   cli_printf(cli, "\n");
 }
 
-static void print_json(struct cli *cli, json_t *row) {
-  char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
-  if (text) cli_printf(cli, "%s\n", text);
-  free(text);
-  json_decref(row);
-}
-
 static void set(json_t *row, const char *name, struct str value) {
   (void)json_object_set_new(row, name, json_stringn(value.ptr ? value.ptr : "", value.len));
 }
@@ -109,7 +101,7 @@ static void print_object(struct cli *cli, const struct exchange_job *job, size_t
     (void)json_array_append_new(changed, json_stringn(item->names[i].ptr, item->names[i].len));
   if (item->name_count && item->state != EXCHANGE_SAME) (void)json_object_set(row, "differs", changed);
   json_decref(changed);
-  print_json(cli, row);
+  cli_json_print_line(cli, row);
 }
 
 /* --- what did not go --- */
@@ -136,7 +128,7 @@ static void print_left_out(struct cli *cli, const struct exchange_job *job,
   set(row, "action", STR("left-out"));
   set(row, "reason", left->reason);
   (void)json_object_set_new(row, "inSessionNote", json_boolean(*note != 0));
-  print_json(cli, row);
+  cli_json_print_line(cli, row);
 }
 
 void send_print(struct cli *cli, const struct exchange_job *job) {
