@@ -193,8 +193,11 @@ int64_t datetime_to_ms(const struct datetime *a, int16_t default_offset) {
   return (minutes_of(a) - offset) * MINUTE_MS + a->second * 1000 + a->nanosecond / 1000000;
 }
 
+/* Years 1 … 9999 of a clock that shows UTC. */
+static const int64_t first_ms = -62135596800000, last_ms = 253402300799999;
+
 struct datetime datetime_from_ms(int64_t ms, int16_t offset) {
-  const int64_t first = -62135596800000 + 86400000, last = 253402300799999 - 86400000; /* years 1 … 9999 */
+  const int64_t first = first_ms - offset * MINUTE_MS, last = last_ms - offset * MINUTE_MS;
   if (ms < first) ms = first;
   if (ms > last) ms = last;
   struct datetime d = {.kind = DATETIME_DATETIME, .precision = DATETIME_FRACTION, .fraction_digits = 3};
@@ -446,6 +449,11 @@ size_t datetime_write(const struct datetime *a, char out[DATETIME_TEXT]) {
     at = put_offset(a, put_time(a, at));
   }
   return (size_t)(at - out);
+}
+
+size_t datetime_write_ms(int64_t ms, char out[DATETIME_TEXT]) {
+  struct datetime instant = datetime_from_ms(ms, 0);
+  return ms < first_ms || ms > last_ms ? 0 : datetime_write(&instant, out);
 }
 
 void datetime_format(const struct datetime *a, struct buf *out) {

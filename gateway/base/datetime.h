@@ -59,11 +59,14 @@ bool datetime_add(const struct datetime *a, struct decimal amount, enum datetime
 /* Milliseconds since 1970-01-01T00:00Z; missing parts count as their least value, a missing offset as
  * `default_offset`. */
 int64_t datetime_to_ms(const struct datetime *a, int16_t default_offset);
-/* From milliseconds since 1970 in UTC, precision to the millisecond. */
+/* From milliseconds since 1970 in UTC, precision to the millisecond. What is in no year of 1 … 9999 there is the nearest that is. */
 struct datetime datetime_from_ms(int64_t ms, int16_t offset);
 /* As FHIR writes it; how many bytes. */
 enum { DATETIME_TEXT = 40 };
 size_t datetime_write(const struct datetime *a, char out[DATETIME_TEXT]);
+/* "2026-03-02T10:00:00.000Z" of milliseconds since 1970, as logs and answers have instants; 0: it is in no year of 1 … 9999. Allocates
+   nothing. */
+size_t datetime_write_ms(int64_t ms, char out[DATETIME_TEXT]);
 void datetime_format(const struct datetime *a, struct buf *out);
 int datetime_days_in_month(int year, int month);
 

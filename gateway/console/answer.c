@@ -99,14 +99,13 @@ void console_json_bool(struct buf *out, const char *key, bool value) {
 }
 
 void console_json_time(struct buf *out, const char *key, int64_t ms) {
-  struct tm parts;
-  time_t seconds = (time_t)(ms / 1000);
+  char text[DATETIME_TEXT];
+  size_t len = ms <= 0 ? 0 : datetime_write_ms(ms, text);
   console_json_key(out, key);
-  if (ms <= 0 || ms == INT64_MAX || !gmtime_r(&seconds, &parts) || parts.tm_year > 9999 - 1900)
-    buf_add_text(out, "null");
+  if (len)
+    buf_add_json(out, str_make(text, len));
   else
-    buf_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", parts.tm_year + 1900, parts.tm_mon + 1,
-               parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (int)(ms % 1000));
+    buf_add_text(out, "null");
 }
 
 /* --- whole answers --- */

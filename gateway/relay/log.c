@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "relay/internal.h"
 
@@ -57,25 +56,13 @@ static void write_json(struct buf *line, const char *level, const char *event, i
   buf_add_text(line, "}\n");
 }
 
-static void write_digits(char *at, int number, int digits) {
-  for (; digits > 0; number /= 10)
-    at[--digits] = (char)('0' + number % 10);
-}
-
 /* "2026-03-02T10:00:00.000Z ", RFC 3339; nothing of a year that is not told by four digits. */
 static void write_time(struct buf *line, int64_t now) {
-  char text[] = "0000-00-00T00:00:00.000Z ";
-  time_t seconds = (time_t)(now / 1000);
-  struct tm parts;
-  if (now < 0 || !gmtime_r(&seconds, &parts) || parts.tm_year > 9999 - 1900) return;
-  write_digits(text, parts.tm_year + 1900, 4);
-  write_digits(text + 5, parts.tm_mon + 1, 2);
-  write_digits(text + 8, parts.tm_mday, 2);
-  write_digits(text + 11, parts.tm_hour, 2);
-  write_digits(text + 14, parts.tm_min, 2);
-  write_digits(text + 17, parts.tm_sec, 2);
-  write_digits(text + 20, (int)(now % 1000), 3);
-  buf_add(line, text, sizeof text - 1);
+  char text[DATETIME_TEXT];
+  size_t len = now < 0 ? 0 : datetime_write_ms(now, text);
+  if (!len) return;
+  buf_add(line, text, len);
+  buf_add_char(line, ' ');
 }
 
 /* The journal knows when a line came. */

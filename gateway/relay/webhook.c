@@ -3,7 +3,6 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 #include "relay/internal.h"
 
@@ -42,15 +41,14 @@ static void add_member(struct buf *out, const char *name, struct str value) {
 }
 
 static void write_body(const struct relay *relay, const char *state, struct str what, struct str why, struct buf *out) {
-  char host[HOST_MAX] = "", since[40] = "";
-  time_t now = (time_t)(relay_now(relay) / 1000);
-  struct tm parts;
+  char host[HOST_MAX] = "", since[DATETIME_TEXT];
+  struct datetime now = datetime_from_ms(relay_now(relay), 0);
+  now.precision = DATETIME_SECOND;
   if (gethostname(host, sizeof host - 1) != 0) host[0] = 0;
-  if (gmtime_r(&now, &parts)) (void)strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &parts);
   add_member(out, "state", str_of(state));
   add_member(out, "what", what);
   if (why.len) add_member(out, "why", why);
-  add_member(out, "since", str_of(since));
+  add_member(out, "since", str_make(since, datetime_write(&now, since)));
   add_member(out, "host", str_of(host));
   buf_add_char(out, '}');
 }

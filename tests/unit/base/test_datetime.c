@@ -94,9 +94,9 @@ static void test_table(void **state) {
 static void test_every_day(void **state) {
   (void)state;
   const int64_t day = 86400000;
-  struct datetime d = {.kind = DATETIME_DATE, .precision = DATETIME_DAY, .year = 1, .month = 1, .day = 2};
+  struct datetime d = {.kind = DATETIME_DATE, .precision = DATETIME_DAY, .year = 1, .month = 1, .day = 1};
   int64_t ms = datetime_to_ms(&d, 0);
-  for (; d.year < 9999; ms += day) {
+  for (; d.year <= 9999; ms += day) {
     struct datetime back = datetime_from_ms(ms, 0);
     assert_int_equal(datetime_to_ms(&d, 0), ms);
     assert_true(back.year == d.year && back.month == d.month && back.day == d.day);
@@ -118,10 +118,35 @@ static void test_from_ms(void **state) {
   datetime_format(&d, &out);
   assert_true(str_is(buf_str(&out), "2026-03-07T10:11:12.005-06:00"));
   buf_release(&out);
-  d = datetime_from_ms(INT64_MIN, 0);
-  assert_int_equal(d.year, 1);
-  d = datetime_from_ms(INT64_MAX, 0);
-  assert_int_equal(d.year, 9999);
+}
+
+/* What is in no year of 1 … 9999, by the clock of the offset, is the nearest that is; as an instant it is not written. */
+static void test_from_ms_ends(void **state) {
+  static const int64_t first = -62135596800000, last = 253402300799999, hour = 3600000;
+  static const struct {
+    int64_t ms;
+    int16_t offset;
+    const char *text, *instant;
+  } rows[] = {
+      {first, 0, "0001-01-01T00:00:00.000Z", "0001-01-01T00:00:00.000Z"},
+      {first - 1, 0, "0001-01-01T00:00:00.000Z", ""},
+      {INT64_MIN, 0, "0001-01-01T00:00:00.000Z", ""},
+      {first, -60, "0001-01-01T00:00:00.000-01:00", "0001-01-01T00:00:00.000Z"},
+      {first + hour, -60, "0001-01-01T00:00:00.000-01:00", "0001-01-01T01:00:00.000Z"},
+      {last, 0, "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"},
+      {last + 1, 0, "9999-12-31T23:59:59.999Z", ""},
+      {INT64_MAX, 0, "9999-12-31T23:59:59.999Z", ""},
+      {last, 840, "9999-12-31T23:59:59.999+14:00", "9999-12-31T23:59:59.999Z"},
+      {last - 14 * hour, 840, "9999-12-31T23:59:59.999+14:00", "9999-12-31T09:59:59.999Z"},
+      {-1, 0, "1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    char text[DATETIME_TEXT], instant[DATETIME_TEXT];
+    struct datetime d = datetime_from_ms(rows[i].ms, rows[i].offset);
+    assert_true(str_is(str_make(text, datetime_write(&d, text)), rows[i].text));
+    assert_true(str_is(str_make(instant, datetime_write_ms(rows[i].ms, instant)), rows[i].instant));
+  }
 }
 
 int main(void) {
@@ -129,6 +154,7 @@ int main(void) {
       cmocka_unit_test(test_table),
       cmocka_unit_test(test_every_day),
       cmocka_unit_test(test_from_ms),
+      cmocka_unit_test(test_from_ms_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
