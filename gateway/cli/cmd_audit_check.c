@@ -1,6 +1,5 @@
 /* cmd_audit_check.c - ketlink audit check: whether files of exported events are as the relay's store wrote them. */
 #include <stdlib.h>
-#include <time.h>
 #include "cli/audit_row.h"
 #include "cli/json.h"
 #include "cli/queue_call.h"
@@ -45,17 +44,14 @@ static json_int_t number_in(const json_t *entity) {
   return str_to_int64(str_of(identifier_in(json_object_get(entity, "what"))), &number) ? (json_int_t)number : 0;
 }
 
-/* "2026-03-02T10:00:00.000Z" in milliseconds; 0: it is none. */
+/* "2026-03-02T10:00:00.000Z" in milliseconds, as the relay writes it; 0: it is none, or written in another way. */
 static json_int_t instant_in(const json_t *event) {
-  struct tm parts = {0};
-  int ms = 0, end = 0;
-  const char *text = cli_json_text(event, "recorded");
-  if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec,
-             &ms, &end) != 7 || !end || text[end])
-    return 0;
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  return (json_int_t)timegm(&parts) * 1000 + ms;
+  struct str text = str_of(cli_json_text(event, "recorded"));
+  struct datetime instant;
+  char same[DATETIME_TEXT];
+  if (!datetime_parse(text, DATETIME_INSTANT, &instant)) return 0;
+  int64_t ms = datetime_to_ms(&instant, 0);
+  return str_eq(text, str_make(same, datetime_write_ms(ms, same))) ? (json_int_t)ms : 0;
 }
 
 /* As the relay takes it; NULL: it is no event of a relay's trail. */

@@ -83,6 +83,7 @@ def check_files(bench, lines):
         ([changed(stopped, f"uid={os.getuid()}", "uid=4711")], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(stopped, '"outcomeDesc":"SIG', '"outcomeDesc":"sig')], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(stopped, '"recorded":"2', '"recorded":"1')], 1, f"file-0:{stopped}: this event was changed"),
+        ([changed(stopped, '"recorded":"2', '"recorded":" 2')], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(stopped, chains[stopped - 1], chains[0])], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(2, place_of(lines[0])[0], "0" * 32)], 1, "file-0:2: this event is of another relay's store"),
         ([lines[:1] + ["{}\n"]], 1, "file-0:2: this is no AuditEvent"),
