@@ -126,7 +126,7 @@ typedef void delivery_connected(void *context, CURLcode code);
 enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_call *call, delivery_connected *connected,
                                   void (*forget)(void *context), void *context, struct delivery_transfer **out) MUST_USE;
 /* `connected` is called from the event loop, once; the handle is used for curl_easy_send and _recv from then on. */
-enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_transfer *transfer) MUST_USE;
+enum status delivery_loop_start(struct delivery_transfer *transfer) MUST_USE;
 /* Closes the connection. */
 void delivery_loop_disconnect(struct delivery_transfer *transfer);
 /* The client is freed: so are its handles. */

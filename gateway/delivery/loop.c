@@ -12,15 +12,19 @@ struct delivery_transfer;
 
 struct delivery_loop {
   struct event_base *base;
-  CURLM *multi;
+  CURLM *multi;   /* NULL: there was no memory for another one */
+  CURLM *leaving; /* the one before, while it is done with */
   struct event *timer;
   struct delivery_transfer *transfers;
+  long connections; /* that are kept */
 };
 
 /* Under way: of the loop. Else of its client, its handle set for that. */
 struct delivery_transfer {
   struct delivery_loop *loop;
   struct delivery_transfer *before, *next;
+  CURLM *multi; /* the loop's, or one that it had before */
+  bool waits;   /* for libcurl */
   struct delivery_call call;
   char error[CURL_ERROR_SIZE];
   delivery_done *done;
@@ -50,11 +54,20 @@ static void drop_transfer(struct delivery_transfer *transfer) {
   free(transfer);
 }
 
+/* One that the loop has no more is for the connections that it has lent. */
+static void drop_if_unused(const struct delivery_loop *loop, CURLM *multi) {
+  bool used = multi == loop->multi || multi == loop->leaving;
+  for (const struct delivery_transfer *transfer = loop->transfers; transfer && !used; transfer = transfer->next)
+    used = transfer->multi == multi;
+  if (!used) curl_multi_cleanup(multi);
+}
+
 static void end_transfer(struct delivery_transfer *transfer) {
   struct delivery_client *client = transfer->call.client;
   unlink_transfer(transfer);
   if (transfer->lent) curl_easy_setopt(transfer->lent, CURLOPT_ERRORBUFFER, NULL); /* theirs, and gone by now */
-  curl_multi_remove_handle(transfer->loop->multi, transfer->lent ? transfer->lent : transfer->call.curl);
+  curl_multi_remove_handle(transfer->multi, transfer->lent ? transfer->lent : transfer->call.curl);
+  drop_if_unused(transfer->loop, transfer->multi);
   if (!transfer->lent) delivery_call_release(&transfer->call);
   if (transfer->lent || client->idle_count == IDLE_HANDLES) {
     drop_transfer(transfer);
@@ -74,10 +87,9 @@ void delivery_loop_forget(struct delivery_client *client) {
   client->idle_count = 0;
 }
 
-static void finish_transfer(CURL *curl, CURLcode code) {
-  struct delivery_transfer *transfer = NULL;
+static void finish_transfer(struct delivery_transfer *transfer, CURLcode code) {
   struct delivery_answer answer;
-  curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&transfer);
+  transfer->waits = false;
   if (transfer->lent) {
     transfer->connected(transfer->context, code);
     return;
@@ -95,19 +107,51 @@ static void finish_transfer(CURL *curl, CURLcode code) {
   done(context, &answer);
 }
 
-static void finish_all(struct delivery_loop *loop) {
+static void finish_all(CURLM *multi) {
   CURLMsg *message;
   int left;
-  while ((message = curl_multi_info_read(loop->multi, &left)) != NULL)
-    if (message->msg == CURLMSG_DONE) finish_transfer(message->easy_handle, message->data.result);
+  while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+    struct delivery_transfer *transfer = NULL;
+    if (message->msg != CURLMSG_DONE) continue;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+    finish_transfer(transfer, message->data.result);
+  }
 }
 
 /* --- libcurl and libevent --- */
 
+static CURLM *new_multi(struct delivery_loop *loop);
+
+static struct delivery_transfer *find_waiting(const struct delivery_loop *loop, const CURLM *multi) {
+  struct delivery_transfer *transfer = loop->transfers;
+  while (transfer && !(transfer->waits && transfer->multi == multi))
+    transfer = transfer->next;
+  return transfer;
+}
+
+/* Without memory libcurl leaves a transfer whose socket nobody watches, and sets no timer: it would wait for ever, and which one it
+   is it does not say; what it keeps of that socket divides by zero when it meets the same number again. So all that wait for it
+   end, and what follows has another handle; connections that were lent live on with the old one. */
+static void begin_anew(struct delivery_loop *loop) {
+  struct delivery_transfer *transfer;
+  CURLM *old = loop->multi;
+  curl_multi_setopt(old, CURLMOPT_TIMERFUNCTION, NULL);
+  loop->leaving = old;
+  loop->multi = new_multi(loop);
+  finish_all(old);
+  while ((transfer = find_waiting(loop, old)) != NULL)
+    finish_transfer(transfer, CURLE_OUT_OF_MEMORY);
+  loop->leaving = NULL;
+  drop_if_unused(loop, old);
+}
+
 static void act(struct delivery_loop *loop, curl_socket_t socket, int what) {
   int running = 0;
-  curl_multi_socket_action(loop->multi, socket, what, &running);
-  finish_all(loop);
+  if (!loop->multi) return; /* there is nothing that it could be about */
+  if (curl_multi_socket_action(loop->multi, socket, what, &running) == CURLM_OK)
+    finish_all(loop->multi);
+  else
+    begin_anew(loop);
 }
 
 static void on_socket(evutil_socket_t socket, short what, void *context) {
@@ -121,46 +165,65 @@ static void on_timer(evutil_socket_t socket, short what, void *context) {
   act(context, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* Only a new socket needs memory: libcurl goes on handing over the event that it was given, whatever became of this call. */
 static int watch(CURL *curl, curl_socket_t socket, int what, void *context, void *watched) {
   struct delivery_loop *loop = context;
   struct event *event = watched;
+  short flags = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
   (void)curl;
-  if (event) event_free(event);
-  event = NULL;
-  if (what != CURL_POLL_REMOVE) {
-    short flags =
-        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-    event = event_new(loop->base, socket, flags, on_socket, loop);
-    if (!event || event_add(event, NULL) != 0) return -1;
+  if (what == CURL_POLL_REMOVE) {
+    if (event) event_free(event);
+    return 0;
   }
-  curl_multi_assign(loop->multi, socket, event);
-  return 0;
+  if (!event) {
+    event = event_new(loop->base, socket, flags, on_socket, loop);
+    if (event) curl_multi_assign(loop->multi, socket, event);
+  } else if (event_del(event) != 0 || event_assign(event, loop->base, socket, flags, on_socket, loop) != 0) {
+    return -1;
+  }
+  return event && event_add(event, NULL) == 0 ? 0 : -1;
 }
 
+/* A timer that cannot be set fires: too soon is no harm, and libcurl would never get over a call that failed. */
 static int set_timer(CURLM *multi, long ms, void *context) {
   struct delivery_loop *loop = context;
   struct timeval when = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
   (void)multi;
-  return ms < 0 ? event_del(loop->timer) : event_add(loop->timer, &when);
+  if (ms < 0)
+    (void)event_del(loop->timer);
+  else if (event_add(loop->timer, &when) != 0)
+    event_active(loop->timer, EV_TIMEOUT, 1);
+  return 0;
 }
 
 /* --- the whole --- */
+
+static CURLM *new_multi(struct delivery_loop *loop) {
+  CURLM *multi = curl_multi_init();
+  bool set = multi && curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch) == CURLM_OK &&
+             curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) == CURLM_OK &&
+             curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
+             curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) == CURLM_OK &&
+             /* one transfer a connection: a broken one is the trouble of one record */
+             curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
+             curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, loop->connections) == CURLM_OK;
+  if (set) return multi;
+  if (multi) curl_multi_cleanup(multi);
+  return NULL;
+}
+
+static bool has_multi(struct delivery_loop *loop) {
+  if (!loop->multi) loop->multi = new_multi(loop);
+  return loop->multi;
+}
 
 enum status delivery_loop_new(struct event_base *base, size_t connections, struct delivery_loop **out) {
   struct delivery_loop *loop = *out = calloc(1, sizeof *loop);
   if (!loop) return STATUS_NOMEM;
   loop->base = base;
-  loop->multi = curl_multi_init();
+  loop->connections = (long)connections;
   loop->timer = event_new(base, -1, 0, on_timer, loop);
-  bool set = loop->multi && loop->timer &&
-             curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, watch) == CURLM_OK &&
-             curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop) == CURLM_OK &&
-             curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
-             curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop) == CURLM_OK &&
-             /* one transfer a connection: a broken one is the trouble of one record */
-             curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
-             curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)connections) == CURLM_OK;
-  if (set) return STATUS_OK;
+  if (loop->timer && has_multi(loop)) return STATUS_OK;
   delivery_loop_free(loop);
   *out = NULL;
   return STATUS_NOMEM;
@@ -201,7 +264,7 @@ static struct delivery_transfer *take_transfer(struct delivery_client *client) {
 enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_client *client,
                                const struct delivery_request *request, struct arena *arena,
                                delivery_done *done, void *context) {
-  struct delivery_transfer *transfer = take_transfer(client);
+  struct delivery_transfer *transfer = has_multi(loop) ? take_transfer(client) : NULL;
   if (!transfer) return STATUS_NOMEM;
   transfer->loop = loop;
   transfer->done = done;
@@ -209,9 +272,11 @@ enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_clien
   transfer->call.request = *request;
   transfer->call.arena = arena;
   transfer->before = NULL;
+  transfer->waits = true;
+  transfer->multi = loop->multi;
   link_transfer(loop, transfer);
   if (delivery_call_begin(&transfer->call, true) == STATUS_OK &&
-      curl_multi_add_handle(loop->multi, transfer->call.curl) == CURLM_OK)
+      curl_multi_add_handle(transfer->multi, transfer->call.curl) == CURLM_OK)
     return STATUS_OK;
   end_transfer(transfer);
   return STATUS_NOMEM;
@@ -225,10 +290,10 @@ struct event_base *delivery_loop_base(const struct delivery_loop *loop) {
 
 enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_call *call, delivery_connected *connected,
                                   void (*forget)(void *context), void *context, struct delivery_transfer **out) {
-  struct delivery_transfer *transfer = *out = calloc(1, sizeof *transfer);
+  struct delivery_transfer *transfer = *out = has_multi(loop) ? calloc(1, sizeof *transfer) : NULL;
   if (!transfer) return STATUS_NOMEM;
   *transfer = (struct delivery_transfer){
-      .loop = loop, .context = context, .connected = connected, .forget = forget, .lent = curl_easy_init()};
+      .loop = loop, .multi = loop->multi, .context = context, .connected = connected, .forget = forget, .lent = curl_easy_init()};
   call->curl = transfer->lent;
   if (!transfer->lent || !delivery_handle_set(call->client, transfer->lent, call->error)) {
     drop_transfer(transfer);
@@ -238,9 +303,10 @@ enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_ca
   return STATUS_OK;
 }
 
-enum status delivery_loop_start(struct delivery_loop *loop, struct delivery_transfer *transfer) {
+enum status delivery_loop_start(struct delivery_transfer *transfer) {
+  transfer->waits = true;
   return curl_easy_setopt(transfer->lent, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
-                 curl_multi_add_handle(loop->multi, transfer->lent) == CURLM_OK
+                 curl_multi_add_handle(transfer->multi, transfer->lent) == CURLM_OK
              ? STATUS_OK
              : STATUS_NOMEM;
 }

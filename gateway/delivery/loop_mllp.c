@@ -163,7 +163,7 @@ static void on_connected(void *context, CURLcode code) {
 
 static enum status start(struct delivery_line *line) {
   enum status status = delivery_talk_begin(&line->talk);
-  return status == STATUS_OK ? delivery_loop_start(line->loop, line->transfer) : status;
+  return status == STATUS_OK ? delivery_loop_start(line->transfer) : status;
 }
 
 static enum status send_fresh(struct delivery_loop *loop, struct delivery_client *client, const struct delivery_message *message,

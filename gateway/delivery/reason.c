@@ -95,9 +95,10 @@ enum delivery_phase delivery_phase_of(const struct delivery_call *call, CURLcode
   case CURLE_OK:
     return DELIVERY_ANSWER;
   case CURLE_UNSUPPORTED_PROTOCOL: /* also said of an answer that is no HTTP */
-  case CURLE_OUT_OF_MEMORY:        /* and of one with a line that is too long */
     if (delivery_sent(call) > 0) return DELIVERY_SENDING;
     return DELIVERY_BEFORE_CONNECT;
+  case CURLE_OUT_OF_MEMORY: /* it passes, and nobody is at fault; also said of an answer with a line that is too long */
+    return delivery_sent(call) > 0 ? DELIVERY_SENDING : DELIVERY_CONNECT;
   case CURLE_URL_MALFORMAT:
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_CRL_BADFILE:

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+#include "delivery/client.h"
 #include "delivery/loop.h"
 
 enum { REQUESTS = 8, HEAD_BYTES = 4096, LARGE = 300000 };
@@ -322,7 +324,88 @@ static void test_as_many_fields_as_may_be(void **state) {
   }
 }
 
+/* --- want of memory --- */
+
+/* Of libevent's or libcurl's allocations: how many there are until one fails; below 0: none does. */
+static int left_of_events = -1, left_of_curl = -1;
+static bool one_failed;
+
+static bool fails(int *left) {
+  bool one = *left >= 0 && (*left)-- == 0;
+  one_failed = one_failed || one;
+  return one;
+}
+
+static void *event_malloc(size_t size) {
+  return fails(&left_of_events) ? NULL : malloc(size);
+}
+
+static void *event_realloc(void *at, size_t size) {
+  return fails(&left_of_events) ? NULL : realloc(at, size);
+}
+
+static void *curl_malloc(size_t size) {
+  return fails(&left_of_curl) ? NULL : malloc(size);
+}
+
+static void *curl_calloc(size_t count, size_t size) {
+  return fails(&left_of_curl) ? NULL : calloc(count, size);
+}
+
+static void *curl_realloc(void *at, size_t size) {
+  return fails(&left_of_curl) ? NULL : realloc(at, size);
+}
+
+static char *curl_strdup(const char *text) {
+  return fails(&left_of_curl) ? NULL : strdup(text);
+}
+
+/* False: nothing was begun. */
+static bool try_post(struct test *test) {
+  struct delivery_request request = {.method = "POST", .body = {test->body, 10}};
+  test->done = false;
+  if (delivery_loop_send(test->loop, test->client, &request, test->arena, note, test) != STATUS_OK) return false;
+  while (!test->done && event_base_loop(test->base, EVLOOP_ONCE) == 0)
+    ;
+  if (!test->done) fail_msg("nobody would ever call libcurl again");
+  return true;
+}
+
+/* Each in its turn: that it is told does not wait for the deadline of the transfer, and the next one goes. What the server has got
+   is never told as if nothing had left, and nobody's configuration is to blame. */
+static void try_without(int *left) {
+  one_failed = true;
+  for (int at = 0; one_failed; at++) {
+    struct test test = {0};
+    open_test(&test);
+    time_t before = time(NULL);
+    one_failed = false;
+    *left = at;
+    bool begun = try_post(&test);
+    *left = -1;
+    bool arrived = atomic_load(&test.requests) > 0;
+    enum delivery_verdict verdict = begun ? test.answer.verdict : DELIVERY_RETRY;
+    if (verdict != DELIVERY_DONE && verdict != DELIVERY_SETTLE && (arrived || verdict != DELIVERY_RETRY))
+      fail_msg("allocation %d: it %s, and the verdict is %s", at, arrived ? "arrived" : "did not arrive", delivery_verdict_name(verdict));
+    if (time(NULL) - before > 10) fail_msg("allocation %d: it is told late", at);
+    assert_int_equal(DELIVERY_DONE, post(&test, 10, false));
+    close_test(&test);
+  }
+}
+
+static void test_without_memory_for_events(void **state) {
+  (void)state;
+  try_without(&left_of_events);
+}
+
+static void test_without_memory_for_libcurl(void **state) {
+  (void)state;
+  try_without(&left_of_curl);
+}
+
 int main(void) {
+  event_set_mem_functions(event_malloc, event_realloc, free);
+  if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, free, curl_realloc, curl_strdup, curl_calloc) != CURLE_OK) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bodies_arrive),
       cmocka_unit_test(test_nothing_stays_of_the_request_before),
@@ -331,6 +414,8 @@ int main(void) {
       cmocka_unit_test(test_closed_meanwhile),
       cmocka_unit_test(test_no_answer_of_http),
       cmocka_unit_test(test_as_many_fields_as_may_be),
+      cmocka_unit_test(test_without_memory_for_events),
+      cmocka_unit_test(test_without_memory_for_libcurl),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
