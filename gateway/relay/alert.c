@@ -113,6 +113,16 @@ void relay_alert_edge(struct relay *relay, bool *state, bool is, const char *beg
   *state = is;
 }
 
+void relay_note_try(struct relay *relay, struct relay_tries *tries, const struct relay_tries_words *words, struct str what,
+                    enum status status) {
+  enum { IN_A_ROW = 2 };
+  if (status == STATUS_OK)
+    tries->failures = 0;
+  else if (tries->failures < IN_A_ROW && tries->failures++ == 0)
+    RELAY_LOG(relay, RELAY_WARNING, words->event, RELAY_TEXT(words->field, what), RELAY_TEXT("status", str_of(status_name(status))));
+  relay_alert_edge(relay, &tries->told, tries->failures == IN_A_ROW, words->fails, words->works, what);
+}
+
 void relay_alert_full(struct relay *relay, bool *full, const struct relay_accepted *accepted, struct str way) {
   bool is_full = accepted->status == STATUS_LIMIT;
   if (is_full || accepted->records > accepted->again) relay_alert_edge(relay, full, is_full, "store-full", "store-takes", way);

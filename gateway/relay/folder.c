@@ -56,6 +56,8 @@ struct relay_folder {
   int folder, done, rejected, notify; /* descriptors, or -1 */
   struct event *changed, *scan;
   bool full;            /* nothing more is taken in this scan */
+  enum status came;     /* the last scan, with the commit of what it took, to */
+  struct relay_tries scans;
   bool told;            /* that the store is full */
   bool stuck;           /* files cannot be moved away: they would be taken again and again */
   bool gone;            /* it is not where it was */
@@ -151,6 +153,18 @@ static void set_state(struct relay_folder *folder, bool *state, bool now, const 
 
 static void set_stuck(struct relay_folder *folder, bool stuck) {
   set_state(folder, &folder->stuck, stuck, "folder-stuck", "folder-moves");
+}
+
+static void note_scan(struct relay_folder *folder, enum status status) {
+  static const struct relay_tries_words words = {"not-taken", "folder", "folder-fails", "folder-works"};
+  relay_note_try(folder->relay, &folder->scans, &words, folder->config->name, status);
+}
+
+/* No memory, and the like: what is there now waits, and what came after it too. Once a scan. */
+static void fall_short(struct relay_folder *folder, enum status status) {
+  folder->full = true;
+  if (folder->came == STATUS_OK) note_scan(folder, status);
+  folder->came = status;
 }
 
 /* --- opening what others have put there --- */
@@ -268,7 +282,12 @@ static void put_away(struct taken *taken) {
 
 static void kept(void *context, enum status status) {
   struct taken *taken = context;
-  if (status == STATUS_OK) put_away(taken);
+  if (status == STATUS_OK) {
+    note_scan(taken->folder, STATUS_OK);
+    put_away(taken);
+  } else {
+    fall_short(taken->folder, status);
+  }
   free(taken);
 }
 
@@ -327,11 +346,13 @@ static struct taken *new_taken(struct relay_folder *folder, const char *name, co
   return taken;
 }
 
-/* When it is another size or time afterwards somebody writes after all. */
-static bool read_file(int file, const struct taken *taken, struct arena *arena, struct str *out) {
+/* RETRY: it is another size or time afterwards, so somebody writes after all. */
+static enum status read_file(int file, const struct taken *taken, struct arena *arena, struct str *out) {
   size_t size = (size_t)taken->read.st_size;
   struct stat now;
-  return file_read(file, size, arena, out) == STATUS_OK && out->len == size && fstat(file, &now) == 0 && is_as_read(taken, &now);
+  enum status status = file_read(file, size, arena, out);
+  if (status != STATUS_OK) return status;
+  return out->len == size && fstat(file, &now) == 0 && is_as_read(taken, &now) ? STATUS_OK : STATUS_RETRY;
 }
 
 static void report(const struct relay_folder *folder, const struct taken *taken,
@@ -346,18 +367,34 @@ static void report(const struct relay_folder *folder, const struct taken *taken,
 /* Of a file that could not be opened. No descriptor or no memory passes; what may not be read, or is no file any more,
    holds nobody back. */
 static enum look look_at_none(struct relay_folder *folder, const char *name, int error) {
-  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN) return LOOK_WAIT;
+  if (error == EAGAIN) return LOOK_WAIT;
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+    fall_short(folder, error == ENOMEM ? STATUS_NOMEM : STATUS_IO);
+    return LOOK_WAIT;
+  }
   if (error != ENOENT) /* else it is gone meanwhile */
     refuse(folder, name, error == EACCES ? "the relay may not read it" : strerror(error));
+  return LOOK_REFUSE;
+}
+
+/* Of one that could not be read, or given to be mapped. */
+static enum look look_at_unread(struct relay_folder *folder, const char *name, enum status status) {
+  if (status == STATUS_NOMEM) fall_short(folder, status);
+  if (status == STATUS_NOMEM || status == STATUS_RETRY) return LOOK_WAIT;
+  refuse(folder, name, "it cannot be read: what does the disk say?");
   return LOOK_REFUSE;
 }
 
 /* Full, or out of memory, or nothing can be written beside it: it stays where it is, and is asked for again.
  */
 static void leave(struct relay_folder *folder, enum status status) {
-  if (status == STATUS_LIMIT) set_state(folder, &folder->told, true, "store-full", "store-takes");
-  if (status == STATUS_INVALID) set_stuck(folder, true);
   folder->full = true;
+  if (status == STATUS_LIMIT)
+    set_state(folder, &folder->told, true, "store-full", "store-takes");
+  else if (status == STATUS_INVALID)
+    set_stuck(folder, true);
+  else
+    fall_short(folder, status);
 }
 
 /* All that it holds is in the group, or cannot be taken: it is moved when that is durable. False: it stays. */
@@ -382,18 +419,18 @@ static struct relay_input input_of(const struct relay_folder *folder, const stru
       .source = folder->config->name, .name = str_of(taken->name), .to = &folder->config->to};
 }
 
-static void take_now(struct relay_folder *folder, struct taken *taken, int file) {
+/* Takes `taken` over when it is OK. */
+static enum status take_now(struct relay_folder *folder, struct taken *taken, int file) {
   struct relay *relay = folder->relay;
   struct relay_input input = input_of(folder, taken);
   struct diag_list diags;
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
-  if (!read_file(file, taken, relay->records, &input.text)) {
-    free(taken);
-    return;
-  }
+  enum status status = read_file(file, taken, relay->records, &input.text);
+  if (status != STATUS_OK) return status;
   struct relay_accepted accepted = relay_accept(relay, &input, &diags);
   (void)conclude(folder, taken, &accepted, &diags);
+  return STATUS_OK;
 }
 
 /* --- a large one --- */
@@ -435,7 +472,11 @@ static bool give(struct filing *filing) {
 
 static void piece_kept(void *context, enum status status) {
   struct filing *filing = context;
-  if (status != STATUS_OK || filing->folder->relay->stopping || !give(filing)) give_up(filing);
+  struct relay_folder *folder = filing->folder;
+  bool goes_on = status == STATUS_OK && !folder->relay->stopping;
+  if (goes_on && give(filing)) return;
+  if (!folder->relay->stopping) fall_short(folder, goes_on ? STATUS_NOMEM : status);
+  give_up(filing);
 }
 
 static void add_up(struct relay_accepted *all, const struct relay_accepted *piece) {
@@ -480,30 +521,35 @@ static void mapped(void *context, struct relay_task *task) {
   end_filing(filing, conclude(filing->folder, filing->taken, &filing->all, &filing->diags));
 }
 
-static void take_later(struct relay_folder *folder, struct taken *taken, int file) {
+/* Takes `taken` over when it is OK. */
+static enum status take_later(struct relay_folder *folder, struct taken *taken, int file) {
   struct filing *filing = calloc(1, sizeof *filing);
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  enum status status = STATUS_NOMEM;
   if (filing && arena) {
     *filing = (struct filing){.folder = folder, .taken = taken, .arena = arena};
     diag_list_init(&filing->diags, arena);
     filing->task.input = input_of(folder, taken);
-    if (read_file(file, taken, arena, &filing->task.input.text) && give(filing)) {
-      folder->filing = filing;
-      return;
-    }
+    status = read_file(file, taken, arena, &filing->task.input.text);
+    if (status == STATUS_OK && !give(filing)) status = STATUS_NOMEM;
+  }
+  if (status == STATUS_OK) {
+    folder->filing = filing;
+    return status;
   }
   free(filing);
   arena_free(arena);
-  free(taken);
+  return status;
 }
 
-static void take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
+static enum look take(struct relay_folder *folder, const char *name, int file, const struct stat *info) {
   struct taken *taken = new_taken(folder, name, info);
-  if (!taken) return;
-  if (relay_mapper_wants(folder->relay->mapper, (size_t)info->st_size))
-    take_later(folder, taken, file);
-  else
-    take_now(folder, taken, file);
+  bool later = relay_mapper_wants(folder->relay->mapper, (size_t)info->st_size);
+  enum status status = STATUS_NOMEM;
+  if (taken) status = (later ? take_later : take_now)(folder, taken, file);
+  if (status == STATUS_OK) return LOOK_TAKE;
+  free(taken);
+  return look_at_unread(folder, name, status);
 }
 
 static enum look look_for(struct relay_folder *folder, const char *name, bool renamed) {
@@ -513,7 +559,7 @@ static enum look look_for(struct relay_folder *folder, const char *name, bool re
   bool known = fstat(file, &info) == 0;
   const char *why = known ? unfit(&info, name) : NULL;
   enum look look = !known ? LOOK_WAIT : why ? LOOK_REFUSE : look_at(folder, file, renamed, &info);
-  if (look == LOOK_TAKE) take(folder, name, file, &info);
+  if (look == LOOK_TAKE) look = take(folder, name, file, &info);
   if (why) refuse(folder, name, why);
   close(file);
   return look;
@@ -532,45 +578,56 @@ static int by_age(const void *a, const void *b) {
   return strcmp(left->name, right->name);
 }
 
-static struct found *add_found(struct found *found, size_t *count, size_t *room, const char *name,
-                               int64_t written) {
-  if (*count == *room) {
-    size_t wider = *room ? *room * 2 : 64;
-    struct found *grown = realloc(found, wider * sizeof *grown);
-    if (!grown) return found; /* the next scan finds it */
-    found = grown;
-    *room = wider;
+struct listing {
+  struct found *found;
+  size_t count, room;
+};
+
+static void free_listing(struct listing *listing) {
+  for (size_t i = 0; i < listing->count; i++)
+    free(listing->found[i].name);
+  free(listing->found);
+  *listing = (struct listing){0};
+}
+
+static bool add_found(struct listing *listing, const char *name, int64_t written) {
+  if (listing->count == listing->room) {
+    size_t wider = listing->room ? listing->room * 2 : 64;
+    struct found *grown = realloc(listing->found, wider * sizeof *grown);
+    if (!grown) return false;
+    listing->found = grown;
+    listing->room = wider;
   }
-  found[*count] = (struct found){.name = strdup(name), .written = written};
-  if (found[*count].name) ++*count;
-  return found;
+  char *copy = strdup(name);
+  if (copy) listing->found[listing->count++] = (struct found){.name = copy, .written = written};
+  return copy;
 }
 
 /* Links, devices and folders are not even opened. */
-static struct found *list_files(struct relay_folder *folder, size_t *count) {
-  struct found *found = NULL;
+static enum status read_listing(struct relay_folder *folder, DIR *names, struct listing *listing) {
   struct dirent *entry;
   struct stat info;
-  size_t room = 0;
-  *count = 0;
-  int again = openat(folder->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *listing = again >= 0 ? fdopendir(again) : NULL;
-  if (!listing) {
-    if (again >= 0) close(again);
-    return NULL;
-  }
-  while ((entry = readdir(listing)) != NULL) {
+  for (errno = 0; (entry = readdir(names)) != NULL; errno = 0) {
     if (fstatat(folder->folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (!is_wanted(entry->d_name) || !S_ISREG(info.st_mode)) {
+    if (!is_wanted(entry->d_name) || !S_ISREG(info.st_mode))
       pass_over(folder, entry->d_name, &info);
-      continue;
-    }
-    found = add_found(found, count, &room, entry->d_name,
-                      (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec);
+    else if (!add_found(listing, entry->d_name, (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec))
+      return STATUS_NOMEM;
   }
-  closedir(listing);
-  if (*count) qsort(found, *count, sizeof *found, by_age);
-  return found;
+  return errno ? STATUS_IO : STATUS_OK;
+}
+
+/* All of them or none: of some it would not be known whether they are the oldest. */
+static enum status list_files(struct relay_folder *folder, struct listing *listing) {
+  int again = openat(folder->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *names = again >= 0 ? fdopendir(again) : NULL;
+  enum status status = names ? STATUS_OK : errno == ENOMEM ? STATUS_NOMEM : STATUS_IO;
+  if (!names && again >= 0) close(again);
+  if (names) status = read_listing(folder, names, listing);
+  if (names) closedir(names);
+  if (status != STATUS_OK) free_listing(listing);
+  if (listing->count) qsort(listing->found, listing->count, sizeof *listing->found, by_age);
+  return status;
 }
 
 static void schedule(struct relay_folder *folder, long ms) {
@@ -590,12 +647,13 @@ static void wait_for(struct relay_folder *folder, const char *name) {
 
 /* One that is too young holds back those that were written after it, for as long as it is too young: they may
    be of the same patient. One that is being written is the youngest of all. */
-static size_t take_in_order(struct relay_folder *folder, const struct found *found, size_t count) {
+static size_t take_in_order(struct relay_folder *folder, const struct listing *listing) {
   size_t taken = 0, most = folder->stuck ? 1 : FILES_A_TURN;
   const char *awaited = NULL;
-  for (size_t i = 0; i < count && taken < most && !folder->full && !awaited && !folder->filing; i++) {
-    enum look look = look_for(folder, found[i].name, has_name(&folder->renamed, found[i].name));
-    if (look == LOOK_WAIT) awaited = found[i].name;
+  for (size_t i = 0; i < listing->count && taken < most && !folder->full && !awaited && !folder->filing; i++) {
+    const char *name = listing->found[i].name;
+    enum look look = look_for(folder, name, has_name(&folder->renamed, name));
+    if (look == LOOK_WAIT && !folder->full) awaited = name;
     taken += look == LOOK_TAKE;
   }
   wait_for(folder, awaited);
@@ -616,20 +674,22 @@ static bool is_present(struct relay_folder *folder) {
   if (!same) {
     close_descriptors(folder);
     same = open_descriptors(folder) && watch_changes(folder);
+    if (!same) close_descriptors(folder); /* the next scan opens all of them, or none */
   }
   set_state(folder, &folder->gone, !same, "folder-gone", "folder-back");
   return same;
 }
 
 static void scan(struct relay_folder *folder) {
-  size_t count = 0;
+  struct listing listing = {0};
   if (folder->filing) return; /* its end looks again */
-  struct found *found = folder->relay->stopping || !is_present(folder) ? NULL : list_files(folder, &count);
   folder->full = false;
-  size_t taken = take_in_order(folder, found, count);
-  for (size_t i = 0; i < count; i++)
-    free(found[i].name);
-  free(found);
+  folder->came = STATUS_OK;
+  enum status status = folder->relay->stopping || !is_present(folder) ? STATUS_OK : list_files(folder, &listing);
+  if (status != STATUS_OK) fall_short(folder, status);
+  size_t taken = take_in_order(folder, &listing);
+  free_listing(&listing);
+  if (!taken && folder->came == STATUS_OK) note_scan(folder, STATUS_OK); /* else the commit tells */
   if (!folder->filing) schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
 }
 
@@ -699,6 +759,11 @@ enum status relay_folder_open(struct relay *relay, const struct relay_folder_con
   *folder = (struct relay_folder){
       .relay = relay, .config = config, .folder = -1, .done = -1, .rejected = -1, .notify = -1};
   if (open_descriptors(folder) && watch(folder)) return STATUS_OK;
+  if (errno == ENOMEM) {
+    relay_folder_close(folder);
+    *out = NULL;
+    return STATUS_NOMEM;
+  }
   struct source source = source_make(config->path, (struct str){0});
   struct diag_at at = {.source = &source};
   diag_error(diags, DIAG_CONFIG_INVALID, &at,

@@ -271,6 +271,18 @@ void relay_sockets_look(struct relay *relay);
 void relay_alert(struct relay *relay, const char *state, struct str what);
 /* The same with words of the program about why. */
 void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why);
+/* What is tried again and again. Want of memory comes and goes: a line the first time, an alert when two in a row came to nothing, and
+   one when it goes on. */
+struct relay_tries {
+  unsigned failures;
+  bool told;
+};
+struct relay_tries_words {
+  const char *event, *field; /* of the line; `field` is what it is about */
+  const char *fails, *works; /* alerts */
+};
+void relay_note_try(struct relay *relay, struct relay_tries *tries, const struct relay_tries_words *words, struct str what,
+                    enum status status);
 /* When `*state` is not what is: what begins, or what ends. */
 void relay_alert_edge(struct relay *relay, bool *state, bool is, const char *begins, const char *ends, struct str what);
 /* The store was full for what a way in brought, or has taken something new of it; repeats and bad records ask for no room. */

@@ -152,9 +152,11 @@ static void settled(void *context, enum status status) {
   struct relay_sender *sender = job->sender;
   if (status != STATUS_OK && sender->relay->fatal == STATUS_OK) {
     RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id));
+    if (++job->given_up > 1) relay_alert_edge(sender->relay, &sender->unsettled, true, "ends-fail", "ends-work", sender->config->name);
     (void)relay_wait_ms(job->timer, RELAY_STORE_RETRY_MS);
     return;
   }
+  if (status == STATUS_OK) relay_alert_edge(sender->relay, &sender->unsettled, false, "ends-fail", "ends-work", sender->config->name);
   if (job->told != STATUS_OK)
     RELAY_LOG(sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
   if (job->finished != STATUS_OK)

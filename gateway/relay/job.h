@@ -51,6 +51,7 @@ struct relay_job {
   struct outbox_placed *placed;
   size_t placed_count;
   enum status told, finished;
+  unsigned given_up; /* how often its group was */
 };
 
 struct relay_sender {
@@ -66,8 +67,8 @@ struct relay_sender {
   struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
   int64_t due;              /* when to look again, once they are; INT64_MAX: when something ends or comes */
   enum status looked;       /* how far it came */
-  unsigned failures;        /* to claim, in a row: 2 are enough to tell of */
-  bool idles;               /* it is told of */
+  struct relay_tries claims;
+  bool unsettled; /* an end could not be written twice: it is told of */
   struct relay_health health;
   int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
   bool stopped;

@@ -45,6 +45,7 @@ struct whole {
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
   size_t lines_lost; /* of the log */
+  struct relay_tries upkeeps;
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -127,49 +128,54 @@ static void watch_growth(struct whole *whole, size_t open) {
 }
 
 /* Somebody has to look at each of them, and with parked = block its patient waits meanwhile. */
-static void watch_parked(struct whole *whole) {
+static enum status watch_parked(struct whole *whole) {
   struct relay *relay = &whole->relay;
   for (size_t i = 0; i < relay->config->destination_count; i++) {
     struct outbox_stats stats;
     char count[32];
     struct str name = relay->config->destinations[i].name;
-    if (outbox_stats(relay_store(relay), name, &stats) != STATUS_OK) return;
+    enum status status = outbox_stats(relay_store(relay), name, &stats);
+    if (status != STATUS_OK) return status;
     size_t parked = stats.by_state[OUTBOX_PARKED];
     (void)snprintf(count, sizeof count, "%zu parked", parked);
     enum relay_edge edge = relay_aside_look(&whole->parked[i], parked, relay_elapsed(relay));
     if (edge == RELAY_BEGINS) relay_alert_why(relay, "records-parked", name, str_of(count));
     if (edge == RELAY_ENDS) relay_alert(relay, "records-unparked", name);
   }
+  return STATUS_OK;
 }
 
-static void watch_store(struct whole *whole) {
+static enum status watch_store(struct whole *whole) {
   struct outbox_stats stats = {0};
-  if (outbox_stats(relay_store(&whole->relay), (struct str){0}, &stats) != STATUS_OK) return;
+  enum status status = outbox_stats(relay_store(&whole->relay), (struct str){0}, &stats);
+  if (status != STATUS_OK) return status;
   watch_growth(whole, outbox_open_records(&stats));
-  watch_parked(whole);
+  return watch_parked(whole);
 }
 
-static void commit_or_stop(struct whole *whole, enum status status) {
+static enum status commit_or_stop(struct whole *whole, enum status status) {
   /* also what was given up: until then the store refuses everything */
   if (status != STATUS_IO) status = outbox_commit(relay_store(&whole->relay));
-  if (status != STATUS_IO) return;
+  if (status != STATUS_IO) return status;
   whole->relay.fatal = status;
   event_base_loopbreak(whole->relay.base);
+  return status;
 }
 
 /* Due times are of the wall clock, since they outlive this process; one that is set back must not make records wait. */
-static void watch_clock(struct whole *whole) {
+static enum status watch_clock(struct whole *whole) {
   enum { STEP_MS = 2000 };
   struct relay *relay = &whole->relay;
   int64_t now = relay_now(relay);
   int64_t ahead = now - whole->started_at - (relay_elapsed(relay) - whole->started_elapsed);
   int64_t back = whole->ahead - ahead;
-  if (back > -STEP_MS && back < STEP_MS) return;
-  whole->ahead = ahead;
+  if (back > -STEP_MS && back < STEP_MS) return STATUS_OK;
   RELAY_LOG(relay, RELAY_WARNING, "clock-stepped", RELAY_NUMBER("ms", -back));
-  if (back < 0) return;
-  commit_or_stop(whole, outbox_clock_back(relay_store(relay), now, back));
-  relay_kick(relay);
+  enum status status = back < 0 ? STATUS_OK : commit_or_stop(whole, outbox_clock_back(relay_store(relay), now, back));
+  if (status != STATUS_OK) return status; /* the next time */
+  whole->ahead = ahead;
+  if (back > 0) relay_kick(relay);
+  return STATUS_OK;
 }
 
 /* Not later than the time of the start and what has passed since: a clock that jumps ahead must not make
@@ -180,16 +186,28 @@ static int64_t sober_now(const struct whole *whole) {
   return now < passed ? now : passed;
 }
 
-static void sweep(struct whole *whole) {
+static enum status sweep(struct whole *whole) {
   const struct relay_config *config = whole->relay.config;
   struct outbox_swept swept;
   struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
                                        .dedupe_ms = config->dedupe_days * 86400000};
   enum status status = outbox_sweep(relay_store(&whole->relay), &retention, sober_now(whole), SWEEP_ROWS, &swept);
-  commit_or_stop(whole, status);
+  status = commit_or_stop(whole, status);
+  if (status != STATUS_OK) return status;
   if (swept.records || swept.keys || swept.events)
     RELAY_LOG(&whole->relay, RELAY_INFO, "swept", RELAY_NUMBER("records", (int64_t)swept.records),
               RELAY_NUMBER("keys", (int64_t)swept.keys), RELAY_NUMBER("events", (int64_t)swept.events));
+  return STATUS_OK;
+}
+
+/* Each of them: what fails is tried again the next time. */
+static void keep_up(struct whole *whole) {
+  static const struct relay_tries_words words = {"not-kept-up", "what", "upkeep-fails", "upkeep-works"};
+  const enum status all[] = {watch_clock(whole), sweep(whole), watch_store(whole)};
+  enum status worst = STATUS_OK;
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    if (worst == STATUS_OK) worst = all[i];
+  if (whole->relay.fatal == STATUS_OK) relay_note_try(&whole->relay, &whole->upkeeps, &words, STR("store"), worst);
 }
 
 static bool is_idle(const struct relay *relay) {
@@ -205,9 +223,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   (void)malloc_trim(0); /* 64 handshakes at a time leave holes that are as large as all that is needed afterwards */
   relay_group_end(relay);
   if (relay->fatal != STATUS_OK || relay_group_is_open(relay)) return; /* the next time */
-  watch_clock(whole);
-  sweep(whole);
-  watch_store(whole);
+  keep_up(whole);
   relay_sockets_look(relay);
   relay_backup_look(whole->backup);
   if (is_idle(relay) && outbox_idle(relay_store(relay)) == STATUS_IO) {
@@ -349,7 +365,10 @@ static void reload(struct whole *whole, const char *actor) {
   struct fresh fresh = {.in_use = &whole->keys};
   struct arena *arena = arena_new(16 << 20);
   struct diag_list diags;
-  if (!arena) return;
+  if (!arena) {
+    relay_alert(relay, "reload-refused", STR("memory"));
+    return;
+  }
   relay_notify("RELOADING=1");
   diag_list_init(&diags, arena);
   if (read_again(relay, &diags, &fresh) == STATUS_OK)
@@ -393,8 +412,10 @@ static bool add_events(struct whole *whole) {
 }
 
 static size_t most_timers(const struct relay_config *config) {
-  enum { OWN = 16, A_CONNECTION = 2, A_FOLDER = 1 };
+  enum { OWN = 16, A_CONNECTION = 2, A_FOLDER = 1, A_LISTENER = 1, A_LINK = 1 };
   size_t most = OWN + A_CONNECTION * (size_t)config->max_connections + A_FOLDER * config->folder_count;
+  for (size_t i = 0; i < config->mllp_count; i++)
+    most += A_LISTENER + A_LINK * (size_t)config->mllps[i].max_connections;
   for (size_t i = 0; i < config->destination_count; i++)
     most += 1 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
   return most;

@@ -35,15 +35,9 @@ static void wake_in(struct relay_sender *sender, int64_t ms) {
   (void)relay_wait_ms(sender->timer, ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms);
 }
 
-/* Want of memory comes and goes: told when the next try failed too. */
 static void note_looked(struct relay_sender *sender, enum status status) {
-  enum { IN_A_ROW = 2 };
-  if (status == STATUS_OK)
-    sender->failures = 0;
-  else if (sender->failures < IN_A_ROW && sender->failures++ == 0)
-    RELAY_LOG(sender->relay, RELAY_WARNING, "not-claimed", RELAY_TEXT("destination", sender->config->name),
-              RELAY_TEXT("status", str_of(status_name(status))));
-  relay_alert_edge(sender->relay, &sender->idles, sender->failures == IN_A_ROW, "claims-fail", "claims-work", sender->config->name);
+  static const struct relay_tries_words words = {"not-claimed", "destination", "claims-fail", "claims-work"};
+  relay_note_try(sender->relay, &sender->claims, &words, sender->config->name, status);
 }
 
 /* By the thread that commits: until nothing more is due. */

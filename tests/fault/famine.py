@@ -39,6 +39,12 @@ class Trial:
     def said(self, text):
         return bed.holds(self.work / "log", text)
 
+    def put_as(self, name):
+        """Of one patient."""
+        self.serial += 1
+        (self.work / "beside").write_text(bed.record(self.serial, self.serial, 1))
+        (self.work / "beside").rename(self.work / "drop" / name)
+
     def put(self):
         self.serial += 1
         bed.drop(self.work, self.serial, bed.record(self.serial, self.serial, self.serial))
@@ -87,7 +93,26 @@ def records_are_accepted(trial):
     return trial.starve(lambda: None)
 
 
-TRIALS = (a_file_comes, records_wait, records_are_accepted)
+def a_name_is_forgotten(trial):
+    """There is memory for all but the name of the older one of two files: the younger one must not overtake it."""
+    name = "n" * 180 + ".json"
+    trial.relay.environment["NOMEM_SIZE"] = str(len(name) + 1)
+    trial.start()
+    trial.memory(False)
+    trial.put_as(name)
+    trial.put_as("younger.json")
+    faults = [] if bed.wait_for(lambda: trial.said(b"folder-fails"), TOLD_SECONDS) else ["it told nobody"]
+    faults += ["the younger file overtook the older one"] if bed.newest(trial.server) else []
+    trial.memory(True)
+    if not bed.wait_for(trial.everything, DELIVERED_SECONDS):
+        faults.append("not everything was delivered when there was memory again")
+    if not bed.wait_for(lambda: trial.said(b"folder-works"), TOLD_SECONDS):
+        faults.append("it did not tell that it goes on")
+    status = trial.relay.stop()
+    return faults + ([] if status == 0 else [f"then it ended with {status}"])
+
+
+TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten)
 
 
 def main():

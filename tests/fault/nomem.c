@@ -3,7 +3,7 @@
  * jansson, libevent.
  *
  *   NOMEM_AT=N      the Nth fails; NOMEM_FOR=COUNT further ones after it as well
- *   NOMEM_SWITCH=FILE or all of them, while the first byte of FILE is 1
+ *   NOMEM_SWITCH=FILE or all of them, while the first byte of FILE is 1; NOMEM_SIZE=BYTES of them only those of so many bytes
  *   NOMEM_TELL=FILE how many there were, written when the process ends
  */
 #define _GNU_SOURCE
@@ -24,6 +24,7 @@ static void (*next_free)(void *);
 static atomic_long count;
 static long from = -1, more;
 static const volatile char *none; /* mapped */
+static size_t only;               /* 0: of any size */
 
 /* dlsym allocates before it is known from whom, and libraries take some when they are loaded. */
 static char early[1 << 18];
@@ -58,6 +59,7 @@ __attribute__((constructor)) static void find(void) {
   more = length ? atol(length) : 0;
   from = at ? atol(at) : -1;
   map_switch(getenv("NOMEM_SWITCH"));
+  only = getenv("NOMEM_SIZE") ? (size_t)atol(getenv("NOMEM_SIZE")) : 0;
 }
 
 __attribute__((destructor)) static void tell(void) {
@@ -68,21 +70,22 @@ __attribute__((destructor)) static void tell(void) {
   fclose(file);
 }
 
-static int fails(void) {
+static int fails(size_t size) {
   long number = ++count;
-  if (!(none && *none) && (from < 0 || number < from || number > from + more)) return 0;
+  int off = none && *none && (!only || size == only);
+  if (!off && (from < 0 || number < from || number > from + more)) return 0;
   errno = ENOMEM;
   return 1;
 }
 
 void *malloc(size_t size) {
   if (!next_malloc) return take_early(size);
-  return fails() ? NULL : next_malloc(size);
+  return fails(size) ? NULL : next_malloc(size);
 }
 
 void *calloc(size_t items, size_t size) {
   if (!next_malloc) return take_early(items * size);
-  return fails() ? NULL : next_calloc(items, size);
+  return fails(items * size) ? NULL : next_calloc(items, size);
 }
 
 void *realloc(void *old, size_t size) {
@@ -91,7 +94,7 @@ void *realloc(void *old, size_t size) {
     if (grown) memcpy(grown, old, size < 4096 ? size : 4096);
     return grown;
   }
-  return fails() ? NULL : next_realloc(old, size);
+  return fails(size) ? NULL : next_realloc(old, size);
 }
 
 void free(void *old) {

@@ -149,10 +149,37 @@ static void one_that_ends_is_heard(void **state) {
   }
 }
 
+/* Of tries: o one that came to something, x one that did not. */
+static void what_fails_twice_is_told(void **state) {
+  static const struct relay_tries_words words = {"not-taken", "folder", "folder-fails", "folder-works"};
+  static const struct {
+    const char *tries, *said; /* in their order, by the first letter: the line, and the two alerts */
+  } cases[] = {{"ooo", ""}, {"xo", "n"}, {"xoxo", "nn"}, {"xx", "nf"}, {"xxxxx", "nf"}, {"xxxo", "nfw"}, {"xxoxoxxo", "nfwnnfw"}};
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct bench bench;
+    struct relay_tries tries = {0};
+    char said[4096], letters[16] = "";
+    size_t count = 0;
+    open_bench(&bench, "#!/bin/sh\n");
+    bench.config.alert = (struct str){0};
+    for (const char *at = cases[i].tries; *at; at++)
+      relay_note_try(&bench.relay, &tries, &words, STR("drop"), *at == 'o' ? STATUS_OK : STATUS_NOMEM);
+    close_bench(&bench, said, sizeof said);
+    for (const char *line = strtok(said, "\n"); line && count + 1 < sizeof letters; line = strtok(NULL, "\n"))
+      letters[count++] = strstr(line, "not-taken folder=drop status=no-memory")         ? 'n'
+                         : strstr(line, "alert state=folder-fails what=drop") ? 'f'
+                         : strstr(line, "alert state=folder-works what=drop") ? 'w'
+                                                                              : '?';
+    assert_string_equal(letters, cases[i].said);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(one_that_lasts_is_ended_with_its_children),
       cmocka_unit_test(one_that_ends_is_heard),
+      cmocka_unit_test(what_fails_twice_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
