@@ -16,14 +16,19 @@ enum { PROGRAM_SECONDS = 60 };
 /* Nothing of this process's environment but where programs are found. */
 static char *const environment[] = {(char[]){"PATH=/usr/local/bin:/usr/bin:/bin"}, NULL};
 
+/* What it finds open. Without memory none of this is done, and it is not run: it would find our own. */
+static int set_files(posix_spawn_file_actions_t *actions) {
+  int failed = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+  if (!failed) failed = posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
+  return failed ? failed : posix_spawn_file_actions_addclosefrom_np(actions, 3); /* libcurl opens connections without close-on-exec */
+}
+
 static int spawn(char *const arguments[], pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, usual;
   if (posix_spawn_file_actions_init(&actions) != 0) return -1;
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3); /* libcurl opens connections without close-on-exec */
+  int failed = set_files(&actions);
   posix_spawnattr_init(&attributes);
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
@@ -33,7 +38,7 @@ static int spawn(char *const arguments[], pid_t *pid) {
   sigaddset(&usual, SIGIO);
   posix_spawnattr_setsigdefault(&attributes, &usual);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  int failed = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
+  if (!failed) failed = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return failed;
@@ -143,17 +148,12 @@ void relay_alert_why(struct relay *relay, const char *state, struct str what, st
   snprintf(word, sizeof word, "%s", state);
   snprintf(subject, sizeof subject, "%.*s", STR_ARG(what));
   snprintf(cause, sizeof cause, "%.*s", STR_ARG(why));
-  struct str path = relay->config->alert;
-  char *program = malloc(path.len + 1);
-  if (!program) return;
-  memcpy(program, path.ptr, path.len);
-  program[path.len] = 0;
-  char *arguments[] = {program, word, subject, why.len ? cause : NULL, NULL};
+  /* exec takes what it does not change as if it did */
+  char *arguments[] = {(char *)(uintptr_t)relay->config->alert.ptr, word, subject, why.len ? cause : NULL, NULL};
   pid_t pid = 0;
   int failed = spawn(arguments, &pid);
   if (failed)
     say_failed(relay, state, "it cannot be run", failed);
   else if (!watch_program(relay, state, pid))
     (void)waitpid(pid, NULL, WNOHANG); /* what ends later is reaped when the relay ends */
-  free(program);
 }

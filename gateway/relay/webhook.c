@@ -60,10 +60,13 @@ static void free_alert(struct alert *alert) {
   free(alert);
 }
 
+static void say_lost(const struct relay_webhook *webhook, const char *state, struct str why) {
+  RELAY_LOG(webhook->relay, RELAY_ERROR, "alert-not-posted", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("why", why));
+}
+
 static void lose(struct relay_webhook *webhook, struct alert **at, struct str why) {
   struct alert *alert = *at;
-  RELAY_LOG(webhook->relay, RELAY_ERROR, "alert-not-posted", RELAY_TEXT("state", str_of(alert->state)),
-            RELAY_TEXT("why", why));
+  say_lost(webhook, alert->state, why);
   *at = alert->next;
   if (!*at) webhook->end = at;
   webhook->count--;
@@ -77,6 +80,18 @@ static void end_first(struct relay_webhook *webhook) {
   webhook->count--;
   webhook->tries = 0;
   free_alert(alert);
+}
+
+/* NULL: no memory. */
+static struct alert *new_alert(const struct relay_webhook *webhook, const char *state, struct str what, struct str why) {
+  struct alert *alert = calloc(1, sizeof *alert);
+  if (!alert) return NULL;
+  alert->state = state;
+  buf_init(&alert->body, BODY_MAX);
+  write_body(webhook->relay, state, what, why, &alert->body);
+  if (alert->body.error == STATUS_OK) return alert;
+  free_alert(alert);
+  return NULL;
 }
 
 /* --- posting --- */
@@ -133,14 +148,14 @@ static bool is_waiting(const struct relay_webhook *webhook) {
 void relay_webhook_tell(struct relay_webhook *webhook, const char *state, struct str what, struct str why) {
   if (!webhook) return;
   if (!webhook->timer) webhook->timer = event_new(webhook->relay->base, -1, 0, on_timer, webhook);
-  struct alert *alert = webhook->timer ? calloc(1, sizeof *alert) : NULL;
-  if (!alert) return;
+  struct alert *alert = webhook->timer ? new_alert(webhook, state, what, why) : NULL;
+  if (!alert) {
+    say_lost(webhook, state, STR("no memory"));
+    return;
+  }
   /* the newest tell how it is now; the one that is under way stays */
   if (webhook->count == RELAY_WEBHOOK_WAITING)
     lose(webhook, &webhook->first->next, STR("too many wait to be posted"));
-  alert->state = state;
-  buf_init(&alert->body, BODY_MAX);
-  write_body(webhook->relay, state, what, why, &alert->body);
   *webhook->end = alert;
   webhook->end = &alert->next;
   webhook->count++;
