@@ -36,29 +36,31 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
   console_serve(console, fd, listener == console->listeners[0]);
 }
 
-static void set_listening(struct console *console, bool on) {
-  for (size_t i = 0; i < CONSOLE_LISTENERS; i++) {
-    if (!console->listeners[i]) continue;
-    if (on)
-      evconnlistener_enable(console->listeners[i]);
-    else
-      evconnlistener_disable(console->listeners[i]);
-  }
+/* False: one cannot be watched now, for want of memory. */
+static bool set_listening(struct console *console, bool on) {
+  bool fine = true;
+  for (size_t i = 0; i < CONSOLE_LISTENERS; i++)
+    if (console->listeners[i])
+      fine = (on ? evconnlistener_enable : evconnlistener_disable)(console->listeners[i]) == 0 && fine;
+  return fine;
+}
+
+static bool rest(struct console *console) {
+  struct timeval moment = {.tv_usec = REST_MS * 1000};
+  return event_add(console->rest, &moment) == 0;
 }
 
 /* No descriptors are left: the listener would be readable for ever, so nobody is accepted for a moment. */
 static void on_accept_error(struct evconnlistener *listener, void *context) {
   struct console *console = context;
-  struct timeval moment = {.tv_usec = REST_MS * 1000};
   (void)listener;
-  set_listening(console, false);
-  event_add(console->rest, &moment);
+  if (rest(console)) (void)set_listening(console, false);
 }
 
 static void on_rested(evutil_socket_t fd, short what, void *context) {
   (void)fd;
   (void)what;
-  set_listening(context, true);
+  if (!set_listening(context, true)) (void)rest(context);
 }
 
 static enum status begin_listening(struct console *console, int fd, struct evconnlistener **out) {

@@ -10,6 +10,11 @@ static void update(struct relay_link *link);
 
 /* --- life --- */
 
+static void drop_for_memory(struct relay_link *link) {
+  relay_listener_say(link->listener, "mllp-closed", STR("no memory for a connection"));
+  relay_link_drop(link);
+}
+
 static void free_event(struct event **event) {
   if (*event) event_free(*event);
   *event = NULL;
@@ -306,24 +311,22 @@ static void on_timer(evutil_socket_t fd, short what, void *context) {
 }
 
 /* Of two directions each may wait for the other one; whoever waits for none is not told of it, or the loop would turn for nothing. */
-static void watch(struct event *event, bool wanted) {
-  if (wanted)
-    event_add(event, NULL);
-  else
-    event_del(event);
+static bool watch(struct event *event, bool wanted) {
+  return wanted ? event_add(event, NULL) == 0 : event_del(event) == 0;
 }
 
-/* Events and the timer after what the connection does now. */
+/* Events and the timer after what the connection does now. What nobody would wake is closed: its sender comes again. */
 static void update(struct relay_link *link) {
   bool reads = is_reading(link) && !link->rests, writes = link->sent < link->out.len;
   int64_t when = due(link), left = when == INT64_MAX ? 0 : when - now_of(link);
   struct timeval wait = {.tv_sec = left > 0 ? left / 1000 : 0, .tv_usec = left > 0 ? left % 1000 * 1000 : 1};
-  watch(link->readable, link->lingers || (reads && !link->read_waits) || (writes && link->write_waits));
-  watch(link->writable, (writes && !link->write_waits) || (reads && link->read_waits));
+  bool fine = watch(link->readable, link->lingers || (reads && !link->read_waits) || (writes && link->write_waits));
+  fine = watch(link->writable, (writes && !link->write_waits) || (reads && link->read_waits)) && fine;
   if (when == INT64_MAX)
     event_del(link->timer);
   else
-    event_add(link->timer, &wait);
+    fine = event_add(link->timer, &wait) == 0 && fine;
+  if (!fine) drop_for_memory(link);
 }
 
 /* --- the beginning --- */
@@ -341,6 +344,7 @@ void relay_link_begin(struct relay_listener *listener, int fd, struct relay_peer
   struct relay_link *link = calloc(1, sizeof *link);
   if (!link) {
     close(fd);
+    relay_listener_say(listener, "mllp-closed", STR("no memory for a connection"));
     relay_listener_forget(listener, peer);
     return;
   }
@@ -355,7 +359,7 @@ void relay_link_begin(struct relay_listener *listener, int fd, struct relay_peer
   buf_init(&link->out, LIMIT_TEXT_BYTES);
   link->idle_since = now_of(link);
   if (relay_wire_open(&link->wire, fd, listener->tls) != STATUS_OK || !add_events(link))
-    relay_link_drop(link);
+    drop_for_memory(link);
   else
     update(link);
 }

@@ -104,9 +104,7 @@ static void on_accept(struct evconnlistener *event, evutil_socket_t fd, struct s
 /* No descriptors are left: the listener would be readable for ever, so nobody is accepted for a moment. */
 static void on_accept_error(struct evconnlistener *event, void *context) {
   struct relay_listener *listener = context;
-  struct timeval moment = {.tv_usec = REST_MS * 1000};
-  evconnlistener_disable(event);
-  event_add(listener->rest, &moment);
+  if (relay_wait_ms(listener->rest, REST_MS)) evconnlistener_disable(event);
   relay_listener_say(listener, "mllp-rests", STR("no connection can be accepted"));
 }
 
@@ -126,7 +124,7 @@ static void on_rested(evutil_socket_t fd, short what, void *context) {
   struct relay_listener *listener = context;
   (void)fd;
   (void)what;
-  if (!listener->relay->stopping) evconnlistener_enable(listener->listener);
+  if (!listener->relay->stopping && evconnlistener_enable(listener->listener) != 0) (void)relay_wait_ms(listener->rest, REST_MS);
 }
 
 /* --- opening --- */
