@@ -40,12 +40,24 @@ static enum status mark_copy(sqlite3 *copy) {
   return sqlite3_exec(copy, mark, NULL, NULL, NULL) == SQLITE_OK ? STATUS_OK : STATUS_IO;
 }
 
+/* Of a page that was not read for want of memory it is said where a damaged one would be told. */
+static bool is_about_memory(struct str said) {
+  static const char *const endings[] = {"error code=7", "error code 7"}; /* SQLITE_NOMEM */
+  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+    size_t len = strlen(endings[i]);
+    if (said.len >= len && str_is(str_slice(said, said.len - len, said.len), endings[i])) return true;
+  }
+  return false;
+}
+
+/* Only what is said to be damaged is. */
 static enum status check_copy(sqlite3 *copy) {
   sqlite3_stmt *check = NULL;
-  enum status status = STATUS_INVALID;
-  if (sqlite3_prepare_v2(copy, "PRAGMA integrity_check(1)", -1, &check, NULL) == SQLITE_OK &&
-      sqlite3_step(check) == SQLITE_ROW && str_is(outbox_column_str(check, 0), "ok"))
-    status = STATUS_OK;
+  int result = sqlite3_prepare_v2(copy, "PRAGMA integrity_check(1)", -1, &check, NULL);
+  if (result == SQLITE_OK) result = sqlite3_step(check);
+  struct str said = result == SQLITE_ROW ? outbox_column_str(check, 0) : (struct str){0};
+  bool damaged = result == SQLITE_CORRUPT || result == SQLITE_NOTADB || (said.len && !is_about_memory(said));
+  enum status status = str_is(said, "ok") ? STATUS_OK : damaged ? STATUS_INVALID : STATUS_IO;
   sqlite3_finalize(check);
   return status;
 }

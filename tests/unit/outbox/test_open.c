@@ -703,6 +703,25 @@ static void a_copy_that_is_given_up_leaves_nothing(void **state) {
   }
 }
 
+/* Whatever there is no memory for: it is made, or it is not, and nobody is told to put yesterday's in its place. */
+static void a_copy_without_memory_is_not_damaged(void **state) {
+  enum { STEP = 1 << 10, MOST = 4 << 20 };
+  struct store *store = *state;
+  const char *path = store_path(store, "copy");
+  enum status status = STATUS_IO;
+  for (int i = 0; i < 100; i++)
+    store_put(store, "ehr", "", arena_printf(store->arena, "record %d", i).ptr);
+  for (int64_t more = 0; status != STATUS_OK && more < MOST; more += STEP) {
+    (void)sqlite3_hard_heap_limit64(sqlite3_memory_used() + more + 1);
+    status = copy_store(store, path);
+    (void)sqlite3_hard_heap_limit64(0);
+    (void)sqlite3_soft_heap_limit64(0);
+    assert_int_not_equal(status, STATUS_INVALID);
+    (void)unlink(path);
+  }
+  assert_int_equal(status, STATUS_OK);
+}
+
 static void a_copy_is_whole_and_writes_over_nothing(void **state) {
   struct store *store = *state;
   const char *path = store_path(store, "copy");
@@ -788,6 +807,7 @@ int main(void) {
       CASE(a_copy_is_whole_and_writes_over_nothing),
       CASE(a_copy_has_what_was_changed_while_it_was_made),
       CASE(a_copy_that_is_given_up_leaves_nothing),
+      CASE(a_copy_without_memory_is_not_damaged),
       CASE(a_copy_beside_the_log_of_another_is_refused),
       CASE(a_copy_that_a_wrong_key_does_not_open_is_a_copy_still),
   };
