@@ -187,7 +187,7 @@ def many_lines(case):
     began = time.monotonic()
     case.put("lines.ndjson", "".join(text + "\n" for text, _ in lines))
     case.check("many lines: not taken", bed.wait_for(lambda: (case.done / "lines.ndjson").exists(), 60))
-    due = (time.monotonic() - began) / 0.4  # every 0.1 s on a machine that does nothing else
+    due = time.monotonic() - began  # every 0.1 s on a machine that does nothing else
     case.arrives("many lines, the first", lines[0][1])
     heard = case.watchdog()
     case.check(f"many lines: systemd hears {heard} signs of life where {due:.1f} are due", heard >= due > 1)
