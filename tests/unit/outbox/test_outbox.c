@@ -836,6 +836,140 @@ static void events_that_were_kept_are_checked(void **state) {
   assert_int_equal(outbox_audit_check(store->outbox, STR("none"), events, 1, &sound), STATUS_INVALID);
 }
 
+/* Every kind of event that there is, at least once. */
+static void make_each_kind(struct store *store) {
+  static const char *const of_the_relay[] = {"started", "reloaded", "reload-refused", "backed-up", "backup-failed", "store-damaged", "stopped"};
+  static const enum outbox_state ends[] = {OUTBOX_QUEUED, OUTBOX_UNKNOWN, OUTBOX_PARKED};
+  static const enum outbox_order orders[] = {OUTBOX_PASS, OUTBOX_RETRY, OUTBOX_PARK, OUTBOX_DROP};
+  int64_t id = store_put(store, "ehr", "p", "a1");
+  struct outbox_claim claim;
+  for (size_t i = 0; i < sizeof of_the_relay / sizeof of_the_relay[0]; i++)
+    assert_int_equal(outbox_audit(store->outbox, str_of(of_the_relay[i]), STR("uid=1"), STR("r"), ++store->now), STATUS_OK);
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    store_finish(store, id, ends[i], 0);
+  }
+  for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+    assert_int_equal(outbox_decide(store->outbox, id, orders[i], STR("look"), STR("ada"), ++store->now), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store->keys.count = 2;
+  store->keys.ids[1] = 2;
+  memset(store->keys.keys[1], 8, OUTBOX_KEY_BYTES);
+  store_reopen(store);
+  id = store_put(store, "ehr", "p", "a2");
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+  store_finish(store, id, OUTBOX_DONE, 0);
+  assert_int_equal(outbox_audit_exported(store->outbox, 1, STR("ada"), ++store->now), STATUS_OK);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_put(store, "ehr", "p", "a3");
+}
+
+static size_t read_trail(struct store *store, struct outbox_event **events) {
+  size_t count = 0;
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 99, store->arena, &store->diags, events, &count), STATUS_OK);
+  return count;
+}
+
+static void expect_each_kind(const struct outbox_event *events, size_t count) {
+  static const char *const kinds[] = {"accepted", "started", "reloaded", "reload-refused", "backed-up", "backup-failed", "store-damaged",
+                                      "stopped", "waiting", "unknown", "parked", "passed", "retry", "dropped", "key-rotated", "opened",
+                                      "delivered", "trail-exported"};
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    size_t at = 0;
+    while (at < count && !str_is(events[at].what, kinds[i]))
+      at++;
+    assert_true(at < count);
+  }
+}
+
+enum { KEPT_CHANGES = 9 };
+
+/* What somebody has made of a file of events, at one of them. False: that cannot be made of this one. */
+static bool change_kept(struct outbox_event *kept, size_t *count, size_t at, int change) {
+  struct outbox_event *event = &kept[at], copy = *event;
+  if (change == 0) event->number++;
+  if (change == 1) event->at--;
+  if (change == 2) event->record++;
+  if (change == 3) event->what = STR("looked");
+  if (change == 4) event->actor = STR("eve");
+  if (change == 5) event->reason = STR("changed");
+  if (change < 6) return true;
+  if (at + 1 == *count) return false; /* the last: what is not there any more is missed by who knows how many there were */
+  if (change == 6) memmove(event, event + 1, (--*count - at) * sizeof *event);
+  if (change == 7) *event = event[1], event[1] = copy;
+  if (change == 8) event[1] = copy;
+  return true;
+}
+
+static void expect_kept_is_checked(struct store *store, const struct outbox_event *events, size_t count) {
+  struct outbox_event kept[99];
+  size_t sound = 0;
+  for (size_t at = 1; at < count; at++) /* the first is tied to one that has gone */
+    for (int change = 0; change < KEPT_CHANGES; change++) {
+      size_t has = count;
+      memcpy(kept, events, count * sizeof kept[0]);
+      if (!change_kept(kept, &has, at, change)) continue;
+      assert_int_equal(outbox_audit_check(store->outbox, events[0].chain, kept + 1, has - 1, &sound), STATUS_OK);
+      assert_int_equal(sound + 1, change == 8 ? at + 1 : at);
+    }
+}
+
+/* Wherever it is shortened the rest is sound, and tied to what was kept. */
+static void expect_shortened_is_tied(struct store *store, const struct outbox_event *events, size_t count) {
+  for (size_t at = 0; at + 1 < count; at++) {
+    struct outbox_event *rest;
+    size_t sound = 0;
+    assert_int_equal(outbox_audit_exported(store->outbox, events[at].number, STR("ada"), store->now), STATUS_OK);
+    size_t left = read_trail(store, &rest);
+    assert_true(left == count - at && rest[0].number == events[at + 1].number); /* one more: it was shortened */
+    assert_int_equal(outbox_audit_check(store->outbox, events[at].chain, rest, left, &sound), STATUS_OK);
+    assert_int_equal(sound, left);
+    outbox_abandon(store->outbox);
+  }
+}
+
+static void expect_broken_at(struct store *store, const char *sql, int64_t number) {
+  struct outbox_event *events;
+  size_t count = 0;
+  store_close(store);
+  store_sql(store, "CREATE TABLE kept AS SELECT * FROM audit");
+  store_sql(store, sql);
+  store_reopen(store);
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 99, store->arena, &store->diags, &events, &count), STATUS_INVALID);
+  assert_true(store_said(store, arena_printf(store->arena, "the audit trail is broken at event %lld:", (long long)number).ptr));
+  store_close(store);
+  store_sql(store, "DELETE FROM audit; INSERT INTO audit SELECT * FROM kept; DROP TABLE kept");
+  store_reopen(store);
+}
+
+/* In the store: edited, taken out, in another order. */
+static void expect_stored_is_checked(struct store *store, const struct outbox_event *events, size_t count) {
+  static const char *const changes[] = {
+      "UPDATE audit SET reason = 'changed' WHERE number = (SELECT n FROM one)",
+      "UPDATE audit SET what = 'looked' WHERE number = (SELECT n FROM one)",
+      "UPDATE audit SET record = record + 1 WHERE number = (SELECT n FROM one)",
+      "UPDATE audit SET actor = 'eve' WHERE number = (SELECT n FROM one)",
+      "DELETE FROM audit WHERE number = (SELECT n FROM one)",
+      "UPDATE audit SET number = -number WHERE number - (SELECT n FROM one) IN (0, 1);"
+      "UPDATE audit SET number = (SELECT 2 * n + 1 FROM one) + number WHERE number < 0"};
+  for (size_t at = 0; at + 1 < count; at++)
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+      long long number = (long long)events[at].number;
+      expect_broken_at(store, arena_printf(store->arena, "CREATE TEMP TABLE one AS SELECT %lld AS n; %s", number, changes[i]).ptr, number);
+    }
+}
+
+static void each_kind_of_event_is_tied_to_the_next(void **state) {
+  struct store *store = *state;
+  struct outbox_event *events;
+  make_each_kind(store);
+  size_t count = read_trail(store, &events);
+  expect_each_kind(events, count);
+  expect_kept_is_checked(store, events, count);
+  expect_shortened_is_tied(store, events, count);
+  expect_stored_is_checked(store, events, count);
+}
+
 static void an_exported_trail_goes_and_the_rest_is_sound(void **state) {
   static const char *const changes[] = {"DELETE FROM anchor", "UPDATE anchor SET number = 2", "UPDATE anchor SET record = 1",
                                         "UPDATE anchor SET chain = zeroblob(32)", "DELETE FROM audit WHERE number = 4",
@@ -1114,6 +1248,7 @@ int main(void) {
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
       CASE(events_that_were_kept_are_checked),
+      CASE(each_kind_of_event_is_tied_to_the_next),
       CASE(an_exported_trail_goes_and_the_rest_is_sound),
       CASE(numbers_of_records_are_not_given_twice),
       CASE(what_stays_is_counted),
