@@ -43,7 +43,7 @@ static const struct cli_option audit_check_options[] = {RELAY_WAYS};
   .summary = "whether exported events are as the store wrote them, and none is missing",                     \
   .examples = "  ketlink audit check trail.ndjson\n"                                                         \
               "  ketlink audit check 2026-*.ndjson     files in their order, one trail\n"                    \
-              "\nThe relay is asked: it has the key of the chain.\n",                                        \
+              "\nThe relay is asked: it has the key of the chain, and must have the last event too, or be shortened to there.\n", \
   CLI_OPTIONS(audit_check_options), .min_arguments = 1, .max_arguments = SIZE_MAX
 
 #define CLI_AUDIT_SHORTEN_ROW                                                                                \

@@ -16,6 +16,8 @@ struct check {
   const char *path;
   size_t line;
   json_int_t first, last, count;
+  json_t *newest; /* the event of the number `last` */
+  bool untied;    /* the first is of no beginning that is known here: nothing tells whether it is as it was */
 };
 
 static int complain(const struct check *check, const char *path, size_t line, const char *what) {
@@ -89,10 +91,51 @@ static int ask_portion(struct check *check) {
   return exit;
 }
 
-/* The first one of all is tied to none; of a later beginning what ties it stands in the file before. */
-static void begin(struct check *check, const json_t *event, json_int_t number) {
+/* --- what the store still has: it reads nothing of its trail that its chain does not bear out --- */
+
+/* Where its trail begins; 0: it is empty. */
+static json_int_t store_begins(const struct check *check) {
+  return cli_json_number(json_array_get(json_object_get(check->page, "events"), 0), "number");
+}
+
+/* *out is NULL when its trail ends before that number. */
+static int ask_stored(struct check *check, json_int_t number, json_t **out) {
+  json_t *answer = NULL;
+  struct str target = arena_printf(check->queue.cli->arena, "/audit?format=fhir&limit=1&after=%lld", (long long)number - 1);
+  int exit = target.ptr ? cli_queue_ask(&check->queue, "audit check", target, NULL, &answer) : CLI_TRY_LATER;
+  json_t *event = event_of(json_object_get(json_array_get(json_object_get(answer, "entry"), 0), "resource"));
+  *out = cli_json_number(event, "number") == number ? json_incref(event) : NULL;
+  json_decref(event);
+  json_decref(answer);
+  return exit;
+}
+
+/* The first one of all is tied to none. Of a later beginning what ties it stands in the file before, but the store may have the event. */
+static int begin(struct check *check, const json_t *event, json_int_t number) {
+  json_t *stored = NULL;
+  int exit = CLI_DONE;
   check->first = number;
   check->before = number == 1 ? json_string("") : json_incref(json_object_get(event, "chain"));
+  if (number == 1) return exit;
+  check->untied = !store_begins(check) || number < store_begins(check);
+  if (!check->untied) exit = ask_stored(check, number, &stored);
+  if (exit == CLI_DONE && !check->untied && stored && !json_equal(stored, event))
+    exit = complain(check, NULL, check->line, "this event was changed, or is not where it stood");
+  json_decref(stored);
+  return exit;
+}
+
+/* A trail of which the end was taken away goes on as if nothing had been: only who has kept the end can tell. */
+static int compare_end(struct check *check) {
+  json_t *stored = NULL;
+  if (!check->last || check->last < store_begins(check)) return CLI_DONE; /* it was shortened since */
+  int exit = ask_stored(check, check->last, &stored);
+  if (exit == CLI_FINDINGS || (exit == CLI_DONE && !stored)) /* nor the one before it */
+    exit = complain(check, NULL, check->line, "the store's trail ends before this event: its end was taken away, or it is an older copy of the store");
+  else if (exit == CLI_DONE && !json_equal(stored, check->newest))
+    exit = complain(check, NULL, check->line, "the store has another event in this place: its end was taken away, or it is an older copy of the store");
+  json_decref(stored);
+  return exit;
 }
 
 static int add_event(struct check *check, json_t *event) {
@@ -100,9 +143,11 @@ static int add_event(struct check *check, json_t *event) {
   if (check->last && number != check->last + 1) return complain(check, NULL, check->line, "events before this one are missing, or stand in another place");
   check->last = number;
   check->count++;
+  json_decref(check->newest);
+  check->newest = json_incref(event);
   if (!check->first) {
-    begin(check, event, number);
-    if (number > 1) return CLI_DONE;
+    int exit = begin(check, event, number);
+    if (number > 1 || exit != CLI_DONE) return exit;
   }
   size_t at = json_array_size(check->events);
   check->paths[at] = check->path;
@@ -146,13 +191,15 @@ static int read_file(struct check *check) {
   return exit;
 }
 
+/* Of the first that is tied to nothing here nobody knows. */
 static void say(struct cli *cli, const struct check *check, bool sound) {
-  json_int_t begins = cli_json_number(json_array_get(json_object_get(check->page, "events"), 0), "number");
+  json_int_t begins = store_begins(check), first = check->first + check->untied;
   if (cli->json)
-    cli_printf(cli, "{\"sound\":%s,\"events\":%lld,\"first\":%lld,\"last\":%lld,\"storeBegins\":%lld}\n", sound ? "true" : "false", (long long)check->count,
-               (long long)check->first, (long long)check->last, (long long)begins);
+    cli_printf(cli, "{\"sound\":%s,\"events\":%lld,\"first\":%lld,\"last\":%lld,\"storeBegins\":%lld}\n", sound ? "true" : "false",
+               (long long)check->count - check->untied, (long long)first, (long long)check->last, (long long)begins);
   if (cli->json || !sound) return;
-  cli_note(cli, "%lld events, %lld to %lld, are as the store wrote them", (long long)check->count, (long long)check->first, (long long)check->last);
+  cli_note(cli, "%lld events, %lld to %lld, are as the store wrote them", (long long)check->count - check->untied, (long long)first, (long long)check->last);
+  if (check->untied) cli_note(cli, "what ties %lld stands in another file: alone nothing tells whether it was changed", (long long)check->first);
   if (check->first > 1) cli_note(cli, "what came before %lld stands in another file: give both", (long long)check->first);
   if (begins > check->last + 1) cli_note(cli, "what came after %lld, up to %lld, stands in another file: give both", (long long)check->last, (long long)begins - 1);
 }
@@ -167,10 +214,12 @@ static int run_check(struct cli *cli) {
     exit = read_file(&check);
   }
   if (exit == CLI_DONE) exit = ask_portion(&check);
+  if (exit == CLI_DONE) exit = compare_end(&check);
   if (exit == CLI_DONE || exit == CLI_FINDINGS) say(cli, &check, exit == CLI_DONE);
   json_decref(check.page);
   json_decref(check.events);
   json_decref(check.before);
+  json_decref(check.newest);
   cli_queue_close(&check.queue);
   return exit;
 }

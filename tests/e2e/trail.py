@@ -59,6 +59,7 @@ def check_places(bench, trail):
     places = [place_of(line) for line in trail.read_text().splitlines()]
     store = sqlite3.connect(bench.work / "state/outbox.db")
     rows = store.execute("SELECT (SELECT lower(hex(id)) FROM store), number, what, lower(hex(chain)) FROM audit ORDER BY number").fetchmany(len(places))
+    store.close()
     expect(places == rows, places, "is not", rows)
     expect([place[1] for place in places] == [*range(1, len(places) + 1)], places)
 
@@ -71,7 +72,7 @@ def check_files(bench, lines):
 
     end, stopped = len(lines), next(number for number, line in enumerate(lines, 1) if '"stopped"' in line)
     chains = [place_of(line)[3] for line in lines]
-    cases = [  # files, exit status, what is said
+    cases = [  # files, exit status, what is said; the store has all of them
         ([lines], 0, f"{end} events, 1 to {end}, are as the store wrote them"),
         ([lines[:3], lines[3:]], 0, f"{end} events, 1 to {end}, are as the store wrote them"),
         ([lines[4:]], 0, f"{end - 4} events, 5 to {end}, are as the store wrote them"),
@@ -86,15 +87,65 @@ def check_files(bench, lines):
         ([changed(stopped, '"recorded":"2', '"recorded":" 2')], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(stopped, chains[stopped - 1], chains[0])], 1, f"file-0:{stopped}: this event was changed"),
         ([changed(2, place_of(lines[0])[0], "0" * 32)], 1, "file-0:2: this event is of another relay's store"),
+        ([changed(5, '"recorded":"2', '"recorded":"1')[4:]], 1, "file-0:1: this event was changed"),
         ([lines[:1] + ["{}\n"]], 1, "file-0:2: this is no AuditEvent"),
         ([lines[:1] + ["x" * 70000 + "\n"]], 1, "file-0:2: this line is too long"),
     ]
+    run_cases(bench, cases)
+
+
+def run_cases(bench, cases):
     for files, status, said in cases:
         names = [bench.work / f"file-{number}" for number in range(len(files))]
         for name, text in zip(names, files):
             name.write_text("".join(text))
         done = subprocess.run([KETLINK, "audit", "check", "--socket", bench.work / "socket", *names], capture_output=True, text=True)
         expect(done.returncode == status and said in done.stderr, files, "gives", done.returncode, done.stderr, "and not", said)
+
+
+def ask_cli(bench, *words):
+    return subprocess.run([KETLINK, "audit", words[0], "-q", "--socket", bench.work / "socket", *words[1:]], capture_output=True, text=True, check=True)
+
+
+def export(bench, name):
+    ask_cli(bench, "export", "-o", bench.work / name)
+    return (bench.work / name).read_text().splitlines(keepends=True)
+
+
+def check_shortened(bench, lines):
+    """What was taken out of the store is sound by its file, and the rest by its own, as one trail."""
+    end, through = len(lines), len(lines) - 3
+    ask_cli(bench, "shorten", str(through), f"--confirm={through}")
+    rest = export(bench, "rest.ndjson")
+    expect(rest[:3] == lines[through:], rest, "does not go on after", through)
+    alone = lines[4].replace('"recorded":"2', '"recorded":"1', 1)
+    run_cases(bench, [
+        ([lines], 0, f"{end} events, 1 to {end}, are as the store wrote them"),
+        ([lines[:through], rest], 0, f"{through + len(rest)} events, 1 to {through + len(rest)}, are as the store wrote them"),
+        ([rest], 0, f"{len(rest)} events, {through + 1} to {through + len(rest)}, are as the store wrote them"),
+        ([lines[4:through]], 0, f"{through - 5} events, 6 to {through}, are as the store wrote them\nwhat ties 5 stands in another file"),
+        ([[alone] + lines[5:]], 0, "what ties 5 stands in another file"),
+        ([lines[:5], [alone] + lines[5:]], 1, "file-1:1: events before this one are missing"),
+        ([lines[:4], [alone] + lines[5:]], 1, "file-1:1: this event was changed"),
+        ([lines[:through - 1]], 0, f"what came after {through - 1}, up to {through}, stands in another file"),
+        ([rest[1:] + rest[:1]], 1, "events before this one are missing"),
+    ])
+    return lines[:through] + rest
+
+
+def check_cut(bench, lines):
+    """The end of the store's trail was taken away, as much as comes anew, and more: who has exported it sees it."""
+    for cut, said in ((2, "the store has another event in this place"), (9, "the store's trail ends before this event")):
+        expect(bench.relay.stop() == 0, bench.log.read_text())
+        with sqlite3.connect(bench.work / "state/outbox.db") as store:
+            last = store.execute("SELECT max(number) FROM audit").fetchone()[0]
+            store.execute("DELETE FROM anchor") if cut == 9 else None
+            store.execute("DELETE FROM audit WHERE number > ?", (last - cut,))
+        store.close()
+        started = bench.log.read_bytes().count(b"started")
+        bench.relay.start()
+        bench.said("started", started + 1)
+        run_cases(bench, [([lines], 1, said)])
 
 
 def main():
@@ -133,10 +184,16 @@ def main():
         expect([(one["action"], one["outcome"], one["agent"][0]) for one in refused] == [("E", "4", {"name": me, "requestor": True})], refused)
         trail = bench.work / "trail.ndjson"
         subprocess.run([KETLINK, "audit", "export", "-q", "--socket", bench.work / "socket", "-o", trail], check=True)
-        check_files(bench, trail.read_text().splitlines(keepends=True))
+        lines = trail.read_text().splitlines(keepends=True)
+        check_files(bench, lines)
+        expect(bench.relay.stop() == 0, bench.log.read_text())
+        check_places(bench, trail)
+        bench.relay.start()
+        bench.said("started", 3)
+        lines = check_shortened(bench, lines)
+        check_cut(bench, lines)
         expect(bench.relay.stop() == 0, bench.log.read_text())
         bench.hospital.stop()
-        check_places(bench, trail)
     print(f"trail: {len(wanted)} events of the relay, with who asked for them, and as FHIR AuditEvents")
     return 0
 
