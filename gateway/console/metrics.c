@@ -58,7 +58,7 @@ static enum status add_oldest(const struct console *console, struct buf *out) {
 }
 
 static void add_store(const struct outbox_stats *stats, struct buf *out) {
-  add_number(out, "outbox_accepted_total", "counter", "Records accepted since the store was made.",
+  add_number(out, "outbox_accepted_total", "counter", "Records accepted since the start.",
              stats->accepted);
   add_number(out, "outbox_duplicates_total", "counter", "Messages that came again since the start.",
              stats->duplicates);

@@ -207,7 +207,7 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
 
 static void answer_again(struct outbox *outbox, const struct outbox_message *message, int64_t first,
                          int64_t *ids) {
-  outbox->duplicates++;
+  outbox->now.duplicates++;
   for (size_t i = 0; ids && i < message->item_count; i++)
     ids[i] = i ? 0 : first;
 }
@@ -232,6 +232,6 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   if (!message->item_count) outbox->next_id++;
   status = add_items(outbox, message, now, ids);
   if (status == STATUS_OK) status = outbox_dedupe_add(outbox, &dedupe, first, now);
-  if (status == STATUS_OK) outbox->accepted += message->item_count;
+  if (status == STATUS_OK) outbox->now.accepted += message->item_count;
   return outbox_end(outbox, status);
 }

@@ -94,6 +94,8 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   tally->used = from->tally.used;
   memcpy(tally->destinations, from->tally.destinations, tally->used * sizeof tally->destinations[0]);
   memcpy(tally->counts, from->tally.counts, tally->used * sizeof tally->counts[0]);
+  to->accepted = from->accepted;
+  to->duplicates = from->duplicates;
   to->known = from->known;
   to->audit_number = from->audit_number;
   memcpy(to->audit_chain, from->audit_chain, CHAIN_BYTES);

@@ -122,6 +122,7 @@ struct outbox_young {
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {
   struct outbox_tally tally;
+  uint64_t accepted, duplicates;
   size_t known; /* destinations */
   int64_t audit_number;
   unsigned char audit_chain[CHAIN_BYTES];
@@ -172,7 +173,6 @@ struct outbox {
   struct outbox_drawn drawn;
   /* state */
   int64_t generation, next_id;
-  uint64_t accepted, duplicates;
   bool is_copy; /* made as a backup, and taken for the store when all of it has been opened */
   bool in_group;
   bool failed;             /* the disk is not to be trusted: every call is refused */

@@ -252,7 +252,7 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order o
 
 struct outbox_stats {
   size_t by_state[OUTBOX_STATES];
-  uint64_t accepted, duplicates; /* since the store was made; since it was opened */
+  uint64_t accepted, duplicates; /* since it was opened */
   uint64_t log_pages;            /* of the write-ahead log */
   uint64_t free_bytes;           /* of the file system */
   int64_t generation;

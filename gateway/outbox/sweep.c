@@ -313,8 +313,8 @@ static void count_states(const struct outbox *outbox, int64_t where, size_t by_s
 
 enum status outbox_stats(struct outbox *outbox, struct str destination, struct outbox_stats *out) {
   int64_t where = 0;
-  *out = (struct outbox_stats){.accepted = outbox->accepted,
-                               .duplicates = outbox->duplicates,
+  *out = (struct outbox_stats){.accepted = outbox->now.accepted,
+                               .duplicates = outbox->now.duplicates,
                                .log_pages = outbox->log_pages,
                                .free_bytes = outbox_place_free(outbox->folder),
                                .generation = outbox->generation,

@@ -693,6 +693,30 @@ static void records_are_listed_by_state_and_page(void **state) {
   assert_int_equal(attempts[0].http_status, 503);
 }
 
+/* Of what was accepted in a group that is given up somebody hears that it was not. */
+static void a_group_that_is_given_up_counts_nothing(void **state) {
+  struct store *store = *state;
+  struct outbox_item item = {.destination = STR("ehr"), .lane = STR("p"), .kind = STR("bundle"), .payload = STR("x")};
+  struct outbox_message message = {.source = STR("t"), .items = &item, .item_count = 1};
+  struct outbox_stats stats;
+  enum outbox_answer answer;
+  store_put(store, "ehr", "p", "a1");
+  for (int again = 0; again < 2; again++)
+    for (int i = 0; i < 3; i++) {
+      message.content = arena_printf(store->arena, "m%d", i / 2);
+      assert_int_equal(outbox_accept(store->outbox, &message, ++store->now, &store->diags, &answer, NULL), STATUS_OK);
+      if (i < 2) continue;
+      assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+      assert_true(stats.accepted == 3 && stats.duplicates == 1);
+      if (!again) outbox_abandon(store->outbox);
+      assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+      assert_int_equal(outbox_stats(store->outbox, (struct str){0}, &stats), STATUS_OK);
+      assert_int_equal(stats.accepted, again ? 3 : 1);
+      assert_int_equal(stats.duplicates, again);
+      assert_int_equal(stats.by_state[OUTBOX_QUEUED], stats.accepted);
+    }
+}
+
 /* --- audit, retention --- */
 
 static void every_change_stands_in_the_trail(void **state) {
@@ -1248,6 +1272,7 @@ int main(void) {
       CASE(every_change_stands_in_the_trail),
       CASE(a_changed_trail_is_found),
       CASE(events_that_were_kept_are_checked),
+      CASE(a_group_that_is_given_up_counts_nothing),
       CASE(each_kind_of_event_is_tied_to_the_next),
       CASE(an_exported_trail_goes_and_the_rest_is_sound),
       CASE(numbers_of_records_are_not_given_twice),
