@@ -111,6 +111,7 @@ enum status relay_backup_open(struct relay *relay, struct relay_backup **out) {
 
 void relay_backup_close(struct relay_backup *backup) {
   if (!backup) return;
+  (void)relay_store(backup->relay); /* what ended last may be on its way into the store, by the thread that commits */
   outbox_backup_end(backup->copy);
   if (backup->timer) event_free(backup->timer);
   free(backup);
