@@ -13,6 +13,12 @@ static enum status complain(const char *path, const char *what) {
   return STATUS_IO;
 }
 
+static enum status complain_errno(const char *path) {
+  enum status status = errno == EACCES || errno == EPERM ? STATUS_DENIED : STATUS_IO;
+  (void)complain(path, strerror(errno));
+  return status;
+}
+
 static bool is_dots(const char *name) {
   return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -88,11 +94,11 @@ enum status cli_folder_begin(struct cli *cli, const char *path, cli_folder_ours 
     }
   }
   char *name = (char *)(uintptr_t)temporary.ptr;
-  if (!mkdtemp(name)) return complain(path, strerror(errno));
+  if (!mkdtemp(name)) return complain_errno(path);
   out->temporary = name;
   cli_guard_begin(&out->guard, remove_at_end, out);
   out->fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return out->fd < 0 ? complain(path, strerror(errno)) : STATUS_OK;
+  return out->fd < 0 ? complain_errno(path) : STATUS_OK;
 }
 
 FILE *cli_folder_file(const struct cli_folder *folder, const char *name) {

@@ -8,8 +8,9 @@
 #include "cli/output.h"
 
 static int cannot_open(const char *path) {
+  int result = errno == EACCES || errno == EPERM ? CLI_PERMISSION : CLI_IO;
   fprintf(stderr, "ketlink: %s: %s\n", path, strerror(errno));
-  return CLI_IO;
+  return result;
 }
 
 /* NULL: no memory. */

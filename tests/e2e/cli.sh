@@ -52,7 +52,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
   chmod 755 "$work"
   setpriv --reuid 65534 --regid 65534 --clear-groups mkfifo "$work/all/trap" # of another user, as in /tmp
   setpriv --reuid 65534 --regid 65534 --clear-groups cat "$work/all/trap" > "$work/trapped" &
-  expect 74 timeout 20 "$ketlink" export -o "$work/all/trap" "$record"
+  expect 77 timeout 20 "$ketlink" export -o "$work/all/trap" "$record"
   kill $! 2> /dev/null || true
   wait $! || true
   [ ! -s "$work/trapped" ] || fail "patients' data went into the pipe of another user"
@@ -61,6 +61,12 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
   mkdir -m 700 "$work/closed"
   expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" export "$work/closed"
   expect_text "$work/err" "closed: error file-unreadable: the folder cannot be read"
+  mkdir -m 755 "$work/theirs" # where nobody may write: 77, as README says of a file that is not permitted
+  for output in "-o $work/theirs/x.json" "--as ndjson -o $work/theirs/bulk"; do
+    # shellcheck disable=SC2086
+    expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" export -q $output "$record"
+    expect_text "$work/err" "theirs/.*: Permission denied"
+  done
 fi
 ln -s bundle.json "$work/link.json"
 expect 0 "$ketlink" export -o "$work/link.json" "$record"
