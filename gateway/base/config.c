@@ -30,7 +30,7 @@ static enum status read_object(const struct host *host, const char *path, struct
   enum status status = host->read_file(host->context, path, CONFIG_BYTES, diags->arena, &text);
   if (status == STATUS_NOMEM) return status;
   if (status) {
-    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_name(status));
+    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_reason(status));
     return status;
   }
   json_error_t error;

@@ -40,7 +40,7 @@ enum status base_secret_read(const char *path, const char *what, size_t max, str
   *out = (struct str){0};
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0 && errno == ELOOP) return refuse(diags, path, "%s is a link: name the file itself", what);
-  if (file < 0) return refuse(diags, path, "%s is missing or cannot be read", what);
+  if (file < 0) return refuse(diags, path, "%s is missing or cannot be read: %s", what, strerror(errno));
   enum status status = check(file, path, what, max, diags);
   if (status == STATUS_OK) status = file_read(file, max, arena, out); /* one that grows is cut where it may end */
   (void)close(file);
@@ -64,7 +64,7 @@ enum status base_secret_create(const char *path, const char *what, struct str co
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (file < 0 && errno == EEXIST)
     return refuse(diags, path, "%s is there already, and is not overwritten", what);
-  if (file < 0) return refuse(diags, path, "%s cannot be made here", what);
+  if (file < 0) return refuse(diags, path, "%s cannot be made here: %s", what, strerror(errno));
   bool done = file_write_synced(file, content) == STATUS_OK;
   done = close(file) == 0 && done;
   if (done) return STATUS_OK;

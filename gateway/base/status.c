@@ -30,3 +30,20 @@ const char *status_name(enum status status) {
   }
   return "unknown";
 }
+
+const char *status_reason(enum status status) {
+  switch (status) {
+  case STATUS_NOT_FOUND:
+    return "no such file or folder";
+  case STATUS_DENIED:
+    return "not permitted";
+  case STATUS_LIMIT:
+    return "too large";
+  case STATUS_IO:
+    return "input or output failed";
+  case STATUS_NOMEM:
+    return "not enough memory";
+  default:
+    return status_name(status);
+  }
+}

@@ -26,5 +26,7 @@ enum status {
 
 /* A short stable word for messages and logs: "ok", "invalid", … Never NULL. */
 const char *status_name(enum status status);
+/* Why a file could not be read or written, for a person: "no such file or folder"; of other statuses the name. */
+const char *status_reason(enum status status);
 
 #endif

@@ -148,7 +148,9 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
                                         [STATUS_IO] = "cannot be read",
                                         [STATUS_NOMEM] = "not enough memory"};
   struct stat info;
-  if (status == STATUS_IO && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+  if (!*path)
+    diag_error(diags, DIAG_FILE_UNREADABLE, NULL, "an argument is empty: it names no file");
+  else if (status == STATUS_IO && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
     diag_error(diags, DIAG_FILE_UNREADABLE, &at, "a folder, not a file");
   else if (status != STATUS_OK)
     diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE, &at, "%s",

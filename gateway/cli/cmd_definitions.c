@@ -78,7 +78,7 @@ static int run_build(struct cli *cli) {
   if (status == STATUS_OK)
     result = write_pack(cli, buf_str(&image));
   else
-    fprintf(stderr, "ketlink: no pack was built: %s\n", status_name(status));
+    fprintf(stderr, "ketlink: no pack was built: %s\n", status_reason(status));
   buf_release(&image);
   return result;
 }

@@ -23,7 +23,7 @@ static int write_pack(struct cli *cli, const char *path, struct str file) {
     enum status status = cli->host->write_file(cli->host->context, path, file, false);
     if (status != STATUS_OK) {
       fprintf(stderr, "ketlink: %s cannot be written (%s): name another file with -o\n", path,
-              status_name(status));
+              status_reason(status));
       return cli_exit_of(status);
     }
   }
@@ -41,7 +41,7 @@ static int add(struct cli *cli, const char *path, struct definitions *definition
   if (status == STATUS_OK)
     result = write_pack(cli, path, buf_str(&file));
   else
-    fprintf(stderr, "ketlink: nothing was added: %s\n", status_name(status));
+    fprintf(stderr, "ketlink: nothing was added: %s\n", status_reason(status));
   buf_release(&file);
   return result;
 }

@@ -310,7 +310,7 @@ static int give_up(const struct export *export, enum status status) {
   if (status == STATUS_LIMIT)
     fprintf(stderr, "ketlink: more than %d resources; export the records in parts\n", LIMIT_EXPORT_LINES);
   else if (export->bulk)
-    fprintf(stderr, "ketlink: %s was not made: %s\n", cli_value(export->cli, "output"), status_name(status));
+    fprintf(stderr, "ketlink: %s was not made: %s\n", cli_value(export->cli, "output"), status_reason(status));
   return cli_exit_of(status);
 }
 

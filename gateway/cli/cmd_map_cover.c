@@ -62,7 +62,7 @@ static enum status run_fixture(struct coverer *c, const struct cli_fixture *fixt
   diag_list_init(&diags, arena);
   enum status status = cli_fixture_read(c->cli, fixture, fixture->file, arena, &text);
   if (status != STATUS_OK) {
-    fprintf(stderr, "ketlink map cover: %s/%s: %s\n", fixture->folder, fixture->file, status_name(status));
+    fprintf(stderr, "ketlink map cover: %s/%s: %s\n", fixture->folder, fixture->file, status_reason(status));
     goto done;
   }
   struct intake_input input = intake_open(text.name, text.text);

@@ -49,7 +49,7 @@ static bool is_known(enum status status) {
 
 static enum status complain(const struct trial *trial, const char *name, const char *what, enum status status) {
   if (!is_known(status))
-    fprintf(stderr, "ketlink map test: %s/%s cannot be %s: %s\n", trial->fixture->folder, name, what, status_name(status));
+    fprintf(stderr, "ketlink map test: %s/%s cannot be %s: %s\n", trial->fixture->folder, name, what, status_reason(status));
   return status;
 }
 
@@ -273,7 +273,7 @@ static enum status write_junit(struct tester *t, const char *path) {
   if (status == STATUS_OK)
     status = t->cli->host->write_file(t->cli->host->context, path, buf_str(&text), false);
   buf_release(&text);
-  if (status != STATUS_OK) fprintf(stderr, "ketlink map test: %s: %s\n", path, status_name(status));
+  if (status != STATUS_OK) fprintf(stderr, "ketlink map test: %s: %s\n", path, status_reason(status));
   return status;
 }
 

@@ -133,7 +133,7 @@ static bool check_authority(struct cli_doctor *doctor, struct cli_doctor_line *l
   enum status status = cli->host->read_file(cli->host->context, path.ptr, AUTHORITY_MAX, cli->arena, &text);
   if (status != STATUS_OK)
     return cli_doctor_fail(doctor, line, STATUS_CONFIG, "check the name and the permissions of caFile",
-                           "%.*s cannot be read: %s", STR_ARG(path), status_name(status));
+                           "%.*s cannot be read: %s", STR_ARG(path), status_reason(status));
   if (str_find(text, STR("-----BEGIN CERTIFICATE-----"), 0) == SIZE_MAX)
     return cli_doctor_fail(doctor, line, STATUS_CONFIG, "caFile is a certificate in PEM",
                            "%.*s holds no certificate in PEM", STR_ARG(path));

@@ -28,8 +28,9 @@ int cli_map_open(struct cli *cli, const char *name, struct cli_map *out) {
   if (result != CLI_DONE) return result;
   enum status status = load(cli, name, out);
   if (status == STATUS_NOT_FOUND) {
-    struct str near = mapping_nearest(out->set, str_of(name));
-    return cli_usage(cli, "no map '%s' in the mappings folder%s%.*s%s", name,
+    struct str near = mapping_nearest(out->set, str_of(name)), folder = pipeline_mappings_folder(out->pipeline);
+    if (!folder.len) folder = STR("the mappings folder");
+    return cli_usage(cli, "no map '%s' in %.*s%s%.*s%s", name, STR_ARG(folder),
                      near.len ? "; did you mean '" : "", STR_ARG(near), near.len ? "'?" : "");
   }
   if (status != STATUS_INVALID) return cli_exit_of(status);

@@ -38,7 +38,7 @@ static enum status refuse_folder(struct cli_records *records) {
     return STATUS_DENIED;
   }
   diag_error(&records->diags, DIAG_FILE_UNREADABLE, &at,
-             "a folder, not a file, and no set of CSV files: it has none of the record files that mappings/csv describes");
+             "a folder, not a file, and no set of CSV files (it has none of the record files that mappings/csv describes): name the files in it");
   return STATUS_NOT_FOUND;
 }
 

@@ -235,7 +235,7 @@ static enum status read_models(const struct model_files *files, struct diag_list
     if (status) {
       struct source source = source_make(path, (struct str){0});
       diag_error(diags, DIAG_FILE_UNREADABLE, &(struct diag_at){.source = &source}, "cannot be read: %s",
-                 status_name(status));
+                 status_reason(status));
     } else {
       visit->each(visit->context, path, text, arena);
     }
@@ -263,7 +263,7 @@ static enum status add_models(struct builder *b, const struct host *host, const 
   if (status) {
     struct source source = source_make(str_of(folder), (struct str){0});
     diag_error(b->diags, DIAG_FILE_UNREADABLE, &(struct diag_at){.source = &source}, "cannot be read: %s",
-               status_name(status));
+               status_reason(status));
     return status;
   }
   if (!begin_package(b, STR("models"))) return STATUS_NOMEM;

@@ -50,7 +50,7 @@ static enum status unreadable(struct diag_list *diags, const char *path, enum st
   diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE,
              &(struct diag_at){.source = &source}, "cannot be read: %s",
              status == STATUS_NOT_FOUND ? "there is no such file or folder, and packages are named ID#VERSION, such as hl7.fhir.us.core#6.1.0"
-                                        : status_name(status));
+                                        : status_reason(status));
   return status;
 }
 

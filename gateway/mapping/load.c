@@ -16,7 +16,7 @@ struct loader {
 static enum status cannot_read(struct loader *l, const char *path, enum status status) {
   if (status == STATUS_NOMEM) return status;
   diag_error(l->diags, DIAG_FILE_UNREADABLE, NULL, "%s: the file cannot be read: %s", path,
-             status_name(status));
+             status_reason(status));
   return STATUS_OK;
 }
 

@@ -1,4 +1,5 @@
 /* places.c - where the definition pack and the mappings folder are looked for. */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static enum status find(const struct search *search, const char *given, struct a
   buf_init(&looked, 1 << 16);
   *out = given ? str_of(given) : (struct str){0};
   bool found = given && access(given, R_OK) == 0;
-  if (given) buf_add_text(&looked, given);
+  if (given) buf_printf(&looked, "%s%s", given, !found && errno == EACCES ? " (not permitted)" : "");
   for (size_t i = 0; !given && !found && i < search->count; i++) {
     struct str path = path_of(&search->places[i], arena);
     if (path.len == 0) continue;

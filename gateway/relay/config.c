@@ -507,7 +507,8 @@ static enum status read_whole(const char *path, const struct host *host, struct 
   *reading = (struct reading){.config = out, .path = path, .arena = arena, .diags = diags, .looking = looking};
   enum status status = host->read_file(host->context, path, CONFIG_MAX, arena, &text);
   if (status != STATUS_OK) {
-    complain(reading, "the configuration cannot be read (%s)", status_name(status));
+    complain(reading, "the configuration cannot be read: %s%s", status_reason(status),
+             status == STATUS_NOT_FOUND ? "; docs/operating.md has one to begin with, --config FILE names another" : "");
     return status == STATUS_NOMEM ? status : STATUS_CONFIG;
   }
   if (str_starts(text, STR("\xEF\xBB\xBF"))) text = str_slice(text, 3, text.len); /* as editors of Windows write */

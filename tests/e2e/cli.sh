@@ -23,6 +23,18 @@ expect 2 "$ketlink" export
 expect 2 "$ketlink" send "$record"
 expect_text "$work/err" "--to DESTINATION is missing"
 expect 74 "$ketlink" validate "$work/no-such-file.json"
+expect 74 "$ketlink" export ""
+expect_text "$work/err" "an argument is empty: it names no file"
+expect 74 "$ketlink" export fixtures/clinic/minimal
+expect_text "$work/err" "no set of CSV files .*: name the files in it"
+expect 2 "$ketlink" map run sesion "$record"
+expect_text "$work/err" "no map 'sesion' in mappings; did you mean 'session'"
+expect 78 "$ketlink" queue list --config "$work/none.ini"
+expect_text "$work/err" "none.ini: error config-invalid: the configuration cannot be read: no such file or folder; docs/operating.md has one"
+expect 78 "$ketlink" keys create "$work/none/set.keys"
+expect_text "$work/err" "cannot be made here: No such file or directory"
+expect 78 "$ketlink" keys list "$work/none.keys"
+expect_text "$work/err" "is missing or cannot be read: No such file or directory"
 expect 78 "$ketlink" export --definitions "$work/none.pack" "$record"
 expect 78 "$ketlink" export --mappings "$work/none" "$record"
 head -c 4096 /dev/urandom > "$work/broken.pack"
@@ -61,6 +73,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
   mkdir -m 700 "$work/closed"
   expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" export "$work/closed"
   expect_text "$work/err" "closed: error file-unreadable: the folder cannot be read"
+  expect 78 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" map check --mappings "$work/closed"
+  expect_text "$work/err" "looked at: .*closed \(not permitted\)"
   mkdir -m 755 "$work/theirs" # where nobody may write: 77, as README says of a file that is not permitted
   for output in "-o $work/theirs/x.json" "--as ndjson -o $work/theirs/bulk"; do
     # shellcheck disable=SC2086

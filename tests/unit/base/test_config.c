@@ -92,7 +92,7 @@ static void test_unreadable(void **state) {
   assert_int_equal(run("absent.json", &object, &lines), STATUS_NOT_FOUND);
   assert_null(object);
   assert_true(
-      str_is(buf_str(&lines), "absent.json: error file-unreadable: the file cannot be read: not-found\n"));
+      str_is(buf_str(&lines), "absent.json: error file-unreadable: the file cannot be read: no such file or folder\n"));
   buf_release(&lines);
 }
 
