@@ -337,6 +337,28 @@ def changed_meanwhile(case):
     case.check("meanwhile: it does not end well", relay.process.wait(60) == 0)
 
 
+def broken_disk(case):
+    """What no disk gives holds nobody back, is told, and is taken when it can be read."""
+    if not shutil.which("strace"):
+        print("broken_disk: skipped, strace is not installed")
+        return
+    work = case.work / "broken"
+    work.mkdir()
+    bed.prepare(work, case.given.definitions.resolve(), {"hospital": case.server}, folder="stable-seconds = 1")
+    relay = bed.Relay(case.given.relay, work, ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(work / "drop/broken.json"),
+                                               "-e", "trace=read", "-e", "inject=read:error=EIO:when=1..2"])
+    relay.start()
+    (first, one), (second, other) = case.text(600), case.text(601)
+    case.put("broken.json", first, work / "drop")
+    case.put("next.json", second, work / "drop")
+    case.arrives("broken disk, the next", other)
+    case.check("broken disk: not told", bed.wait_for(lambda: bed.holds(work / "log", b'why="it cannot be read'), 10))
+    case.arrives("broken disk, when it can be read", one)
+    own = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
+    os.kill(int(own[0]), signal.SIGTERM)
+    case.check("broken disk: it does not end well", relay.process.wait(60) == 0)
+
+
 def on_a_network(case):
     """NFS, 9P and others do not know a rename that writes over nothing: it is found out, and nothing is written over all the same."""
     if not shutil.which("strace"):
@@ -382,7 +404,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)
-        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, opened_again, many, never_closed, not_readable, on_a_network, changed_meanwhile, many_lines):
+        for trial in (strange_files, capitals, strange_names, same_again, always_one_name, half_written, good_and_bad, too_much, rejected_again, not_writable, removed, swapped, opened_again, many, never_closed, not_readable, on_a_network, changed_meanwhile, broken_disk, many_lines):
             before = time.monotonic()
             trial(case)
             print(f"{trial.__name__}: {time.monotonic() - before:.1f} s, {len(case.faults)} faults", flush=True)
