@@ -31,6 +31,7 @@
 /* A longer name leaves no room for what is put beside it, or behind it, when it is moved away. */
 enum {
   FILES_A_TURN = 64,
+  FILES_WAITING = 256, /* for their records to be durable; no more are taken meanwhile */
   SCAN_MS = 1000,
   NAME_BYTES = 256,
   NAME_TAKEN_MAX = 220,
@@ -48,9 +49,13 @@ struct names {
 };
 
 struct filing;
+struct taken;
 
 struct relay_folder {
   struct relay *relay;
+  struct taken *waiting; /* they lie there still, and are not taken again */
+  size_t waiting_count;
+  bool more;             /* files lie there that nothing was done about, for too many waited */
   struct filing *filing; /* the file that is mapped beside the loop: none is looked at meanwhile, so all keep their order */
   const struct relay_folder_config *config;
   int folder, done, rejected, notify; /* descriptors, or -1 */
@@ -70,6 +75,7 @@ struct relay_folder {
 
 /* A file whose records wait to be durable. */
 struct taken {
+  struct taken *next; /* of those of the folder that wait */
   struct relay_promise promise;
   struct relay_folder *folder;
   char name[NAME_BYTES], tag[TAG_CHARS];
@@ -183,7 +189,7 @@ static bool is_being_written(int file) {
   return errno == EAGAIN;
 }
 
-enum look { LOOK_TAKE, LOOK_WAIT, LOOK_REFUSE };
+enum look { LOOK_TAKE, LOOK_WAIT, LOOK_REFUSE }; /* of the last nobody is held back */
 
 /* NULL: it can be taken. */
 static const char *unfit(const struct stat *info, const char *name) {
@@ -280,15 +286,46 @@ static void put_away(struct taken *taken) {
   if (file >= 0) close(file);
 }
 
+static void schedule(struct relay_folder *folder, long ms);
+
+static void wait_to_be_durable(struct taken *taken) {
+  struct relay_folder *folder = taken->folder;
+  taken->next = folder->waiting;
+  folder->waiting = taken;
+  folder->waiting_count++;
+  relay_promise(folder->relay, &taken->promise);
+}
+
+static void wait_no_more(const struct taken *taken) {
+  struct relay_folder *folder = taken->folder;
+  struct taken **at = &folder->waiting;
+  while (*at != taken)
+    at = &(*at)->next;
+  *at = taken->next;
+  folder->waiting_count--;
+}
+
+/* As it is, it was taken. */
+static bool is_waiting(const struct relay_folder *folder, const char *name, const struct stat *info) {
+  for (const struct taken *taken = folder->waiting; taken; taken = taken->next)
+    if (strcmp(taken->name, name) == 0 && is_as_read(taken, info)) return true;
+  return false;
+}
+
 static void kept(void *context, enum status status) {
   struct taken *taken = context;
+  struct relay_folder *folder = taken->folder;
+  wait_no_more(taken);
   if (status == STATUS_OK) {
-    note_scan(taken->folder, STATUS_OK);
+    note_scan(folder, STATUS_OK);
     put_away(taken);
   } else {
-    fall_short(taken->folder, status);
+    fall_short(folder, status);
   }
   free(taken);
+  if (folder->waiting || !folder->more) return;
+  folder->more = false;
+  schedule(folder, 0);
 }
 
 /* --- diagnostics beside --- */
@@ -410,7 +447,7 @@ static bool conclude(struct relay_folder *folder, struct taken *taken, const str
   set_state(folder, &folder->told, false, "store-full", "store-takes");
   report(folder, taken, accepted);
   relay_log_diags(&folder->relay->log, "file-finding", diags);
-  relay_promise(folder->relay, &taken->promise);
+  wait_to_be_durable(taken);
   return true;
 }
 
@@ -434,8 +471,6 @@ static enum status take_now(struct relay_folder *folder, struct taken *taken, in
 }
 
 /* --- a large one --- */
-
-static void schedule(struct relay_folder *folder, long ms);
 
 static void free_filing(struct filing *filing) {
   relay_task_release(&filing->task);
@@ -558,7 +593,9 @@ static enum look look_for(struct relay_folder *folder, const char *name, bool re
   if (file < 0) return look_at_none(folder, name, errno);
   bool known = fstat(file, &info) == 0;
   const char *why = known ? unfit(&info, name) : NULL;
-  enum look look = !known ? LOOK_WAIT : why ? LOOK_REFUSE : look_at(folder, file, renamed, &info);
+  enum look look = !known                                   ? LOOK_WAIT
+                   : why || is_waiting(folder, name, &info) ? LOOK_REFUSE
+                                                            : look_at(folder, file, renamed, &info);
   if (look == LOOK_TAKE) look = take(folder, name, file, &info);
   if (why) refuse(folder, name, why);
   close(file);
@@ -652,6 +689,8 @@ static size_t take_in_order(struct relay_folder *folder, const struct listing *l
   const char *awaited = NULL;
   for (size_t i = 0; i < listing->count && taken < most && !folder->full && !awaited && !folder->filing; i++) {
     const char *name = listing->found[i].name;
+    folder->more = folder->waiting_count >= FILES_WAITING;
+    if (folder->more) break;
     enum look look = look_for(folder, name, has_name(&folder->renamed, name));
     if (look == LOOK_WAIT && !folder->full) awaited = name;
     taken += look == LOOK_TAKE;
@@ -689,8 +728,8 @@ static void scan(struct relay_folder *folder) {
   if (status != STATUS_OK) fall_short(folder, status);
   size_t taken = take_in_order(folder, &listing);
   free_listing(&listing);
-  if (!taken && folder->came == STATUS_OK) note_scan(folder, STATUS_OK); /* else the commit tells */
-  if (!folder->filing) schedule(folder, taken == FILES_A_TURN ? 0 : SCAN_MS);
+  if (!taken && !folder->waiting && folder->came == STATUS_OK) note_scan(folder, STATUS_OK); /* else the commit tells */
+  if (!folder->filing) schedule(folder, taken == FILES_A_TURN && !folder->more ? 0 : SCAN_MS);
 }
 
 static void on_scan(evutil_socket_t socket, short what, void *context) {
