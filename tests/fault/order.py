@@ -18,22 +18,28 @@ import bed
 import ehr
 import outbox
 
-CALLS = "openat2,fdatasync,renameat2"
+CALLS = "read,fdatasync,renameat2"
 
 
 def follow(trace):
-    """What is wrong with the order of the calls, and how many files were moved. A file is opened to be read, and once more to be moved."""
-    opens, synced, moved, bad = {}, -1, 0, []
+    """What is wrong with the order of the calls, and how many files were moved."""
+    read, synced, syncing, moved, bad = {}, -1, set(), 0, []
     for number, line in enumerate(trace.read_text().splitlines()):
-        opened = re.search(r'openat2\([^"]*"([^"]+\.json)"', line)
+        thread = line.split()[0]
+        if re.search(r"fdatasync\(\d+<[^>]*outbox\.db-wal> <unfinished", line):
+            syncing.add(thread)
+        taken = re.search(r"read\(\d+<[^>]*/drop/([^/>]+\.json)>", line)
         renamed = re.search(r'renameat2\([^"]*"([^"]+\.json)",.*/done>.* = 0$', line)
-        if opened and "= -1" not in line:
-            opens.setdefault(opened.group(1), []).append(number)
+        if taken and "= -1" not in line:
+            read[taken.group(1)] = number
         elif re.search(r"fdatasync\(\d+<[^>]*outbox\.db-wal>\) += 0$", line):
             synced = number
+        elif thread in syncing and re.search(r"<\.\.\. fdatasync resumed>\) += 0$", line):
+            synced = number
+            syncing.remove(thread)
         elif renamed:
             moved += 1
-            if synced < opens.get(renamed.group(1), [number])[-2:][0]:
+            if synced < read.get(renamed.group(1), number):
                 bad.append(f"{renamed.group(1)} was moved to done/ (call {number}) before its records were synced")
     return bad, moved
 
