@@ -31,6 +31,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
 static size_t count_field(char *bytes, size_t size, size_t count, void *context) {
   struct delivery_call *call = context;
   (void)bytes;
+  if (call->client->probe) delivery_probe_look(call, call->client->probe);
   call->heads += size * count;
   return call->heads <= LIMIT_RESPONSE_HEADS ? size * count : 0;
 }

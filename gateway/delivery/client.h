@@ -58,6 +58,7 @@ struct delivery_client {
   struct delivery_line *lines; /* MLLP, on the loop: its connections, those that rest among them */
   uint64_t messages;           /* that have begun on them */
   bool asked; /* the server wanted a client certificate, and there is none */
+  struct delivery_probe *probe; /* of delivery_probe, while its request runs; else NULL */
   char error[CURL_ERROR_SIZE];
 };
 
@@ -105,6 +106,7 @@ struct delivery_call {
   struct delivery_probe *probe; /* of delivery_probe_connect */
   SSL_CTX *tls;    /* of the connection that was made for it: tells the alert that the server sent; NULL: none was */
 };
+
 /* Of an address; empty when it is none. */
 struct str delivery_host_of(struct str url, struct arena *arena);
 /* Sets the handle. `reuse`: the connection may be one that was used before, and be kept; else what writes has
@@ -115,6 +117,9 @@ enum status delivery_call_end(struct delivery_call *call, CURLcode code,
 void delivery_call_release(struct delivery_call *call);
 /* Sets the handle for a connection and nothing else, with TLS unless the destination is plain. */
 enum status delivery_call_connect(struct delivery_call *call) MUST_USE;
+
+/* --- probe.c: what the connection of the call is made of --- */
+void delivery_probe_look(const struct delivery_call *call, struct delivery_probe *out);
 
 /* --- loop.c: a connection for others to speak on --- */
 

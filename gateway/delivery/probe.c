@@ -2,17 +2,11 @@
  * probe.c - one GET of /metadata with the client that delivers, and what its connection was made of.
  *
  * The same client, but for a token that must be fetched first: what this finds is what a delivery would meet. The TLS session can be looked at only while
- * a request runs, so a header callback does.
+ * a request runs: when a field of the answer has come.
  */
 #include <openssl/ssl.h>
 #include <time.h>
 #include "delivery/client.h"
-
-struct looking {
-  struct delivery_client *client;
-  struct arena *arena;
-  struct delivery_probe *out;
-};
 
 static int64_t expiry_of(const X509 *certificate) {
   struct tm when = {0};
@@ -35,11 +29,8 @@ static void look_at_session(CURL *curl, struct arena *arena, struct delivery_pro
     note_session(session->internals, arena, out);
 }
 
-static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
-  struct looking *looking = context;
-  (void)bytes;
-  if (!looking->out->tls.len) look_at_session(looking->client->curl, looking->arena, looking->out);
-  return size * count;
+void delivery_probe_look(const struct delivery_call *call, struct delivery_probe *out) {
+  if (!out->tls.len) look_at_session(call->curl, call->arena, out);
 }
 
 static void look_at_connection(CURL *curl, struct arena *arena, struct delivery_probe *out) {
@@ -55,7 +46,7 @@ static void look_at_connection(CURL *curl, struct arena *arena, struct delivery_
 static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now) {
   struct delivery_call *call = context;
   (void)total, (void)now, (void)up_total, (void)up_now;
-  if (!call->probe->tls.len) look_at_session(call->curl, call->arena, call->probe);
+  delivery_probe_look(call, call->probe);
   return 0;
 }
 
@@ -72,15 +63,11 @@ void delivery_probe_connect(struct delivery_call *call, struct delivery_probe *o
 
 enum status delivery_probe(struct delivery_client *client, struct arena *arena, struct delivery_probe *out) {
   struct delivery_request request = {.method = "GET", .path = STR("/metadata")};
-  struct looking looking = {.client = client, .arena = arena, .out = out};
   *out = (struct delivery_probe){0};
-  if (curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, on_header) != CURLE_OK ||
-      curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, &looking) != CURLE_OK)
-    return STATUS_NOMEM;
+  client->probe = out;
   enum status status = delivery_send_bare(client, &request, arena, &out->answer);
   if (status == STATUS_OK) look_at_connection(client->curl, arena, out);
-  curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, NULL);
-  curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, NULL);
+  client->probe = NULL;
   return status;
 }
 
