@@ -76,25 +76,41 @@ static bool print_group(const char *name, FILE *out) {
   return any;
 }
 
+static bool is_help(const char *word) {
+  return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
+static int no_command(int argc, char **argv);
+
+/* Of what stands behind "help": a command, a group of verbs, or nothing. */
+static int help_of(int argc, char **argv) {
+  int used = 0;
+  const struct cli_command *command = cli_find_command(argc, argv, &used);
+  if (command)
+    cli_help(command, stdout);
+  else if (argc < 2)
+    cli_help_all(stdout);
+  else if (!print_group(argv[1], stdout))
+    return no_command(argc, argv);
+  return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
+}
+
 static int no_command(int argc, char **argv) {
   if (argc < 2) {
     cli_help_all(stderr);
     return CLI_USAGE;
   }
-  if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-    cli_help_all(stdout);
-    return CLI_DONE;
-  }
-  if (strcmp(argv[1], "--version") == 0) {
+  if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return help_of(argc - 1, argv + 1);
+  if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
     printf("ketlink %s\n", KETLINK_VERSION);
     return CLI_DONE;
   }
-  bool help = argc > 2 && (strcmp(argv[2], "-h") == 0 || strcmp(argv[2], "--help") == 0);
+  bool help = argc > 2 && is_help(argv[2]);
   if (print_group(argv[1], help ? stdout : stderr)) {
     if (argc > 2 && !help) fprintf(stderr, "ketlink: there is no command '%s %s'\n", argv[1], argv[2]);
     return help ? CLI_DONE : CLI_USAGE;
   }
-  const char *near = cli_suggest(argv[1]);
+  const char *near = argv[1][0] == '-' ? NULL : cli_suggest(argv[1]);
   fprintf(stderr, "ketlink: unknown command '%s'%s%s%s\nTry: ketlink -h\n", argv[1],
           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
   return CLI_USAGE;

@@ -14,6 +14,17 @@ while read -r command; do
   [ "$(sed -n 3p "$work/out")" = "Examples:" ] || fail "$command -h does not begin with examples"
 done <<< "$commands"
 
+expect 0 "$ketlink" help map check
+expect_text "$work/out" "^Usage: ketlink map check"
+expect 0 "$ketlink" --help export
+expect_text "$work/out" "^Usage: ketlink export"
+expect 0 "$ketlink" help map
+expect_text "$work/out" "ketlink map cover"
+expect 0 "$ketlink" version
+expect 2 "$ketlink" help exprot
+expect_text "$work/err" "did you mean 'export'"
+expect 2 "$ketlink" -v
+expect_no_text "$work/err" "did you mean"
 expect 2 "$ketlink"
 expect 2 "$ketlink" exprot
 expect_text "$work/err" "did you mean 'export'"
