@@ -1,4 +1,5 @@
 /* records.c - one argument -> records: what kind of thing it names, and how that is opened. */
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/records.h"
@@ -50,8 +51,26 @@ static enum status open_set(struct cli *cli, struct cli_records *records) {
   return status;
 }
 
+/* One table alone is no record: its rows are joined with those beside it. */
+static bool is_table(const struct cli_records *records) {
+  struct str path = str_of(records->path), text = str_trim(records->text);
+  bool named = path.len > 4 && strcasecmp(path.ptr + path.len - 4, ".csv") == 0;
+  return named && text.len && !strchr("{[<", text.ptr[0]) && !hl7v2_is(text);
+}
+
+static enum status refuse_table(struct cli_records *records) {
+  struct source source = source_make(str_of(records->path), (struct str){0});
+  const char *slash = strrchr(records->path, '/');
+  int length = slash ? (int)(slash - records->path) + 1 : 0;
+  diag_error(&records->diags, DIAG_INPUT_FORMAT, &(struct diag_at){.source = &source},
+             "a table of a set of CSV files is no record: give the folder that it stands in, %.*s (docs/csv.md)", length ? length : 1,
+             length ? records->path : ".");
+  return STATUS_INVALID;
+}
+
 static enum status open_text(struct cli *cli, struct cli_records *records) {
   enum status status = cli_read(cli, records->path, records->arena, &records->diags, &records->text);
+  if (status == STATUS_OK && is_table(records)) return refuse_table(records);
   if (status == STATUS_OK) records->input = intake_open(str_of(records->path), records->text);
   return status;
 }

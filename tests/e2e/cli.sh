@@ -38,6 +38,12 @@ expect 74 "$ketlink" export ""
 expect_text "$work/err" "an argument is empty: it names no file"
 expect 74 "$ketlink" export fixtures/clinic/minimal
 expect_text "$work/err" "no set of CSV files .*: name the files in it"
+for command in export check terms "report -o $work/none.html"; do
+  # shellcheck disable=SC2086
+  expect 65 "$ketlink" $command fixtures/csv/iv-trd/set/sessions.csv
+  expect_text "$work/err" "sessions.csv: error input-format: a table .* is no record: give the folder that it stands in, fixtures/csv/iv-trd/set/ "
+done
+expect 65 "$ketlink" validate fixtures/csv/iv-trd/set/sessions.csv
 expect 2 "$ketlink" map run sesion "$record"
 expect_text "$work/err" "no map 'sesion' in mappings; did you mean 'session'"
 expect 78 "$ketlink" queue list --config "$work/none.ini"
