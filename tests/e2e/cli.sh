@@ -235,5 +235,10 @@ for hostile in link escape; do
   expect 78 "$ketlink" validate --ig "$work/$hostile.tgz" "$work/nobody.json"
   expect_text "$work/err" "link or a device|leads out of it"
 done
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+  chmod 600 "$work/link.tgz"
+  expect 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ketlink" definitions add --definitions "$work/one.pack" "$work/link.tgz"
+  expect_text "$work/err" "link.tgz: error file-unreadable: cannot be read: not permitted"
+fi
 [ "$before" = "$(sha256sum "$work/one.pack")" ] || fail "a refused package changed the pack"
 echo "command line: as documented"
