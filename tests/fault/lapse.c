@@ -1,7 +1,8 @@
 /*
- * lapse.c - for LD_PRELOAD: a statement of SQLite has no memory, once.
+ * lapse.c - for LD_PRELOAD: a statement of SQLite has no memory, once, or for a while.
  *
  *   LAPSE_FILE=FILE   when it exists the next statement whose SQL begins with what is in it fails, and it is removed
+ *   LAPSE_LASTS=1     it is not: each of them fails, until somebody removes it
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +21,7 @@ static int lapses(sqlite3_stmt *statement) {
   size_t len = fread(begins, 1, sizeof begins - 1, file);
   fclose(file);
   *(void **)&sql = dlsym(RTLD_NEXT, "sqlite3_sql");
-  return len && strncmp(sql(statement), begins, len) == 0 && unlink(path) == 0;
+  return len && strncmp(sql(statement), begins, len) == 0 && (getenv("LAPSE_LASTS") || unlink(path) == 0);
 }
 
 int sqlite3_step(sqlite3_stmt *statement) {

@@ -52,7 +52,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "given_up", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -375,6 +375,24 @@ def given_up(given, work):
     return faults + ([] if bed.holds(log, b"not-settled") else ["given_up: no group was given up"])
 
 
+def nothing_comes(given, work):
+    """What is tried again for ever is told when it comes to nothing, and when it goes on."""
+    if not given.lapse:
+        print("nothing_comes: skipped, without the library")
+        return []
+    file, log, faults = given.work / "lasts", work / "log", []
+    run = Run(given, work, environment={"LAPSE_FILE": str(file), "LAPSE_LASTS": "1", **preload(given.lapse)})
+    for statement, fails, works in (("UPDATE record SET state = ?2", b"ends-fail what=hospital", b"ends-work what=hospital"),
+                                    ("SELECT id, destination, state, accepted", b"upkeep-fails what=store", b"upkeep-works what=store")):
+        (work / "lapse").write_text(statement)
+        (work / "lapse").rename(file)
+        run.drop(1)
+        faults += [] if bed.wait_for(lambda word=fails: bed.holds(log, word), 20) else [f"nothing_comes: no {fails.decode()}"]
+        file.unlink()
+        faults += [] if bed.wait_for(lambda word=works: bed.holds(log, word), 20) else [f"nothing_comes: no {works.decode()}"]
+    return faults + run.judge("nothing_comes")
+
+
 def dead(given, work):
     run, chance = Run(given, work, ("hospital", "registry")), random.Random(given.seed)
     before = latencies(run, 300, chance)
@@ -629,16 +647,21 @@ def back(given, work):
 def set_back(given, work, seconds):
     stamp = given.work / "ahead"
     stamp.write_bytes(struct.pack("=qq", seconds * 1000, 0))
-    run = Run(given, work, environment={"CLOCK_FILE": str(stamp), **preload(given.clock)})
+    lapse = given.work / "back-lapse"
+    run = Run(given, work, environment={"CLOCK_FILE": str(stamp), "LAPSE_FILE": str(lapse), **preload(":".join(filter(None, (given.clock, given.lapse))))})
     run.server.stop()
     for patient in range(8):
         run.drop(patient)
     faults = [] if bed.wait_for(lambda: bed.holds(work / "log", b"destination-unavailable"), 30) else ["back: no trouble"]
+    (work / "lapse").write_text("UPDATE lane SET due = max")
+    (work / "lapse").rename(lapse)  # it cannot be noted the first time
     with open(stamp, "r+b") as file:  # mapped by the relay
         file.write(struct.pack("=qq", 0, 0))
     begun = time.monotonic()
     run.server.start()
     faults += run.judge(f"back by {seconds} s", 30)
+    faults += ["back: it was noted at once"] if given.lapse and lapse.exists() and seconds < 86400 else []
+    lapse.unlink(missing_ok=True)
     print(f"back by {seconds} s: delivered after {time.monotonic() - begun:.0f} s")
     return faults
 
