@@ -85,11 +85,16 @@ class Pass:
         held = self.newest()
         return all(held.get(session) == serial for session, serial in self.wanted.items()) and self.taken()
 
+    def is_done(self, relay):
+        return relay.ended() or bed.holds(self.work / "log", b"started") and (self.go_on() or self.is_over())
+
     def run(self, environment=None):
         """-> exit status, and whether it delivered everything before it was stopped"""
         relay = bed.Relay(self.given.relay, self.work, environment=environment)
         relay.start()
-        bed.wait_for(lambda: relay.ended() or bed.holds(self.work / "log", b"started") and (self.go_on() or self.is_over()), ALIVE_SECONDS)
+        if not bed.comes_within(lambda: self.is_done(relay), ALIVE_SECONDS):  # a slow machine has more time for it, or to tell that it cannot
+            bed.comes_within(lambda: self.is_done(relay) or environment and self.told((self.work / "log").read_text()),
+                             ALIVE_SECONDS * (bed.PATIENCE - 1))
         delivered = self.is_over()
         if relay.ended():
             return relay.process.returncode, delivered

@@ -213,7 +213,7 @@ def copied(given, work):
     print(f"copied: {run.serial} records taken, {before} delivered meanwhile, the slowest answer after {slowest * 1e3:.0f} ms")
     if not bed.wait_for(lambda: bed.holds(work / "log", b"backed-up"), 30):
         faults.append("copied: no backup")
-    if before < 5 or slowest > 1:
+    if before < 5 or slowest > bed.PATIENCE:
         faults.append(f"copied: {before} delivered meanwhile, the slowest answer after {slowest:.1f} s")
     faults += run.judge("copied")
     with sqlite3.connect(work / "backup.db") as copy:
@@ -245,7 +245,7 @@ def lines(given, work):
         asked += 1
     took = time.monotonic() - dropped
     print(f"lines: taken in {took:.1f} s, {asked} questions meanwhile, the slowest answer after {slowest * 1e3:.0f} ms")
-    if asked < 4 or slowest > max(0.5, took / 3):
+    if asked < 4 or slowest > max(0.5 * bed.PATIENCE, took / 3):
         faults.append(f"lines: {asked} answers in {took:.1f} s, the slowest after {slowest:.1f} s")
     findings = json.loads((work / "drop/rejected/all.ndjson.diagnostics.json").read_text())
     if [finding["line"] for finding in findings if finding["severity"] in ("error", "fatal")] != [701]:
@@ -298,7 +298,7 @@ def storm(given, work):
     run.relay.process.send_signal(1)
     log = (work / "log").read_bytes()
     print(f"storm: {log.count(b'reloaded ')} reloads, {log.count(b'reload-refused')} refused, the slowest answer after {slowest * 1e3:.0f} ms")
-    if not log.count(b"reload-refused") or slowest > 3:
+    if not log.count(b"reload-refused") or slowest > 3 * bed.PATIENCE:
         faults.append(f"storm: the slowest answer after {slowest:.1f} s")
     faults += run.judge("storm", 40)
     parked = (work / "log").read_bytes().count(b"parked destination")
@@ -400,7 +400,7 @@ def dead(given, work):
     after = latencies(run, 300, chance)
     at = int(0.99 * len(before))
     print(f"dead: p50 {before[150] * 1e3:.0f} -> {after[150] * 1e3:.0f} ms, p99 {before[at] * 1e3:.0f} -> {after[at] * 1e3:.0f} ms")
-    faults = [] if after[at] < 2 * before[at] + 0.1 else ["dead: p99 more than doubled"]
+    faults = [] if after[at] < 2 * before[at] + 0.1 * bed.PATIENCE else ["dead: p99 more than doubled"]
     run.servers["registry"].start()
     if not bed.wait_for(lambda: run.delivered("registry"), 60):
         faults.append("dead: the registry did not get all when it came back")
@@ -457,7 +457,7 @@ def walled(given, work):
     print(f"walled: parked after {text.count('reason=credential-refused') + 1} attempts, the slowest of {run.serial - 1} others after {slowest:.1f} s")
     faults = [f"walled: {what}" for what, wrong in
               (("nobody is told", not told), ("not parked", "parked destination=hospital record=1 reason=http-403 attempt=4" not in text),
-               ("the destination is held", "destination-held" in text), (f"another waited {slowest:.1f} s", slowest > 5)) if wrong]
+               ("the destination is held", "destination-held" in text), (f"another waited {slowest:.1f} s", slowest > 5 * bed.PATIENCE)) if wrong]
     return faults + run.judge("walled")
 
 
@@ -543,7 +543,7 @@ def later(given, work):
     faults = run.judge("later", 20)
     gap = run.server.posts[1] - run.server.posts[0] if len(run.server.posts) > 1 else 0
     print(f"later: asked for 3 s, {gap:.1f} s later")
-    return faults + ([] if 2.9 < gap < 6 else [f"later: {gap:.1f} s"])
+    return faults + ([] if 2.9 < gap < 6 * bed.PATIENCE else [f"later: {gap:.1f} s"])
 
 
 def missing(given, work):
@@ -680,7 +680,7 @@ def finish(given, work):
     if not run.delivered():
         faults.append("finish: the server did not take it, so nothing was to be finished")
     run.start()
-    bed.wait_for(run.relay.ended, 10)
+    bed.comes_within(run.relay.ended, 10)
     again = run.relay.process.wait() if run.relay.ended() else run.relay.stop()
     if again not in (0, 74):
         faults.append(f"finish: with a full disk it ends with {again}")
@@ -706,7 +706,7 @@ def one_fault(given, work, call, end, when):
     run = Run(given, work, before=before, environment={"ASAN_OPTIONS": "detect_leaks=0"})
     for patient in range(6):
         run.drop(patient % 3)
-    hit = bed.wait_for(run.relay.ended, 2 if run.delivered() else 4)
+    hit = bed.comes_within(run.relay.ended, 2 if run.delivered() else 4)
     status = run.relay.process.wait() if hit else run.relay.stop()
     allowed = {0, 74, 137, -9, 69, 70} if "KILL" in end else {0, 74}
     run.relay.before = []
