@@ -98,6 +98,7 @@ def cores(given, work):
         print("cores: skipped, they are limited here")
         return []
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell has it ignored by what runs in the background
     os.chdir(given.work)
     try:
         if not dumped(subprocess.Popen(["sleep", "60"]), signal.SIGSEGV):
