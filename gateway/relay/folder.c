@@ -132,6 +132,12 @@ static void keep_name(struct names *names, const char *name) {
   names->hashes[names->at++ % NAMES_KEPT] = str_hash(str_of(name));
 }
 
+static void forget_name(struct names *names, const char *name) {
+  uint64_t hash = str_hash(str_of(name));
+  for (size_t i = 0; i < NAMES_KEPT; i++)
+    if (names->hashes[i] == hash) names->hashes[i] = 0;
+}
+
 /* What can never be taken stays where it is, and is spoken of once. */
 static void refuse(struct relay_folder *folder, const char *name, const char *why) {
   char tag[TAG_CHARS];
@@ -281,6 +287,7 @@ static void put_away(struct taken *taken) {
   if (is_still_there(taken, folder->folder, taken->name) && !(file >= 0 && is_being_written(file))) { /* else it is taken in its turn */
     bool moved = move_away(taken, file);
     if (!moved) say(folder, RELAY_ERROR, "file-not-moved", taken->tag);
+    if (moved) forget_name(&folder->renamed, taken->name); /* the next one of this name may be written in place */
     set_stuck(folder, !moved);
   }
   if (file >= 0) close(file);

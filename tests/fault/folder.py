@@ -168,6 +168,16 @@ def half_written(case):
         case.check("half: taken while it was written", (case.drop / "slow.json").exists())
         file.write(text[100:])
     case.arrives("half-written", session)
+    first, _ = case.text()
+    text, session = case.text()
+    case.put("once.json", first)
+    case.check("half: not moved", bed.wait_for(lambda: not (case.drop / "once.json").exists(), 10))
+    (case.drop / "once.json").write_text(text[:100])  # a name that once came by a rename says nothing of the next file
+    case.put("beside.json", case.text(700)[0])  # by which the folder is looked through
+    time.sleep(0.4)
+    (case.drop / "once.json").write_text(text)
+    case.arrives("half-written, of a name that was renamed", session)
+    case.check("half: taken before it was old enough", not list(case.rejected.glob("once.json*")))
 
 
 def good_and_bad(case):
