@@ -106,6 +106,7 @@ static enum status execute(struct outbox *outbox, const char *sql) {
   return outbox_status_of(outbox, sqlite3_exec(outbox->db, sql, NULL, NULL, NULL));
 }
 
+/* What fails is rolled back when the store is closed, at once: until then SQLite can say what it was. */
 static enum status climb(struct outbox *outbox, int64_t version) {
   char mark[96];
   enum status status = execute(outbox, "BEGIN EXCLUSIVE");
@@ -116,9 +117,7 @@ static enum status climb(struct outbox *outbox, int64_t version) {
   snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d",
            outbox->is_copy ? OUTBOX_COPY : OUTBOX_APPLICATION, OUTBOX_SCHEMA);
   if (status == STATUS_OK) status = execute(outbox, mark);
-  if (status == STATUS_OK) return execute(outbox, "COMMIT");
-  (void)execute(outbox, "ROLLBACK");
-  return status;
+  return status == STATUS_OK ? execute(outbox, "COMMIT") : status;
 }
 
 enum status outbox_schema_own(struct outbox *outbox) {

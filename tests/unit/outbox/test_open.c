@@ -346,6 +346,21 @@ static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
   }
 }
 
+/* What was in the way is said, and nothing is changed: the older version goes on with it. */
+static void a_store_that_cannot_be_brought_up_stays_as_it_was(void **state) {
+  struct store *store = *state;
+  put_old_store(store, SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql");
+  store_sql(store, "CREATE TABLE dedupe_new(of TEXT)");
+  assert_int_equal(store_try(store), STATUS_IO);
+  assert_true(store_said(store, "dedupe_new already exists"));
+  /* fails when a step has been taken */
+  store_sql(store, "CREATE TEMP TABLE eight(n INTEGER CHECK (n = 8)); INSERT INTO eight SELECT user_version FROM pragma_user_version;"
+                   "CREATE TEMP TABLE none(n INTEGER CHECK (n = 0)); INSERT INTO none SELECT count(*) FROM pragma_table_info('record') WHERE name = 'faults'");
+  store_sql(store, "DROP TABLE dedupe_new");
+  store_reopen(store);
+  expect_older_rows(store, 8);
+}
+
 /* Of so many SQLite would sort an index in 14 MiB, and more for more: its log alone takes some bytes a row. */
 static void a_large_store_of_an_older_version_is_brought_up_in_little_memory(void **state) {
   enum { MOST = 12 << 20 };
@@ -794,6 +809,7 @@ int main(void) {
       CASE(a_store_of_an_older_version_is_brought_up),
       CASE(places_of_an_older_version_are_found),
       CASE(all_of_a_store_of_the_last_versions_is_brought_up),
+      CASE(a_store_that_cannot_be_brought_up_stays_as_it_was),
       CASE(a_large_store_of_an_older_version_is_brought_up_in_little_memory),
       CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
