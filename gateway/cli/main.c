@@ -120,6 +120,7 @@ int main(int argc, char **argv) {
   int used = 0;
   struct cli cli = {.host = host_system(), .command = cli_find_command(argc, argv, &used)};
   forbid_core_dumps();
+  (void)unsetenv("SSLKEYLOGFILE"); /* libcurl writes the keys of all connections there: who has them reads what was sent */
   if (!hold_standard_files()) return CLI_IO;
   cli_shrunk_watch();
   if (!cli.command) return no_command(argc, argv);

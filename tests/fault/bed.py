@@ -27,7 +27,7 @@ class Relay:
     def start(self):
         self.log = open(self.work / "log", "ab")
         self.process = subprocess.Popen([*self.before, self.program, "relay", "--config", self.work / "relay.ini"], stderr=self.log,
-                                        env={"PATH": os.environ["PATH"], **sanitizer_options(), **self.environment})
+                                        env={"PATH": os.environ["PATH"], "SSLKEYLOGFILE": str(self.work / "tls.keys"), **sanitizer_options(), **self.environment})
         self.starts += 1
 
     def kill(self):
@@ -164,10 +164,11 @@ def holds(path, text):
 
 
 def told(work, relay):
-    """Where a patient's data stands in the clear."""
+    """Where a patient's data stands in the clear, or what it was sent by can be read with."""
     places = [work / "log", *work.glob("state/*"), *work.glob("core*"), *work.glob("mappings/*")]
     places += [path for path in pathlib.Path("/dev/shm").glob("*") if path.is_file()]
     found = [str(path) for path in places if path.is_file() and holds(path, CANARY.encode())]
+    found += ["keys of TLS"] if (work / "tls.keys").exists() else []
     return found + (["process"] if CANARY.encode() in relay.traces() else [])
 
 
