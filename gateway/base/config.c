@@ -75,6 +75,10 @@ static enum status read_preset(const struct host *host, const char *path, const 
     return STATUS_INVALID;
   }
   enum status status = read_object(host, beside, diags, source, out);
+  if (status == STATUS_NOT_FOUND) {
+    report(diags, path, "preset is none of the files beside this one, without its .json");
+    status = STATUS_INVALID;
+  }
   if (!status && json_object_get(*out, "preset")) {
     report(diags, beside, "a preset cannot have a preset of its own");
     json_decref(*out);

@@ -54,7 +54,8 @@ bool cli_doctor_fail_with(struct cli_doctor *doctor, struct cli_doctor_line *lin
     first = first->next;
   if (more) cli_report(doctor->cli, diags);
   if (!first) return cli_doctor_fail(doctor, line, status, fix, "%s", status_name(status));
-  return cli_doctor_fail(doctor, line, status, fix, "%.*s%s%.*s%s", STR_ARG(first->file),
+  struct str place = first->line ? arena_printf(doctor->cli->arena, ":%u:%u", first->line, first->col) : (struct str){0};
+  return cli_doctor_fail(doctor, line, status, fix, "%.*s%.*s%s%.*s%s", STR_ARG(first->file), STR_ARG(place),
                          first->file.len ? ": " : "", STR_ARG(first->message), more ? " (and more)" : "");
 }
 

@@ -150,6 +150,11 @@ cp -p "$work/mine.keys" "$work/same.keys"
 expect 2 "$ketlink" keys jwks "$work/mine.keys" -o "$work/mine.keys"
 cmp "$work/mine.keys" "$work/same.keys" || fail "a key set was written over by its public part"
 
+mkdir "$work/maps" && cp -r mappings/. "$work/maps" # doctor says where in a file
+printf '{ "preset": "hapi",\n  "bsae": "https://ehr.example/fhir" }' > "$work/maps/destinations/hospital.json"
+expect 78 "$ketlink" doctor --mappings "$work/maps" hospital
+expect_text "$work/out" "^FAIL +configuration +.*hospital.json:2:[0-9]+: bsae is not a known key"
+
 expect 0 "$ketlink" fhirpath "Bundle.entry.resource.ofType(Patient).birthDate" "$work/bundle.json"
 expect 65 "$ketlink" fhirpath "Patient.nam" "$work/bundle.json"
 expect 0 "$ketlink" fhirpath 'PID.PID_3.CX_1' fixtures/hl7v2/adt-a01-no-visit/message.hl7

@@ -111,6 +111,9 @@ static void test_preset(void **state) {
   json_decref(object);
   put_file("b.json", "{\"preset\": \"a\", \"url\": \"x\"}");
   expect("b.json", "a.json: error config-invalid: a preset cannot have a preset of its own\n");
+  put_file("b.json", "{\"preset\": \"bsae\"}"); /* who asked for it is told too */
+  expect("b.json", "bsae.json: error file-unreadable: the file cannot be read: no such file or folder\n"
+                   "b.json: error config-invalid: preset is none of the files beside this one, without its .json\n");
   put_file("b.json", "{\"preset\": \"../base\", \"url\": \"x\"}");
   expect("b.json", "b.json: error config-invalid: preset must be the name of a file beside this one, without "
                    "folder and .json\n");
