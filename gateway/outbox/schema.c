@@ -88,8 +88,7 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     /* 9: of the attempts those that a passing fault ended; what there is begins anew */
     "ALTER TABLE record ADD COLUMN faults INTEGER NOT NULL DEFAULT 0;",
     /* 10: the newest duplicate keys, in the order in which they came (dedupe.c) */
-    "CREATE TABLE dedupe_new(id INTEGER PRIMARY KEY, mark BLOB NOT NULL, digest BLOB NOT NULL, record INTEGER NOT NULL,"
-    " at INTEGER NOT NULL) STRICT;"};
+    "CREATE TABLE dedupe_new(id INTEGER PRIMARY KEY, mark BLOB NOT NULL, digest BLOB NOT NULL, record INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

@@ -974,8 +974,7 @@ static void expect_stored_is_checked(struct store *store, const struct outbox_ev
       "UPDATE audit SET record = record + 1 WHERE number = (SELECT n FROM one)",
       "UPDATE audit SET actor = 'eve' WHERE number = (SELECT n FROM one)",
       "DELETE FROM audit WHERE number = (SELECT n FROM one)",
-      "UPDATE audit SET number = -number WHERE number - (SELECT n FROM one) IN (0, 1);"
-      "UPDATE audit SET number = (SELECT 2 * n + 1 FROM one) + number WHERE number < 0"};
+      "UPDATE audit SET number = -number WHERE number - (SELECT n FROM one) IN (0, 1); UPDATE audit SET number = (SELECT 2 * n + 1 FROM one) + number WHERE number < 0"};
   for (size_t at = 0; at + 1 < count; at++)
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
       long long number = (long long)events[at].number;
