@@ -175,13 +175,14 @@ static int watch(CURL *curl, curl_socket_t socket, int what, void *context, void
     if (event) event_free(event);
     return 0;
   }
-  if (!event) {
-    event = event_new(loop->base, socket, flags, on_socket, loop);
-    if (event) curl_multi_assign(loop->multi, socket, event);
-  } else if (event_del(event) != 0 || event_assign(event, loop->base, socket, flags, on_socket, loop) != 0) {
-    return -1;
+  if (event) {
+    bool changed = event_del(event) == 0 && event_assign(event, loop->base, socket, flags, on_socket, loop) == 0;
+    return changed && event_add(event, NULL) == 0 ? 0 : -1;
   }
-  return event && event_add(event, NULL) == 0 ? 0 : -1;
+  event = event_new(loop->base, socket, flags, on_socket, loop);
+  if (event && event_add(event, NULL) == 0) return curl_multi_assign(loop->multi, socket, event) == CURLM_OK ? 0 : -1;
+  if (event) event_free(event); /* of one that failed libcurl says nothing any more */
+  return -1;
 }
 
 /* A timer that cannot be set fires: too soon is no harm, and libcurl would never get over a call that failed. */
