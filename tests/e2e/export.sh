@@ -146,33 +146,36 @@ for file in "$work"/shrinks/*.csv; do # 400 sessions; what belongs to a patient 
     END { for (i = 1; i <= 400; i++) for (row = 2; row <= NR; row++) print key sprintf("-%03d", i) rows[row] }' "$file" > "$work/rows"
   cp "$work/rows" "$file"
 done
-mkfifo "$work/slow"
-for input in shrinks.ndjson shrinks; do
-  for jobs in 1 3; do
-    cp -r "$work/$input" "$work/now.$input"
-    "$ketlink" export -q --jobs $jobs "$work/now.$input" > "$work/slow" 2> "$work/err" &
-    exec 9< "$work/slow"
-    head -c 1 <&9 > "$work/out"
-    stopped $!
-    for file in "$work/now.$input" "$work/now.$input"/*.csv; do [ ! -f "$file" ] || truncate -s 100 "$file"; done
-    cat <&9 > "$work/out"
-    got=0
-    wait $! || got=$?
-    exec 9<&-
-    expect_same "$got" 74 "an export of $input that became shorter"
-    expect_text "$work/err" "^ketlink: $work/now.$input.*: it became shorter, or its disk failed, while it was read"
-    rm -r "$work/now.$input"
+# The thread sanitizer calls handlers with all signals blocked, and a guard is known by a signal that is.
+if ! grep -q __tsan_init "$ketlink"; then
+  mkfifo "$work/slow"
+  for input in shrinks.ndjson shrinks; do
+    for jobs in 1 3; do
+      cp -r "$work/$input" "$work/now.$input"
+      "$ketlink" export -q --jobs $jobs "$work/now.$input" > "$work/slow" 2> "$work/err" &
+      exec 9< "$work/slow"
+      head -c 1 <&9 > "$work/out"
+      stopped $!
+      for file in "$work/now.$input" "$work/now.$input"/*.csv; do [ ! -f "$file" ] || truncate -s 100 "$file"; done
+      cat <&9 > "$work/out"
+      got=0
+      wait $! || got=$?
+      exec 9<&-
+      expect_same "$got" 74 "an export of $input that became shorter"
+      expect_text "$work/err" "^ketlink: $work/now.$input.*: it became shorter, or its disk failed, while it was read"
+      rm -r "$work/now.$input"
+    done
   done
-done
-for _ in $(seq 4); do cat "$work/shrinks.ndjson"; done > "$work/now.ndjson"
-"$ketlink" export -q --jobs 2 --as ndjson -o "$work/shrunk" "$work/now.ndjson" 2> "$work/err" &
-for _ in $(seq 200); do ls "$work"/shrunk.*/Patient.ndjson > "$work/out" 2>&1 && break; sleep 0.02; done
-truncate -s 100 "$work/now.ndjson"
-got=0
-wait $! || got=$?
-expect_same "$got" 74 "an export to a folder of what became shorter"
-expect_text "$work/err" "now.ndjson: it became shorter"
-expect_same "$(find "$work" -maxdepth 1 -name 'shrunk*')" "" "what is left of an export whose input became shorter"
+  for _ in $(seq 4); do cat "$work/shrinks.ndjson"; done > "$work/now.ndjson"
+  "$ketlink" export -q --jobs 2 --as ndjson -o "$work/shrunk" "$work/now.ndjson" 2> "$work/err" &
+  for _ in $(seq 200); do ls "$work"/shrunk.*/Patient.ndjson > "$work/out" 2>&1 && break; sleep 0.02; done
+  truncate -s 100 "$work/now.ndjson"
+  got=0
+  wait $! || got=$?
+  expect_same "$got" 74 "an export to a folder of what became shorter"
+  expect_text "$work/err" "now.ndjson: it became shorter"
+  expect_same "$(find "$work" -maxdepth 1 -name 'shrunk*')" "" "what is left of an export whose input became shorter"
+fi
 
 # a full disk, a limit: said by its name, and nothing half is left
 limited() { (trap '' XFSZ && ulimit -f 1 && "$@"); }
