@@ -158,7 +158,7 @@ static void drop_unwanted(struct bundle_finishing *finish) {
 /* --- saying so --- */
 
 static void say(struct bundle_finishing *finish, const struct bundle_item *item) {
-  struct str type = item->type, key = bundle_shown_key(item->key);
+  struct str type = item->type, key = bundle_shown_key(finish->params->arena, item->key);
   if (item->fate == BUNDLE_WITHHELD)
     BUNDLE_COMPLAIN(finish, DIAG_INFORMATION, DIAG_BUNDLE_WITHHELD, item->resource,
                     "a psychotherapy note stays at the clinic; %.*s is left out", STR_ARG(key));

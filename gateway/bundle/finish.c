@@ -26,7 +26,7 @@ static enum status name_item(struct bundle_finishing *finish, struct bundle_item
   if (status != STATUS_CONFLICT) return status;
   BUNDLE_COMPLAIN(finish, DIAG_ERROR, DIAG_BUNDLE_KEY_DUPLICATE, item->resource,
            "two resources %.*s have the key %.*s; the server would hold one of them only",
-           STR_ARG(item->type), STR_ARG(bundle_shown_key(item->key)));
+           STR_ARG(item->type), STR_ARG(bundle_shown_key(arena, item->key)));
   return STATUS_OK;
 }
 

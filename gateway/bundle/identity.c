@@ -112,6 +112,6 @@ enum status bundle_make_logical(const struct bundle_params *params, struct tree_
   return status == STATUS_OK ? bundle_set(params, identifier, "value", key) : status;
 }
 
-struct str bundle_shown_key(struct str key) {
-  return str_starts(key, STR("patient/")) ? STR("patient") : key;
+struct str bundle_shown_key(struct arena *arena, struct str key) {
+  return str_starts(key, STR("patient/")) ? STR("patient") : diag_value(arena, key);
 }

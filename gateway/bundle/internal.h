@@ -130,8 +130,9 @@ enum status bundle_set(const struct bundle_params *params, struct tree_node *par
 /* Replaces a Reference's text by a logical reference: type and identifier. */
 enum status bundle_make_logical(const struct bundle_params *params, struct tree_node *reference,
                                 struct str type, struct str system, struct str key) MUST_USE;
-/* A key fit for a message: keys of patients hold record numbers and are not shown. */
-struct str bundle_shown_key(struct str key);
+/* A key fit for a message: keys of patients hold record numbers and are not shown; others hold what a record calls its things, and
+   are marked as that. */
+struct str bundle_shown_key(struct arena *arena, struct str key);
 /* Always a new repetition of a list element. */
 struct tree_node *bundle_add_child(const struct bundle_params *params, struct tree_node *parent,
                                    const char *name);

@@ -17,7 +17,7 @@ typedef bool bundle_rule_check(const struct obeying *obeying);
 
 static void dropped(const struct obeying *obeying, const struct tree_node *node, const char *what) {
   BUNDLE_COMPLAIN(obeying->finish, DIAG_WARNING, DIAG_BUNDLE_ADJUSTED, node, "%.*s (%.*s): %s",
-                  STR_ARG(obeying->item->type), STR_ARG(bundle_shown_key(obeying->item->key)), what);
+                  STR_ARG(obeying->item->type), STR_ARG(bundle_shown_key(obeying->finish->params->arena, obeying->item->key)), what);
 }
 
 /* --- categories --- */

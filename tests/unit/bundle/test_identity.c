@@ -38,12 +38,20 @@ static void test_system(void **state) {
   arena_free(arena);
 }
 
-/* A patient's key holds the record number. */
+/* A patient's key holds the record number; what the others hold is marked as the record's, and hidden where values are. */
 static void test_shown_key(void **state) {
   (void)state;
-  assert_true(str_is(bundle_shown_key(STR("patient/MRN-1")), "patient"));
-  assert_true(str_is(bundle_shown_key(STR("patient/MRN-1/contacts/R1")), "patient"));
-  assert_true(str_is(bundle_shown_key(STR("S-1/doses/A1")), "S-1/doses/A1"));
+  struct arena *arena = arena_new(4096);
+  struct diag_list diags;
+  struct str key = bundle_shown_key(arena, STR("S-1/doses/A1"));
+  assert_true(str_is(bundle_shown_key(arena, STR("patient/MRN-1")), "patient"));
+  assert_true(str_is(bundle_shown_key(arena, STR("patient/MRN-1/contacts/R1")), "patient"));
+  diag_list_init(&diags, arena);
+  diag_warning(&diags, DIAG_BUNDLE_ADJUSTED, NULL, "dose (%.*s): odd", STR_ARG(key));
+  assert_true(str_is(diags.first->message, "dose (S-1/doses/A1): odd"));
+  diag_hide_values(&diags);
+  assert_true(str_is(diags.first->message, "dose (…): odd"));
+  arena_free(arena);
 }
 
 int main(void) {
