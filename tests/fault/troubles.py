@@ -382,7 +382,8 @@ def nothing_comes(given, work):
         return []
     file, log, faults = given.work / "lasts", work / "log", []
     run = Run(given, work, environment={"LAPSE_FILE": str(file), "LAPSE_LASTS": "1", **preload(given.lapse)})
-    for statement, fails, works in (("UPDATE record SET state = ?2", b"ends-fail what=hospital", b"ends-work what=hospital"),
+    for statement, fails, works in (("SELECT head, id FROM lane", b"claims-fail what=hospital", b"claims-work what=hospital"),
+                                    ("UPDATE record SET state = ?2", b"ends-fail what=hospital", b"ends-work what=hospital"),
                                     ("SELECT id, destination, state, accepted", b"upkeep-fails what=store", b"upkeep-works what=store")):
         (work / "lapse").write_text(statement)
         (work / "lapse").rename(file)
