@@ -15,7 +15,7 @@
 
 /* So many of the newest duplicate keys stand apart (dedupe.c). Another number is for the tests of crashes, in which they move often. */
 #ifndef OUTBOX_YOUNG_MAX
-#define OUTBOX_YOUNG_MAX 4096
+#define OUTBOX_YOUNG_MAX 2048
 #endif
 
 enum outbox_statement {
