@@ -10,6 +10,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CANARY = "Kanarienvogel"
+SKIPPED = 77  # ctest: SKIP_RETURN_CODE
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 SHAPES = {
     "update": {"submit": "transaction", "idempotency": "conditional-update"},
@@ -205,11 +206,26 @@ def end(given, server, relay, work, faults, taken=None):
     return faults
 
 
+def lacks(definitions):
+    """Without them nothing can be tried: said."""
+    there = definitions.exists()
+    if not there:
+        print(f"skipped: {definitions} is not there")
+    return not there
+
+
+def has_allocator(program):
+    """Of the sanitizers, beside which there can be none of ours: said."""
+    has = b"__asan_init" in pathlib.Path(program).read_bytes()
+    if has:
+        print("skipped: an allocator of our own does not go with the sanitizers'")
+    return has
+
+
 def main(given, run):
     """Runs `run(given, work)` -> faults, in a folder of its own -> exit status."""
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if lacks(given.definitions):
+        return SKIPPED
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
         return 1 if run(given, pathlib.Path(name)) else 0

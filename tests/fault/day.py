@@ -140,9 +140,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("library")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     with tempfile.TemporaryDirectory(prefix="ketlink-day-") as name:
         return 1 if run(given, pathlib.Path(name)) else 0
 

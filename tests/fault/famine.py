@@ -121,12 +121,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("library")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
-    if b"__asan_init" in pathlib.Path(given.relay).read_bytes():
-        print("skipped: an allocator of our own does not go with the sanitizers'")
-        return 77
+    if bed.lacks(given.definitions) or bed.has_allocator(given.relay):
+        return bed.SKIPPED
     bad = 0
     for run in TRIALS:
         with tempfile.TemporaryDirectory(prefix="ketlink-famine-") as name:

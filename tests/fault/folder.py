@@ -418,9 +418,8 @@ def main():
     parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
     parser.add_argument("relay")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     with tempfile.TemporaryDirectory(prefix="ketlink-folder-") as name:
         given.work = pathlib.Path(name)
         case = Case(given)

@@ -206,9 +206,8 @@ def main():
     parser.add_argument("ketlink")
     parser.add_argument("relay")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     built = subprocess.run([RUN, "--build"]).returncode
     if built:
         return built

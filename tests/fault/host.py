@@ -410,9 +410,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("names", nargs="*", choices=(*TRIALS, []))
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     if may_mount() and not os.environ.get("KETLINK_MOUNTS"):  # in a name space of its own
         os.environ["KETLINK_MOUNTS"] = "own"
         os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, *sys.argv])

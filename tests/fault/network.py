@@ -61,9 +61,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("library")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     with tempfile.TemporaryDirectory(prefix="ketlink-network-") as name:
         work = pathlib.Path(name)
         subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)

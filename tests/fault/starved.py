@@ -256,12 +256,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("library")
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
-    if b"__asan_init" in pathlib.Path(given.relay).read_bytes():
-        print("skipped: an allocator of our own does not go with the sanitizers'")
-        return 77
+    if bed.lacks(given.definitions) or bed.has_allocator(given.relay):
+        return bed.SKIPPED
     with tempfile.TemporaryDirectory(prefix="ketlink-starved-") as name:
         whole = (Check if given.check else MllpPass if given.mllp else ListenerPass if given.listener else Pass)(given, pathlib.Path(name))
         status, delivered = whole.starve(-1, 0)

@@ -234,9 +234,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("names", nargs="*", choices=(*NAMES, []))
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     faults = []
     with tempfile.TemporaryDirectory(prefix="ketlink-told-") as name:
         given.work = pathlib.Path(name)

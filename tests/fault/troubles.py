@@ -741,9 +741,8 @@ def main():
     parser.add_argument("relay")
     parser.add_argument("names", nargs="*", choices=(*QUICK, *FULL, []))
     given = parser.parse_args()
-    if not given.definitions.exists():
-        print(f"skipped: {given.definitions} is not there")
-        return 77
+    if bed.lacks(given.definitions):
+        return bed.SKIPPED
     print(f"seed {given.seed}", flush=True)
     faults = []
     with tempfile.TemporaryDirectory(prefix="ketlink-fault-") as name:
