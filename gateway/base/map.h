@@ -1,6 +1,7 @@
 /*
  * map.h - hash table from a byte string to a pointer, in an arena; insertion order is kept. Keys are views
- * and must outlive the map. For tables that are built once and then read by many threads.
+ * and must outlive the map. For tables that are built once and then read by many threads. Keys may be hostile: which of them share
+ * a slot differs from run to run, and nothing that can be seen depends on it.
  */
 #ifndef KETLINK_BASE_MAP_H
 #define KETLINK_BASE_MAP_H
@@ -15,6 +16,7 @@ struct map_entry {
 
 struct map {
   struct arena *arena;
+  uint64_t key;              /* of the hashes */
   struct map_entry *entries; /* in insertion order */
   size_t count, room;
   uint32_t *slots; /* index + 1, 0 = free */

@@ -52,7 +52,7 @@ struct str str_trim(struct str s) {
   return s;
 }
 
-/* Least significant byte first whatever the machine, because hashes stand in files. */
+/* Least significant byte first: the same hash on every machine. */
 static uint64_t load64(const char *bytes) {
   uint64_t word;
   memcpy(&word, bytes, sizeof word);
@@ -76,14 +76,18 @@ static uint64_t mix(uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t str_hash(struct str s) {
-  uint64_t hash = 0x9e3779b97f4a7c15u ^ s.len;
+uint64_t str_hash_keyed(struct str s, uint64_t key) {
+  uint64_t hash = 0x9e3779b97f4a7c15u ^ key ^ s.len;
   const char *at = s.ptr;
   size_t left = s.len;
   for (; left >= 8; at += 8, left -= 8)
     hash = mix(hash ^ load64(at), 0xd6e8feb86659fd93u);
   if (left) hash = mix(hash ^ load_tail(at, left), 0xa0761d6478bd642fu);
   return mix(hash, 0xe7037ed1a0b428dbu);
+}
+
+uint64_t str_hash(struct str s) {
+  return str_hash_keyed(s, 0);
 }
 
 bool str_to_int64(struct str s, int64_t *out) {

@@ -48,8 +48,11 @@ size_t str_find_char(struct str s, char c, size_t from);
 struct str str_slice(struct str s, size_t from, size_t to);
 /* Without leading and trailing space, tab, CR and LF. */
 struct str str_trim(struct str s);
-/* 64-bit hash, equal on every run and machine (it stands in files). Not for hostile tables without a cap. */
+/* 64-bit hash, equal on every run and machine: whoever knows it makes texts that share one. Not for tables without a cap whose keys
+   a sender chooses. */
 uint64_t str_hash(struct str s);
+/* For those: under a key that no sender knows. */
+uint64_t str_hash_keyed(struct str s, uint64_t key);
 /* Whole view is an unsigned decimal number below 2^63. */
 bool str_to_int64(struct str s, int64_t *out);
 /* Levenshtein distance, capped: returns `cap + 1` as soon as it is exceeded. For "did you mean". */

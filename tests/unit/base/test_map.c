@@ -24,6 +24,44 @@ static void test_many(void **state) {
   arena_free(arena);
 }
 
+/* --- keys that are chosen to share a hash --- */
+
+static uint64_t fold(uint64_t a, uint64_t b) {
+  __extension__ typedef unsigned __int128 wide;
+  wide product = (wide)a * b;
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Two words, the second of which takes out of str_hash's state what the first left there. */
+static struct str colliding(struct arena *arena, uint64_t first) {
+  uint64_t words[2] = {first, fold(0x9e3779b97f4a7c15u ^ sizeof words ^ first, 0xd6e8feb86659fd93u)};
+  return arena_str(arena, str_make((const char *)words, sizeof words));
+}
+
+static size_t longest_run(const struct map *map) {
+  size_t longest = 0, run = 0;
+  for (size_t i = 0; i < map->slot_count; i++) {
+    run = map->slots[i] ? run + 1 : 0;
+    if (run > longest) longest = run;
+  }
+  return longest;
+}
+
+static void test_hostile_keys(void **state) {
+  (void)state;
+  enum { COUNT = 4000 };
+  struct arena *arena = arena_new(64 << 20);
+  struct map map;
+  map_init(&map, arena);
+  for (uint64_t i = 0; i < COUNT; i++) {
+    struct str key = colliding(arena, i);
+    assert_true(str_hash(key) == str_hash(colliding(arena, COUNT)));
+    assert_int_equal(map_put(&map, key, arena), STATUS_OK);
+  }
+  assert_in_range(longest_run(&map), 1, COUNT / 10);
+  arena_free(arena);
+}
+
 static void test_no_memory(void **state) {
   (void)state;
   for (unsigned long n = 1; n <= 2; n++) {
@@ -57,6 +95,7 @@ static void test_nearest(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_many),
+      cmocka_unit_test(test_hostile_keys),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_nearest),
   };
