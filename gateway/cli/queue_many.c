@@ -41,7 +41,7 @@ static const struct order *order_of(const char *verb) {
 }
 
 struct many {
-  json_int_t matched, changed, missing;
+  json_int_t matched, changed, missing, overtaken;
   json_int_t last, after; /* that matched; where the next portion begins, 0: there is none */
 };
 
@@ -52,6 +52,7 @@ static int ask_portion(struct cli_queue *queue, const struct order *order, json_
   *out = (struct many){.matched = cli_json_number(answer, "matched"),
                        .changed = cli_json_number(answer, "changed"),
                        .missing = cli_json_number(answer, "missing"),
+                       .overtaken = cli_json_number(answer, "overtaken"),
                        .last = cli_json_number(answer, "last"),
                        .after = cli_json_number(answer, "after")};
   json_decref(answer);
@@ -62,6 +63,7 @@ static void add(struct many *sum, const struct many *portion) {
   sum->matched += portion->matched;
   sum->changed += portion->changed;
   sum->missing += portion->missing;
+  sum->overtaken += portion->overtaken;
   if (portion->last) sum->last = portion->last;
 }
 
@@ -110,12 +112,17 @@ static int ask_count(struct cli_queue *queue, const struct order *order, json_t 
 
 static int say_many(struct cli *cli, const struct order *order, const struct many *many, bool dry, bool complete) {
   if (cli->json)
-    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld,\"complete\":%s}\n", dry ? "true" : "false",
-               (long long)many->matched, (long long)many->changed, (long long)many->missing, complete ? "true" : "false");
+    cli_printf(cli, "{\"dryRun\":%s,\"matched\":%lld,\"changed\":%lld,\"missing\":%lld,\"overtaken\":%lld,\"complete\":%s}\n",
+               dry ? "true" : "false", (long long)many->matched, (long long)many->changed, (long long)many->missing, (long long)many->overtaken,
+               complete ? "true" : "false");
   else if (complete)
     cli_note(cli, "%lld records match; %lld are %s%s", (long long)many->matched, (long long)many->changed, order->done,
              dry ? " (--dry-run)" : "");
-  if (!many->missing) return CLI_DONE;
+  if (many->overtaken)
+    fprintf(stderr,
+            "ketlink: %lld of them were passed by a correction, and are parked as older-revision: docs/operating.md says what they are\n",
+            (long long)many->overtaken);
+  if (!many->missing) return many->overtaken ? CLI_FINDINGS : CLI_DONE;
   fprintf(stderr,
           "ketlink: %lld of them cannot go: the configuration has no [destination] for them any more; give it back under\n"
           "the name that ketlink queue list shows, or drop them\n", (long long)many->missing);

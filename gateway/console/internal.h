@@ -48,7 +48,8 @@ struct console_decided {
   enum status status; /* what the outbox said to them */
   int64_t through;    /* the trail was exported so far; 0: it is about records */
   int64_t id;         /* one record; 0: many */
-  size_t matched, changed, missing; /* many: missing were not changed, they have no destination */
+  size_t matched, changed;
+  size_t missing, overtaken; /* many: not among the changed; without a destination, or passed by a correction and parked for that */
   int64_t last;  /* many: that matched; 0: none did */
   int64_t after; /* many: the last one looked at; 0: there are no more */
 };

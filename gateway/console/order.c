@@ -136,6 +136,7 @@ static void answer_many(struct console_reply *reply, bool dry_run) {
   console_json_int(&body, "matched", (int64_t)decided->matched);
   console_json_int(&body, "changed", (int64_t)decided->changed);
   console_json_int(&body, "missing", (int64_t)decided->missing);
+  console_json_int(&body, "overtaken", (int64_t)decided->overtaken);
   console_json_int(&body, "last", decided->last);
   console_json_key(&body, "after");
   if (decided->after)
@@ -279,6 +280,15 @@ static bool is_beyond(const struct order *order, int64_t id) {
   return order->through && id > order->through;
 }
 
+/* One that a correction has passed is parked again: it is none of those that are queued. */
+static void count_decided(struct console_reply *reply, int64_t id) {
+  struct outbox_row row;
+  bool overtaken = reply->route->order == OUTBOX_RETRY &&
+                   outbox_get(console_outbox(reply->console), id, reply->arena, &row) == STATUS_OK && row.state == OUTBOX_PARKED;
+  reply->decided.overtaken += overtaken;
+  reply->decided.changed += !overtaken;
+}
+
 static enum status decide_rows(struct console_reply *reply, const struct order *order,
                                const struct outbox_row *rows, size_t count) {
   for (size_t i = 0; i < count; i++) {
@@ -289,7 +299,7 @@ static enum status decide_rows(struct console_reply *reply, const struct order *
     reply->decided.missing += missing;
     if (order->dry_run || missing) continue;
     enum status status = decide(reply, rows[i].id, order);
-    if (status == STATUS_OK) reply->decided.changed++;
+    if (status == STATUS_OK) count_decided(reply, rows[i].id);
     if (status != STATUS_OK && status != STATUS_CONFLICT) return status;
   }
   return STATUS_OK;

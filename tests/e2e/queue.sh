@@ -94,7 +94,7 @@ expect_same "$(jq -sc 'map([.id, .state])' "$work/out")" '[[2,"parked"],[5,"park
 queue 0 retry --where state=parked,reason=look-first --dry-run
 expect_text "$work/err" "^2 records match; 0 are tried again \(--dry-run\)$"
 queue 0 retry --where state=parked,destination=hospital,reason=look-first --reason looked-at --json
-expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2,"missing":0,"complete":true}'
+expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":2,"missing":0,"overtaken":0,"complete":true}'
 expect_same "$(state 5)" queued
 
 # --- dropping asks
@@ -120,7 +120,7 @@ queue 0 park --where state=unknown,destination=archive --reason look-twice
 expect_text "$work/err" "^1 records match; 1 are parked$"
 expect_same "$(state 4)" parked
 queue 0 drop --where reason=look-twice --dry-run --json
-expect_same "$(cat "$work/out")" '{"dryRun":true,"matched":1,"changed":0,"missing":0,"complete":true}'
+expect_same "$(cat "$work/out")" '{"dryRun":true,"matched":1,"changed":0,"missing":0,"overtaken":0,"complete":true}'
 queue 1 drop --where reason=look-twice --reason test-record < /dev/null
 expect_text "$work/err" "^1 records match, and will never be delivered.$"
 expect_text "$work/err" "not dropped"
@@ -303,7 +303,7 @@ expect_text "$work/err" "^ketlink: 2: the configuration has no \[destination hos
 real 1 retry --where state=parked --dry-run
 expect_text "$work/err" "^2 records match; 0 are tried again"
 real 1 retry --where state=parked --json
-expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":0,"missing":2,"complete":true}'
+expect_same "$(cat "$work/out")" '{"dryRun":false,"matched":2,"changed":0,"missing":2,"overtaken":0,"complete":true}'
 expect_text "$work/err" "2 of them cannot go: the configuration has no .destination. for them any more"
 real 0 list --state parked
 expect_text "$work/err" "^2 records"

@@ -305,6 +305,30 @@ static void many_are_retried_where(void **state) {
   assert_many(talk, "{\"where\":{\"state\":\"done\"}}", false, 0, 0);
 }
 
+static void put_revision(struct talk *talk, const char *lane, const char *content, int64_t revision) {
+  enum outbox_answer answer;
+  struct outbox_item item = {.destination = STR("ehr"), .lane = str_of(lane), .kind = STR("bundle"), .label = STR("s"), .payload = str_of(content),
+                             .subject = STR("s"), .revision = revision};
+  struct outbox_message message = {.source = STR("test"), .content = str_of(content), .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(talk->store->outbox, &message, ++talk->store->now, &talk->store->diags, &answer, NULL), STATUS_OK);
+  assert_int_equal(outbox_commit(talk->store->outbox), STATUS_OK);
+}
+
+/* What a correction has passed is parked again, and not told as queued. */
+static void many_but_those_that_were_corrected(void **state) {
+  struct talk *talk = *state;
+  put_revision(talk, "a", "first", 1);
+  assert_int_equal(outbox_decide(talk->store->outbox, 1, OUTBOX_PARK, STR("http-422"), STR("test"), 5), STATUS_OK);
+  put_revision(talk, "b", "second", 2); /* it does not wait for the first */
+  park_many(talk, 2, "ehr");
+  json_t *answer = ask_json(talk, 200, "POST", "/queue/retry", "{}");
+  assert_number(answer, "matched", 3);
+  assert_number(answer, "changed", 2);
+  assert_number(answer, "overtaken", 1);
+  json_decref(answer);
+  assert_int_equal(store_count(talk->store, OUTBOX_PARKED), 1);
+}
+
 static void many_are_parked_or_dropped_where(void **state) {
   static const struct {
     const char *target, *body;
@@ -587,6 +611,7 @@ int main(void) {
       CASE(actors_are_vouched_for),
       CASE(words_have_a_cap),
       CASE(many_are_retried_where),
+      CASE(many_but_those_that_were_corrected),
       CASE(many_are_parked_or_dropped_where),
       CASE(all_that_match_are_dropped),
       CASE(many_go_in_portions),
