@@ -14,13 +14,18 @@ static void progress(void *context, const char *what, size_t done, size_t total)
   cli_progress(context, what, done, total);
 }
 
-/* The models folder of --mappings, $KETLINK_MAPPINGS or ./mappings; NULL when none is there. */
-static const char *models_folder(struct cli *cli) {
-  const char *mappings = cli_value(cli, "mappings");
-  if (!mappings) mappings = getenv("KETLINK_MAPPINGS");
-  if (!mappings || !*mappings) mappings = "mappings";
-  struct str path = arena_printf(cli->arena, "%s/models", mappings);
-  return path.ptr && (cli_value(cli, "mappings") || access(path.ptr, R_OK) == 0) ? path.ptr : NULL;
+/* The models of the mappings folder, which is looked for where every command looks. NULL: there is none, and none was named. */
+static enum status find_models(struct cli *cli, const char **models) {
+  const char *given = cli_value(cli, "mappings"), *variable = getenv("KETLINK_MAPPINGS");
+  bool named = given || (variable && *variable);
+  struct str folder;
+  *models = NULL;
+  enum status status = pipeline_find_mappings(given, cli->arena, named ? &cli->diags : NULL, &folder);
+  if (status != STATUS_OK) return named ? status : STATUS_OK;
+  struct str path = arena_printf(cli->arena, "%.*s/models", STR_ARG(folder));
+  if (!path.ptr) return STATUS_NOMEM;
+  if (given || access(path.ptr, R_OK) == 0) *models = path.ptr;
+  return STATUS_OK;
 }
 
 static bool make_folders(const char *path, struct arena *arena) {
@@ -59,21 +64,21 @@ static int run_build(struct cli *cli) {
   struct definitions_build build = {.host = cli->host,
                                     .packages = cli->arguments,
                                     .package_count = cli->argument_count,
-                                    .models = models_folder(cli),
                                     .progress = progress,
                                     .context = cli};
   struct buf image;
-  enum status status = STATUS_OK;
+  enum status status = find_models(cli, &build.models);
   int result = CLI_CONFIG; /* a pack that stands at -o is kept */
   buf_init(&image, PACK_BYTES);
-  if (!build.package_count) {
+  bool searched = status == STATUS_OK && !build.package_count;
+  if (searched) {
     const char **found = NULL;
     status = definitions_find_packages(cli->host, cli->arena, &found, &build.package_count, &cli->diags);
     build.packages = found;
   }
   if (status == STATUS_OK) status = definitions_build(&build, &cli->diags, &image);
   cli_report(cli, &cli->diags);
-  if (status == STATUS_NOT_FOUND && !cli->argument_count)
+  if (status == STATUS_NOT_FOUND && searched)
     cli_note(cli, "scripts/setup fetches the packages, or name them: ketlink definitions build PACKAGE…");
   if (status == STATUS_OK)
     result = write_pack(cli, buf_str(&image));

@@ -37,7 +37,7 @@ static int add(struct cli *cli, const char *path, struct definitions *definition
   enum status status =
       definitions_extend(definitions, cli->host, cli->arguments, cli->argument_count, &cli->diags, &file);
   cli_report(cli, &cli->diags);
-  int result = status == STATUS_NOT_FOUND ? CLI_DATA : cli_exit_of(status);
+  int result = cli_exit_of(status);
   if (status == STATUS_OK)
     result = write_pack(cli, path, buf_str(&file));
   else

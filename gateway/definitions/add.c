@@ -211,13 +211,20 @@ static enum status want(struct finder *f, const char *path, unsigned depth) {
   return status;
 }
 
+/* As it was written, and as tools that fold names write it. */
+static const char *locate_written(struct finder *f, struct str written, struct str id, struct str version) {
+  const char *path = locate(f, written, version, STR("."));
+  return path || str_eq(written, id) ? path : locate(f, id, version, STR("."));
+}
+
 static enum status want_spec(struct finder *f, const char *spec) {
-  struct str id, version;
+  struct str written, id = {0}, version;
   const char *path = spec;
   struct source source = source_make(str_of(spec), (struct str){0});
-  bool named = split(str_of(spec), &id, &version);
+  bool named = split(str_of(spec), &written, &version);
+  if (named) id = def_package_name(f->b, written);
   bool present = named && is_present(f, id, version);
-  if (named) path = present && f->anew ? NULL : locate(f, id, version, STR("."));
+  if (named) path = present && f->anew ? NULL : locate_written(f, written, id, version);
   if (path) return want(f, path, 0);
   if (present && !f->anew) tell_present(f, id, version);
   if (present) return STATUS_OK;
@@ -267,7 +274,10 @@ enum status definitions_add_package(struct definitions *definitions, const struc
   if (!status) status = gather(&b, host, &spec, 1, true);
   const struct b_package *last = b.last_package;
   if (!status && last) status = def_builder_lay_over(definitions, &b);
-  if (!split(str_of(spec), &id, &version) && last) {
+  bool named = split(str_of(spec), &id, &version);
+  if (named)
+    id = def_package_name(&b, id);
+  else if (last) {
     id = last->id;
     version = last->version;
   }

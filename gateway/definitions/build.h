@@ -236,8 +236,10 @@ enum status def_builder_init(struct builder *b, struct definitions *below, struc
 void def_builder_release(struct builder *b);
 /* Takes what it knows of a resource; Bundles are walked. True when it was one of ours. */
 bool def_builder_add(struct builder *b, const struct tree_node *resource, const struct source *source);
-/* package.c: as npm and FHIR name packages: hl7.fhir.us.core, @scope/name. Names become parts of paths. */
+/* package.c: as npm and FHIR name packages: hl7.fhir.us.core, KBV.Basis, @scope/name. Names become parts of paths. */
 bool def_is_package_name(struct str name);
+/* A name as it is kept and compared: in lower case, as the caches of HL7's tools have it. */
+struct str def_package_name(struct builder *b, struct str written);
 /* Name and version of a package.json; false: an error says which of them is none. */
 bool def_builder_identity(struct builder *b, const struct tree_node *node, const struct source *source, struct str *id,
                           struct str *version);

@@ -7,8 +7,12 @@ static bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+static bool is_capital(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+
 static bool is_letter(char c) {
-  return c >= 'a' && c <= 'z';
+  return (c >= 'a' && c <= 'z') || is_capital(c);
 }
 
 static bool is_name_part(struct str text) {
@@ -27,11 +31,20 @@ bool def_is_package_name(struct str name) {
   return is_name_part(str_slice(name, 1, slash)) && is_name_part(str_slice(name, slash + 1, name.len));
 }
 
+/* KBV.Basis and kbv.basis are one package: registries have names of both kinds, and a package may write the name of
+   another in its own way. */
+struct str def_package_name(struct builder *b, struct str written) {
+  char *name = def_builder_alloc(b, written.len + 1, 1);
+  if (!name) return (struct str){0};
+  for (size_t i = 0; i < written.len; i++)
+    name[i] = (char)(is_capital(written.ptr[i]) ? written.ptr[i] - 'A' + 'a' : written.ptr[i]);
+  return str_make(name, written.len);
+}
+
 static bool is_label(struct str text) {
   for (size_t i = 0; i < text.len; i++) {
     char c = text.ptr[i];
-    bool letter = is_letter(c) || (c >= 'A' && c <= 'Z');
-    if (!letter && !is_digit(c) && c != '.' && c != '-' && c != '+') return false;
+    if (!is_letter(c) && !is_digit(c) && c != '.' && c != '-' && c != '+') return false;
   }
   return text.len != 0;
 }
@@ -65,11 +78,11 @@ static void refuse(struct builder *b, const struct tree_node *node, const struct
 
 bool def_builder_identity(struct builder *b, const struct tree_node *node, const struct source *source, struct str *id,
                           struct str *version) {
-  *id = def_builder_str(b, tree_text(node, "name"));
+  *id = def_package_name(b, tree_text(node, "name"));
   *version = def_builder_str(b, tree_text(node, "version"));
   bool named = def_is_package_name(*id);
   if (!named)
-    refuse(b, node, source, "name", "one is made of lower-case letters, digits and . _ -, such as hl7.fhir.us.core");
+    refuse(b, node, source, "name", "one is made of letters, digits and . _ -, such as hl7.fhir.us.core");
   else if (!is_version(*version))
     refuse(b, node, source, "version", "one begins with three numbers, such as 6.1.0 or 7.0.0-ballot");
   return named && is_version(*version);
@@ -85,7 +98,7 @@ void def_builder_needs(struct builder *b, const struct tree_node *node, struct b
                        struct b_texts *versions) {
   const struct tree_node *needs = is_fhir_package(node) ? tree_find(node, "dependencies") : NULL;
   for (const struct tree_node *at = needs ? tree_first(needs) : NULL; at; at = tree_next(at)) {
-    (void)def_texts_add(b, ids, def_builder_str(b, at->name));
+    (void)def_texts_add(b, ids, def_package_name(b, at->name));
     (void)def_texts_add(b, versions, def_builder_str(b, at->text));
   }
 }

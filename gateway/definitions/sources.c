@@ -57,7 +57,7 @@ static enum status unreadable(struct diag_list *diags, const char *path, enum st
 static enum status no_package(struct diag_list *diags, const char *folder) {
   struct source source = source_make(str_of(folder), (struct str){0});
   diag_error(diags, DIAG_PACKAGE_INVALID, &(struct diag_at){.source = &source}, "There are no JSON files in this folder");
-  return STATUS_NOT_FOUND;
+  return STATUS_INVALID;
 }
 
 static enum status read_one(struct folder_read *read, const char *path) {
@@ -75,6 +75,19 @@ static enum status read_one(struct folder_read *read, const char *path) {
   return status;
 }
 
+/* A folder that is none may be a file, which is there and is no package. */
+static enum status no_folder(struct folder_read *read, const char *path, struct arena *arena, enum status status) {
+  struct source source = source_make(str_of(path), (struct str){0});
+  struct str text = {0};
+  enum status file = status == STATUS_NOT_FOUND
+                         ? read->host->read_file(read->host->context, path, LIMIT_TEXT_BYTES, arena, &text)
+                         : STATUS_NOT_FOUND;
+  if (file != STATUS_OK && file != STATUS_LIMIT) return unreadable(read->diags, path, status);
+  diag_error(read->diags, DIAG_PACKAGE_INVALID, &(struct diag_at){.source = &source},
+             "A package is a .tgz file or a folder, and this is neither");
+  return STATUS_INVALID;
+}
+
 static enum status read_folder(struct folder_read *read, const char *folder, struct arena *arena) {
   if (read->visit->manifest)
     return has_file(read->host, arena, folder, "package.json")
@@ -85,7 +98,7 @@ static enum status read_folder(struct folder_read *read, const char *folder, str
   enum status status =
       read->host->list_files(read->host->context, folder, STR(".json"), arena, &names, &count);
   if (!status && count > LIMIT_PACKAGE_ENTRIES) status = STATUS_LIMIT;
-  if (status) return unreadable(read->diags, folder, status);
+  if (status) return no_folder(read, folder, arena, status);
   if (!count) return no_package(read->diags, folder);
   for (size_t i = 0; i < count && !status; i++) {
     if (names[i].ptr[0] == '.') continue;

@@ -281,7 +281,8 @@ static void test_identity(void **state) {
       {"@x/", "1.0.0", false},
       {"@/y", "1.0.0", false},
       {"@x/../y", "1.0.0", false},
-      {"Upper", "1.0.0", false},
+      {"Upper.Case", "1.0.0", true}, /* registries have such names */
+      {"../UP", "1.0.0", false},
       {"a b", "1.0.0", false},
       {"a\\u001b[31m", "1.0.0", false},
       {"a", "", false},
