@@ -5,6 +5,7 @@
 enum { AUTHORITY_MAX = 1 << 20 };
 
 static const char mend_file[] = "mend the file; its keys: mappings/destinations/README.md";
+static const char mend_name[] = "name one that there is, or write its file: mappings/destinations/README.md";
 
 /* --- this machine --- */
 
@@ -110,16 +111,25 @@ static enum status find_file(struct cli_doctor *doctor, struct diag_list *diags)
   return STATUS_OK;
 }
 
+/* A destination that nobody has written is none to mend. */
+static bool is_written(const struct cli_doctor *doctor, enum status found) {
+  const struct host *host = doctor->cli->host;
+  struct str text;
+  return found == STATUS_OK &&
+         host->read_file(host->context, doctor->path.ptr, LIMIT_TEXT_BYTES, doctor->cli->arena, &text) != STATUS_NOT_FOUND;
+}
+
 static bool check_configuration(struct cli_doctor *doctor, struct cli_doctor_line *line) {
   struct cli *cli = doctor->cli;
   struct diag_list diags;
   diag_list_init(&diags, cli->arena);
   enum status status = find_file(doctor, &diags);
+  const char *advice = is_written(doctor, status) ? mend_file : mend_name;
   if (status == STATUS_OK)
     status = read_destination(doctor, doctor->path.ptr, &diags, &doctor->destination, &doctor->policy);
   if (status == STATUS_OK)
     status = destination_read(cli->host, doctor->path.ptr, DESTINATION_ALL, &diags, &doctor->file);
-  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, mend_file, &diags);
+  if (status != STATUS_OK) return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, advice, &diags);
   struct str preset = doctor->file.preset.name;
   return cli_doctor_ok(doctor, line, "%.*s%s%.*s", STR_ARG(doctor->path), preset.len ? " on " : "",
                        STR_ARG(preset));

@@ -497,6 +497,18 @@ static void set_defaults(struct relay_config *config) {
   config->max_connections = 200;
 }
 
+/* What may be done about a file that cannot be read. */
+static const char *remedy(struct reading *reading, const struct host *host, enum status status) {
+  struct str *names = NULL;
+  size_t count = 0;
+  if (status == STATUS_NOT_FOUND) return "; docs/operating.md has one to begin with, --config FILE names another";
+  bool folder = host->list_files(host->context, reading->path, STR(".ini"), reading->arena, &names, &count) == STATUS_OK;
+  if (!folder) return "";
+  struct str first = count ? names[0] : STR("relay.ini");
+  struct str text = arena_printf(reading->arena, ": it is a folder; --config names the file in it, such as %s/%.*s", reading->path, STR_ARG(first));
+  return text.ptr ? text.ptr : "";
+}
+
 static enum status read_whole(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
                               bool looking, struct relay_config *out) {
   struct str text;
@@ -507,8 +519,8 @@ static enum status read_whole(const char *path, const struct host *host, struct 
   *reading = (struct reading){.config = out, .path = path, .arena = arena, .diags = diags, .looking = looking};
   enum status status = host->read_file(host->context, path, CONFIG_MAX, arena, &text);
   if (status != STATUS_OK) {
-    complain(reading, "the configuration cannot be read: %s%s", status_reason(status),
-             status == STATUS_NOT_FOUND ? "; docs/operating.md has one to begin with, --config FILE names another" : "");
+    const char *help = remedy(reading, host, status);
+    complain(reading, "the configuration cannot be read%s%s%s", help[0] == ':' ? "" : ": ", help[0] == ':' ? "" : status_reason(status), help);
     return status == STATUS_NOMEM ? status : STATUS_CONFIG;
   }
   if (str_starts(text, STR("\xEF\xBB\xBF"))) text = str_slice(text, 3, text.len); /* as editors of Windows write */

@@ -48,6 +48,11 @@ expect 2 "$ketlink" map run sesion "$record"
 expect_text "$work/err" "no map 'sesion' in mappings; did you mean 'session'"
 expect 78 "$ketlink" queue list --config "$work/none.ini"
 expect_text "$work/err" "none.ini: error config-invalid: the configuration cannot be read: no such file or folder; docs/operating.md has one"
+mkdir -p "$work/folder" && touch "$work/folder/ours.ini"
+expect 78 "$ketlink" relay --check --config "$work/folder"
+expect_text "$work/err" "it is a folder; --config names the file in it, such as $work/folder/ours.ini"
+expect 78 "$ketlink" doctor no-such
+expect_text "$work/out" "there is no destination no-such; .* -> name one that there is, or write its file"
 expect 78 "$ketlink" keys create "$work/none/set.keys"
 expect_text "$work/err" "cannot be made here: No such file or directory"
 expect 78 "$ketlink" keys list "$work/none.keys"
@@ -187,8 +192,26 @@ expect_text "$work/out" "http://t/p|2.0.0"
 expect 0 "$ketlink" definitions show --definitions "$work/one.pack" "TP|1.0.0"
 expect_text "$work/out" "http://t/p|1.0.0"
 expect_text "$work/out" "of package t.pack#1.0.0"
-expect 65 "$ketlink" definitions add --definitions "$work/one.pack" t.pack#9.0.0
+expect 74 "$ketlink" definitions add --definitions "$work/one.pack" t.pack#9.0.0 # what is not there, as everywhere
 expect_text "$work/err" "t.pack-9.0.0.tgz"
+expect 74 "$ketlink" definitions add --definitions "$work/one.pack" "$work/no-such.tgz"
+mkdir "$work/empty" && expect 65 "$ketlink" definitions add --definitions "$work/one.pack" "$work/empty"
+for name in T.Capital t.capital; do # registries have names in capitals; in lower case it is the same package
+  make_package "$work/home/.fhir/packages/$name#1.0.0" 1.0.0
+  sed -i 's/"t.pack"/"T.Capital"/' "$work/home/.fhir/packages/$name#1.0.0/package/package.json"
+  for spec in T.Capital#1.0.0 T.CAPITAL@1.0.0; do
+    [ "$name$spec" != T.CapitalT.CAPITAL@1.0.0 ] || continue
+    expect 0 "$ketlink" definitions add --definitions "$work/one.pack" -o "$work/capital.pack" "$spec"
+    expect 0 "$ketlink" definitions list --definitions "$work/capital.pack"
+    expect_text "$work/out" "^t.capital#1.0.0"
+  done
+  rm -r "$work/home/.fhir/packages/$name#1.0.0"
+done
+make_package "$work/needs" 1.0.0 # and a package that needs it may write it so
+sed -i 's/"t.pack"/"t.needs"/; s/"t.gone"/"T.Capital"/' "$work/needs/package/package.json"
+expect 0 "$ketlink" definitions add --definitions "$work/capital.pack" -o "$work/needs.pack" "$work/needs"
+expect 0 "$ketlink" definitions list --definitions "$work/needs.pack"
+expect_text "$work/out" "needs t.capital#1.0.0$"
 cp "$work/one.pack" "$work/busy.pack" # two at once: both are there
 make_package "$work/three" 3.0.0
 make_package "$work/four" 4.0.0
@@ -210,7 +233,7 @@ expect_text "$work/err" 'package.json:1:[0-9]*: error package-invalid: "x/../.."
 sed -i 's/"t.pack"/"..\/..\/evil"/' "$work/odd/package/package.json"
 expect 65 "$ketlink" definitions add --definitions "$work/again.pack" "$work/odd"
 expect_text "$work/err" '"../../evil" is no name of a package'
-expect 65 "$ketlink" definitions add --definitions "$work/again.pack" '../../evil#1.0.0'
+expect 74 "$ketlink" definitions add --definitions "$work/again.pack" '../../EVIL#1.0.0'
 expect_text "$work/err" "no such file or folder, and packages are named ID#VERSION"
 cmp "$work/one.pack" "$work/again.pack" || fail "a package that was refused is in the pack"
 make_package "$work/loud" 5.0.0 # what a package says steers no terminal
@@ -224,9 +247,15 @@ for what in list "show TP|5.0.0 Patient" "show http://t/c"; do
   LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$work/out" && fail "definitions $what: control characters"
 done
 expect 0 "$ketlink" definitions list --definitions "$work/loud.pack"
-expect_text "$work/out" 'needs t\.\\u001b\[2Jgone#1.0.0: not present'
+expect_text "$work/out" 'needs t\.\\u001b\[2jgone#1.0.0: not present'
 expect 0 "$ketlink" definitions show "TP|5.0.0" --definitions "$work/loud.pack"
 expect_text "$work/out" 'l-1 +error: one\\u009b2J\\ntwo'
+program=$(realpath "$ketlink")
+mkdir -p "$work/else/mappings/models" && printf '{' > "$work/else/mappings/models/not-ours.json" # mappings of ours have routes.json, for build too
+(cd "$work/else" && exec "$program" definitions build -o "$work/else.pack" "$work/two") > "$work/out" 2> "$work/err" || :
+grep -q not-ours "$work/err" && fail "definitions build takes ./mappings/models of a folder that is not ours"
+KETLINK_MAPPINGS="$work/nowhere" expect 78 "$ketlink" definitions build -o "$work/else.pack" "$work/two"
+expect_text "$work/err" "no mappings folder .*nowhere"
 printf 'no package' > "$work/bad.tgz"
 expect 78 "$ketlink" validate --ig "$work/bad.tgz" "$work/nobody.json"
 expect_text "$work/err" "gzip"
