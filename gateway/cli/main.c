@@ -44,12 +44,19 @@ static int become(const struct cli *cli, char **argv) {
   return CLI_IO;
 }
 
+/* Help and the version go straight to stdout; what a command prints ends in cli_output_close. */
+static int end_of_print(void) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return CLI_DONE;
+  fprintf(stderr, "ketlink: writing the output failed: %s\n", strerror(errno));
+  return CLI_IO;
+}
+
 static int run_command(struct cli *cli, int used, int argc, char **argv) {
   int result = CLI_USAGE;
   switch (cli_parse(cli, argc - used, argv + used)) {
   case CLI_PARSED_HELP:
     cli_help(cli->command, stdout);
-    return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
+    return end_of_print();
   case CLI_PARSED_ERROR:
     return CLI_USAGE;
   case CLI_PARSED_NO_MEMORY:
@@ -92,7 +99,7 @@ static int help_of(int argc, char **argv) {
     cli_help_all(stdout);
   else if (!print_group(argv[1], stdout))
     return no_command(argc, argv);
-  return fflush(stdout) == 0 ? CLI_DONE : CLI_IO;
+  return end_of_print();
 }
 
 static int no_command(int argc, char **argv) {
@@ -103,15 +110,16 @@ static int no_command(int argc, char **argv) {
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return help_of(argc - 1, argv + 1);
   if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
     printf("ketlink %s\n", KETLINK_VERSION);
-    return CLI_DONE;
+    return end_of_print();
   }
   bool help = argc > 2 && is_help(argv[2]);
   if (print_group(argv[1], help ? stdout : stderr)) {
     if (argc > 2 && !help) fprintf(stderr, "ketlink: there is no command '%s %s'\n", argv[1], argv[2]);
-    return help ? CLI_DONE : CLI_USAGE;
+    return help ? end_of_print() : CLI_USAGE;
   }
-  const char *near = argv[1][0] == '-' ? NULL : cli_suggest(argv[1]);
-  fprintf(stderr, "ketlink: unknown command '%s'%s%s%s\nTry: ketlink -h\n", argv[1],
+  bool option = argv[1][0] == '-';
+  const char *near = option ? NULL : cli_suggest(argv[1]);
+  fprintf(stderr, "ketlink: unknown %s '%s'%s%s%s\nTry: ketlink -h\n", option ? "option" : "command", argv[1],
           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
   return CLI_USAGE;
 }

@@ -103,14 +103,18 @@ static bool parse_long(struct cli *cli, int argc, char **argv, int *at) {
   return take_value(cli, option, equals ? equals + 1 : NULL, argc, argv, at);
 }
 
+/* Letters without a value may stand together, and before one that has a value: -qo FILE, -qj4. */
 static bool parse_short(struct cli *cli, int argc, char **argv, int *at) {
-  const char *word = argv[*at];
-  const struct cli_option *option = find_letter(cli->command, word[1]);
-  if (!option) {
-    cli_usage(cli, "unknown option -%c", word[1]);
-    return false;
+  for (const char *letter = argv[*at] + 1; *letter; letter++) {
+    const struct cli_option *option = find_letter(cli->command, *letter);
+    if (!option) {
+      cli_usage(cli, "unknown option -%c", *letter);
+      return false;
+    }
+    if (option->argument) return take_value(cli, option, letter[1] ? letter + 1 : NULL, argc, argv, at);
+    if (!store(cli, option, "")) return false;
   }
-  return take_value(cli, option, word[2] ? word + 2 : NULL, argc, argv, at);
+  return true;
 }
 
 static bool check_count(const struct cli *cli) {
@@ -162,8 +166,8 @@ static void print_options(const struct cli_option *options, size_t count, FILE *
 
 void cli_help(const struct cli_command *command, FILE *out) {
   fprintf(out, "%s\n\nExamples:\n%s\n", command->summary, command->examples);
-  fprintf(out, "Usage: ketlink %s%s%s [options] %s\n\n", command->name, command->verb ? " " : "",
-          command->verb ? command->verb : "", command->arguments);
+  fprintf(out, "Usage: ketlink %s%s%s [options]%s%s\n\n", command->name, command->verb ? " " : "",
+          command->verb ? command->verb : "", command->arguments[0] ? " " : "", command->arguments);
   if (command->option_count) {
     fprintf(out, "Options:\n");
     print_options(command->options, command->option_count, out);

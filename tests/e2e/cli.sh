@@ -12,6 +12,7 @@ while read -r command; do
   # shellcheck disable=SC2086
   expect 0 "$ketlink" $command -h
   [ "$(sed -n 3p "$work/out")" = "Examples:" ] || fail "$command -h does not begin with examples"
+  expect_no_text "$work/out" " $"
 done <<< "$commands"
 
 expect 0 "$ketlink" help map check
@@ -24,6 +25,7 @@ expect 0 "$ketlink" version
 expect 2 "$ketlink" help exprot
 expect_text "$work/err" "did you mean 'export'"
 expect 2 "$ketlink" -v
+expect_text "$work/err" "unknown option '-v'"
 expect_no_text "$work/err" "did you mean"
 expect 2 "$ketlink"
 expect 2 "$ketlink" exprot
@@ -74,6 +76,16 @@ expect 65 bash -c '"$0" export -o "$1/two.json" "$2" fixtures/clinic/bad-dose-mi
 expect_same "$(jq -c . "$work/two.json")" "$(jq -c . "$work/alone.json")" "the output with stderr closed"
 expect 74 bash -c '"$0" export "$1" >&-' "$ketlink" "$record"
 expect_text "$work/err" "writing the output failed: Bad file descriptor"
+for words in --version -h "help map" "map -h" "export -h"; do
+  # shellcheck disable=SC2016
+  expect 74 bash -c '"$0" $1 >&-' "$ketlink" "$words"
+  expect_text "$work/err" "writing the output failed"
+done
+expect 0 "$ketlink" export -qo "$work/letters.json" "$record"
+expect 0 "$ketlink" export -qo"$work/letters-too.json" "$record"
+cmp "$work/letters.json" "$work/letters-too.json"
+expect 2 "$ketlink" export -qx "$record"
+expect_text "$work/err" "unknown option -x"
 expect 74 bash -c '"$0" export - <&-' "$ketlink"
 # what is no file stays what it is: as root, a rename would put one in place of /dev/null
 mkfifo "$work/pipe"
