@@ -28,12 +28,14 @@ static enum status find_models(struct cli *cli, const char **models) {
   return STATUS_OK;
 }
 
-static bool make_folders(const char *path, struct arena *arena) {
+static enum status make_folders(const char *path, struct arena *arena) {
   for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
     struct str folder = arena_str(arena, str_make(path, (size_t)(at - path)));
-    if (!folder.ptr || (mkdir(folder.ptr, 0777) != 0 && errno != EEXIST)) return false;
+    if (!folder.ptr) return STATUS_NOMEM;
+    if (mkdir(folder.ptr, 0777) == 0 || errno == EEXIST) continue;
+    return errno == EACCES || errno == EPERM || errno == EROFS ? STATUS_DENIED : STATUS_IO;
   }
-  return true;
+  return STATUS_OK;
 }
 
 static const char *default_pack(struct cli *cli) {
@@ -51,9 +53,11 @@ static int write_pack(struct cli *cli, struct str image) {
   } else {
     path = default_pack(cli);
     if (!path) return cli_usage(cli, "no HOME: name the pack with -o FILE");
-    if (!make_folders(path, cli->arena) || cli->host->write_file(cli->host->context, path, image, false)) {
-      fprintf(stderr, "ketlink: %s cannot be written\n", path);
-      return CLI_IO;
+    enum status status = make_folders(path, cli->arena);
+    if (status == STATUS_OK) status = cli->host->write_file(cli->host->context, path, image, false);
+    if (status != STATUS_OK) {
+      fprintf(stderr, "ketlink: %s cannot be written (%s): name another file with -o\n", path, status_reason(status));
+      return cli_exit_of(status);
     }
   }
   cli_note(cli, "%s: %.1f MB", path, (double)image.len / 1e6);
