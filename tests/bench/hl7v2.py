@@ -4,10 +4,13 @@
 Values: message.hl7 (0.9 kB, ORU^R01) of data/hl7v2 parsed and 35 values read, by ours, Medplum's Hl7Message, node-hl7-client,
 HAPI HL7 v2 and hl7apy, each warm; all must read the same values before any figure is shown. A ratio tells how many times as long
 a peer takes: by the medians or by the best rounds, whichever flatters us less. Bundle: the same message, text to Bundle text, by
-our maps. MLLP: messages acknowledged a second by the real relay,
-each only after its commit, beside appends with fdatasync on the same disk before and after. A peer that cannot be run is named
-and left out. --alone: only ours; --quick: few rounds, to see that all of it runs. Exit status 1: a peer read other values."""
+our maps, JSONata, FUME's engine and LinuxForHealth's converter, each warm; before any figure is shown all must have made what
+core.json says: patients by identifier and family name, results by LOINC code, value, unit and time. MLLP: messages acknowledged a
+second by the real relay, each only after its commit, beside appends with fdatasync on the same disk before and after. A peer that
+cannot be run is named and left out. --alone: only ours; --quick: few rounds, to see that all of it runs. Exit status 1: a peer read
+other values, or made another Bundle."""
 import argparse
+import datetime
 import json
 import pathlib
 import re
@@ -34,14 +37,19 @@ def peers(python):
         yield "hl7apy", [python, HERE / "peers/hl7v2.py", DATA], {}
 
 
-def rows_of(name, command, environment):
+def bundle_peers():
+    yield "jsonata, fume, fume-blocks", ["node", HERE / "peers/oru.mjs", DATA], {}
+    yield "linuxforhealth", [HERE / "peers/linuxforhealth/run.sh", DATA], {}
+
+
+def rows_of(bench, name, command, environment):
     """What a peer says, or nothing and why."""
     done = subprocess.run(["env", *(f"{key}={value}" for key, value in environment.items()), *map(str, command)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
         return [json.loads(row) for row in done.stdout.splitlines()]
     why = done.stderr.strip().splitlines() or ["no word"]
-    print(f"bench hl7v2-values left out: {name}: {why[-1][:200]}", flush=True)
+    print(f"bench {bench} left out: {name}: {why[-1][:200]}", flush=True)
     return []
 
 
@@ -49,21 +57,53 @@ def values(given):
     program = [given.build / "tests/bench/bench_hl7v2", given.definitions, DATA]
     subprocess.run([*program, "--check"], check=True)
     expected = json.loads(subprocess.run([*program, "--print"], check=True, stdout=subprocess.PIPE, text=True).stdout)
-    rows = [] if given.alone else [row for peer in peers(given.python) for row in rows_of(*peer)]
+    rows = [] if given.alone else [row for peer in peers(given.python) for row in rows_of("hl7v2-values", *peer)]
     for row in rows:
         if row["result"] != expected:
             sys.exit(f"{row['engine']} reads other values: {row['result']}")
-    text = subprocess.run([*program, *(["21"] if given.quick else [])], check=True, stdout=subprocess.PIPE, text=True).stdout
+    side_by_side("hl7v2-values", [*program, *(["21"] if given.quick else [])], rows)
+
+
+def side_by_side(bench, program, rows):
+    """Runs ours, shows what it prints, and all times in a line when there are peers."""
+    text = subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout
     print(text, end="", flush=True)
     found = re.search(r"ours=([\d.]+)us least=([\d.]+)us", text)
     times = {"ours": (float(found[1]), float(found[2]))} | {row["engine"]: times_of(row) for row in rows}
     if rows:
-        print(line("hl7v2-values", times, ratios_of(times)), flush=True)
+        print(line(bench, times, ratios_of(times)), flush=True)
+
+
+def core(made):
+    """What every Bundle of the message must have, however it is divided: halves of a pressure are results too."""
+    resources = [entry["resource"] for entry in made["entry"]]
+    patients = [(identifier["value"], name["family"]) for patient in resources if patient["resourceType"] == "Patient"
+                for identifier in patient["identifier"] for name in patient["name"]]
+    results = [(coding["code"], float(part["valueQuantity"]["value"]), part["valueQuantity"]["unit"], instant(result["effectiveDateTime"]))
+               for result in resources if result["resourceType"] == "Observation"
+               for part in (result, *result.get("component", [])) if "valueQuantity" in part
+               for coding in part["code"]["coding"] if coding.get("system") == "http://loinc.org"]
+    return sorted(patients), sorted(results)
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text)
+
+
+def stated():
+    said = json.loads((DATA / "core.json").read_text())
+    results = sorted((code, float(value), unit, instant(time)) for code, value, unit, time in said["results"])
+    return sorted(tuple(patient) for patient in said["patients"]), results
 
 
 def bundle(given):
-    subprocess.run([given.build / "tests/bench/bench_oru", given.definitions, DATA, ROOT / "mappings", *(["21"] if given.quick else [])],
-                   check=True)
+    program = [given.build / "tests/bench/bench_oru", given.definitions, DATA, ROOT / "mappings"]
+    ours = subprocess.run([*program, "--print"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    rows = [] if given.alone else [row for peer in bundle_peers() for row in rows_of("hl7v2-bundle", *peer)]
+    for row in [{"engine": "ours", "result": json.loads(ours)}, *rows]:
+        if core(row["result"]) != stated():
+            sys.exit(f"{row['engine']} makes another Bundle: {core(row['result'])}")
+    side_by_side("hl7v2-bundle", [*program, *(["21"] if given.quick else [])], rows)
 
 
 class Listener:

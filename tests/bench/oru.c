@@ -2,6 +2,7 @@
  * oru.c - an ORU^R01 to a FHIR Bundle by our maps, warm, text to text: reading, the tree, the map, writing.
  *
  *   bench_oru PACK FOLDER MAPPINGS [ROUNDS]   times of the parts and of the whole, and of a long report
+ *   bench_oru PACK FOLDER MAPPINGS --print    the Bundle, for other engines to be compared with
  *
  * FOLDER has message.hl7; the long report is the same with its last result 500 times, numbered: alike, with a time for each, and with a
  * code for each. What each costs tells whether time grows with the square of their number. Maps are loaded once; each round uses one arena, which is reset before it. Exit status 77: there is no
@@ -129,18 +130,31 @@ static void measure(struct bench *b, unsigned rounds) {
          b->out.len);
 }
 
+static void measure_all(struct bench *b, unsigned rounds) {
+  const struct source *message = b->message;
+  measure(b, rounds);
+  for (enum kind kind = ALIKE; kind < KINDS; kind++)
+    measure_long(b, message, kind, rounds / LONG_PARTS + 1);
+}
+
+static void print(struct bench *b) {
+  int64_t at[PARTS];
+  pass(b, at);
+  printf("%.*s\n", (int)b->out.len, b->out.ptr);
+}
+
 int main(int argc, char **argv) {
   struct bench b = {.loaded = arena_new(MEMORY), .arena = arena_new(MEMORY)};
-  if (argc < 4 || !b.loaded || !b.arena) return fprintf(stderr, "usage: bench_oru PACK FOLDER MAPPINGS [ROUNDS]\n"), 2;
+  if (argc < 4 || !b.loaded || !b.arena) return fprintf(stderr, "usage: bench_oru PACK FOLDER MAPPINGS [ROUNDS | --print]\n"), 2;
   if (access(argv[1], R_OK) != 0) return printf("skipped: no definition pack at %s\n", argv[1]), SKIPPED;
   diag_list_init(&b.diags, b.loaded);
   buf_init(&b.out, LIMIT_TEXT_BYTES);
   load(&b, argv[1], argv[2], argv[3]);
   unsigned rounds = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : ROUNDS;
-  measure(&b, rounds ? rounds : 1);
-  const struct source *message = b.message;
-  for (enum kind kind = ALIKE; kind < KINDS; kind++)
-    measure_long(&b, message, kind, rounds / LONG_PARTS + 1);
+  if (argc > 4 && strcmp(argv[4], "--print") == 0)
+    print(&b);
+  else
+    measure_all(&b, rounds ? rounds : 1);
   buf_release(&b.out);
   mapping_free(b.maps);
   definitions_close(b.definitions);

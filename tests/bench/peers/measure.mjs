@@ -11,3 +11,15 @@ export function measure(work, size, rounds) {
   const times = Array.from({ length: rounds }, () => batch(work, size)).sort((a, b) => a - b);
   return { median: times[Math.floor(rounds / 2)], least: times[0] };
 }
+
+// The same of work that is promised.
+export async function measurePromised(work, rounds) {
+  const times = [];
+  for (let i = 0; i < rounds * 2; i++) {
+    const start = process.hrtime.bigint();
+    await work();
+    if (i >= rounds) times.push(Number(process.hrtime.bigint() - start) / 1000);
+  }
+  times.sort((a, b) => a - b);
+  return { median: times[Math.floor(rounds / 2)], least: times[0] };
+}
