@@ -217,7 +217,7 @@ enum status relay_places_check(struct relay *relay, struct diag_list *diags) MUS
 /* A file that says what the relay does: CONFIG when everybody may write it, or in its folder. */
 enum status relay_place_check(struct str path, struct arena *arena, struct diag_list *diags) MUST_USE;
 
-/* --- folder.c: a drop folder --- */
+/* --- folder.c: a drop folder (folder.h) --- */
 
 enum status relay_folder_open(struct relay *relay, const struct relay_folder_config *config,
                               struct diag_list *diags, struct relay_folder **out) MUST_USE;
