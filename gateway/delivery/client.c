@@ -3,7 +3,9 @@
  *
  * Settings that are not libcurl's defaults are there because its defaults are too lenient for patients' data:
  * TLS 1.2 at least, forward-secret AEAD suites, https only, no redirects, no proxy taken from the
- * environment.
+ * environment. HTTP/1.1 alone: what is known of a request whose answer is lost, and that it goes out once, rests on one request
+ * at a time having its connection for itself; HTTP/2 shares one among all, and ends it in ways of its own (GOAWAY, REFUSED_STREAM)
+ * after which libcurl sends again by itself.
  */
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -73,6 +75,7 @@ static bool set_tls(const struct delivery_client *client, CURL *curl) {
 
 static bool set_limits(const struct delivery_client *client, CURL *curl) {
   bool fine = curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
+  fine = fine && curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
   fine = fine &&

@@ -2,7 +2,7 @@
  * delivery.h - HTTPS to an EHR: TLS policy, credentials, one request at a time, and what an answer means.
  *
  * TLS 1.2 or newer with the suites of RFC 9325, certificate and host name always verified, private CA by
- * file; https only; redirects are never followed; no compression asked for; answers capped after decoding; a
+ * file; https only, by HTTP/1.1 whatever a server offers; redirects are never followed; no compression asked for; answers capped after decoding; a
  * POST goes out on a fresh connection (libcurl resends on a dead reused one by itself). The host name must
  * stand among the certificate's alternative names; a common name is none. Credentials are read from files
  * (base/secret.h), live in wiped memory, and go only to the exact origin of the destination. Nothing of a

@@ -359,8 +359,8 @@ def mend(work, servers):
 
 
 def control(work):
-    """A server with nothing wrong does receive: the matrix would see a leak."""
-    good = Bad("control", {"cert": "server"}, work)
+    """A server with nothing wrong does receive: the matrix would see a leak. It would rather speak HTTP/2, and is not offered it."""
+    good = Bad("control", {"cert": "server", "options": ["-alpn", "h2,http/1.1"]}, work)
     write_destination(work, "control", good.base, {})
     path = work / "mappings/destinations/control.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "totalTimeoutMs": 2000}))

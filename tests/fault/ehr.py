@@ -41,6 +41,7 @@ class Ehr:
         self.server = Server(("127.0.0.1", self.port), type("Bound", (Handler,), {"ehr": self}))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
+        context.set_alpn_protocols(["h2", "http/1.1"])  # who offers the first of them is not understood
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         self.base = f"https://127.0.0.1:{self.port}/fhir"
