@@ -7,6 +7,7 @@ send.
 What must be answered stands in ACKNOWLEDGEMENTS below.
 """
 import argparse
+import atexit
 import hashlib
 import os
 import pathlib
@@ -710,6 +711,13 @@ def seconds_of(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def begin(words, **more):
+    """A process that does not outlive this one, whatever becomes of the test."""
+    process = subprocess.Popen([sys.executable, "-c", *words], **more)
+    atexit.register(process.kill)
+    return process
+
+
 def greedy(work, server):
     """Peers that send as much as they can, and take nothing, leave time for all else."""
     certs = server.certificate.parent
@@ -717,14 +725,13 @@ def greedy(work, server):
     refused = peer.frame(f"MSH|^~\\&|EHR|||HERE|20260301||ADT^A01^ADT_A01|REFUSED|P|2.5.1\r")
     for what, piece in (("frames that are cut off", b"\x0bMSH|^~\\&|A" * 1000), ("nothing but beginnings", b"\x0b" * 10000), ("refused messages", refused * 100)):
         for name, authority in (("own", ""), ("tls", certs / "ca.pem")):
-            floods = [subprocess.Popen([sys.executable, "-c", FLOOD, str(peer.port_of(work, name)), str(authority), piece.hex()], stderr=subprocess.DEVNULL)
-                      for _ in range(2)]
+            floods = [begin([FLOOD, str(peer.port_of(work, name)), str(authority), piece.hex()], stderr=subprocess.DEVNULL) for _ in range(2)]
             time.sleep(1)
             serves(case, f"{what}, {name}")
             for flood in floods:
                 flood.kill()
                 flood.wait()
-    keys = subprocess.Popen([sys.executable, "-c", KEYS, str(peer.port_of(work, "tls"))], stdout=subprocess.PIPE, text=True)
+    keys = begin([KEYS, str(peer.port_of(work, "tls"))], stdout=subprocess.PIPE, text=True)
     case.check("new keys: they do not stall", keys.stdout.readline() == "stalled\n")
     serves(case, "new keys")
     before = seconds_of(case.relay.process)

@@ -7,6 +7,7 @@ The blocks of the page are run as those of docs/adding-a-mapping.md are (adding-
 relay whose store holds five records and whose clock stands still. $SOCKET, $PORT and $TOKEN lead there; $RELAY is the
 socket of a real relay, for what is posted. Of both the metrics are read line by line, as Prometheus does.
 """
+import atexit
 import importlib.util
 import json
 import os
@@ -43,6 +44,7 @@ def start_real_relay(program, scratch):
                                     f"[post]\nto = hospital\n[destination hospital]\n[store]\nbackup = {home}/copy.db\n"
                                     + "".join(f"[mllp {name}]\nlisten = {home}/{name}.sock\nto = hospital\n" for name in ("ward", "desk")))
     relay = subprocess.Popen([program, "relay", "--config", home / "relay.ini"], stderr=subprocess.PIPE, text=True)
+    atexit.register(relay.kill)  # whatever becomes of the test
     said = iter(relay.stderr.readline, "")  # of its listeners first
     if not any(" started " in line for line in said):
         sys.exit("FAILED: the relay does not start")
@@ -54,6 +56,7 @@ def start_stand_in(driver, scratch):
     store.mkdir(mode=0o700)
     token, socket = "token-of-the-page", scratch / "relay.sock"
     relay = subprocess.Popen([driver, store, socket, token], stdout=subprocess.PIPE, text=True)
+    atexit.register(relay.kill)
     line = relay.stdout.readline().split()
     if line[:1] != ["ready"]:
         sys.exit("FAILED: the stand-in does not start")

@@ -5,6 +5,7 @@ back the others; what cannot be taken is refused once, by a digest of its name.
     folder.py [--files N] [--swaps N] [--definitions PACK] KETLINK-RELAY
 """
 import argparse
+import atexit
 import os
 import pathlib
 import shutil
@@ -256,6 +257,7 @@ def opened_again(case):
     writes, the kernel tells the relay so by SIGIO, which ends who does not expect it."""
     opener = "import os, sys\nwhile True:\n for name in os.listdir('.'):\n  try:\n   name[:6] == 'opened' and os.close(os.open(name, os.O_WRONLY))\n  except OSError:\n   pass\n"
     program = subprocess.Popen([sys.executable, "-c", opener], cwd=case.drop)
+    atexit.register(program.kill)
     end = time.monotonic() + 4
     while time.monotonic() < end and not case.relay.ended():
         for number in range(20):
