@@ -12,7 +12,7 @@
 
 enum { CONFIG_MAX = 1 << 20, NAMES_MAX = 64 };
 
-enum kind { PATH, TEXT, NUMBER, WORD, NAMES };
+enum kind { PATH, TEXT, NUMBER, WORD, NAMES, CLIENTS /* names in certificates; may stand several times */ };
 
 struct key {
   const char *name;
@@ -61,6 +61,7 @@ static const struct key mllp_keys[] = {
     {"certificate", PATH, AT(relay_mllp_config, certificate)},
     {"key", PATH, AT(relay_mllp_config, key)},
     {"client-ca", PATH, AT(relay_mllp_config, client_ca)},
+    {"client-names", CLIENTS, AT(relay_mllp_config, client_names)},
     {"crl", PATH, AT(relay_mllp_config, crl)},
     {"to", NAMES, AT(relay_mllp_config, to)},
     {"acknowledge", WORD, AT(relay_mllp_config, delivered), .no = "stored", .yes = "delivered",
@@ -285,20 +286,39 @@ static void take_word(struct reading *reading, const struct key *key, bool *out,
   complain(reading, "%s is %s or %s%s%s", key->name, key->no, key->yes, key->why ? ": " : "", key->why ? key->why : "");
 }
 
-static void take_names(struct reading *reading, const struct key *key, struct relay_names *out,
-                       struct str value) {
-  *out = (struct relay_names){.names = ARENA_ARRAY(reading->arena, struct str, NAMES_MAX)};
+/* One that does not fit in: the list may be written by hand, with a comma too many. */
+static bool add_names(struct reading *reading, struct relay_names *out, size_t most, bool (*fits)(struct str name), struct str value) {
+  if (!out->names) out->names = ARENA_ARRAY(reading->arena, struct str, most);
   for (size_t at = 0; out->names && at <= value.len;) {
     size_t end = str_find_char(value, ',', at);
     if (end == SIZE_MAX) end = value.len;
     struct str name = str_trim(str_slice(value, at, end));
     at = end + 1;
-    if (!is_name(name) || out->count == NAMES_MAX) {
-      complain(reading, "%s is a list of names, with commas between them, at most %d", key->name, NAMES_MAX);
-      return;
-    }
+    if (!fits(name) || out->count == most) return false;
     out->names[out->count++] = arena_str(reading->arena, name);
   }
+  return true;
+}
+
+static void take_names(struct reading *reading, const struct key *key, struct relay_names *out,
+                       struct str value) {
+  *out = (struct relay_names){0};
+  if (!add_names(reading, out, NAMES_MAX, is_name, value))
+    complain(reading, "%s is a list of names, with commas between them, at most %d", key->name, NAMES_MAX);
+}
+
+/* A dot before it would be all hosts below it. */
+static bool is_client_name(struct str name) {
+  enum { LONGEST = 253 /* of a host */ };
+  for (size_t i = 0; i < name.len; i++)
+    if ((unsigned char)name.ptr[i] < ' ' || name.ptr[i] == 0x7f || name.ptr[i] == '*') return false;
+  return name.len && name.len <= LONGEST && name.ptr[0] != '.';
+}
+
+static void take_clients(struct reading *reading, const struct key *key, struct relay_names *out, struct str value) {
+  if (!add_names(reading, out, RELAY_CLIENTS_MAX, is_client_name, value))
+    complain(reading, "%s is a list of whole names as certificates have them, without *, with commas between them, at most %d",
+             key->name, RELAY_CLIENTS_MAX);
 }
 
 static void take_value(struct reading *reading, const struct key *key, struct str value) {
@@ -322,6 +342,9 @@ static void take_value(struct reading *reading, const struct key *key, struct st
     break;
   case NAMES:
     take_names(reading, key, (void *)at, value);
+    break;
+  case CLIENTS:
+    take_clients(reading, key, (void *)at, value);
     break;
   }
 }
@@ -349,7 +372,7 @@ static int take_line(void *context, const char *section, const char *name, const
   if (!key) return 1;
   uint64_t bit = (uint64_t)1 << (key - reading->kind->keys);
   uint64_t *seen = &reading->seen[reading->kind - sections][reading->item];
-  if (*seen & bit) complain(reading, "%s stands twice in its section", key->name);
+  if (*seen & bit && key->kind != CLIENTS) complain(reading, "%s stands twice in its section", key->name);
   *seen |= bit;
   take_value(reading, key, str_of(value));
   return 1;
@@ -400,6 +423,7 @@ static void check_http(struct reading *reading) {
 static const char *mllp_fault(const struct relay_mllp_config *mllp, const struct base_address *address) {
   bool tls = mllp->certificate.len || mllp->key.len, peer = mllp->client_ca.len || mllp->crl.len;
   if (tls && !(mllp->certificate.len && mllp->key.len)) return "certificate and key belong together";
+  if (mllp->client_names.count && !mllp->client_ca.len) return "client-names needs client-ca: a name that nobody vouches for is none";
   if (peer && !(tls && mllp->client_ca.len)) return "client-ca needs certificate and key, crl needs client-ca";
   if (mllp->is_path) return tls ? "a Unix socket has no TLS" : NULL;
   if (!base_address_is_loopback(address) && !peer)

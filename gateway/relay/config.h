@@ -31,6 +31,9 @@
  *                listen = 127.0.0.1:2575               a numeric address and port (0: any, told in the log), or a path:
  *                                                      a Unix socket of mode 0600
  *                certificate, key, client-ca, crl      TLS; all but crl must be there where others than this host connect
+ *                client-names = lab.example, Ward 7    of the certificates of client-ca only those for one of these hosts: among the
+ *                                                      alternative names, or, where none of them is of a host, the common name;
+ *                                                      compared whole, no wildcards. May stand several times, adding up
  *                to = hospital                         destinations
  *                acknowledge = stored | delivered      when the application's acknowledgement goes: when the message
  *                                                      is durable, or when all its destinations have it
@@ -61,7 +64,7 @@
 
 #include "base/base.h"
 
-enum { RELAY_FOLDERS_MAX = 16, RELAY_MLLP_MAX = 16, RELAY_DESTINATIONS_MAX = 64, RELAY_NAME_MAX = 32 };
+enum { RELAY_FOLDERS_MAX = 16, RELAY_MLLP_MAX = 16, RELAY_DESTINATIONS_MAX = 64, RELAY_CLIENTS_MAX = 256, RELAY_NAME_MAX = 32 };
 
 struct relay_names {
   struct str *names;
@@ -77,7 +80,7 @@ struct relay_folder_config {
 
 struct relay_mllp_config {
   struct str name, listen, certificate, key, client_ca, crl, charset, processing;
-  struct relay_names to;
+  struct relay_names to, client_names; /* client_names: empty: whoever has a certificate of client_ca */
   bool delivered; /* acknowledged only then */
   bool is_path;
   int64_t delivered_seconds, max_bytes, frame_seconds, idle_seconds, max_connections, max_per_address;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -79,6 +80,25 @@ static enum status use_authority(SSL_CTX *context, struct str path, struct diag_
   return STATUS_OK;
 }
 
+/* OpenSSL compares: alternative names of hosts, or the common name where there is none. Want of memory is no name. */
+static bool is_wanted(X509 *certificate, const struct relay_names *names) {
+  for (size_t i = 0; i < names->count; i++)
+    if (X509_check_host(certificate, names->names[i].ptr, names->names[i].len, X509_CHECK_FLAG_NO_WILDCARDS, NULL) == 1) return true;
+  return false;
+}
+
+static int verify(X509_STORE_CTX *store, void *context) {
+  const struct relay_mllp_config *config = context;
+  int verified = X509_verify_cert(store);
+  if (verified != 1 || is_wanted(X509_STORE_CTX_get0_cert(store), &config->client_names)) return verified;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+  return 0;
+}
+
+static void use_names(SSL_CTX *context, const struct relay_mllp_config *config) {
+  if (config->client_names.count) SSL_CTX_set_cert_verify_callback(context, verify, (void *)(uintptr_t)config);
+}
+
 /* Of each authority up to the root, as libcurl does towards destinations; one that has ended refuses all. */
 static bool take_list(SSL_CTX *context, struct str path) {
   X509_LOOKUP *lookup = X509_STORE_add_lookup(SSL_CTX_get_cert_store(context), X509_LOOKUP_file());
@@ -112,6 +132,7 @@ static enum status fill(SSL_CTX *context, const struct relay_mllp_config *config
   if (worst == STATUS_OK) worst = key;
   enum status peer = config->client_ca.len ? use_authority(context, config->client_ca, diags) : STATUS_OK;
   if (worst == STATUS_OK) worst = peer;
+  use_names(context, config);
   enum status list = config->crl.len ? use_list(context, config->crl, diags) : STATUS_OK;
   return worst == STATUS_OK ? list : worst;
 }
@@ -215,6 +236,7 @@ enum relay_wire_says relay_wire_write(struct relay_wire *wire, struct str bytes,
 
 struct str relay_wire_why(const struct relay_wire *wire) {
   long verified = wire->ssl ? SSL_get_verify_result(wire->ssl) : X509_V_OK;
+  if (verified == X509_V_ERR_HOSTNAME_MISMATCH) return STR("its certificate is for none of client-names");
   const char *words = verified != X509_V_OK ? X509_verify_cert_error_string(verified)
                                             : ERR_reason_error_string(ERR_peek_last_error());
   return words ? str_of(words) : STR("the connection broke");

@@ -4,7 +4,7 @@
  * Why not libevent's bufferevent_openssl: its buffers are not wiped when they are freed, and these bytes are patients'
  * data (console/serve.c has the same reason). TLS is as towards destinations: 1.2 at least, the suites of RFC 9325,
  * no resumption (a session that is resumed is not verified), no renegotiation; a client certificate from the authority
- * that is named, and not in its list of revoked ones where there is one.
+ * that is named, not in its list of revoked ones where there is one, and for one of the names that are wanted where some are.
  */
 #ifndef KETLINK_RELAY_WIRE_H
 #define KETLINK_RELAY_WIRE_H
@@ -15,7 +15,7 @@ struct relay_mllp_config;
 struct relay_tls;
 
 /* Certificate, key, authority and list as the configuration names them; all faults in `diags`. *out is NULL when it
-   names none. */
+   names none. The configuration lives longer than all connections. */
 enum status relay_tls_open(const struct relay_mllp_config *config, const struct host *host, struct diag_list *diags,
                            struct relay_tls **out) MUST_USE;
 /* NULL is allowed; connections that were begun with it go on. */

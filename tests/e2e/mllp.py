@@ -514,9 +514,11 @@ def tls(work, server):
     put(certs, work, "server", "later")
     case = Case(work, {"renewed": (f"certificate = own.pem\nkey = own.key\nclient-ca = {certs}/ca.pem", "127.0.0.1:0"),
                        "mutual": (f"{ours}client-ca = {certs}/ca.pem", "0.0.0.0:0"), "own": (ours, "127.0.0.1:0"),
+                       "named": (f"{ours}client-ca = {certs}/ca.pem\nclient-names = lab.example, Ketlink.Example\nclient-names = Ward 7", "127.0.0.1:0"),
+                       "host": (f"{ours}client-ca = {certs}/ca.pem\nclient-names = ketlink test client, lab.ketlink.example, example", "127.0.0.1:0"),
                        "listed": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/crl.pem", "127.0.0.1:0"),
-                       "later": ("certificate = later.pem\nkey = later.key", "127.0.0.1:0")}, server)
-    mutual, own, listed = (("127.0.0.1", peer.port_of(work, name)) for name in ("mutual", "own", "listed"))
+                       "later": ("certificate = later.pem\nkey = later.key", "127.0.0.1:0")}, server, "[http]\nsocket = relay.sock\n[post]\nto = hospital\n")
+    mutual, own, named, host, listed = (("127.0.0.1", peer.port_of(work, name)) for name in ("mutual", "own", "named", "host", "listed"))
     case.check("with a client certificate", shakes(mutual, context(certs, "client")))
     case.check("TLS 1.2 with one", shakes(mutual, context(certs, "client", ssl.TLSVersion.TLSv1_2)))
     case.check("without one", not shakes(mutual, context(certs)))
@@ -533,6 +535,12 @@ def tls(work, server):
     weak = context(certs, "client", ssl.TLSVersion.TLSv1_2)
     weak.set_ciphers("AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA")
     case.check("suites without forward secrecy or with CBC", not shakes(mutual, weak))
+    for client, known in (("client", True), ("clientnamed", True), ("revoked", False), ("clientstar", False), ("clientother", False)):
+        case.check(f"client-names and {client}", shakes(named, context(certs, client)) == known)
+    for client in ("client", "clientstar"):  # it has a host: the common name does not count; no wildcard does
+        case.check(f"client-names without {client}", not shakes(host, context(certs, client)))
+    case.check("who is not named is told", 'mllp-tls listener=host why="its certificate is for none of client-names"' in case.log())
+    case.check("who is not named is counted", case.metric('ketlink_mllp_turned_away_total{listener="host"}') == 2)
     case.check("not in the list of revoked ones", shakes(listed, context(certs, "client")))
     case.check("in the list", not shakes(listed, context(certs, "revoked")))
     with peer.Peer(mutual) as clear:
@@ -586,6 +594,8 @@ def refused_at_the_check(work, certs, ours):
               "client-ca of [mllp] is missing": (f"{ours}client-ca = {certs}/none.pem", 0o600),
               "crl of [mllp] is missing": (f"{ours}client-ca = {certs}/ca.pem\ncrl = {certs}/ca.pem", 0o600),
               "certificate, key and client-ca are needed": (ours, 0o600),
+              "client-names needs client-ca": (f"{ours}client-names = lab.example", 0o600),
+              "whole names as certificates have them": (f"{ours}client-ca = {certs}/ca.pem\nclient-names = *.example", 0o600),
               "not one of HL7 table 0211": ("charset = KLINGON", 0o600),
               "processing is one of P (production)": ("processing = X", 0o600)}
     for words, (more, mode) in trials.items():

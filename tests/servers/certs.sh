@@ -21,6 +21,7 @@
 #   cnonly dnsip               localhost as common name, without alternative names; an address as a DNS name
 #   star starlocal             *; *.localhost
 #   clientexpired clientother clientsmall   client certificates: ended; from the other CA; RSA of 1024 bits
+#   clientnamed clientstar     client certificates: "Ward 7" as common name, without alternative names; for *.ketlink.example
 set -eu
 
 case "$# ${2:-bad}" in "1 bad" | "2 bad") ;; *) echo "usage: certs.sh DIR [bad]" >&2 && exit 2 ;; esac
@@ -122,6 +123,8 @@ good star ca 'DNS:*'
 good starlocal ca 'DNS:*.localhost'
 leaf clientexpired ca '-10 days' '-1 day' clientAuth DNS:ketlink.example
 leaf clientother unknown-ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example
+(leaf_name='Ward 7' && leaf clientnamed ca '-1 hour' '+7 days' clientAuth '')
+leaf clientstar ca '-1 hour' '+7 days' clientAuth 'DNS:*.ketlink.example'
 (leaf_key=rsa:1024 && leaf clientsmall ca '-1 hour' '+7 days' clientAuth DNS:ketlink.example)
 
 list() { openssl ca -gencrl -config "$1.cnf" -crl_lastupdate "$(at "$2")" -crl_nextupdate "$(at "$3")" -out "$4" 2>>"$log"; }

@@ -103,6 +103,12 @@ static void faults_are_told_by_line(void **state) {
       {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\nclient-ca = a\n", 1, "client-ca needs"},
       {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = k\ncrl = l\n", 1,
        "crl needs client-ca"},
+      {"[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = k\nclient-names = a\n", 1,
+       "client-names needs client-ca"},
+      {"[mllp x]\nclient-names = a,, b\n", 2, "whole names as certificates have them"},
+      {"[mllp x]\nclient-names = a\nclient-names = *.example\n", 3, "whole names as certificates have them"},
+      {"[mllp x]\nclient-names = .example\n", 2, "whole names as certificates have them"},
+      {"[mllp x]\nclient-names = a\tb\n", 2, "whole names as certificates have them"},
       {"[mllp x]\nlisten = /run/x\nto = hospital\ncertificate = c\nkey = k\n", 1, "has no TLS"},
       {"[mllp x]\nlisten = ./x\nto = hospital\n[mllp y]\nlisten = ./x\nto = hospital\n", 4,
        "[mllp x] listens there already"},
@@ -198,6 +204,7 @@ static void there_is_a_cap_on_destinations(void **state) {
 static void listeners_are_read(void **state) {
   static const char text[] = GOOD "[mllp ehr]\nlisten = 0.0.0.0:2575\ncertificate = c.pem\nkey = k.pem\nclient-ca = /ca\n"
                                   "to = hospital, archive\nacknowledge = delivered\nmax-bytes = 67108864\nprocessing = P, T\n"
+                                  "client-names = lab.example, Ward 7\nclient-names = ehr.example\n"
                                   "[mllp here]\nlisten = ./mllp.sock\nto = archive\n";
   struct relay_config config;
   (void)state;
@@ -208,6 +215,9 @@ static void listeners_are_read(void **state) {
   assert_int_equal(config.mllps[0].max_bytes, 64 << 20);
   assert_true(str_is(config.mllps[0].processing, "P, T") && str_is(config.mllps[1].processing, "P"));
   assert_int_equal(config.mllps[0].to.count, 2);
+  assert_int_equal(config.mllps[0].client_names.count, 3);
+  assert_true(str_is(config.mllps[0].client_names.names[1], "Ward 7") && str_is(config.mllps[0].client_names.names[2], "ehr.example"));
+  assert_int_equal(config.mllps[1].client_names.count, 0);
   assert_true(config.mllps[1].is_path && str_is(config.mllps[1].listen, "/tmp/./mllp.sock"));
   assert_int_equal(config.mllps[1].max_bytes, 1 << 20);
   assert_int_equal(config.mllps[1].frame_seconds, 30);
@@ -222,6 +232,18 @@ static void there_is_a_cap_on_listeners(void **state) {
     for (int i = 0; i < count; i++)
       len += snprintf(text + len, sizeof text - (size_t)len, "[mllp m%d]\nlisten = 127.0.0.1:0\nto = archive\n", i);
     assert_int_equal(read_text(text, (size_t)len, &config), count <= RELAY_MLLP_MAX ? STATUS_OK : STATUS_CONFIG);
+  }
+}
+
+static void there_is_a_cap_on_clients(void **state) {
+  (void)state;
+  for (int count = RELAY_CLIENTS_MAX - 1; count <= RELAY_CLIENTS_MAX + 1; count++) {
+    struct relay_config config;
+    char text[16384];
+    int len = snprintf(text, sizeof text, GOOD "[mllp m]\nlisten = 127.0.0.1:0\nto = archive\ncertificate = c\nkey = k\nclient-ca = a\n");
+    for (int i = 0; i < count; i++)
+      len += snprintf(text + len, sizeof text - (size_t)len, "client-names = c%d\n", i);
+    assert_int_equal(read_text(text, (size_t)len, &config), count <= RELAY_CLIENTS_MAX ? STATUS_OK : STATUS_CONFIG);
   }
 }
 
@@ -251,6 +273,7 @@ int main(void) {
       CASE(a_list_that_stands_twice_is_one_fault), CASE(who_only_looks_needs_no_credentials),
       CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
       CASE(a_missing_file_is_said), CASE(listeners_are_read),             CASE(there_is_a_cap_on_listeners),
+      CASE(there_is_a_cap_on_clients),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
