@@ -43,7 +43,7 @@
  *                max-bytes = 1048576                   of a message, at most 64 MiB
  *                frame-seconds = 30                    for a whole message to arrive, and for its answer to be taken
  *                idle-seconds = 86400                  between two messages
- *                max-connections = 200, max-per-address = 20
+ *                max-connections = 200, max-per-address = 20   a /64 of IPv6 is one address
  *
  *   [destination NAME]  file = hospital.json        a destination file; default NAME.json in the mappings' folder
  *                in-flight = 4                      transfers at a time, never two of a lane; destinations

@@ -25,13 +25,20 @@ void relay_listener_say(struct relay_listener *listener, const char *event, stru
 
 /* --- who is there --- */
 
-/* The address without the port; a Unix socket is one for all. */
-static void make_peer(const struct sockaddr *address, struct sockaddr_storage *out) {
+/* RFC 4291: of an address the last 64 bits are the host's own to choose. One of IPv4 that is written as one of IPv6 is none of those. */
+static void mask_host(struct in6_addr *address) {
+  enum { NETWORK_BYTES = 8 };
+  if (!IN6_IS_ADDR_V4MAPPED(address)) memset(&address->s6_addr[NETWORK_BYTES], 0, sizeof *address - NETWORK_BYTES);
+}
+
+void relay_listener_place(const struct sockaddr *address, struct sockaddr_storage *out) {
   *out = (struct sockaddr_storage){.ss_family = address->sa_family};
   if (address->sa_family == AF_INET)
     ((struct sockaddr_in *)out)->sin_addr = ((const struct sockaddr_in *)(const void *)address)->sin_addr;
-  if (address->sa_family == AF_INET6)
-    ((struct sockaddr_in6 *)out)->sin6_addr = ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+  if (address->sa_family != AF_INET6) return;
+  struct sockaddr_in6 *place = (struct sockaddr_in6 *)out;
+  place->sin6_addr = ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+  mask_host(&place->sin6_addr);
 }
 
 static struct relay_peer **find_peer(struct relay_listener *listener, const struct sockaddr_storage *address) {
@@ -44,7 +51,7 @@ static struct relay_peer **find_peer(struct relay_listener *listener, const stru
 
 static struct relay_peer *meet(struct relay_listener *listener, const struct sockaddr *address) {
   struct sockaddr_storage known;
-  make_peer(address, &known);
+  relay_listener_place(address, &known);
   struct relay_peer **at = find_peer(listener, &known);
   if (!*at) *at = calloc(1, sizeof **at);
   if (!*at) return NULL;
@@ -124,7 +131,9 @@ static void on_rested(evutil_socket_t fd, short what, void *context) {
   struct relay_listener *listener = context;
   (void)fd;
   (void)what;
-  if (!listener->relay->stopping && evconnlistener_enable(listener->listener) != 0) (void)relay_wait_ms(listener->rest, REST_MS);
+  if (listener->relay->stopping || evconnlistener_enable(listener->listener) == 0) return;
+  (void)relay_wait_ms(listener->rest, REST_MS);
+  relay_listener_say(listener, "mllp-rests", STR("connections cannot be waited for"));
 }
 
 /* --- opening --- */

@@ -51,7 +51,7 @@ enum relay_count {
   RELAY_COUNTS
 };
 
-/* An address that has connections. */
+/* Who has connections: an address, or a network of IPv6, of which one host has all the addresses that it wants. */
 struct relay_peer {
   struct relay_peer *next;
   struct sockaddr_storage address;
@@ -104,6 +104,8 @@ struct relay_link {
 void relay_listener_count(struct relay_listener *listener, enum relay_count what, uint64_t more);
 /* A line about a connection, unless one has just been written. */
 void relay_listener_say(struct relay_listener *listener, const char *event, struct str why);
+/* What is counted as one peer: the address without its port; of IPv6 the first 64 bits; a Unix socket is one for all. */
+void relay_listener_place(const struct sockaddr *address, struct sockaddr_storage *out);
 /* The place of a peer is free again. */
 void relay_listener_forget(struct relay_listener *listener, struct relay_peer *peer);
 
