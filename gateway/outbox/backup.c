@@ -155,7 +155,7 @@ static enum status take_pieces(struct outbox_backup *backup, int64_t ms) {
 static enum status wait_for_thread(struct outbox_backup *backup) {
   if (!backup->has_thread) {
     backup->has_thread = pthread_create(&backup->thread, NULL, finish_copy, backup) == 0;
-    return STATUS_RETRY;
+    return backup->has_thread ? STATUS_RETRY : STATUS_NOMEM;
   }
   if (!atomic_load(&backup->over)) return STATUS_RETRY;
   backup->good = backup->status == STATUS_OK;

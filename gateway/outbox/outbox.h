@@ -324,8 +324,8 @@ enum status outbox_idle(struct outbox *outbox) MUST_USE;
 struct outbox_backup;
 enum status outbox_backup_begin(struct outbox *outbox, const char *path, struct diag_list *diags,
                                 struct outbox_backup **out) MUST_USE;
-/* Goes on for about `ms`; with a group open it waits. RETRY: call again; OK: the copy is there, durable and good; INVALID: it
-   does not pass; else it cannot be made. */
+/* Goes on for about `ms`; with a group open it waits. RETRY: call again; NOMEM: there is no thread to check it on, call again later;
+   OK: the copy is there, durable and good; INVALID: it does not pass; else it cannot be made. */
 enum status outbox_backup_step(struct outbox_backup *backup, int64_t ms, struct diag_list *diags) MUST_USE;
 /* What is not there yet is given up. Before outbox_close; NULL is allowed. */
 void outbox_backup_end(struct outbox_backup *backup);

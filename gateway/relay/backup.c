@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "relay/internal.h"
 
-enum { STEP_MS = 4, REST_MS = 12 /* a quarter of the time at most */, GROUP_MS = 1 };
+enum { STEP_MS = 4, REST_MS = 12 /* a quarter of the time at most */, GROUP_MS = 1, SHORT_MS = 1000 /* of memory, or a thread */ };
 #define DAY_MS INT64_C(86400000)
 
 struct relay_backup {
@@ -15,14 +15,20 @@ struct relay_backup {
   struct event *timer;
   struct str beside; /* the copy that is made */
   struct outbox_backup *copy;
+  struct relay_tries tries;
   bool made; /* one was begun in this process */
   int64_t begun_at; /* by relay_elapsed: a clock that was years ahead would mean no copies for years */
 };
 
 /* A group that is open now is not for long. */
-static void rest(struct relay_backup *backup, bool in_group) {
-  struct timeval moment = {.tv_usec = (in_group ? GROUP_MS : REST_MS) * 1000};
-  (void)event_add(backup->timer, &moment);
+static void rest(struct relay_backup *backup, enum status status, bool in_group) {
+  (void)relay_wait_ms(backup->timer, status == STATUS_NOMEM ? SHORT_MS : in_group ? GROUP_MS : REST_MS);
+}
+
+/* It waits, and goes on: nothing of it is lost. */
+static void note(struct relay_backup *backup, enum status status) {
+  static const struct relay_tries_words words = {"not-backed-up", "what", "backup-waits", "backup-goes-on"};
+  relay_note_try(backup->relay, &backup->tries, &words, STR("store"), status);
 }
 
 static void tell(struct relay_backup *backup, enum status status) {
@@ -52,10 +58,11 @@ static void go_on(struct relay_backup *backup) {
   struct arena *arena = arena_new(1 << 16);
   bool in_group = outbox_in_group(relay_store(backup->relay));
   if (arena) diag_list_init(&diags, arena);
-  enum status status = arena ? outbox_backup_step(backup->copy, STEP_MS, &diags) : STATUS_RETRY;
+  enum status status = arena ? outbox_backup_step(backup->copy, STEP_MS, &diags) : STATUS_NOMEM;
   arena_free(arena);
-  if (status == STATUS_RETRY) {
-    rest(backup, in_group);
+  note(backup, status == STATUS_NOMEM ? status : STATUS_OK);
+  if (status == STATUS_RETRY || status == STATUS_NOMEM) {
+    rest(backup, status, in_group);
     return;
   }
   outbox_backup_end(backup->copy);
@@ -85,6 +92,7 @@ void relay_backup_look(struct relay_backup *backup) {
   struct diag_list diags;
   if (!backup->beside.len || backup->copy || (backup->made && now - backup->begun_at < DAY_MS)) return;
   struct arena *arena = arena_new(1 << 16);
+  note(backup, arena ? STATUS_OK : STATUS_NOMEM);
   if (!arena) return; /* the next time */
   backup->made = true; /* also one that fails: it is told once a day */
   backup->begun_at = now;
@@ -93,7 +101,7 @@ void relay_backup_look(struct relay_backup *backup) {
   enum status status = outbox_backup_begin(relay_store(relay), backup->beside.ptr, &diags, &backup->copy);
   arena_free(arena);
   if (status == STATUS_OK)
-    rest(backup, false);
+    rest(backup, status, false);
   else
     tell(backup, status);
 }

@@ -232,7 +232,7 @@ static enum status list_destinations(struct relay *relay, struct console_params 
   const struct relay_config *config = relay->config;
   struct str *left = NULL;
   size_t count = 0;
-  enum status status = relay_left(relay, &left, &count);
+  enum status status = relay_left(relay, relay->arena, &left, &count);
   if (status != STATUS_OK) return status;
   struct str *names = ARENA_ARRAY(relay->arena, struct str, config->destination_count + count + 1);
   if (!names) return STATUS_NOMEM;

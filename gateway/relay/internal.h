@@ -206,9 +206,9 @@ void relay_senders_metrics(const struct relay *relay, struct buf *out);
 /* --- left.c --- */
 
 /* Destinations that the store knows and the configuration does not. */
-enum status relay_left(struct relay *relay, struct str **names, size_t *count) MUST_USE;
-/* At the start: which of them have open records. */
-void relay_tell_left(struct relay *relay);
+enum status relay_left(struct relay *relay, struct arena *arena, struct str **names, size_t *count) MUST_USE;
+/* At the start: which of them have open records. Not OK: nothing was told; ask again. */
+enum status relay_tell_left(struct relay *relay) MUST_USE;
 
 /* --- places.c --- */
 

@@ -2,10 +2,10 @@
    somebody gives them back, or decides. */
 #include "relay/internal.h"
 
-enum status relay_left(struct relay *relay, struct str **names, size_t *count) {
+enum status relay_left(struct relay *relay, struct arena *arena, struct str **names, size_t *count) {
   struct str *all = NULL;
   size_t known = 0;
-  enum status status = outbox_destinations(relay_store(relay), relay->arena, &all, &known);
+  enum status status = outbox_destinations(relay_store(relay), arena, &all, &known);
   *names = all;
   *count = 0;
   for (size_t i = 0; status == STATUS_OK && i < known; i++)
@@ -13,15 +13,31 @@ enum status relay_left(struct relay *relay, struct str **names, size_t *count) {
   return status;
 }
 
-void relay_tell_left(struct relay *relay) {
+static void tell(struct relay *relay, struct str name, size_t records) {
+  RELAY_LOG(relay, RELAY_WARNING, "left-in-the-store", RELAY_TEXT("destination", name), RELAY_NUMBER("records", (int64_t)records));
+  relay_alert(relay, "destination-missing", name);
+}
+
+/* All is known before any of it is told: what is asked for again is not told twice. */
+static enum status find_and_tell(struct relay *relay, struct arena *arena) {
   struct str *names = NULL;
   size_t count = 0;
-  if (relay_left(relay, &names, &count) != STATUS_OK) return;
-  for (size_t i = 0; i < count; i++) {
+  enum status status = relay_left(relay, arena, &names, &count);
+  size_t *records = ARENA_ARRAY(arena, size_t, count + 1);
+  if (status == STATUS_OK && !records) status = STATUS_NOMEM;
+  for (size_t i = 0; status == STATUS_OK && i < count; i++) {
     struct outbox_stats stats = {0};
-    if (outbox_stats(relay_store(relay), names[i], &stats) != STATUS_OK || !outbox_open_records(&stats)) continue;
-    RELAY_LOG(relay, RELAY_WARNING, "left-in-the-store", RELAY_TEXT("destination", names[i]),
-              RELAY_NUMBER("records", (int64_t)outbox_open_records(&stats)));
-    relay_alert(relay, "destination-missing", names[i]);
+    status = outbox_stats(relay_store(relay), names[i], &stats);
+    records[i] = outbox_open_records(&stats);
   }
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    if (records[i]) tell(relay, names[i], records[i]);
+  return status;
+}
+
+enum status relay_tell_left(struct relay *relay) {
+  struct arena *arena = arena_new(1 << 20);
+  enum status status = arena ? find_and_tell(relay, arena) : STATUS_NOMEM;
+  arena_free(arena);
+  return status;
 }

@@ -46,6 +46,7 @@ struct whole {
   const char *stopped_by;
   size_t lines_lost; /* of the log */
   struct relay_tries upkeeps;
+  bool left_told; /* destinations that are not there any more */
 };
 
 int64_t relay_now(const struct relay *relay) {
@@ -200,10 +201,17 @@ static enum status sweep(struct whole *whole) {
   return STATUS_OK;
 }
 
+/* Once, as soon as it can be. */
+static enum status watch_left(struct whole *whole) {
+  enum status status = whole->left_told ? STATUS_OK : relay_tell_left(&whole->relay);
+  whole->left_told = status == STATUS_OK;
+  return status;
+}
+
 /* Each of them: what fails is tried again the next time. */
 static void keep_up(struct whole *whole) {
   static const struct relay_tries_words words = {"not-kept-up", "what", "upkeep-fails", "upkeep-works"};
-  const enum status all[] = {watch_clock(whole), sweep(whole), watch_store(whole)};
+  const enum status all[] = {watch_clock(whole), sweep(whole), watch_store(whole), watch_left(whole)};
   enum status worst = STATUS_OK;
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (worst == STATUS_OK) worst = all[i];
@@ -590,7 +598,7 @@ static enum status run(struct whole *whole) {
   RELAY_LOG(relay, RELAY_INFO, "started", RELAY_NUMBER("destinations", (int64_t)relay->ways->count),
             RELAY_NUMBER("folders", (int64_t)relay->config->folder_count),
             RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
-  relay_tell_left(relay);
+  (void)watch_left(whole); /* else with the upkeep */
   relay_notify("READY=1");
   while (relay->fatal == STATUS_OK && !(relay->stopping && is_over(relay))) {
     if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;

@@ -2,7 +2,7 @@
 """All memory is gone while the relay runs, and comes back. It tells of it, by an alert whose line needs no memory, or ends with a
 status that says so; when there is memory again (after another start if it has ended) everything is delivered, once.
 
-    famine.py [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY
+    famine.py [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY [TRIAL …]
 """
 import argparse
 import pathlib
@@ -25,6 +25,10 @@ class Trial:
         bed.prepare(work, given.definitions.resolve(), {"hospital": self.server})
         self.memory(True)
         self.relay = bed.Relay(given.relay, work, environment={"LD_PRELOAD": given.library, "NOMEM_SWITCH": str(self.switch)})
+
+    def configure(self, lines):
+        with open(self.work / "relay.ini", "a") as configuration:
+            configuration.write(lines)
 
     def memory(self, there):
         """In its place: it is mapped."""
@@ -112,7 +116,27 @@ def a_name_is_forgotten(trial):
     return faults + ([] if status == 0 else [f"then it ended with {status}"])
 
 
-TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten)
+def begins_and_ends(trial, begins, ends):
+    """-> faults. What begins without memory is told, and that it ends when there is memory."""
+    faults = [] if bed.wait_for(lambda: trial.said(begins), TOLD_SECONDS) else [f"no {begins.decode()}"]
+    trial.memory(True)
+    faults += [] if bed.wait_for(lambda: trial.said(ends), TOLD_SECONDS) else [f"no {ends.decode()}"]
+    return faults
+
+
+def a_copy_is_due(trial):
+    """There is memory, and no thread for its check."""
+    trial.configure(f"[store]\nbackup = {trial.work}/backup.db\n")
+    trial.relay.environment["NOMEM_THREADS"] = "1"
+    trial.start()
+    trial.memory(False)
+    faults = begins_and_ends(trial, b"state=backup-waits what=store", b"state=backup-goes-on what=store")
+    faults += [] if bed.wait_for(lambda: trial.said(b"backed-up "), TOLD_SECONDS) else ["no copy was made"]
+    status = trial.relay.stop()
+    return faults + ([] if status == 0 else [f"then it ended with {status}"])
+
+
+TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten, a_copy_is_due)
 
 
 def main():
@@ -120,11 +144,12 @@ def main():
     parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
     parser.add_argument("relay")
     parser.add_argument("library")
+    parser.add_argument("trials", nargs="*")
     given = parser.parse_args()
     if bed.lacks(given.definitions) or bed.has_allocator(given.relay):
         return bed.SKIPPED
     bad = 0
-    for run in TRIALS:
+    for run in [trial for trial in TRIALS if not given.trials or trial.__name__ in given.trials]:
         with tempfile.TemporaryDirectory(prefix="ketlink-famine-") as name:
             trial = Trial(given, pathlib.Path(name))
             faults = run(trial)

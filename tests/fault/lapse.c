@@ -21,7 +21,8 @@ static int lapses(sqlite3_stmt *statement) {
   size_t len = fread(begins, 1, sizeof begins - 1, file);
   fclose(file);
   *(void **)&sql = dlsym(RTLD_NEXT, "sqlite3_sql");
-  return len && strncmp(sql(statement), begins, len) == 0 && (getenv("LAPSE_LASTS") || unlink(path) == 0);
+  const char *own = sql(statement); /* NULL: one of sqlite3_exec */
+  return len && own && strncmp(own, begins, len) == 0 && (getenv("LAPSE_LASTS") || unlink(path) == 0);
 }
 
 int sqlite3_step(sqlite3_stmt *statement) {

@@ -4,12 +4,14 @@
  *
  *   NOMEM_AT=N      the Nth fails; NOMEM_FOR=COUNT further ones after it as well
  *   NOMEM_SWITCH=FILE or all of them, while the first byte of FILE is 1; NOMEM_SIZE=BYTES of them only those of so many bytes
+ *   NOMEM_THREADS=1 then no memory, but threads, as at a limit of the system
  *   NOMEM_TELL=FILE how many there were, written when the process ends
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,8 @@ static atomic_long count;
 static long from = -1, more;
 static const volatile char *none; /* mapped */
 static size_t only;               /* 0: of any size */
+static int threads;               /* they fail, and memory does not */
+static int (*next_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
 /* dlsym allocates before it is known from whom, and libraries take some when they are loaded. */
 static char early[1 << 18];
@@ -59,6 +63,8 @@ __attribute__((constructor)) static void find(void) {
   more = length ? atol(length) : 0;
   from = at ? atol(at) : -1;
   map_switch(getenv("NOMEM_SWITCH"));
+  *(void **)&next_thread = dlsym(RTLD_NEXT, "pthread_create");
+  threads = getenv("NOMEM_THREADS") != NULL;
   only = getenv("NOMEM_SIZE") ? (size_t)atol(getenv("NOMEM_SIZE")) : 0;
 }
 
@@ -72,10 +78,14 @@ __attribute__((destructor)) static void tell(void) {
 
 static int fails(size_t size) {
   long number = ++count;
-  int off = none && *none && (!only || size == only);
+  int off = none && *none && !threads && (!only || size == only);
   if (!off && (from < 0 || number < from || number > from + more)) return 0;
   errno = ENOMEM;
   return 1;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context) {
+  return threads && none && *none ? EAGAIN : next_thread(thread, attributes, run, context);
 }
 
 void *malloc(size_t size) {

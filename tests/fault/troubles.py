@@ -26,6 +26,7 @@
     storm      the destination file and the token turn to garbage and back, with SIGHUP after SIGHUP: the relay lives, and all arrive
     halfway    the relay is stopped, and killed, while it maps such a file: it is taken again, each record is there once
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
+    unseen     the same, and there is no memory to see it at the start: told later
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
@@ -52,7 +53,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "unseen", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -392,6 +393,27 @@ def nothing_comes(given, work):
         file.unlink()
         faults += [] if bed.wait_for(lambda word=works: bed.holds(log, word), 20) else [f"nothing_comes: no {works.decode()}"]
     return faults + run.judge("nothing_comes")
+
+
+def unseen(given, work):
+    """What waits for a destination that is not there any more cannot be seen at the start: it is told later."""
+    if not given.lapse:
+        print("unseen: skipped, without the library")
+        return []
+    file = given.work / "once"
+    run = Run(given, work, ("hospital", "archive"), environment={"LAPSE_FILE": str(file), **preload(given.lapse)})
+    run.servers["archive"].stop()
+    run.drop(1)
+    bed.wait_for(run.delivered, 20)
+    run.relay.stop()
+    whole = (work / "relay.ini").read_text()
+    (work / "relay.ini").write_text(whole[:whole.index("[destination archive]")].replace("to = hospital, archive", "to = hospital"))
+    file.write_text("SELECT name FROM destination")
+    run.start()
+    faults = ["unseen: it was looked for at no time"] if file.exists() else []
+    if not bed.wait_for(lambda: bed.holds(work / "log", b"destination-missing what=archive"), 20):
+        faults.append("unseen: nobody is told")
+    return faults + run.judge("unseen")
 
 
 def dead(given, work):
