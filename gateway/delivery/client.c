@@ -42,56 +42,59 @@ static enum status copy_destination(struct delivery_client *client, const struct
   return STATUS_OK;
 }
 
-static bool set_file(CURL *curl, CURLoption option, struct str path) {
-  return !path.len || curl_easy_setopt(curl, option, path.ptr) == CURLE_OK;
+static CURLcode set_file(CURL *curl, CURLoption option, struct str path) {
+  return path.len ? curl_easy_setopt(curl, option, path.ptr) : CURLE_OK;
 }
 
 /* Whom we believe, besides the authority, and who we are. */
-static bool set_identity(const struct delivery_client *client, CURL *curl) {
+static CURLcode set_identity(const struct delivery_client *client, CURL *curl) {
   const struct delivery_destination *destination = &client->destination;
-  return set_file(curl, CURLOPT_CRLFILE, destination->crl_file) &&
-         set_file(curl, CURLOPT_PINNEDPUBLICKEY, destination->pins) &&
-         set_file(curl, CURLOPT_SSLCERT, destination->cert_file) &&
-         set_file(curl, CURLOPT_SSLKEY, destination->key_file);
+  CURLcode code = set_file(curl, CURLOPT_CRLFILE, destination->crl_file);
+  if (!code) code = set_file(curl, CURLOPT_PINNEDPUBLICKEY, destination->pins);
+  if (!code) code = set_file(curl, CURLOPT_SSLCERT, destination->cert_file);
+  if (!code) code = set_file(curl, CURLOPT_SSLKEY, destination->key_file);
+  return code;
 }
 
-static bool set_tls(const struct delivery_client *client, CURL *curl) {
+static CURLcode set_tls(const struct delivery_client *client, CURL *curl) {
   const char *protocol = client->destination.plain ? "http" : "https";
-  bool fine = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocol) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, delivery_tls_suites()) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+  CURLcode code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocol);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, delivery_tls_suites());
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
   /* a session that is resumed is not verified, and a file that was renewed not read */
-  fine = fine && curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, (long)DELIVERY_LIFETIME_S) == CURLE_OK;
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, (long)DELIVERY_LIFETIME_S);
   if (client->destination.ca_file.len) {
     /* only this authority: without it the system's folder of authorities would be trusted as well */
-    fine = fine && curl_easy_setopt(curl, CURLOPT_CAINFO, client->destination.ca_file.ptr) == CURLE_OK;
-    fine = fine && curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK;
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_CAINFO, client->destination.ca_file.ptr);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
   }
-  return fine;
+  return code;
 }
 
-static bool set_limits(const struct delivery_client *client, CURL *curl) {
-  bool fine = curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-  fine = fine &&
-         curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)client->destination.connect_ms) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)client->destination.total_ms) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, (long)DELIVERY_LIFETIME_S) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)DELIVERY_IDLE_S) == CURLE_OK;
-  fine = fine && curl_easy_setopt(curl, CURLOPT_USERAGENT, "ketlink/" KETLINK_VERSION) == CURLE_OK;
+static CURLcode set_limits(const struct delivery_client *client, CURL *curl) {
+  CURLcode code = curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)client->destination.connect_ms);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)client->destination.total_ms);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, (long)DELIVERY_LIFETIME_S);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)DELIVERY_IDLE_S);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_USERAGENT, "ketlink/" KETLINK_VERSION);
   /* of each request under way; what TLS takes at once is no more */
-  fine = fine && curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)TLS_RECORD_BYTES) == CURLE_OK;
-  return fine;
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)TLS_RECORD_BYTES);
+  return code;
 }
 
-bool delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error) {
-  return set_tls(client, curl) && set_identity(client, curl) && set_limits(client, curl) &&
-         curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error) == CURLE_OK;
+enum status delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error) {
+  CURLcode code = set_tls(client, curl);
+  if (!code) code = set_identity(client, curl);
+  if (!code) code = set_limits(client, curl);
+  if (!code) code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+  return !code ? STATUS_OK : code == CURLE_OUT_OF_MEMORY ? STATUS_NOMEM : STATUS_UNSUPPORTED;
 }
 
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
@@ -108,7 +111,8 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
   if (status == STATUS_OK && destination->protocol == DELIVERY_HTTPS)
     client->host_name = delivery_host_of(client->destination.base, client->arena);
   if (status == STATUS_OK) status = delivery_credential_load(client, diags);
-  if (status == STATUS_OK && !delivery_handle_set(client, client->curl, client->error))
+  if (status == STATUS_OK) status = delivery_handle_set(client, client->curl, client->error);
+  if (status == STATUS_UNSUPPORTED)
     status = fail_config(diags, destination->name,
                          "this libcurl does not support the TLS settings that are needed");
 done:

@@ -62,8 +62,8 @@ struct delivery_client {
   char error[CURL_ERROR_SIZE];
 };
 
-/* Sets what is the same for every request to the destination. */
-bool delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error);
+/* Sets what is the same for every request to the destination. UNSUPPORTED: not by this libcurl. */
+enum status delivery_handle_set(const struct delivery_client *client, CURL *curl, char *error) MUST_USE;
 /* The request as it is, waited for, on the client's own handle. */
 enum status delivery_send_bare(struct delivery_client *client, const struct delivery_request *request,
                                struct arena *arena, struct delivery_answer *out) MUST_USE;

@@ -244,7 +244,7 @@ void delivery_loop_free(struct delivery_loop *loop) {
 static struct delivery_transfer *make_transfer(struct delivery_client *client) {
   struct delivery_transfer *transfer = calloc(1, sizeof *transfer);
   CURL *curl = transfer ? curl_easy_init() : NULL;
-  if (curl && delivery_handle_set(client, curl, transfer->error) &&
+  if (curl && delivery_handle_set(client, curl, transfer->error) == STATUS_OK &&
       curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer) == CURLE_OK) {
     transfer->call = (struct delivery_call){.curl = curl, .client = client, .error = transfer->error};
     return transfer;
@@ -296,7 +296,7 @@ enum status delivery_loop_connect(struct delivery_loop *loop, struct delivery_ca
   *transfer = (struct delivery_transfer){
       .loop = loop, .multi = loop->multi, .context = context, .connected = connected, .forget = forget, .lent = curl_easy_init()};
   call->curl = transfer->lent;
-  if (!transfer->lent || !delivery_handle_set(call->client, transfer->lent, call->error)) {
+  if (!transfer->lent || delivery_handle_set(call->client, transfer->lent, call->error) != STATUS_OK) {
     drop_transfer(transfer);
     return STATUS_NOMEM;
   }

@@ -29,7 +29,7 @@ static CURLcode talk_and_wait(struct delivery_talk *talk) {
 /* A handle for each: libcurl keeps a connection of this kind as long as its handle. */
 static CURL *new_handle(const struct delivery_client *client, char *error) {
   CURL *curl = curl_easy_init();
-  if (curl && delivery_handle_set(client, curl, error)) return curl;
+  if (curl && delivery_handle_set(client, curl, error) == STATUS_OK) return curl;
   curl_easy_cleanup(curl);
   return NULL;
 }

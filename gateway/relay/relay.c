@@ -379,7 +379,9 @@ static void reload(struct whole *whole, const char *actor) {
   }
   relay_notify("RELOADING=1");
   diag_list_init(&diags, arena);
-  if (read_again(relay, &diags, &fresh) == STATUS_OK)
+  enum status status = read_again(relay, &diags, &fresh);
+  if (status == STATUS_NOMEM) fresh.what = "memory"; /* nothing is known to be wrong */
+  if (status == STATUS_OK)
     use(relay, &fresh, actor);
   else
     give_up(relay, &fresh, &diags, actor);

@@ -5,7 +5,9 @@ status that says so; when there is memory again (after another start if it has e
     famine.py [--definitions PACK] KETLINK-RELAY NOMEM-LIBRARY [TRIAL …]
 """
 import argparse
+import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,7 +138,44 @@ def a_copy_is_due(trial):
     return faults + ([] if status == 0 else [f"then it ended with {status}"])
 
 
-TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten, a_copy_is_due)
+def a_webhook_is_told(trial):
+    """Nobody listens there; an alert that cannot even wait for him is in the log as lost."""
+    trial.configure("[relay]\nalert-webhook = http://127.0.0.1:1/\n")
+    trial.start()
+    trial.memory(False)
+    trial.put()
+    lost = bed.wait_for(lambda: trial.relay.ended() or trial.said(b'why="no memory"'), TOLD_SECONDS)
+    faults = [] if lost and (trial.relay.ended() or trial.said(b"alert-not-posted state=")) else ["an alert was lost without a word"]
+    trial.memory(True)
+    if not trial.relay.ended() and not bed.wait_for(trial.everything, DELIVERED_SECONDS):
+        faults.append("not everything was delivered when there was memory again")
+    status = trial.relay.stop()
+    return faults + ([] if status in STATUSES | {0} else [f"then it ended with {status}"])
+
+
+def a_reload_is_asked_for(trial):
+    """Without any memory, and then without that for one thing: the name of the authority of the hospital, which libcurl keeps."""
+    faults, name = [], "a" * 150 + ".pem"
+    (trial.work / name).write_bytes((trial.work / "certs/ca.pem").read_bytes())
+    destination = trial.work / "mappings/destinations/hospital.json"
+    destination.write_text(json.dumps({**json.loads(destination.read_text()), "caFile": str(trial.work / name)}))
+    for size in (None, len(str(trial.work / name)) + 1):
+        if size:
+            trial.relay.environment["NOMEM_SIZE"] = str(size)
+        trial.start()
+        trial.memory(False)
+        trial.relay.process.send_signal(signal.SIGHUP)
+        refused = bed.wait_for(lambda: trial.said(b"state=reload-refused what=memory"), TOLD_SECONDS)
+        trial.memory(True)
+        faults += [] if refused else [f"size {size}: it did not tell that there is no memory for it"]
+        trial.relay.process.send_signal(signal.SIGHUP)
+        faults += [] if bed.wait_for(lambda: trial.said(b"reloaded destinations=1"), TOLD_SECONDS) else [f"size {size}: then it was not done"]
+        status = trial.relay.stop()
+        faults += [] if status == 0 else [f"size {size}: then it ended with {status}"]
+    return faults
+
+
+TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten, a_copy_is_due, a_webhook_is_told, a_reload_is_asked_for)
 
 
 def main():
