@@ -177,20 +177,22 @@ static enum status unreadable(const struct intake_set *set, const struct csv_fil
   return STATUS_INVALID;
 }
 
-/* Counts the rows, and sees whether their keys ascend. */
+/* Counts the rows, and sees whether their keys ascend. A row without a key among those of one record parts them: they are looked up. */
 static enum status look_through(const struct intake_set *set, struct csv_file *file, struct csv_reader *reader,
                                 struct diag_list *diags) {
   struct str key, before = {0};
   size_t at = file->begin, forgotten = 0, place = intake_csv_key_place(file, true);
   uint32_t line = file->begin_line;
   struct buf last;
+  bool parted = false;
   enum status status = STATUS_OK;
   buf_init(&last, LIMIT_SET_ROW_BYTES);
   file->in_order = true;
   while (status == STATUS_OK && intake_csv_key(reader, at, line, place, &key)) {
     if (reader->fault >= CSV_FAULT_UNCLOSED) status = unreadable(set, file, reader, diags);
     file->rows++;
-    if (key.len && before.len && str_cmp(before, key) > 0) file->in_order = false;
+    if (key.len && before.len && str_cmp(before, key) > (parted ? -1 : 0)) file->in_order = false;
+    parted = key.len == 0;
     if (key.len) {
       buf_reset(&last);
       buf_add_str(&last, key);
