@@ -305,6 +305,11 @@ static enum status run_row(struct making *making, const struct pipeline_outgoing
   return status;
 }
 
+/* Of what no message carries, what somebody must be told in another way. */
+static bool is_grave(struct str path) {
+  return str_find(path, STR(".adverseEvents"), 0) != SIZE_MAX;
+}
+
 /* What no message carries is worth knowing; docs/hl7v2.md says why. */
 static void tell_unread(const struct making *making) {
   struct diag_list found;
@@ -314,7 +319,12 @@ static void tell_unread(const struct making *making) {
                             .source = &making->record->source};
   diag_list_init(&found, making->run->diags->arena);
   mapping_report_unread(making->record->root, &run);
-  diag_take(making->run->diags, &found, DIAG_INFORMATION);
+  for (struct diag *diag = found.first; diag; diag = diag->next) {
+    found.by_severity[diag->severity]--;
+    diag->severity = is_grave(diag->path) ? DIAG_WARNING : DIAG_INFORMATION;
+    found.by_severity[diag->severity]++;
+  }
+  diag_take(making->run->diags, &found, DIAG_WARNING);
 }
 
 static enum status make_all(struct making *making) {

@@ -43,7 +43,8 @@ def check_told(folder, done, parts):
     for line in done.stderr.decode().splitlines():
         if "unread-value" not in line:
             continue
-        expect(f"{folder.name}: severity", " information unread-value: " in line, True)
+        grave = "warning" if ".adverseEvents" in line else "information"
+        expect(f"{folder.name}: severity", f" {grave} unread-value: " in line, True)
         path = re.sub(r"\[\d+\]", "", line.rpartition("[SessionRecord.")[2].removesuffix("]"))
         expect(f"{folder.name}: {path} in docs/hl7v2.md", any(path == part or path.startswith(part + ".") for part in parts), True)
 
@@ -88,12 +89,21 @@ def check_destination(work):
     expect("and the psychotherapy note", export(record, "--include", "psychotherapy-notes").stdout.count(b"TXA|"), 2)
     other = json.loads(record.read_text())
     other["patient"]["family"] = "Müller|^&~\\"
-    other["notes"][0]["text"] = "one\ntwo"
+    other["notes"][0]["text"] = "one\r\ntwo"
     changed = work / "record.json"
     changed.write_text(json.dumps(other))
     text = export(changed).stdout.decode()
     expect("escapes", "Müller\\F\\\\S\\\\T\\\\R\\\\E\\" in text, True)
     expect("line ends in text", "one\\.br\\two" in text, True)
+    restricted = [note for note in other["notes"] if note.get("sensitivity") == "psychotherapy-note"][0]
+    del restricted["sensitivity"]
+    other["psychotherapy"][0].update({"note": restricted["id"], "sensitivity": "psychotherapy-note"})
+    other["notes"][0]["text"] = "x" * 70000
+    changed.write_text(json.dumps(other))
+    done = export(changed, "--include", "psychotherapy-notes")
+    txa = [line.split("|") for line in done.stdout.decode().split("\r") if line.startswith("TXA")]
+    expect("very restricted by its session", [line[18] for line in txa if line[12].startswith(f'{other["session"]["id"]}/notes/{restricted["id"]}')], ["V"])
+    expect("a text that is too long", "longer than the 65536 characters" in done.stderr.decode(), True)
     expect("ASCII", export(changed, "--for", place).returncode, 65)
     expect("of FHIR", export(record, "--for", "hapi").returncode, 2)
     expect("of HL7 v2", subprocess.run([KETLINK, "export", "--as", "batch", "--for", place, record], capture_output=True, cwd=ROOT,
