@@ -115,6 +115,7 @@ struct reading {
   size_t item;
   size_t sections[SECTIONS]; /* where each is in the text, the first of its kind */
   bool looking; /* credentials are not asked for */
+  bool no_memory; /* something was not kept, so that it only seems not to be there */
 };
 
 static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *format, ...) {
@@ -125,6 +126,15 @@ static void __attribute__((format(printf, 2, 3))) complain(struct reading *readi
   va_end(args);
   struct diag_at at = {.source = &reading->config->source, .offset = reading->line_at};
   diag_error(reading->diags, DIAG_CONFIG_INVALID, &at, "%s", message);
+}
+
+static struct str kept(struct reading *reading, struct str text) {
+  if (!text.ptr) reading->no_memory = true;
+  return text;
+}
+
+static struct str keep(struct reading *reading, struct str text) {
+  return kept(reading, arena_str(reading->arena, text));
 }
 
 /* --- sections --- */
@@ -148,7 +158,7 @@ static void *open_folder(struct reading *reading, struct str name) {
   reading->item = config->folder_count;
   struct relay_folder_config *folder = &config->folders[config->folder_count++];
   *folder = (struct relay_folder_config){
-      .name = arena_str(reading->arena, name), .stable_seconds = 5, .at = reading->line_at};
+      .name = keep(reading, name), .stable_seconds = 5, .at = reading->line_at};
   return folder;
 }
 
@@ -160,7 +170,7 @@ static void *open_mllp(struct reading *reading, struct str name) {
     return complain(reading, "there may be %d [mllp NAME]", RELAY_MLLP_MAX), NULL;
   reading->item = config->mllp_count;
   struct relay_mllp_config *mllp = &config->mllps[config->mllp_count++];
-  *mllp = (struct relay_mllp_config){.name = arena_str(reading->arena, name),
+  *mllp = (struct relay_mllp_config){.name = keep(reading, name),
                                      .processing = STR("P"),
                                      .delivered_seconds = 30,
                                      .max_bytes = MLLP_USUAL_BYTES,
@@ -180,7 +190,7 @@ static void *open_destination(struct reading *reading, struct str name) {
     return complain(reading, "there may be %d destinations", RELAY_DESTINATIONS_MAX), NULL;
   reading->item = config->destination_count;
   struct relay_destination_config *destination = &config->destinations[config->destination_count++];
-  *destination = (struct relay_destination_config){.name = arena_str(reading->arena, name),
+  *destination = (struct relay_destination_config){.name = keep(reading, name),
                                                    .in_flight = 4,
                                                    .retry_seconds = 5,
                                                    .retry_max_seconds = 900,
@@ -256,19 +266,19 @@ static void take_path(struct reading *reading, struct str *out, struct str value
   static const char credential[] = "credential:";
   const char *folder = getenv("CREDENTIALS_DIRECTORY");
   if (!str_starts(value, STR("credential:"))) {
-    *out = value.ptr[0] == '/' ? arena_str(reading->arena, value)
-                               : config_beside(reading->path, value, reading->arena);
+    *out = value.ptr[0] == '/' ? keep(reading, value)
+                               : kept(reading, config_beside(reading->path, value, reading->arena));
     return;
   }
   struct str name = str_slice(value, sizeof credential - 1, value.len);
   if (reading->looking)
-    *out = arena_str(reading->arena, value);
+    *out = keep(reading, value);
   else if (!folder || !is_name(name))
     complain(
         reading,
         "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
   else
-    *out = arena_printf(reading->arena, "%s/%.*s", folder, STR_ARG(name));
+    *out = kept(reading, arena_printf(reading->arena, "%s/%.*s", folder, STR_ARG(name)));
 }
 
 static void take_number(struct reading *reading, const struct key *key, int64_t *out, struct str value) {
@@ -289,13 +299,14 @@ static void take_word(struct reading *reading, const struct key *key, bool *out,
 /* One that does not fit in: the list may be written by hand, with a comma too many. */
 static bool add_names(struct reading *reading, struct relay_names *out, size_t most, bool (*fits)(struct str name), struct str value) {
   if (!out->names) out->names = ARENA_ARRAY(reading->arena, struct str, most);
+  if (!out->names) reading->no_memory = true;
   for (size_t at = 0; out->names && at <= value.len;) {
     size_t end = str_find_char(value, ',', at);
     if (end == SIZE_MAX) end = value.len;
     struct str name = str_trim(str_slice(value, at, end));
     at = end + 1;
     if (!fits(name) || out->count == most) return false;
-    out->names[out->count++] = arena_str(reading->arena, name);
+    out->names[out->count++] = keep(reading, name);
   }
   return true;
 }
@@ -332,7 +343,7 @@ static void take_value(struct reading *reading, const struct key *key, struct st
     take_path(reading, (void *)at, value);
     break;
   case TEXT:
-    *(struct str *)(void *)at = arena_str(reading->arena, value);
+    *(struct str *)(void *)at = keep(reading, value);
     break;
   case NUMBER:
     take_number(reading, key, (void *)at, value);
@@ -446,7 +457,7 @@ static void check_mllp(struct reading *reading, size_t at) {
   reading->line_at = mllp->at;
   mllp->is_path = str_find_char(mllp->listen, '/', 0) != SIZE_MAX;
   if (mllp->is_path && mllp->listen.ptr[0] != '/')
-    mllp->listen = config_beside(reading->path, mllp->listen, reading->arena);
+    mllp->listen = kept(reading, config_beside(reading->path, mllp->listen, reading->arena));
   bool fine = mllp->is_path || base_address_parse(mllp->listen, &address);
   const char *fault = fine ? mllp_fault(mllp, &address)
                            : "listen is an address and a port (127.0.0.1:2575, [::1]:2575), or a path with a /";
@@ -554,6 +565,7 @@ static enum status read_whole(const char *path, const struct host *host, struct 
   int wrong = ini_parse_stream(next_line, reading, take_line, reading);
   if (wrong > 0) complain(reading, "line %d is no section and no key = value", wrong);
   check_whole(reading);
+  if (reading->no_memory) return STATUS_NOMEM; /* what was not kept may be what keeps somebody out */
   return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;
 }
 

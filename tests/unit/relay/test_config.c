@@ -18,6 +18,8 @@
 static struct arena *arena;
 static struct diag_list diags;
 
+static unsigned long fails; /* this allocation of the next reading; 0: none */
+
 static enum status read_text(const char *text, size_t len, struct relay_config *out) {
   char path[] = "/tmp/ketlink-relay-XXXXXX";
   int file = mkstemp(path);
@@ -26,6 +28,7 @@ static enum status read_text(const char *text, size_t len, struct relay_config *
   arena_free(arena);
   arena = arena_new(16 << 20);
   diag_list_init(&diags, arena);
+  arena_fail_at(arena, fails);
   enum status status = relay_config_read(path, host_system(), arena, &diags, out);
   unlink(path);
   return status;
@@ -247,6 +250,27 @@ static void there_is_a_cap_on_clients(void **state) {
   }
 }
 
+/* A list of revoked certificates that there was no memory for is not one that nobody named. */
+static void nothing_is_passed_over_without_memory(void **state) {
+  enum { MANY = 64 };
+  static const char text[] = GOOD "[store]\nbackup = b\n[mllp ehr]\nlisten = 0.0.0.0:2575\ncertificate = c.pem\nkey = k.pem\nclient-ca = ca\n"
+                                  "to = hospital, archive\ncrl = l.pem\nclient-names = lab.example, Ward 7\ncharset = 8859/1\n";
+  int short_of = 0;
+  (void)state;
+  for (fails = 1; fails <= MANY; fails++) {
+    struct relay_config config;
+    enum status status = read_text(text, sizeof text - 1, &config);
+    const struct relay_mllp_config *mllp = &config.mllps[0];
+    short_of += status == STATUS_NOMEM;
+    if (status == STATUS_NOMEM) continue;
+    if (status != STATUS_OK) fail_msg("allocation %lu: %s", fails, status_name(status));
+    assert_true(config.backup.len && mllp->crl.len && mllp->client_ca.len && mllp->charset.len);
+    assert_true(mllp->client_names.count == 2 && mllp->client_names.names[1].len && mllp->to.names[1].len);
+  }
+  fails = 0;
+  assert_in_range(short_of, 20, MANY - 4); /* and the last of them came too late to be one */
+}
+
 static void credentials_are_found(void **state) {
   struct relay_config config;
   static const char text[] = GOOD "[relay]\nmarker = credential:mark\n";
@@ -273,7 +297,7 @@ int main(void) {
       CASE(a_list_that_stands_twice_is_one_fault), CASE(who_only_looks_needs_no_credentials),
       CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
       CASE(a_missing_file_is_said), CASE(listeners_are_read),             CASE(there_is_a_cap_on_listeners),
-      CASE(there_is_a_cap_on_clients),
+      CASE(there_is_a_cap_on_clients), CASE(nothing_is_passed_over_without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
