@@ -98,7 +98,7 @@ size_t relay_jobs_left(const struct relay_sender *sender);
 void relay_locks_want(struct relay_job *job, struct str full_url);
 /* All that are wanted; on the fiber, which waits until they are free. */
 void relay_locks_take(struct relay_job *job);
-/* A job of it that had some has ended: of all destinations of its server. */
+/* A job of it that had some has ended: whoever waits, of any destination, is asked again. */
 void relay_locks_wake(const struct relay_sender *ended);
 
 /* --- deliver.c: the body of a fiber --- */

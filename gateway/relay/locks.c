@@ -20,15 +20,14 @@ static bool have_one_in_common(const struct relay_job *one, const struct relay_j
   return false;
 }
 
-/* Two destinations of one server write the same resources there. */
-static bool share_server(const struct relay_sender *one, const struct relay_sender *other) {
-  const struct relay_way *ways = one->relay->ways->ways;
-  return one == other || str_eq(ways[one->index].destination.base, ways[other->index].destination.base);
+/* Two destinations of one server write the same resources there. Each job's own: a reload may have led its destination elsewhere since. */
+static bool share_server(const struct relay_job *one, const struct relay_job *other) {
+  return one->sender == other->sender || str_eq(relay_job_way(one)->destination.base, relay_job_way(other)->destination.base);
 }
 
 static bool are_free_of(const struct relay_job *asking, const struct relay_sender *sender) {
   for (const struct relay_job *job = sender->jobs; job; job = job->next)
-    if (job != asking && !job->wants_locks && have_one_in_common(asking, job)) return false;
+    if (job != asking && !job->wants_locks && share_server(asking, job) && have_one_in_common(asking, job)) return false;
   return true;
 }
 
@@ -36,7 +35,7 @@ static bool are_free(const struct relay_job *asking) {
   const struct relay *relay = asking->sender->relay;
   bool are = true;
   for (size_t i = 0; are && i < relay->config->destination_count; i++)
-    if (relay->senders[i] && share_server(asking->sender, relay->senders[i])) are = are_free_of(asking, relay->senders[i]);
+    if (relay->senders[i]) are = are_free_of(asking, relay->senders[i]);
   return are;
 }
 
@@ -70,5 +69,5 @@ static void wake_waiting_of(struct relay_sender *sender) {
 void relay_locks_wake(const struct relay_sender *ended) {
   const struct relay *relay = ended->relay;
   for (size_t i = 0; i < relay->config->destination_count; i++)
-    if (relay->senders[i] && share_server(ended, relay->senders[i])) wake_waiting_of(relay->senders[i]);
+    if (relay->senders[i]) wake_waiting_of(relay->senders[i]);
 }

@@ -6,6 +6,7 @@
     offsets    the answer to a write is cut at each of its bytes: each record is there once
     dead       one of two destinations answers nobody: the other's latency stays
     twins      two destinations are one server: what both write there is never under way twice, and is there once
+    moved      two destinations are one server, and one of them is led to another by a reload while the other one waits for it: it goes on
     block      a poison record at a lane's head with parked = block: its patient waits, others do not
     skip       the same with parked = skip: its patient goes on
     walled     a firewall answers 403 to one record: it is parked as http-403, the others do not wait, and nobody is told that all is held
@@ -42,6 +43,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -53,7 +55,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "unseen", "twins", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "unseen", "twins", "moved", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -437,6 +439,28 @@ def twins(given, work):
         run.drop(patient)
     written = bed.wait_for(lambda: len(run.server.posts) >= 2 * run.serial, 60)
     return ([] if written else ["twins: not all was written twice"]) + run.judge("twins")
+
+
+def moved(given, work):
+    """Two destinations of one server; one of them waits for what the other writes there, which is led elsewhere meanwhile."""
+    run, faults = Run(given, work, ("hospital", "ward"), one_server=True, timeout=30000), []
+    elsewhere = ehr.Ehr(given.work / "certs/server.pem", given.work / "certs/server.key", given.seed, 0)
+    run.server.stall = 6
+    run.drop(1)
+    begun = bed.wait_for(lambda: run.server.posts, 20)
+    hospital = work / "mappings/destinations/hospital.json"
+    hospital.write_text(json.dumps({**json.loads(hospital.read_text()), "base": elsewhere.base}))
+    run.relay.process.send_signal(signal.SIGHUP)
+    if not begun or not bed.wait_for(lambda: bed.holds(work / "log", b"reloaded destinations=2"), 2) or len(run.server.posts) != 1:
+        faults.append(f"moved: it was not reloaded while one waits: {len(run.server.posts)} requests")
+    run.server.stall = 0
+    if not bed.wait_for(lambda: all(bed.holds(work / "log", b"done destination=" + name) for name in (b"hospital", b"ward")), 10):
+        faults.append("moved: the one that waits is never asked again")
+    run.drop(2)
+    if not bed.wait_for(lambda: bed.newest(elsewhere) == {1: 1}, 20):
+        faults.append(f"moved: elsewhere is {bed.newest(elsewhere)}")
+    elsewhere.stop()
+    return faults + run.judge("moved")
 
 
 def poison(given, work, word):
