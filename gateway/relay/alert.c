@@ -102,6 +102,13 @@ static bool watch_program(struct relay *relay, const char *state, pid_t pid) {
   return false;
 }
 
+static size_t count_running(const struct relay *relay) {
+  size_t count = 0;
+  for (const struct relay_program *program = relay->programs; program; program = program->next)
+    count++;
+  return count;
+}
+
 void relay_programs_close(struct relay *relay) {
   while (relay->programs)
     free_program(relay->programs);
@@ -140,6 +147,19 @@ static void log_alert(const struct relay *relay, const char *state, struct str w
     RELAY_LOG(relay, RELAY_WARNING, "alert", RELAY_TEXT("state", str_of(state)), RELAY_TEXT("what", what));
 }
 
+/* One that hangs has a minute: a destination that comes and goes meanwhile must not fill the machine with them. */
+static void run_program(struct relay *relay, char *const arguments[], const char *state) {
+  pid_t pid = 0;
+  bool room = count_running(relay) < RELAY_PROGRAMS_MAX;
+  int failed = room ? spawn(arguments, &pid) : 0;
+  if (!room)
+    say_failed(relay, state, "too many of them run", RELAY_PROGRAMS_MAX);
+  else if (failed)
+    say_failed(relay, state, "it cannot be run", failed);
+  else if (!watch_program(relay, state, pid))
+    (void)waitpid(pid, NULL, WNOHANG); /* what ends later is reaped when the relay ends */
+}
+
 void relay_alert_why(struct relay *relay, const char *state, struct str what, struct str why) {
   char word[64], subject[RELAY_NAME_MAX + 1] = "", cause[64];
   log_alert(relay, state, what, why);
@@ -149,11 +169,5 @@ void relay_alert_why(struct relay *relay, const char *state, struct str what, st
   snprintf(subject, sizeof subject, "%.*s", STR_ARG(what));
   snprintf(cause, sizeof cause, "%.*s", STR_ARG(why));
   /* exec takes what it does not change as if it did */
-  char *arguments[] = {(char *)(uintptr_t)relay->config->alert.ptr, word, subject, why.len ? cause : NULL, NULL};
-  pid_t pid = 0;
-  int failed = spawn(arguments, &pid);
-  if (failed)
-    say_failed(relay, state, "it cannot be run", failed);
-  else if (!watch_program(relay, state, pid))
-    (void)waitpid(pid, NULL, WNOHANG); /* what ends later is reaped when the relay ends */
+  run_program(relay, (char *[]){(char *)(uintptr_t)relay->config->alert.ptr, word, subject, why.len ? cause : NULL, NULL}, state);
 }

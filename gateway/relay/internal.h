@@ -266,6 +266,7 @@ void relay_sockets_look(struct relay *relay);
 
 /* --- alert.c --- */
 
+enum { RELAY_PROGRAMS_MAX = 2 * RELAY_DESTINATIONS_MAX }; /* that run at once; what comes then is told by the log and the webhook alone */
 /* On an edge: "destination-held", "destination-cleared", "queue-grows", "queue-shrinks"; runs the configured
  * program, and tells the webhook. */
 void relay_alert(struct relay *relay, const char *state, struct str what);

@@ -422,7 +422,7 @@ static bool add_events(struct whole *whole) {
 }
 
 static size_t most_timers(const struct relay_config *config) {
-  enum { OWN = 16, A_CONNECTION = 2, A_FOLDER = 1, A_LISTENER = 1, A_LINK = 1 };
+  enum { OWN = 16 + RELAY_PROGRAMS_MAX, A_CONNECTION = 2, A_FOLDER = 1, A_LISTENER = 1, A_LINK = 1 };
   size_t most = OWN + A_CONNECTION * (size_t)config->max_connections + A_FOLDER * config->folder_count;
   for (size_t i = 0; i < config->mllp_count; i++)
     most += A_LISTENER + A_LINK * (size_t)config->mllps[i].max_connections;

@@ -149,6 +149,28 @@ static void one_that_ends_is_heard(void **state) {
   }
 }
 
+/* Each would run for a minute, and its destination come and go meanwhile. */
+static void there_is_a_cap_on_those_that_run(void **state) {
+  (void)state;
+  for (int count = RELAY_PROGRAMS_MAX - 1; count <= RELAY_PROGRAMS_MAX + 1; count++) {
+    struct bench bench;
+    static char said[1 << 16];
+    open_bench(&bench, "#!/bin/sh\nexec sleep 1000\n");
+    for (int i = 0; i < count; i++)
+      relay_alert(&bench.relay, "folder-gone", STR("drop"));
+    ahead_seconds += 61;
+    bool ended = has_ended(&bench);
+    relay_alert(&bench.relay, "folder-back", STR("drop"));
+    bool runs = bench.relay.programs != NULL;
+    ahead_seconds += 61;
+    ended = has_ended(&bench) && ended;
+    close_bench(&bench, said, sizeof said);
+    assert_true(ended && runs);
+    assert_int_equal(strstr(said, "alert-failed state=folder-gone why=\"too many of them run\"") != NULL, count > RELAY_PROGRAMS_MAX);
+    assert_null(strstr(said, "alert-failed state=folder-back why=\"too many"));
+  }
+}
+
 /* Of tries: o one that came to something, x one that did not. */
 static void what_fails_twice_is_told(void **state) {
   static const struct relay_tries_words words = {"not-taken", "folder", "folder-fails", "folder-works"};
@@ -179,6 +201,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(one_that_lasts_is_ended_with_its_children),
       cmocka_unit_test(one_that_ends_is_heard),
+      cmocka_unit_test(there_is_a_cap_on_those_that_run),
       cmocka_unit_test(what_fails_twice_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
