@@ -54,9 +54,10 @@ static enum status use_certificate(SSL_CTX *context, struct str path, const stru
     return base_crypto_refuse(diags, path, "the certificate of [mllp] is missing, no certificate in PEM, or too weak");
   time_t now = (time_t)(host->now_ms(host->context) / 1000);
   const X509 *certificate = SSL_CTX_get0_certificate(context);
-  if (X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0)
+  /* what compares without memory: X509_cmp_time takes want of it for a date that has passed */
+  if (ASN1_TIME_cmp_time_t(X509_get0_notAfter(certificate), now) != 1)
     return fail(diags, path, "the certificate of [mllp] has expired");
-  if (X509_cmp_time(X509_get0_notBefore(certificate), &now) >= 0)
+  if (ASN1_TIME_cmp_time_t(X509_get0_notBefore(certificate), now) != -1)
     return fail(diags, path, "the certificate of [mllp] is not yet valid");
   return STATUS_OK;
 }
