@@ -36,7 +36,9 @@ struct waiting {
 
 static void answer_kept(void *context, enum status status) {
   struct posted *posted = context;
-  if (status == STATUS_OK)
+  if (posted->answer.error == STATUS_NOMEM)
+    console_problem(posted->reply, 503, "no memory for the answer: send it again later");
+  else if (status == STATUS_OK)
     console_answer(posted->reply, posted->status, STR("application/json"), buf_str(&posted->answer), -1);
   else
     console_problem(posted->reply, 503, "the store could not keep it: send it again later");

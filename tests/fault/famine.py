@@ -175,7 +175,29 @@ def a_reload_is_asked_for(trial):
     return faults
 
 
-TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten, a_copy_is_due, a_webhook_is_told, a_reload_is_asked_for)
+def an_answer_is_long(trial):
+    """Of what was posted a thousand lines are none; there is memory for all but the answer that says so: half of it is none."""
+    trial.configure(f"[http]\nsocket = {trial.work}/socket\n[post]\nto = hospital\n")
+    trial.relay.environment["NOMEM_SIZE"] = str(1 << 17)
+    trial.start()
+    (trial.work / "body").write_text("x\n" * 1000)
+    answers = []
+    for there in (False, True):
+        trial.memory(there)
+        done = subprocess.run(["curl", "-s", "-w", "%{stderr}%{http_code}", "--unix-socket", trial.work / "socket", "-H", "Content-Type: application/x-ndjson",
+                               "--data-binary", f"@{trial.work}/body", "http://localhost/records"], capture_output=True, text=True, check=False)
+        answers.append((done.stderr, bool(done.stdout), done.stdout))
+    faults = [] if [answer[0] for answer in answers] == ["503", "422"] else [f"answered {[answer[:2] for answer in answers]}"]
+    try:
+        faults += [] if json.loads(answers[1][2])["bad"] == 1000 and len(answers[1][2]) > 1 << 16 else [f"said {answers[1][2][:200]}"]
+    except ValueError:
+        faults.append(f"no JSON: {answers[1][2][-200:]}")
+    status = trial.relay.stop()
+    return faults + ([] if status == 0 else [f"then it ended with {status}"])
+
+
+TRIALS = (a_file_comes, records_wait, records_are_accepted, a_name_is_forgotten, a_copy_is_due, a_webhook_is_told, a_reload_is_asked_for,
+          an_answer_is_long)
 
 
 def main():
