@@ -95,6 +95,11 @@ def check_destination(work):
     text = export(changed).stdout.decode()
     expect("escapes", "Müller\\F\\\\S\\\\T\\\\R\\\\E\\" in text, True)
     expect("line ends in text", "one\\.br\\two" in text, True)
+    exact = work / "exact.json"
+    exact.write_text(json.dumps(other).replace('"spo2": 98', '"spo2": 9.8E1', 1).replace("T09:40:00-05:00", "T09:40:00.123456789-05:00"))
+    text = export(exact).stdout.decode()
+    expect("no exponent", re.findall(r"\|59408-5\^[^|]*\|V1\|([^|]*)\|", text), ["98"])
+    expect("four decimals of a second", set(re.findall(r"20260311094000[.][0-9]*", text)), {"20260311094000.1234"})
     restricted = [note for note in other["notes"] if note.get("sensitivity") == "psychotherapy-note"][0]
     del restricted["sensitivity"]
     other["psychotherapy"][0].update({"note": restricted["id"], "sensitivity": "psychotherapy-note"})
