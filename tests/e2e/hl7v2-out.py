@@ -95,6 +95,11 @@ def check_destination(work):
     text = export(changed).stdout.decode()
     expect("escapes", "Müller\\F\\\\S\\\\T\\\\R\\\\E\\" in text, True)
     expect("line ends in text", "one\\.br\\two" in text, True)
+    over = work / "over.json"
+    over.write_text(json.dumps(other | {"diagnoses": [*other["diagnoses"], {"id": "D8", "what": "chronic-pain", "status": "resolved"}]}))
+    done = export(over)
+    expect("what is over is no diagnosis", re.findall(r"\|(D[0-9])\b", "\n".join(line for line in done.stdout.decode().split("\r") if line.startswith("DG1"))), ["D1", "D2"])
+    expect("and is told", b"SessionRecord.diagnoses[2].what" in done.stderr, True)
     exact = work / "exact.json"
     exact.write_text(json.dumps(other).replace('"spo2": 98', '"spo2": 9.8E1', 1).replace("T09:40:00-05:00", "T09:40:00.123456789-05:00"))
     text = export(exact).stdout.decode()
