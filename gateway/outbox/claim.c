@@ -26,11 +26,13 @@ static enum status find_due(struct outbox *outbox, int64_t destination, int64_t 
   return status;
 }
 
-/* It blocks its lane, if that is its lane at all. */
+/* It blocks its lane, if that is its lane at all, and no correction has passed it. */
 static enum status park_unclaimed(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored,
                                   struct str reason, int64_t now) {
-  struct outbox_change change = {
-      .state = OUTBOX_PARKED, .blocks = stored->lane == turn->lane, .reason = reason, .now = now};
+  struct outbox_change change = {.state = OUTBOX_PARKED,
+                                 .blocks = stored->lane == turn->lane && !str_is(reason, OUTBOX_OLDER),
+                                 .reason = reason,
+                                 .now = now};
   struct outbox_event event = {
       .at = now, .record = turn->record, .what = STR("parked"), .reason = change.reason};
   enum status status = outbox_change(outbox, stored, &change);
@@ -49,7 +51,24 @@ static enum status take(struct outbox *outbox, const struct outbox_stored *store
   return outbox_lane_sends(outbox, stored->lane, stored->row.id);
 }
 
-/* INVALID: it does not open; it is parked, look for the next. */
+/* A correction may have another lane: of a session that was written down for another patient. What waits of the same record before it
+   would undo it. */
+static enum status find_passed(struct outbox *outbox, int64_t id, bool *out) {
+  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_REVISION_PASSED);
+  sqlite3_bind_int64(find, 1, id);
+  return outbox_is_there(outbox, find, out);
+}
+
+static enum status set_aside(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored, const char *why,
+                             int64_t now, struct outbox_claim *out) {
+  enum status parked = park_unclaimed(outbox, turn, stored, str_of(why), now);
+  out->set_aside++;
+  out->set_aside_id = turn->record;
+  out->set_aside_why = why;
+  return parked == STATUS_OK ? STATUS_INVALID : parked;
+}
+
+/* INVALID: it does not open, or must not go; it is parked, look for the next. */
 static enum status claim_record(struct outbox *outbox, const struct turn *turn, int64_t now,
                                 struct arena *arena, struct outbox_claim *out) {
   struct outbox_stored stored = {0};
@@ -60,14 +79,11 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
     status = STATUS_INVALID; /* payload gone, row moved */
   /* asked for again it would not fit either, and nothing else of the destination could be claimed */
   bool too_large = status == STATUS_NOMEM && stored.row.id && arena_is_capped(arena);
-  if (status == STATUS_INVALID || too_large) {
-    const char *why = too_large ? "too-large" : "damaged";
-    enum status parked = park_unclaimed(outbox, turn, &stored, str_of(why), now);
-    out->set_aside++;
-    out->set_aside_id = turn->record;
-    out->set_aside_why = why;
-    return parked == STATUS_OK ? STATUS_INVALID : parked;
-  }
+  if (status == STATUS_INVALID || too_large)
+    return set_aside(outbox, turn, &stored, too_large ? "too-large" : "damaged", now, out);
+  bool passed = false;
+  if (status == STATUS_OK) status = find_passed(outbox, id, &passed);
+  if (status == STATUS_OK && passed) return set_aside(outbox, turn, &stored, OUTBOX_OLDER, now, out);
   if (status != STATUS_OK) return status;
   out->id = id;
   out->destination = stored.row.destination;

@@ -95,6 +95,8 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
       .at = now, .record = id, .what = str_of(order->event), .actor = actor, .reason = reason};
   status = outbox_change(outbox, &stored, &change);
   if (status == STATUS_OK && which == OUTBOX_DROP) status = outbox_payload_drop(outbox, &stored);
+  if (status == STATUS_OK && which == OUTBOX_RETRY && str_is(stored.row.reason, OUTBOX_OLDER))
+    status = run_on(outbox, STATEMENT_REVISION_INSISTED, id);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);

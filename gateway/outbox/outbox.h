@@ -137,7 +137,7 @@ enum { OUTBOX_NAME_MAX = 64, OUTBOX_REASON_MAX = 64 };
 /* Adds the items to the group, all or none. `ids` (item_count of them, or NULL) are set when accepted, and to
    what they were then when the message came again (0 beyond the first). One of a lower revision than
    its destination has got of the same subject is parked as OUTBOX_OLDER and lets its lane pass: delivered, it would
-   undo the correction. LIMIT: full, with `diags` saying of what; INVALID: a name or payload beyond its cap. */
+   undo the correction. So is, when its turn comes, one whose correction came in another lane. LIMIT: full, with `diags` saying of what; INVALID: a name or payload beyond its cap. */
 enum status outbox_accept(struct outbox *outbox, const struct outbox_message *message, int64_t now,
                           struct diag_list *diags, enum outbox_answer *answer, int64_t *ids) MUST_USE;
 

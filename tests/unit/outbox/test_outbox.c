@@ -384,6 +384,35 @@ static void a_correction_may_pass_in_another_lane(void **state) {
   assert_true(str_is(store_row(store, first).reason, OUTBOX_OLDER));
 }
 
+/* The first one still waits, at once or for its next attempt: it would undo the correction. Who insists gets it sent. */
+static void a_correction_in_another_lane_is_not_undone(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  for (int tried = 0; tried < 2; tried++) {
+    char lane[] = {(char)('p' + tried), 0};
+    int64_t first = put_revision(store, lane, 10 * tried + 1);
+    if (tried) {
+      assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+      store_finish(store, first, OUTBOX_QUEUED, ++store->now);
+    }
+    int64_t second = put_revision(store, "other", 10 * tried + 2), behind = store_put(store, "ehr", lane, tried ? "b1" : "b0");
+    ++store->now;
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_true(claim.id == second || claim.id == behind);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_true(claim.id == second || claim.id == behind);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    struct outbox_row row = store_row(store, first);
+    assert_true(row.state == OUTBOX_PARKED && str_is(row.reason, OUTBOX_OLDER) && !row.blocks);
+    store_finish(store, second, OUTBOX_DONE, 0);
+    store_finish(store, behind, OUTBOX_DONE, 0);
+    assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_QUEUED);
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_int_equal(claim.id, first);
+    store_finish(store, first, OUTBOX_DONE, 0);
+  }
+}
+
 /* What may have arrived before it was parked is looked for before it goes again. */
 static void a_parked_one_of_unknown_end_is_looked_for(void **state) {
   static const struct {
@@ -1257,6 +1286,7 @@ int main(void) {
       CASE(an_older_revision_is_parked),
       CASE(a_retry_does_not_undo_a_correction),
       CASE(a_correction_may_pass_in_another_lane),
+      CASE(a_correction_in_another_lane_is_not_undone),
       CASE(a_parked_one_of_unknown_end_is_looked_for),
       CASE(the_same_message_is_taken_once),
       CASE(messages_without_records_are_known_in_their_order),
