@@ -193,7 +193,6 @@ static struct diag *make(struct diag_list *list, const struct diag_at *at, const
     __attribute__((format(printf, 3, 0)));
 
 static struct diag *make(struct diag_list *list, const struct diag_at *at, const char *format, va_list args) {
-  if (list->count >= DIAG_LIST_MAX) return NULL;
   struct diag *diag = ARENA_NEW(list->arena, struct diag);
   if (!diag) return NULL;
   struct str message = arena_vprintf(list->arena, format, args);
@@ -210,13 +209,14 @@ static void append(struct diag_list *list, struct diag *diag) {
   }
   list->last = diag;
   list->count++;
+  list->errors += diag->severity >= DIAG_ERROR;
 }
 
 void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_code code,
               const struct diag_at *at, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  struct diag *diag = make(list, at, format, args);
+  struct diag *diag = diag_has_room(list, severity) ? make(list, at, format, args) : NULL;
   va_end(args);
   list->by_severity[severity]++;
   if (!diag) {
@@ -235,7 +235,7 @@ void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severit
   for (struct diag *diag = from->first, *next; diag; diag = next) {
     next = diag->next;
     if (diag->severity > most) diag->severity = most;
-    if (list->count < DIAG_LIST_MAX)
+    if (diag_has_room(list, diag->severity))
       append(list, diag);
     else
       list->dropped++;

@@ -5,11 +5,17 @@
  * render the same object. Messages never repeat a patient's values unless the caller decides so: a message
  * names the element and the rule, and quotes at most a code or word (QUOTED values are clipped to
  * DIAG_QUOTE_MAX bytes and made printable). What is quoted of a record goes through diag_value, so that a
- * place where not even a word may stand can do without (diag_hide_values). Severities say what the receiver may rely on: information  worth
- * knowing; nothing is missing warning      carried, but somebody should look (an unmapped word, a value
- * travelling as text) error        the record, map or resource must not be used fatal        the text could
- * not be read any further The list has a cap; what comes after it is counted in `dropped`, never silently
- * lost.
+ * place where not even a word may stand can do without (diag_hide_values).
+ *
+ * Severities say what the receiver may rely on:
+ *
+ *   information  worth knowing; nothing is missing
+ *   warning      carried, but somebody should look (an unmapped word, a value travelling as text)
+ *   error        the record, map or resource must not be used
+ *   fatal        the text could not be read any further
+ *
+ * The list has a cap, and errors have one of their own: a thousand warnings do not hide why a record is refused. What comes after the
+ * cap is counted in `dropped`, never silently lost.
  */
 #ifndef KETLINK_BASE_DIAG_H
 #define KETLINK_BASE_DIAG_H
@@ -29,7 +35,7 @@ enum diag_code {
   DIAG_CODE_COUNT
 };
 
-enum { DIAG_QUOTE_MAX = 64, DIAG_LIST_MAX = 1000 };
+enum { DIAG_QUOTE_MAX = 64, DIAG_LIST_MAX = 1000 /* of errors, and as many again that are none */ };
 
 /* Where: all parts optional. */
 struct diag_at {
@@ -59,6 +65,7 @@ struct diag_list {
   struct arena *arena; /* copies of all texts */
   struct diag *first, *last;
   size_t count;
+  size_t errors; /* among `count`; diag_errors has also those that were dropped */
   size_t dropped;
   size_t by_severity[4];
   struct source_cursor cursor; /* private: where the last diagnostic was */
@@ -75,6 +82,10 @@ void diag_add(struct diag_list *list, enum diag_severity severity, enum diag_cod
  */
 void diag_take(struct diag_list *list, struct diag_list *from, enum diag_severity most);
 
+/* Whether one more of this severity is kept and not only counted. */
+static inline bool diag_has_room(const struct diag_list *list, enum diag_severity severity) {
+  return (severity >= DIAG_ERROR ? list->errors : list->count - list->errors) < DIAG_LIST_MAX;
+}
 static inline size_t diag_errors(const struct diag_list *list) {
   return list->by_severity[DIAG_ERROR] + list->by_severity[DIAG_FATAL];
 }

@@ -450,7 +450,6 @@ static inline struct str validation_text(const struct tree_node *node, uint32_t 
 /* --- reporting --- */
 
 /* A node made by a map has no place in the text; its nearest ancestor may have one. */
-struct str validation_path(const struct validation_walk *walk, const struct tree_node *node);
 size_t validation_offset_of(const struct tree_node *node);
 void validation_report(struct validation_walk *walk, enum diag_severity severity, enum diag_code code,
                        const struct tree_node *node, const char *format, ...)

@@ -21,15 +21,15 @@ static struct str without_index(struct str path) {
 }
 
 /* A path costs a walk over siblings: none for what the list counts only. */
-struct str validation_path(const struct validation_walk *walk, const struct tree_node *node) {
-  if (walk->run->diags->count >= DIAG_LIST_MAX) return (struct str){0};
+static struct str path_of(const struct validation_walk *walk, const struct tree_node *node, enum diag_severity severity) {
+  if (!diag_has_room(walk->run->diags, severity)) return (struct str){0};
   return definitions_path(node, walk->run->arena);
 }
 
-static struct diag_at place_of(const struct validation_walk *walk, const struct tree_node *node) {
+static struct diag_at place_of(const struct validation_walk *walk, const struct tree_node *node, enum diag_severity severity) {
   return (struct diag_at){.source = walk->run->source,
                           .offset = validation_offset_of(node),
-                          .path = validation_path(walk, node),
+                          .path = path_of(walk, node, severity),
                           .profile = walk->profile ? def_type_url(walk->profile) : (struct str){0}};
 }
 
@@ -58,7 +58,7 @@ void validation_report(struct validation_walk *walk, enum diag_severity severity
   if (is_quiet(walk, severity)) return;
   va_list args;
   va_start(args, format);
-  struct diag_at at = place_of(walk, node);
+  struct diag_at at = place_of(walk, node, severity);
   report(walk, severity, code, &at, format, args);
   va_end(args);
 }
@@ -68,14 +68,15 @@ void validation_advise(struct validation_walk *walk, enum diag_severity severity
   if (walk->quiet || !walk->run->advice) return;
   va_list args;
   va_start(args, format);
-  struct diag_at at = place_of(walk, node);
+  struct diag_at at = place_of(walk, node, severity);
   report(walk, severity, code, &at, format, args);
   va_end(args);
 }
 
 /* What nobody has defined has a name of the record's own. */
-static struct str unknown_path(struct validation_walk *walk, const struct tree_node *node, struct str path) {
-  struct str above = validation_path(walk, node->parent);
+static struct str unknown_path(struct validation_walk *walk, const struct tree_node *node, struct str path,
+                               enum diag_severity severity) {
+  struct str above = path_of(walk, node->parent, severity);
   if (!above.len || path.len <= above.len) return path;
   struct str name = diag_value(walk->run->arena, str_slice(path, above.len + 1, path.len));
   return arena_printf(walk->run->arena, "%.*s.%.*s", STR_ARG(above), STR_ARG(name));
@@ -87,9 +88,9 @@ void validation_report_at(struct validation_walk *walk, enum diag_severity sever
   if (is_quiet(walk, severity)) return;
   va_list args;
   va_start(args, format);
-  struct diag_at at = place_of(walk, walk->is_record ? place : node);
+  struct diag_at at = place_of(walk, walk->is_record ? place : node, severity);
   at.offset = validation_offset_of(place);
-  if (walk->is_record && code == DIAG_UNKNOWN_ELEMENT) at.path = unknown_path(walk, place, at.path);
+  if (walk->is_record && code == DIAG_UNKNOWN_ELEMENT) at.path = unknown_path(walk, place, at.path, severity);
   report(walk, severity, code, &at, format, args);
   va_end(args);
 }
@@ -98,7 +99,7 @@ void validation_report_rule(struct validation_walk *walk, const struct tree_node
                             const struct def_constraint *constraint) {
   enum diag_severity severity = constraint->is_error ? DIAG_ERROR : DIAG_WARNING;
   if (is_quiet(walk, severity)) return;
-  struct diag_at at = place_of(walk, node);
+  struct diag_at at = place_of(walk, node, severity);
   at.expression = constraint->expression;
   at.rule = constraint->key;
   diag_add(walk->run->diags, severity, DIAG_CONSTRAINT_FAILED, &at, "%.*s: %.*s", STR_ARG(constraint->key),
@@ -112,7 +113,7 @@ void validation_report_missing(struct validation_walk *walk, const struct tree_n
                                const struct validation_element *element, size_t count) {
   struct str name = def_element_path(element->element);
   if (is_quiet(walk, DIAG_ERROR)) return;
-  struct diag_at at = place_of(walk, node);
+  struct diag_at at = place_of(walk, node, DIAG_ERROR);
   if (walk->is_record)
     at.path = arena_printf(walk->run->arena, "%.*s.%.*s", STR_ARG(at.path),
                            STR_ARG(def_element_name(element->element)));

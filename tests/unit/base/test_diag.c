@@ -163,8 +163,13 @@ static void test_cap(void **state) {
   assert_int_equal(list.count, DIAG_LIST_MAX);
   assert_int_equal(list.dropped, 1);
   assert_false(diag_failed(&list));
-  diag_error(&list, DIAG_WRONG_TYPE, NULL, "dropped, but not forgotten");
-  assert_true(diag_failed(&list));
+  for (int i = 0; i < DIAG_LIST_MAX + 1; i++) {
+    assert_int_equal(list.dropped, 1);
+    diag_error(&list, DIAG_WRONG_TYPE, NULL, "why it is refused %d", i);
+  }
+  assert_int_equal(list.count, 2 * DIAG_LIST_MAX);
+  assert_int_equal(list.dropped, 2);
+  assert_int_equal(diag_errors(&list), DIAG_LIST_MAX + 1);
   diag_render_outcome(&list, (struct str){0}, &out);
   assert_true(str_find(buf_str(&out), STR("\"incomplete\""), 0) != SIZE_MAX);
   buf_release(&out);
@@ -188,11 +193,13 @@ static void test_take(void **state) {
   assert_int_equal(list.first->next->severity, DIAG_WARNING);
   assert_true(str_is(list.last->message, "third"));
   for (int i = 0; i < DIAG_LIST_MAX - 2; i++)
-    diag_error(&other, DIAG_WRONG_TYPE, NULL, "one too many with those before");
+    diag_warning(&other, DIAG_UNMAPPED_CODE, NULL, "one too many with those before");
+  diag_error(&other, DIAG_WRONG_TYPE, NULL, "has a room of its own");
   diag_take(&list, &other, DIAG_FATAL);
-  assert_int_equal(list.count, DIAG_LIST_MAX);
+  assert_int_equal(list.count, DIAG_LIST_MAX + 1);
   assert_int_equal(list.dropped, 1);
-  assert_int_equal(diag_errors(&list), DIAG_LIST_MAX - 2);
+  assert_int_equal(diag_errors(&list), 1);
+  assert_true(str_is(list.last->message, "has a room of its own"));
   arena_free(arena);
 }
 
