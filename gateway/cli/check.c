@@ -46,8 +46,13 @@ static enum status check_record(const struct cli_check *check, struct cli_item *
                                .best_practice = true};
   slot->unreadable = !record.root;
   *line = record.source.first_line;
-  if (!record.root || (status != STATUS_OK && status != STATUS_INVALID)) return of_environment(status);
-  return of_environment(validation_check(pipeline_validation(check->pipeline), &run, record.root));
+  if (record.root && (status == STATUS_OK || status == STATUS_INVALID))
+    status = validation_check(pipeline_validation(check->pipeline), &run, record.root);
+  if (status == STATUS_NOMEM) {
+    slot->unreadable = true;
+    status = cli_no_memory(item->records->path, *line, arena, (struct arena_mark){0}, diags);
+  }
+  return of_environment(status);
 }
 
 static struct str name_of(const struct cli_item *item, uint32_t line, struct arena *arena) {

@@ -159,6 +159,22 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
   return status;
 }
 
+enum status cli_no_memory(const char *path, uint32_t line, struct arena *arena, struct arena_mark mark,
+                          struct diag_list *diags) {
+  struct source source = source_make(str_of(path), line ? STR("") : (struct str){0});
+  struct diag_at at = {.source = &source};
+  bool capped = arena_is_capped(arena);
+  source.first_line = line;
+  arena_rewind(arena, mark);
+  diag_list_init(diags, diags->arena);
+  if (capped)
+    diag_error(diags, DIAG_INPUT_TOO_LARGE, &at, "the work on it takes more than %d MiB of memory, which is all that one record may have",
+               LIMIT_ARENA_BYTES >> 20);
+  else
+    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "not enough memory");
+  return capped ? STATUS_INVALID : STATUS_NOMEM;
+}
+
 int cli_lock_folder_of(const char *path) {
   char folder[PATH_MAX];
   const char *slash = strrchr(path, '/');

@@ -121,6 +121,10 @@ enum status cli_protocol_of(struct cli *cli, const char *path, enum destination_
 /* Whole input file, "-" is stdin. On failure a diagnostic in `diags`. */
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) MUST_USE;
+/* The work on a record ended with NOMEM: what `arena` got since `mark` is given back, and `diags` say so in place of all else, for they
+   may be in it. INVALID when the record takes more than the arena may have: sending it again would end the same. Line 0: not known. */
+enum status cli_no_memory(const char *path, uint32_t line, struct arena *arena, struct arena_mark mark,
+                          struct diag_list *diags) MUST_USE;
 /* Waits until nobody else of us reads a file of this folder to write it anew: of two that do so at once one would be lost. -1: the
    file system has no locks, or there is no such folder. */
 int cli_lock_folder_of(const char *path);

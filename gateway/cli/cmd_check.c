@@ -61,6 +61,8 @@ static enum status check_record(const struct check *check, struct cli_item *item
   if (record.root && (status == STATUS_OK || status == STATUS_INVALID))
     status = pipeline_check(check->pipeline, &record, arena, diags, &list);
   slot->unreadable = !record.root || status != STATUS_OK;
+  if (status == STATUS_NOMEM)
+    status = cli_no_memory(item->records->path, record.source.first_line, arena, (struct arena_mark){0}, diags);
   if (slot->unreadable) {
     cli_render(check->cli, diags, &slot->messages);
     return of_environment(status);

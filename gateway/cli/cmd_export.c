@@ -171,7 +171,7 @@ static enum status export_messages(const struct export *export, const struct int
 static enum status export_record(const struct export *export, struct cli_item *item, struct arena *arena,
                                  struct diag_list *diags, struct slot *slot) {
   const struct pipeline *pipeline = export->pipeline;
-  struct intake_record record;
+  struct intake_record record = {0};
   struct tree_node *bundle = NULL;
   struct pipeline_run run = {.arena = arena,
                              .diags = diags,
@@ -184,6 +184,8 @@ static enum status export_record(const struct export *export, struct cli_item *i
   if (status == STATUS_OK)
     status = export->hl7v2 ? export_messages(export, &record, &run, slot)
                            : pipeline_export(pipeline, &record, &run, &bundle);
+  if (status == STATUS_NOMEM)
+    return cli_no_memory(item->records->path, record.source.first_line, arena, (struct arena_mark){0}, diags);
   if (slot->parked) {
     if (!export->cli->quiet)
       buf_printf(&slot->messages, "%.*s:%u: parked, as the destination wants it: nothing was written\n",

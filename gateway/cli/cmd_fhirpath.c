@@ -154,6 +154,8 @@ static int run(struct cli *cli) {
   buf_init(&out, OUTPUT_BYTES);
   if (pipeline) e.units = e.definitions = pipeline_definitions(pipeline);
   enum status status = e.arena ? evaluate(&e, &out) : STATUS_NOMEM;
+  if (e.arena && status == STATUS_NOMEM)
+    status = cli_no_memory(cli->arguments[1], 0, e.arena, (struct arena_mark){0}, &cli->diags);
   if (status == STATUS_OK) cli_print(cli, buf_str(&out));
   cli_report(cli, &cli->diags);
   buf_release(&out);

@@ -218,8 +218,10 @@ static int run(struct cli *cli) {
   struct runner runner = {.cli = cli};
   int result = cli_map_open(cli, cli->arguments[0], &runner.map);
   if (result == CLI_DONE) {
+    struct arena_mark mark = arena_mark(cli->arena);
     enum status status = read_source(&runner, cli->arguments[1]);
     if (status == STATUS_OK) status = run_map(&runner);
+    if (status == STATUS_NOMEM) status = cli_no_memory(cli->arguments[1], 0, cli->arena, mark, &cli->diags);
     cli_report(cli, &cli->diags);
     result = status == STATUS_OK ? print_target(&runner) : cli_exit_of(status);
   }

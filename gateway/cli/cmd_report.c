@@ -179,6 +179,8 @@ static enum status show_record(struct page *page) {
   enum status status = read_record(page, &page->found, &diags, &record);
   if (status == STATUS_OK) status = check_record(page, &record, &diags);
   if (status == STATUS_OK) status = write_page(page, &record);
+  if (status == STATUS_NOMEM)
+    status = cli_no_memory(page->records.path, record.source.first_line, page->arena, (struct arena_mark){0}, &diags);
   cli_report(page->cli, &diags);
   return status;
 }

@@ -139,7 +139,7 @@ static enum status deliver(struct send *send, const struct intake_record *record
 }
 
 /* One record in its own arena. NOT_FOUND: there are no more. */
-static enum status next_record(struct send *send, struct intake_input *input) {
+static enum status next_record(struct send *send, const char *path, struct intake_input *input) {
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct diag_list diags;
   struct intake_record record = {0};
@@ -148,6 +148,8 @@ static enum status next_record(struct send *send, struct intake_input *input) {
   enum status status = intake_next(input, pipeline_definitions(send->pipeline),
                                    pipeline_routes(send->pipeline), arena, &diags, &record);
   if (status == STATUS_OK) status = deliver(send, &record, arena, &diags);
+  if (status == STATUS_NOMEM)
+    status = cli_no_memory(path, record.source.first_line, arena, (struct arena_mark){0}, &diags);
   if (status != STATUS_NOT_FOUND) send->records++;
   cli_report(send->cli, &diags);
   arena_free(arena);
@@ -168,7 +170,7 @@ static enum status send_input(struct send *send, const char *path) {
   enum status opened = cli_records_open(send->cli, path, &records), status = opened;
   if (records.arena) cli_report(send->cli, &records.diags);
   while (opened == STATUS_OK && is_about_record(status)) {
-    status = next_record(send, &records.input);
+    status = next_record(send, path, &records.input);
     cli_records_forget(&records);
     if (status == STATUS_OK) continue;
     if (status != STATUS_NOT_FOUND && send->worst == STATUS_OK) send->worst = status;

@@ -104,7 +104,7 @@ static void note_unknown(void *context, const struct mapping_unknown *unknown) {
 static enum status look_through(const struct looking *looking, struct cli_item *item, struct arena *arena,
                                 struct diag_list *diags, struct slot *slot) {
   const struct pipeline *pipeline = looking->pipeline;
-  struct intake_record record;
+  struct intake_record record = {0};
   struct tree_node *bundle = NULL;
   struct reading reading = {.slot = slot, .arena = arena, .record = &record};
   struct pipeline_run run = {
@@ -112,6 +112,8 @@ static enum status look_through(const struct looking *looking, struct cli_item *
   enum status status = intake_next(&item->input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
                                    arena, diags, &record);
   if (status == STATUS_OK) status = pipeline_export(pipeline, &record, &run, &bundle);
+  if (status == STATUS_NOMEM)
+    return cli_no_memory(item->records->path, record.source.first_line, arena, (struct arena_mark){0}, diags);
   if (status == STATUS_OK) status = slot->texts.error;
   return status == STATUS_OK ? slot->parts.error : status;
 }
@@ -129,7 +131,7 @@ static void look_at_item(void *context, struct cli_item *item, struct arena *are
   slot->bad = slot->record && (slot->status == STATUS_INVALID || slot->status == STATUS_LIMIT);
   if (slot->bad) slot->status = STATUS_OK;
   if (!slot->record) cli_render(looking->cli, &item->records->diags, &slot->messages);
-  if (slot->bad) cli_render(looking->cli, &diags, &slot->messages);
+  if (slot->bad || slot->status == STATUS_NOMEM) cli_render(looking->cli, &diags, &slot->messages);
 }
 
 /* --- in order --- */

@@ -87,6 +87,20 @@ cmp "$work/letters.json" "$work/letters-too.json"
 expect 2 "$ketlink" export -qx "$record"
 expect_text "$work/err" "unknown option -x"
 expect 74 bash -c '"$0" export - <&-' "$ketlink"
+# a record that takes more memory than one may is told and left out; the others are done
+awk 'BEGIN { printf "{"; for (i = 0; i < 40; i++) { printf "%s\"a%d\":[0", i ? "," : "", i; for (j = 1; j < 100000; j++) printf ",0"; printf "]" } print "}" }' \
+  > "$work/wide.json"
+expect 65 "$ketlink" export "$work/wide.json" "$record"
+expect_text "$work/err" "wide.json:1:1: error input-too-large: .*256 MiB of memory"
+[ "$(wc -l < "$work/out")" = 1 ] || fail "a record that takes too much memory ended the export"
+expect 65 "$ketlink" validate "$work/wide.json"
+expect_text "$work/out" "FAILURE.: 1 errors"
+for words in "map run session" "fhirpath 1"; do
+  # shellcheck disable=SC2086
+  expect 65 "$ketlink" $words "$work/wide.json"
+  expect_text "$work/err" "wide.json: error input-too-large"
+done
+rm "$work/wide.json"
 # what is no file stays what it is: as root, a rename would put one in place of /dev/null
 mkfifo "$work/pipe"
 cat "$work/pipe" > "$work/piped" &
