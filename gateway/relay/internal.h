@@ -36,12 +36,20 @@ struct relay_field {
 #define RELAY_TEXT(n, t) ((struct relay_field){.name = (n), .text = (t)})
 #define RELAY_NUMBER(n, v) ((struct relay_field){.name = (n), .number = (v)})
 
+enum { RELAY_LOG_GATHERED = 4096 /* bytes: a pipe takes so many at once, whole */ };
+struct relay_log_lines {
+  char bytes[RELAY_LOG_GATHERED];
+  size_t len, count;
+};
 struct relay_log {
   const struct host *host;
   bool json;
   bool journal; /* stderr is the journal's: lines have a priority, else a time */
   size_t *lost; /* lines that nobody took; NULL: they are not counted */
+  struct relay_log_lines *gathered; /* by one thread; NULL: each line goes at once */
 };
+/* What tells of no trouble waits for others while there is room, until this is called or something else is told. */
+void relay_log_flush(const struct relay_log *log);
 void relay_log(const struct relay_log *log, enum relay_level level, const char *event,
                const struct relay_field *fields, size_t count);
 #define RELAY_LOG(relay, level, event, ...)                                                                  \

@@ -98,9 +98,38 @@ static bool has_room(const struct relay_log *log) {
 }
 
 /* In one call, so that lines do not mix; a log that cannot be written stops nobody. */
-static void put_line(const struct relay_log *log, const struct buf *line) {
-  bool fine = line->error == STATUS_OK && has_room(log) && write(STDERR_FILENO, line->ptr, line->len) >= 0;
-  if (!fine && log->lost) ++*log->lost;
+static void put(const struct relay_log *log, const char *bytes, size_t len, size_t lines) {
+  bool fine = has_room(log) && write(STDERR_FILENO, bytes, len) >= 0;
+  if (!fine && log->lost) *log->lost += lines;
+}
+
+void relay_log_flush(const struct relay_log *log) {
+  struct relay_log_lines *lines = log->gathered;
+  if (!lines || !lines->len) return;
+  put(log, lines->bytes, lines->len, lines->count);
+  lines->len = lines->count = 0;
+}
+
+/* A line of each delivery would cost two calls, and more than all else of it. */
+static bool gather(const struct relay_log *log, const struct buf *line) {
+  struct relay_log_lines *lines = log->gathered;
+  if (!lines || line->len > sizeof lines->bytes) return false;
+  if (line->len > sizeof lines->bytes - lines->len) relay_log_flush(log);
+  memcpy(lines->bytes + lines->len, line->ptr, line->len);
+  lines->len += line->len;
+  lines->count++;
+  return true;
+}
+
+static void put_line(const struct relay_log *log, enum relay_level level, const struct buf *line) {
+  if (line->error != STATUS_OK) {
+    if (log->lost) ++*log->lost;
+    return;
+  }
+  bool waits = level == RELAY_INFO && !(log->lost && *log->lost);
+  if (waits && gather(log, line)) return;
+  relay_log_flush(log);
+  put(log, line->ptr, line->len, 1);
 }
 
 /* Also when there is no memory: then above all it is to be told. */
@@ -113,7 +142,7 @@ static void write_line(const struct relay_log *log, enum relay_level level, cons
     write_json(&line, levels[level], event, log->host->now_ms(log->host->context), fields, count);
   else
     write_text(&line, log, level, event, fields, count);
-  put_line(log, &line);
+  put_line(log, level, &line);
 }
 
 void relay_log(const struct relay_log *log, enum relay_level level, const char *event,

@@ -45,6 +45,7 @@ struct whole {
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
   size_t lines_lost; /* of the log */
+  struct relay_log_lines lines;
   struct relay_tries upkeeps;
   bool left_told; /* destinations that are not there any more */
 };
@@ -602,10 +603,13 @@ static enum status run(struct whole *whole) {
             RELAY_NUMBER("listeners", (int64_t)relay->config->mllp_count));
   (void)watch_left(whole); /* else with the upkeep */
   relay_notify("READY=1");
+  relay->log.gathered = &whole->lines;
   while (relay->fatal == STATUS_OK && !(relay->stopping && is_over(relay))) {
-    if (event_base_loop(relay->base, EVLOOP_ONCE) != 0) break;
-    if (event_base_got_break(relay->base)) break;
+    int turned = event_base_loop(relay->base, EVLOOP_ONCE);
+    relay_log_flush(&relay->log);
+    if (turned != 0 || event_base_got_break(relay->base)) break;
   }
+  relay->log.gathered = NULL;
   if (relay->fatal == STATUS_OK) relay_note(relay, "stopped", whole->stopper, whole->stopped_by ? whole->stopped_by : "");
   RELAY_LOG(relay, RELAY_INFO, "stopped", RELAY_TEXT("status", str_of(status_name(relay->fatal))));
   return relay->fatal;

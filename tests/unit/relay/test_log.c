@@ -186,6 +186,55 @@ static void lost_lines_are_counted_once(void **state) {
   assert_true(str_is(let_go(&caught, room, sizeof room), TIME "log-lost lines=3\n" TIME "again\n"));
 }
 
+/* What tells of no trouble goes with others; what does, at once and behind what came before it. */
+static void lines_are_gathered_until_one_tells_of_trouble(void **state) {
+  static char room[1 << 14];
+  static struct relay_log_lines gathered;
+  enum { MANY = 200 };
+  size_t lost = 0;
+  struct relay_log log = {.host = stopped_host(), .lost = &lost, .gathered = &gathered};
+  struct caught caught;
+  (void)state;
+  catch (&caught);
+  relay_log(&log, RELAY_INFO, "first", NULL, 0);
+  relay_log(&log, RELAY_INFO, "second", NULL, 0);
+  assert_int_equal(gathered.count, 2);
+  relay_log(&log, RELAY_WARNING, "third", NULL, 0);
+  assert_int_equal(gathered.count, 0);
+  assert_true(str_is(let_go(&caught, room, sizeof room), TIME "first\n" TIME "second\n" TIME "third\n"));
+  catch (&caught);
+  for (int i = 0; i < MANY; i++)
+    relay_log(&log, RELAY_INFO, "event", NULL, 0);
+  assert_in_range(gathered.count, 1, MANY - 1); /* there was no room for all */
+  relay_log_flush(&log);
+  relay_log_flush(&log);
+  assert_int_equal(lines(let_go(&caught, room, sizeof room)), MANY);
+  assert_int_equal(lost, 0);
+}
+
+/* All that were gathered are lost with the one call. */
+static void gathered_lines_that_are_lost_are_counted(void **state) {
+  static struct relay_log_lines gathered;
+  size_t lost = 0;
+  struct relay_log log = {.host = stopped_host(), .lost = &lost, .gathered = &gathered};
+  char room[256];
+  struct caught caught;
+  (void)state;
+  catch (&caught);
+  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  assert_true(dup2(full, STDERR_FILENO) >= 0);
+  close(full);
+  for (int i = 0; i < 3; i++)
+    relay_log(&log, RELAY_INFO, "event", NULL, 0);
+  assert_int_equal(lost, 0);
+  relay_log_flush(&log);
+  assert_int_equal(lost, 3);
+  assert_true(dup2(caught.ends[1], STDERR_FILENO) >= 0);
+  relay_log(&log, RELAY_INFO, "again", NULL, 0);
+  relay_log_flush(&log);
+  assert_true(str_is(let_go(&caught, room, sizeof room), TIME "log-lost lines=3\n" TIME "again\n"));
+}
+
 /* A time that no calendar of four digits has is left out. */
 static void times_are_of_the_clock(void **state) {
   static const struct {
@@ -240,6 +289,8 @@ int main(void) {
       cmocka_unit_test(many_findings_are_few_lines), cmocka_unit_test(faults_have_their_file),
       cmocka_unit_test(a_reader_that_hangs_is_left),
       cmocka_unit_test(lost_lines_are_counted_once),
+      cmocka_unit_test(lines_are_gathered_until_one_tells_of_trouble),
+      cmocka_unit_test(gathered_lines_that_are_lost_are_counted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
