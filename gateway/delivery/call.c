@@ -108,16 +108,16 @@ static int allow_request(void *context, char *server, char *own, int server_port
   return may_go(context) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-static curl_socket_t allow_connection(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+curl_socket_t delivery_call_socket(void *call, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)purpose;
-  return may_go(context) ? socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : CURL_SOCKET_BAD;
+  return may_go(call) ? socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : CURL_SOCKET_BAD;
 }
 
 static bool set_guard(struct delivery_call *call) {
   CURL *curl = call->curl;
   return curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, allow_request) == CURLE_OK &&
          curl_easy_setopt(curl, CURLOPT_PREREQDATA, call) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, allow_connection) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, delivery_call_socket) == CURLE_OK &&
          curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK;
 }
 

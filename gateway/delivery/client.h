@@ -115,6 +115,8 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) MUST_USE
 enum status delivery_call_end(struct delivery_call *call, CURLcode code,
                               struct delivery_answer *out) MUST_USE;
 void delivery_call_release(struct delivery_call *call);
+/* For CURLOPT_OPENSOCKETFUNCTION: a new connection, unless what has left may have been acted on. */
+curl_socket_t delivery_call_socket(void *call, curlsocktype purpose, struct curl_sockaddr *address);
 /* Sets the handle for a connection and nothing else, with TLS unless the destination is plain. */
 enum status delivery_call_connect(struct delivery_call *call) MUST_USE;
 

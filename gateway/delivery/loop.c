@@ -4,11 +4,19 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "delivery/client.h"
 
 enum { IDLE_HANDLES = 64 }; /* of a client, see loop.h */
 
 struct delivery_transfer;
+
+/* That libcurl lets go of with each request that ends, and asks for with the next: of a connection that is kept the event stays. */
+struct delivery_socket {
+  bool ours;           /* it was opened by open_socket, and close_socket is told of its end: the resolver has others */
+  struct event *event; /* NULL: none is kept */
+  bool added;
+};
 
 struct delivery_loop {
   struct event_base *base;
@@ -17,6 +25,8 @@ struct delivery_loop {
   struct event *timer;
   struct delivery_transfer *transfers;
   long connections; /* that are kept */
+  struct delivery_socket *sockets; /* by their numbers */
+  size_t socket_count;
 };
 
 /* Under way: of the loop. Else of its client, its handle set for that. */
@@ -154,9 +164,22 @@ static void act(struct delivery_loop *loop, curl_socket_t socket, int what) {
     begin_anew(loop);
 }
 
+static struct delivery_socket *kept_socket(const struct delivery_loop *loop, evutil_socket_t socket) {
+  size_t at = (size_t)socket;
+  return at < loop->socket_count && loop->sockets[at].event ? &loop->sockets[at] : NULL;
+}
+
 static void on_socket(evutil_socket_t socket, short what, void *context) {
+  struct delivery_loop *loop = context;
+  struct delivery_socket *kept = kept_socket(loop, socket);
   int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-  act(context, socket, flags);
+  if (!kept) {
+    act(loop, socket, flags);
+    return;
+  }
+  /* nobody waits for it: the server ends it, which libcurl finds when it would use it */
+  (void)event_del(kept->event);
+  kept->added = false;
 }
 
 static void on_timer(evutil_socket_t socket, short what, void *context) {
@@ -165,24 +188,92 @@ static void on_timer(evutil_socket_t socket, short what, void *context) {
   act(context, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static bool make_room(struct delivery_loop *loop, curl_socket_t socket) {
+  size_t count = (size_t)socket + 1;
+  if (count <= loop->socket_count) return true;
+  struct delivery_socket *sockets = realloc(loop->sockets, 2 * count * sizeof *sockets);
+  if (!sockets) return false;
+  memset(sockets + loop->socket_count, 0, (2 * count - loop->socket_count) * sizeof *sockets);
+  loop->sockets = sockets;
+  loop->socket_count = 2 * count;
+  return true;
+}
+
+static void let_go(struct delivery_loop *loop, curl_socket_t socket, struct event *event) {
+  struct delivery_socket *kept = (size_t)socket < loop->socket_count ? &loop->sockets[socket] : NULL;
+  if (kept && kept->ours && event_get_events(event) == (EV_READ | EV_PERSIST))
+    *kept = (struct delivery_socket){.ours = true, .event = event, .added = true};
+  else
+    event_free(event);
+}
+
+/* The kept event, no longer kept; *added: it is watched as libcurl wants it. */
+static struct event *take_kept(struct delivery_loop *loop, curl_socket_t socket, short flags, bool *added) {
+  struct delivery_socket *kept = kept_socket(loop, socket);
+  if (!kept) return NULL;
+  struct event *event = kept->event;
+  *added = kept->added && flags == (EV_READ | EV_PERSIST);
+  kept->event = NULL;
+  return event;
+}
+
+static bool change(struct delivery_loop *loop, struct event *event, curl_socket_t socket, short flags) {
+  bool changed = event_del(event) == 0 && event_assign(event, loop->base, socket, flags, on_socket, loop) == 0;
+  return changed && event_add(event, NULL) == 0;
+}
+
 /* Only a new socket needs memory: libcurl goes on handing over the event that it was given, whatever became of this call. */
 static int watch(CURL *curl, curl_socket_t socket, int what, void *context, void *watched) {
   struct delivery_loop *loop = context;
   struct event *event = watched;
   short flags = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+  bool added = false;
   (void)curl;
   if (what == CURL_POLL_REMOVE) {
-    if (event) event_free(event);
+    if (event) let_go(loop, socket, event);
     return 0;
   }
+  if (event) return change(loop, event, socket, flags) ? 0 : -1;
+  event = take_kept(loop, socket, flags, &added);
   if (event) {
-    bool changed = event_del(event) == 0 && event_assign(event, loop->base, socket, flags, on_socket, loop) == 0;
-    return changed && event_add(event, NULL) == 0 ? 0 : -1;
+    added = added || change(loop, event, socket, flags);
+  } else {
+    event = event_new(loop->base, socket, flags, on_socket, loop);
+    added = event && event_add(event, NULL) == 0;
   }
-  event = event_new(loop->base, socket, flags, on_socket, loop);
-  if (event && event_add(event, NULL) == 0) return curl_multi_assign(loop->multi, socket, event) == CURLM_OK ? 0 : -1;
+  if (added) return curl_multi_assign(loop->multi, socket, event) == CURLM_OK ? 0 : -1;
   if (event) event_free(event); /* of one that failed libcurl says nothing any more */
   return -1;
+}
+
+static void forget_socket(struct delivery_loop *loop, curl_socket_t socket) {
+  struct delivery_socket *kept = (size_t)socket < loop->socket_count ? &loop->sockets[socket] : NULL;
+  if (!kept) return;
+  if (kept->event) event_free(kept->event);
+  *kept = (struct delivery_socket){0};
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+  struct delivery_transfer *transfer = context;
+  struct delivery_loop *loop = transfer->loop;
+  curl_socket_t socket = delivery_call_socket(&transfer->call, purpose, address);
+  if (socket == CURL_SOCKET_BAD || !make_room(loop, socket)) return socket;
+  forget_socket(loop, socket);
+  loop->sockets[socket].ours = true;
+  return socket;
+}
+
+static int close_socket(void *context, curl_socket_t socket) {
+  forget_socket(context, socket);
+  return close(socket);
+}
+
+static bool set_sockets(const struct delivery_transfer *transfer) {
+  CURL *curl = transfer->call.curl;
+  return curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, transfer->loop) == CURLE_OK;
 }
 
 /* A timer that cannot be set fires: too soon is no harm, and libcurl would never get over a call that failed. */
@@ -238,6 +329,7 @@ void delivery_loop_free(struct delivery_loop *loop) {
   }
   if (loop->multi) curl_multi_cleanup(loop->multi);
   if (loop->timer) event_free(loop->timer);
+  free(loop->sockets);
   free(loop);
 }
 
@@ -276,7 +368,7 @@ enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_clien
   transfer->waits = true;
   transfer->multi = loop->multi;
   link_transfer(loop, transfer);
-  if (delivery_call_begin(&transfer->call, true) == STATUS_OK &&
+  if (delivery_call_begin(&transfer->call, true) == STATUS_OK && set_sockets(transfer) &&
       curl_multi_add_handle(transfer->multi, transfer->call.curl) == CURLM_OK)
     return STATUS_OK;
   end_transfer(transfer);

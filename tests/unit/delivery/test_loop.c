@@ -278,6 +278,29 @@ static void test_closed_meanwhile(void **state) {
   close_test(&test);
 }
 
+/* The event of a kept connection stays for the next request. Of one that the server ends while nobody uses it libcurl hears nothing: it
+   must not be told again and again. */
+static void test_kept_ones_are_watched_until_they_end(void **state) {
+  struct test test = {.deeds = {[2] = ANSWER_AND_LEAVE}};
+  char byte;
+  (void)state;
+  open_test(&test);
+  assert_int_equal(DELIVERY_DONE, post(&test, 10, false));
+  int before = event_base_get_num_events(test.base, EVENT_BASE_COUNT_ADDED);
+  assert_int_equal(DELIVERY_DONE, post(&test, 10, false));
+  assert_int_equal(before + 1, event_base_get_num_events(test.base, EVENT_BASE_COUNT_ADDED));
+  assert_int_equal(DELIVERY_DONE, post(&test, 10, false));
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(1, read(test.left[0], &byte, 1));
+  assert_int_equal(0, event_base_loop(test.base, EVLOOP_ONCE));
+  assert_int_equal(before, event_base_get_num_events(test.base, EVENT_BASE_COUNT_ADDED));
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(DELIVERY_DONE, post(&test, 10, false));
+  assert_int_equal(3, atomic_load(&test.connections));
+  assert_int_equal(before + 1, event_base_get_num_events(test.base, EVENT_BASE_COUNT_ADDED));
+  close_test(&test);
+}
+
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define FIELD "X-Field: 0123456789012345678901234567890123456789012\r\n"
 
@@ -412,6 +435,7 @@ int main(void) {
       cmocka_unit_test(test_lost_on_a_kept_connection),
       cmocka_unit_test(test_lost_get),
       cmocka_unit_test(test_closed_meanwhile),
+      cmocka_unit_test(test_kept_ones_are_watched_until_they_end),
       cmocka_unit_test(test_no_answer_of_http),
       cmocka_unit_test(test_as_many_fields_as_may_be),
       cmocka_unit_test(test_without_memory_for_events),
