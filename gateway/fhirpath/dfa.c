@@ -1,7 +1,7 @@
 /*
  * dfa.c - regular expressions as they are most often written, `^[0-9]{4}$`, as finite automata: one look-up a character.
  *
- * Taken are literals, classes, groups with alternatives, quantifiers, ^ at the beginning and $ at the end; short texts of ASCII. All else,
+ * Taken are literals, classes, groups with alternatives, quantifiers, ^ at the beginning, $ and `(X|$)` at the end; short texts of ASCII. All else,
  * and whatever PCRE2 might refuse for the steps it takes (ways to match are counted), stays with PCRE2. Each character or class of the
  * pattern is a position; what may follow it is known from the pattern (V. M. Glushkov, 1961), and sets of positions are the states.
  */
@@ -323,15 +323,46 @@ static struct fp_dfa *made(struct arena *arena, const struct making *m, uint64_t
   return dfa;
 }
 
+/* Where a pattern begins its last group, if that is `(X|$)`: X, and whatever follows it, or the end. Else its length. */
+static size_t find_tail(struct str text) {
+  if (!str_ends(text, STR("|$)"))) return text.len;
+  for (size_t at = text.len - 3; at-- > 0;) {
+    if (text.ptr[at] == '(') return at && text.ptr[at - 1] == '\\' ? text.len : at;
+    if (strchr(")\\[]|", text.ptr[at])) break;
+  }
+  return text.len;
+}
+
+static bool any(struct pattern *p, struct piece *out) {
+  struct piece one;
+  if (!position(p, &(struct set){{UINT64_MAX, UINT64_MAX}}, &one)) return false;
+  lead(p, one.last, one.first);
+  one.empty = true;
+  *out = in_row(p, *out, one);
+  return true;
+}
+
+static bool read_tail(struct pattern *p, struct str text, struct piece *all) {
+  struct piece tail;
+  p->at = p->text.len + 1;
+  p->text = str_slice(text, 0, text.len - 3);
+  if (!sequence(p, &tail) || p->at != p->text.len || !any(p, &tail)) return false;
+  tail.ways += 1;
+  tail.empty = true;
+  *all = in_row(p, *all, tail);
+  return true;
+}
+
 bool fp_dfa_compile(struct arena *arena, struct str text, const struct fp_dfa **out) {
-  struct pattern p = {.text = text};
+  size_t begins = find_tail(text);
+  struct pattern p = {.text = str_slice(text, 0, begins)};
   struct making m = {0};
   struct piece all;
   *out = NULL;
   bool anywhere = !take(&p, '^');
-  if (!sequence(&p, &all) || all.ways * (anywhere ? TEXT_MAX : 1) > WAYS_MAX) return true;
-  bool to_end = take(&p, '$');
-  if (p.at != text.len) return true;
+  if (!sequence(&p, &all)) return true;
+  bool to_end = begins != text.len ? peek(&p) < 0 && read_tail(&p, text, &all) : take(&p, '$');
+  if (p.at + (begins != text.len ? 3 : 0) != text.len || all.ways * (anywhere ? TEXT_MAX : 1) > WAYS_MAX) return true;
   p.follow[POSITIONS] = all.first;
   if (!classify(&p, &m) || !determine(&p, &m, anywhere)) return true;
   *out = made(arena, &m, all.last | (all.empty ? BEFORE : 0), to_end);

@@ -333,12 +333,15 @@ static const char *const patterns[] = {
     "[^A-Za-z0-9._-]+", "^[+]", "^(-?)0+([0-9])", "abc", "a.c", "^a*$", "a+$", "^", "$", "^$", "", "b{2,3}", "b{2,}c", "(ab|a)c", "(ab|a)(c|bc)$",
     "^(a|b|)c?$", "[a-]", "[-a]b", "[.*+]", "\\d{2}-\\d", "[\\d.]+$", "\\.", "a|b", "^a|b$", "(^a)", "a$b", "a{0,2}b", "a{3}", "a{,2}", "a??b",
     "a++a", "(a*)*b", "(a+)+b", "\\w+", "\\s", "[[:alpha:]]", "[]a]", "[^]a]", "(?i)A", "(a)\\1", "^.{3}$", "\\bab", "[a\\-c]", "x*",
-    "(a?){20}b", "[^a]$", "^[^\\n]$", "caf.$", "[^a-z]", "^(a{2}|b{3}){2}$", "~|`", "[ -~]+$", "a{33}", "((((((((a))))))))", "(((((((((a)))))))))"};
+    "(a?){20}b", "[^a]$", "^[^\\n]$", "caf.$", "[^a-z]", "^(a{2}|b{3}){2}$", "~|`", "[ -~]+$", "a{33}", "((((((((a))))))))", "(((((((((a)))))))))",
+    "^(iv|im|intravenous)(-|$)", "(-|$)", "a(b|$)", "^a(bc|$)", "a(|$)", "a(b|c|$)", "a\\(b|$)", "a[(b|$)]", "(a(b|$))", "^a$(b|$)", "^a(b$|$)",
+    "a(?:b|$)", "^a*(b|$)", "^(a|b)(c+|$)", "x(.|$)", "^a(b|$)c", "^(a?){20}(b|$)"};
 static const char *const texts[] = {
     "", "a", "b", "ab", "abc", "abbc", "aabc", "HL70203", "HL7020", "HL702033", "0", "-0", "-12", "012", "1.50", "1.", "12\\n", "12\\n\\n", "a\\n", "\\n",
     "http://x.org/a", "https://x y", "urn:oid:1", "2.16.840.1", "3.1", "0123ABCD-0123-4567-89ab-0123456789ab", "123456789", "1234567890", "en", "en-US",
     "9325-1", "93245-1", "9373-4", "a b/c", "+5", "-007", "aaa", "aaaa", "aab", "bbbc", "acb", "ac", "abcc", "-", "a-", "*", "12-3", "1.2", ".",
-    "A", "aa", "a\\u00e9", "caf\\u00e9", "\\u00e9", "x", "a\\tb", "aabb", "aabbb", "bbbbbb", "~", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "[", "]", "a]", "ab ab"};
+    "A", "aa", "a\\u00e9", "caf\\u00e9", "\\u00e9", "x", "a\\tb", "aabb", "aabbb", "bbbbbb", "~", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "[", "]", "a]", "ab ab",
+    "iv", "iv-", "iv-b", "iv\\n", "iv-\\n", "iv\\n\\n", "iv-\\u00e9", "ivx", "im-iv", "abx", "a(b", "a(", "xx"};
 
 static void patterns_match_as_pcre_says(void **state) {
   struct fixture *f = *state;
