@@ -15,18 +15,24 @@ size_t relay_jobs_left(const struct relay_sender *sender) {
 }
 
 /* Memory that was used a moment ago is near; what comes anew from the system is not. */
-static struct arena *take_arena(struct relay_sender *sender) {
-  return sender->idle_count ? sender->idle[--sender->idle_count]
-                            : arena_new((size_t)sender->config->memory_mib << 20);
+static struct arena *take_arena(struct relay_arenas *arenas, size_t cap) {
+  return arenas->count ? arenas->idle[--arenas->count] : arena_new(cap);
 }
 
-static void give_arena_back(struct relay_sender *sender, struct arena *arena) {
-  if (sender->idle_count == RELAY_IDLE_ARENAS) {
+/* NULL is allowed. */
+static void give_arena_back(struct relay_arenas *arenas, struct arena *arena) {
+  if (!arena) return;
+  if (arenas->count == RELAY_IDLE_ARENAS) {
     arena_free(arena);
     return;
   }
   arena_reset(arena);
-  sender->idle[sender->idle_count++] = arena;
+  arenas->idle[arenas->count++] = arena;
+}
+
+void relay_arenas_free(struct relay_arenas *arenas) {
+  while (arenas->count)
+    arena_free(arenas->idle[--arenas->count]);
 }
 
 void relay_job_close(struct relay_job *job) {
@@ -40,8 +46,8 @@ void relay_job_close(struct relay_job *job) {
   sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
-  if (job->arena) give_arena_back(sender, job->arena);
-  arena_free(job->places);
+  give_arena_back(&sender->arenas, job->arena);
+  give_arena_back(&sender->places, job->places);
   free(job);
 }
 
@@ -88,7 +94,7 @@ enum status relay_job_remember(struct relay_job *job, const struct exchange_job 
   for (size_t i = 0; exchange->items && i < exchange->plan.entry_count; i++)
     count += is_new_place(exchange, i);
   if (!count) return STATUS_OK;
-  job->places = arena_new(LIMIT_ARENA_BYTES);
+  job->places = take_arena(&job->sender->places, LIMIT_ARENA_BYTES);
   job->placed = job->places ? ARENA_ARRAY(job->places, struct outbox_placed, count) : NULL;
   if (!job->placed) return STATUS_NOMEM;
   for (size_t i = 0; status == STATUS_OK && i < exchange->plan.entry_count; i++)
@@ -189,7 +195,7 @@ static void end_now(struct relay_job *job) {
   job->lock_count = 0;
   job->ended = true;
   job->sender->ending++;
-  give_arena_back(job->sender, job->arena);
+  give_arena_back(&job->sender->arenas, job->arena);
   job->arena = NULL;
   settle_again(job);
 }
@@ -252,7 +258,7 @@ struct relay_job *relay_job_open(struct relay_sender *sender) {
   job->next = sender->jobs;
   sender->jobs = job;
   sender->in_flight++;
-  job->arena = take_arena(sender);
+  job->arena = take_arena(&sender->arenas, (size_t)sender->config->memory_mib << 20);
   job->timer = event_new(sender->relay->base, -1, 0, on_timer, job);
   if (job->arena && job->timer) {
     diag_list_init(&job->diags, job->arena);

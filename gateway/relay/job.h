@@ -15,7 +15,7 @@
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 32 };
+enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 64 };
 
 struct relay_lock {
   uint64_t hash;            /* of the name: most that differ differ in it */
@@ -54,14 +54,19 @@ struct relay_job {
   unsigned given_up; /* how often its group was */
 };
 
+/* Of jobs that have ended, wiped. */
+struct relay_arenas {
+  struct arena *idle[RELAY_IDLE_ARENAS];
+  size_t count;
+};
+
 struct relay_sender {
   struct relay *relay;
   size_t index;
   const struct relay_destination_config *config;
   struct event *timer;
   struct relay_job *jobs;
-  struct arena *idle[RELAY_IDLE_ARENAS]; /* of jobs that have ended, wiped */
-  size_t idle_count;
+  struct relay_arenas arenas, places; /* of conversations, and of what the ledger is told */
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   struct relay_promise claiming;
   struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
@@ -80,6 +85,7 @@ struct relay_sender {
 /* NULL: no memory. */
 struct relay_job *relay_job_open(struct relay_sender *sender);
 void relay_job_close(struct relay_job *job);
+void relay_arenas_free(struct relay_arenas *arenas);
 const struct relay_way *relay_job_way(const struct relay_job *job);
 /* On the fiber. */
 void relay_job_wait(void *job, int64_t ms);

@@ -45,8 +45,9 @@ static void name_items(struct taking *taking, const struct intake_record *record
 }
 
 static struct outbox_item *next_item(struct taking *taking, const struct relay_way *way, struct str kind) {
+  enum { SOME_ITEMS = 2 };
   if (taking->item_count == taking->room) {
-    size_t room = taking->room ? taking->room * 2 : RELAY_DESTINATIONS_MAX;
+    size_t room = taking->room ? taking->room * 2 : SOME_ITEMS;
     struct outbox_item *items = ARENA_ARRAY(taking->arena, struct outbox_item, room);
     if (!items) return NULL;
     if (taking->item_count) memcpy(items, taking->items, taking->item_count * sizeof *items);

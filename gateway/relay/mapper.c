@@ -12,8 +12,13 @@ struct queue {
   size_t room; /* of its tasks */
 };
 
+/* Memory of tasks that were done, wiped: what comes anew from the system costs as much again as to fill it. */
+enum { IDLE_ARENAS = 4 };
+
 struct relay_mapper {
   struct relay *relay;
+  struct arena *idle[IDLE_ARENAS];
+  size_t idle_count, idle_room; /* all are of one room */
   pthread_t thread;
   bool has_thread, has_lock;
   int bell; /* eventfd: something is ready */
@@ -201,6 +206,7 @@ static void give_up(struct relay_mapper *mapper, struct queue *queue) {
   struct relay_task *task;
   while ((task = queue_take(queue)) != NULL) {
     task->status = STATUS_UNAVAILABLE;
+    task->mapper = NULL; /* which it may outlive */
     finish(mapper, task);
   }
 }
@@ -217,6 +223,8 @@ void relay_mapper_close(struct relay_mapper *mapper) {
     pthread_mutex_destroy(&mapper->lock);
   }
   arena_free(mapper->scratch);
+  while (mapper->idle_count)
+    arena_free(mapper->idle[--mapper->idle_count]);
   free(mapper);
 }
 
@@ -232,13 +240,27 @@ bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes) {
   return mapper->has_thread && (mapper->busy || bytes > MAPPER_SMALL_BYTES);
 }
 
+static struct arena *take_arena(struct relay_mapper *mapper, size_t room) {
+  bool fits = mapper->idle_count && mapper->idle_room == room;
+  return fits ? mapper->idle[--mapper->idle_count] : arena_new(room);
+}
+
+static bool keep_arena(struct relay_mapper *mapper, struct arena *arena, size_t room) {
+  if (!mapper->idle_count) mapper->idle_room = room;
+  if (mapper->idle_count == IDLE_ARENAS || mapper->idle_room != room) return false;
+  arena_reset(arena);
+  mapper->idle[mapper->idle_count++] = arena;
+  return true;
+}
+
 enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *task) {
   if (!task->room) task->room = MAPPER_TASK_BYTES;
-  task->arena = arena_new(task->room);
+  task->arena = take_arena(mapper, task->room);
   if (!task->arena) return STATUS_NOMEM;
   diag_list_init(&task->diags, task->arena);
   if (!task->findings) task->findings = &task->diags;
   task->records_end = &task->records;
+  task->mapper = mapper;
   task->ways = mapper->relay->ways;
   task->ways->users++;
   mapper->busy++;
@@ -250,6 +272,6 @@ enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *ta
 }
 
 void relay_task_release(struct relay_task *task) {
-  arena_free(task->arena);
+  if (!task->arena || !task->mapper || !keep_arena(task->mapper, task->arena, task->room)) arena_free(task->arena);
   task->arena = NULL;
 }

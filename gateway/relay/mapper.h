@@ -41,6 +41,7 @@ struct relay_task {
   bool more; /* of a text in pieces: give it again, with `from` */
   enum status status; /* UNAVAILABLE: the relay ended before; NOMEM: to be mapped by the loop */
   /* private */
+  struct relay_mapper *mapper; /* keeps its memory; NULL: it is given back */
   struct relay_task *next;
   struct relay_kept **records_end;
   struct relay_ways *ways;

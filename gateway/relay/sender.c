@@ -166,8 +166,8 @@ size_t relay_sender_busy(const struct relay_sender *sender) {
 void relay_sender_close(struct relay_sender *sender) {
   if (!sender) return;
   if (sender->timer) event_free(sender->timer);
-  while (sender->idle_count)
-    arena_free(sender->idle[--sender->idle_count]);
+  relay_arenas_free(&sender->arenas);
+  relay_arenas_free(&sender->places);
   free(sender);
 }
 
