@@ -558,7 +558,10 @@ static void close_all(struct whole *whole) {
   free_event(whole->deadline);
   outbox_close(relay->outbox);
   outbox_keys_wipe(&whole->keys);
-  if (under_way) return;
+  if (under_way) {
+    relay_webhook_close(relay->webhook); /* what was not taken is told all the same; the loop turns no more */
+    return;
+  }
   delivery_loop_free(relay->loop);
   relay_webhook_close(relay->webhook);
   relay_programs_close(relay);

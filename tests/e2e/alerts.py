@@ -83,11 +83,11 @@ def expect_soon(what, *words):
 class Bench:
     """A relay with a hospital, and an edge on demand."""
 
-    def __init__(self, work, certs, lines):
+    def __init__(self, work, certs, lines, **more):
         self.work, self.log = work, work / "log"
         work.mkdir()
         self.hospital = ehr.Ehr(certs / "server.pem", certs / "server.key", 1, 0)
-        bed.prepare(work, PACK, {"hospital": self.hospital}, relay=lines)
+        bed.prepare(work, PACK, {"hospital": self.hospital}, relay=lines, **more)
         (work / "token").touch(0o600)
         (work / "token").write_text(TOKEN + "\n")
         self.relay = bed.Relay(RELAY, work)
@@ -158,6 +158,20 @@ def over_tls(work, certs):
     bench.stop()
     expect(bench.log.read_bytes().count(b'why="the relay stops"') == 2, bench.log.read_text())
     receiver.stop()
+
+
+def stopped_early(work, certs):
+    """A delivery lasts longer than the relay waits when it is to stop: what nobody was told is in the log all the same."""
+    bench = Bench(work / "early", certs, lines_of(1), timeout=90000)
+    bench.start()
+    bench.hospital.stall = 60
+    bed.drop(bench.work, 1, bed.record(1, 1, 1))
+    expect_soon(lambda: bench.hospital.posts, "a delivery is under way", bench.log.read_text())
+    bench.edge("folder-gone")
+    bench.stop()
+    words = bench.log.read_bytes()
+    expect(b"stopped-early under-way=1" in words, bench.log.read_text())
+    expect(b'alert-not-posted state=folder-gone why="the relay stops"' in words, bench.log.read_text())
 
 
 def not_to_be_trusted(work, certs):
@@ -257,7 +271,7 @@ def main():
         work = pathlib.Path(folder)
         certs = work / "certs"
         subprocess.run([ROOT / "tests/servers/certs.sh", certs], check=True, stdout=subprocess.DEVNULL)
-        for case in (over_tls, not_to_be_trusted, in_clear_here, program, refused):
+        for case in (over_tls, stopped_early, not_to_be_trusted, in_clear_here, program, refused):
             case(work, certs)
     print(f"alerts: posted in their order after a death, 503 and a redirect; {len(REFUSED)} addresses and files refused")
     return 0
