@@ -272,7 +272,7 @@ static inline char *member(struct writer *writer, char *at, const struct tree_no
                            size_t depth) {
   const struct tree_node *first = *node;
   if (first->flags & TREE_IN_ARRAY) {
-    struct array array = {.first = first};
+    struct array array = {.first = first, .last = first}; /* there may be no room even for the name */
     at = array_member(writer, at, &array, offset(writer, at) == begin, depth);
     *node = array.last;
     if (!at || !array.partners) return at;

@@ -164,6 +164,24 @@ static void test_cap(void **state) {
   }
 }
 
+/* The room, which is more than the cap, ends before and in an array's name. */
+static void test_cap_in_name(void **state) {
+  struct fixture *f = *state;
+  char filling[600];
+  memset(filling, 'f', sizeof filling);
+  struct tree_node *first = add(f, f->root, "filling", TREE_STRING, "", 0);
+  add(f, f->root, "given", TREE_STRING, "a", TREE_IN_ARRAY);
+  add(f, f->root, "given", TREE_STRING, "b", TREE_IN_ARRAY);
+  for (size_t len = 0; len <= sizeof filling; len++) {
+    struct buf out;
+    first->text = str_make(filling, len);
+    buf_init(&out, 200);
+    tree_write_json(f->root, &DEFAULT, &out);
+    assert_int_equal(out.error, len + strlen("{'filling':'','given':['a','b']}") > 200 ? STATUS_LIMIT : STATUS_OK);
+    buf_release(&out);
+  }
+}
+
 /* A tree deeper than any text may be ends in an error, not in a crash. */
 static void test_too_deep(void **state) {
   struct fixture *f = *state;
@@ -311,6 +329,7 @@ int main(void) {
       TEST(test_not_an_object),
       TEST(test_pretty),
       TEST(test_cap),
+      TEST(test_cap_in_name),
       TEST(test_too_deep),
       TEST(test_random),
       TEST(test_string),
