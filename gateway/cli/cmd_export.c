@@ -209,6 +209,7 @@ static void export_item(void *context, struct cli_item *item, struct arena *aren
   slot->bad = slot->record && (slot->status == STATUS_INVALID || slot->status == STATUS_LIMIT);
   if (slot->bad) slot->status = STATUS_OK;
   cli_render(export->cli, slot->record ? &diags : &item->records->diags, &slot->messages);
+  if (slot->status == STATUS_OK) slot->status = slot->messages.error; /* findings that nobody reads are no findings */
 }
 
 /* --- in order --- */

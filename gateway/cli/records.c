@@ -80,16 +80,24 @@ static bool has_messages(const struct intake_input *input) {
   return input->hl7v2 && intake_skip(&copy) && intake_skip(&copy);
 }
 
+static enum status open_any(struct cli *cli, struct cli_records *records) {
+  enum status status = STATUS_UNSUPPORTED;
+  records->many = true;
+  if (is_folder(records->path)) return open_set(cli, records);
+  if (is_large_file(records->path)) status = open_mapped(records);
+  if (status != STATUS_OK) status = open_text(cli, records);
+  records->many = records->input.lines || has_messages(&records->input);
+  return status;
+}
+
 enum status cli_records_open(struct cli *cli, const char *path, struct cli_records *out) {
   *out = (struct cli_records){.path = path, .arena = arena_new(LIMIT_ARENA_BYTES)};
   if (!out->arena) return STATUS_NOMEM;
   diag_list_init(&out->diags, out->arena);
-  enum status status = STATUS_UNSUPPORTED;
-  out->many = true;
-  if (is_folder(path)) return open_set(cli, out);
-  if (is_large_file(path)) status = open_mapped(out);
-  if (status != STATUS_OK) status = open_text(cli, out);
-  out->many = out->input.lines || has_messages(&out->input);
+  enum status status = open_any(cli, out);
+  struct source source = source_make(str_of(path), (struct str){0});
+  if (status == STATUS_NOMEM && !out->diags.count)
+    diag_error(&out->diags, DIAG_FILE_UNREADABLE, &(struct diag_at){.source = &source}, "not enough memory");
   return status;
 }
 

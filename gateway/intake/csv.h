@@ -129,6 +129,7 @@ struct csv_reader {
   size_t count;
   enum csv_fault fault;
   size_t fault_at;
+  bool starved; /* of any row: there was no memory for it, and what was made without it is not whole */
   void *parser; /* libcsv's */
 };
 
@@ -214,7 +215,7 @@ enum status intake_csv_value(const struct csv_cell *cell, struct arena *arena, s
 
 /* --- the way through a set --- */
 
-bool intake_csv_skip(struct intake_input *input);
+enum status intake_csv_skip(struct intake_input *input) MUST_USE;
 enum status intake_csv_next(struct intake_input *input, struct arena *arena,
                             struct diag_list *diags, struct intake_record *out) MUST_USE;
 

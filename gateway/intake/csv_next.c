@@ -91,18 +91,21 @@ static void pass_unit(struct intake_input *input, struct csv_reader *reader, con
   }
 }
 
-bool intake_csv_skip(struct intake_input *input) {
+enum status intake_csv_skip(struct intake_input *input) {
   struct csv_reader *reader = calloc(1, sizeof *reader);
   struct csv_unit_found unit = {0};
-  if (!reader) return false;
+  if (!reader) return STATUS_NOMEM;
   intake_csv_reader_open(reader, (struct str){0}, input->set->description->delimiter);
   buf_init(&unit.key, LIMIT_SET_ROW_BYTES);
   intake_csv_find_unit(input, reader, &unit);
-  pass_unit(input, reader, &unit);
+  if (unit.key.error == STATUS_OK && !reader->starved) pass_unit(input, reader, &unit);
+  enum status status = unit.key.error != STATUS_OK || reader->starved ? STATUS_NOMEM
+                       : unit.kind == UNIT_END                        ? STATUS_NOT_FOUND
+                                                                      : STATUS_OK;
   buf_release(&unit.key);
   intake_csv_reader_close(reader);
   free(reader);
-  return unit.kind != UNIT_END;
+  return status;
 }
 
 /* --- rows of no record --- */
@@ -186,7 +189,11 @@ enum status intake_csv_next(struct intake_input *input, struct arena *arena,
   enum status status = intake_csv_join_begin(&join);
   if (status == STATUS_OK) {
     intake_csv_find_unit(input, reader, &unit);
-    status = unit.key.error != STATUS_OK ? unit.key.error : tell_unit(&join, &unit);
+    status = unit.key.error != STATUS_OK || reader->starved ? STATUS_NOMEM : tell_unit(&join, &unit);
+  }
+  if (reader->starved) { /* a row may be missing that nobody asks for again */
+    status = STATUS_NOMEM;
+    out->root = NULL;
   }
   buf_release(&unit.key);
   intake_csv_reader_close(reader);

@@ -142,6 +142,7 @@ static enum status read_headings(struct intake_set *set, struct csv_file *file, 
                                  struct diag_list *diags) {
   if (!intake_csv_row(reader, file->begin, 1))
     return refuse(set, file, STATUS_INVALID, DIAG_CSV_COLUMN, diags, "the file has no line of headings");
+  if (reader->starved) return STATUS_NOMEM;
   if (reader->fault)
     return refuse(set, file, STATUS_INVALID, DIAG_CSV_SYNTAX, diags,
                   reader->fault == CSV_FAULT_RETURN ? "lines end with a carriage return alone: save the file with LF or CR LF"
@@ -203,6 +204,7 @@ static enum status look_through(const struct intake_set *set, struct csv_file *f
     if (at - forgotten > FORGET_BYTES) forgotten = file_forget(file->text, forgotten, at);
   }
   (void)file_forget(file->text, forgotten, file->text.len);
+  if (status == STATUS_OK && (last.error != STATUS_OK || reader->starved)) status = STATUS_NOMEM;
   buf_release(&last);
   return status;
 }
@@ -239,6 +241,7 @@ static enum status make_index(struct intake_set *set, struct csv_file *file, str
     if (at - forgotten > FORGET_BYTES) forgotten = file_forget(file->text, forgotten, at);
   }
   (void)file_forget(file->text, forgotten, file->text.len);
+  if (reader->starved) status = STATUS_NOMEM;
   file->rows = count;
   qsort(file->index, count, sizeof *file->index, by_hash);
   return status;

@@ -66,6 +66,7 @@ static void take_end(int c, void *context) {
 }
 
 static void fault(struct csv_reader *reader, enum csv_fault what, size_t at) {
+  reader->starved |= what == CSV_FAULT_MEMORY;
   if (reader->fault) return;
   reader->fault = what;
   reader->fault_at = at;

@@ -128,16 +128,16 @@ static enum status next_bytes(struct intake_input *input, struct diag_list *diag
 }
 
 /* Where the next thing begins to which intake_next has something to say. */
-bool intake_hl7v2_skip(struct intake_input *input) {
+enum status intake_hl7v2_skip(struct intake_input *input) {
   struct arena *arena = arena_new(1 << 16);
   struct diag_list quiet;
   struct str message;
   uint32_t line;
-  if (!arena) return false;
+  if (!arena) return STATUS_NOMEM;
   diag_list_init(&quiet, arena);
   enum status status = next_bytes(input, &quiet, &message, &line);
   arena_free(arena);
-  return status != STATUS_NOT_FOUND;
+  return status;
 }
 
 enum status intake_hl7v2_next(struct intake_input *input, const struct definitions *definitions, const struct intake_routes *routes,

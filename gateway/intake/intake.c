@@ -42,10 +42,12 @@ static bool take_text(struct intake_input *input, struct source *out) {
 }
 
 bool intake_skip(struct intake_input *input) {
-  if (input->set) return intake_csv_skip(input);
-  if (input->hl7v2) return intake_hl7v2_skip(input);
   struct source source;
-  return take_text(input, &source);
+  if (input->starved) return input->starved++ == 1;
+  if (!input->set && !input->hl7v2) return take_text(input, &source);
+  enum status status = input->set ? intake_csv_skip(input) : intake_hl7v2_skip(input);
+  input->starved = status == STATUS_NOMEM;
+  return status != STATUS_NOT_FOUND;
 }
 
 /* --- routing --- */
@@ -111,6 +113,7 @@ static enum status find_route(struct intake_record *record, const struct intake_
 enum status intake_next(struct intake_input *input, const struct definitions *definitions,
                         const struct intake_routes *routes, struct arena *arena, struct diag_list *diags,
                         struct intake_record *out) {
+  if (input->starved) return input->starved == 1 ? STATUS_NOMEM : STATUS_NOT_FOUND;
   if (input->set) return intake_csv_next(input, arena, diags, out);
   *out = (struct intake_record){0};
   if (input->hl7v2) return intake_hl7v2_next(input, definitions, routes, arena, diags, out);

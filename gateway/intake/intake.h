@@ -78,10 +78,12 @@ struct intake_input {
   /* a CSV set: at is the sum of all places */
   const struct intake_set *set;
   size_t loose; /* rows of no record that were reported */
+  unsigned starved; /* 1: for want of memory the way to the next record was not found; 2: that was told */
   struct intake_place places[LIMIT_SET_FILES];
 };
 struct intake_input intake_open(struct str name, struct str text);
-/* Moves over the next record without reading it; false at the end. Who shares the work among threads gives
+/* Moves over the next record without reading it; false at the end. Without memory to find the one after it that one reads as NOMEM and
+   is the last: nobody takes it for the end. Who shares the work among threads gives
    each a copy of the input as it was before. */
 bool intake_skip(struct intake_input *input);
 /* STATUS_OK; NOT_FOUND at the end; INVALID with diagnostics (the input has moved past the bad record: go on).

@@ -15,7 +15,7 @@ struct str intake_route_nearest(const struct intake_routes *routes, struct str f
 /* The next message of an input that has some, as intake_next. */
 enum status intake_hl7v2_next(struct intake_input *input, const struct definitions *definitions, const struct intake_routes *routes,
                               struct arena *arena, struct diag_list *diags, struct intake_record *out) MUST_USE;
-/* Moves over one; false at the end. */
-bool intake_hl7v2_skip(struct intake_input *input);
+/* Moves over one; NOT_FOUND at the end, NOMEM when where the next one begins is not known. */
+enum status intake_hl7v2_skip(struct intake_input *input) MUST_USE;
 
 #endif
