@@ -25,6 +25,7 @@ static void compile(struct validation *validation, struct validation_rule *rule,
   enum status status = compile_typed(validation, rule, true, &diags, &program);
   if (status == STATUS_INVALID && !rule->logical)
     status = compile_typed(validation, rule, false, &again, &program);
+  if (status == STATUS_NOMEM && !arena_is_capped(validation->arena)) return; /* it stays new: the next record tries again */
   if (program && ways && !validation->plainly) validation_find_ways(validation, rule, program, ways);
   rule->why = diags.first ? diags.first->message : STR("no memory");
   atomic_store_explicit(&rule->program, program, memory_order_relaxed);
@@ -32,13 +33,14 @@ static void compile(struct validation *validation, struct validation_rule *rule,
                         memory_order_release);
 }
 
-static const struct fp_program *program_of(const struct validation *validation, struct validation_rule *rule,
-                                           struct validation_ways *ways) {
+/* NULL: it cannot be compiled, `why` says it; or there was no memory for it now, which is the walk's status. */
+static const struct fp_program *program_of(struct validation_walk *walk, struct validation_rule *rule, struct validation_ways *ways) {
   if (atomic_load_explicit(&rule->state, memory_order_acquire) == VALIDATION_RULE_NEW) {
-    struct validation *shared = (struct validation *)(uintptr_t)validation;
+    struct validation *shared = (struct validation *)(uintptr_t)walk->validation;
     pthread_mutex_lock(&shared->lock);
     if (atomic_load_explicit(&rule->state, memory_order_relaxed) == VALIDATION_RULE_NEW)
       compile(shared, rule, ways);
+    if (atomic_load_explicit(&rule->state, memory_order_relaxed) == VALIDATION_RULE_NEW) walk->status = STATUS_NOMEM;
     pthread_mutex_unlock(&shared->lock);
   }
   return atomic_load_explicit(&rule->program, memory_order_relaxed);
@@ -105,7 +107,7 @@ bool validation_evaluate(struct validation_walk *walk, const struct validation_r
   struct diag_list diags;
   struct fp_item slot;
   struct fp_run run = run_of(walk, &diags);
-  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule, NULL);
+  const struct fp_program *program = program_of(walk, (struct validation_rule *)(uintptr_t)rule, NULL);
   return program && fhirpath_eval(program, &run, fp_one_node(&slot, node), out) == STATUS_OK;
 }
 
@@ -114,7 +116,7 @@ bool validation_rule_holds(struct validation_walk *walk, const struct validation
   struct diag_list diags;
   struct fp_run run = run_of(walk, &diags);
   bool holds = true;
-  const struct fp_program *program = program_of(walk->validation, (struct validation_rule *)(uintptr_t)rule, NULL);
+  const struct fp_program *program = program_of(walk, (struct validation_rule *)(uintptr_t)rule, NULL);
   if (program && fhirpath_truth(program, &run, node, &holds) != STATUS_OK) holds = true;
   return holds;
 }
@@ -127,9 +129,9 @@ static void check_rule(const struct validation_visit *visit, struct validation_r
   if (rule->best_practice && (!walk->run->best_practice || walk->resource != walk->container)) return;
   if (rule->logical && visit->malformed) return;
   if (walk->quiet && !rule->constraint.is_error) return;
-  const struct fp_program *program = program_of(walk->validation, rule, ways);
+  const struct fp_program *program = program_of(walk, rule, ways);
   if (!program) {
-    report_broken(visit, rule, rule->why);
+    if (walk->status != STATUS_NOMEM) report_broken(visit, rule, rule->why);
     return;
   }
   struct diag_list diags;
