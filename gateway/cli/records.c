@@ -75,19 +75,20 @@ static enum status open_text(struct cli *cli, struct cli_records *records) {
   return status;
 }
 
-static bool has_messages(const struct intake_input *input) {
-  struct intake_input copy = *input;
-  return input->hl7v2 && intake_skip(&copy) && intake_skip(&copy);
+/* Whether several records may come of it. */
+static enum status look_ahead(struct cli_records *records) {
+  struct intake_input copy = records->input;
+  records->many = copy.lines || (copy.hl7v2 && intake_skip(&copy) && intake_skip(&copy));
+  return copy.starved ? STATUS_NOMEM : STATUS_OK;
 }
 
 static enum status open_any(struct cli *cli, struct cli_records *records) {
   enum status status = STATUS_UNSUPPORTED;
-  records->many = true;
-  if (is_folder(records->path)) return open_set(cli, records);
+  records->many = is_folder(records->path);
+  if (records->many) return open_set(cli, records);
   if (is_large_file(records->path)) status = open_mapped(records);
   if (status != STATUS_OK) status = open_text(cli, records);
-  records->many = records->input.lines || has_messages(&records->input);
-  return status;
+  return status == STATUS_OK ? look_ahead(records) : status;
 }
 
 enum status cli_records_open(struct cli *cli, const char *path, struct cli_records *out) {
