@@ -278,7 +278,8 @@ static struct hl7v2_delims delims_of(struct writing *w, struct entries segments)
   w->out = &head;
   write_header(w, w->stack[0].node);
   w->out = out;
-  if (head.error != STATUS_OK || hl7v2_delims_read(buf_str(&head), 0, &delims)) fail(w, STATUS_INVALID);
+  if (head.error != STATUS_OK || hl7v2_delims_read(buf_str(&head), 0, &delims))
+    fail(w, head.error == STATUS_NOMEM ? STATUS_NOMEM : STATUS_INVALID);
   buf_release(&head);
   return delims;
 }

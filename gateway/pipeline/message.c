@@ -224,6 +224,7 @@ static enum status write_message(const struct making *making, struct tree_node *
   enum status status = hl7v2_scan_head(&source, arena, &head);
   if (status != STATUS_OK) return status;
   write_whole(making, &head, buf_str(text), STR(""), whole);
+  if (whole->error != STATUS_OK) return whole->error; /* the digest of a part, or of nothing, other messages have too */
   sha256_hex(buf_str(whole), digest);
   for (size_t i = 0; i < CONTROL_CHARS; i++)
     if (digest[i] >= 'a') digest[i] = (char)(digest[i] - 'a' + 'A');

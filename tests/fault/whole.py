@@ -19,6 +19,7 @@ COMMANDS = (
     ["export", "--as", "ndjson", "fixtures/csv/iv-trd/set"],
     ["export", "fixtures/clinic/minimal/record.json"],
     ["export", "fixtures/hl7v2/adt-a03-home/message.hl7"],
+    ["export", "--as", "hl7v2", "fixtures/clinic/minimal/record.json"],
     ["validate", "fixtures/clinic/minimal/record.json", "fixtures/clinic/minimal/expected.json"],
 )
 
