@@ -189,7 +189,7 @@ static enum status look_at_all(struct looking *looking) {
   return cli_crew_run(&crew);
 }
 
-static void print_terms(struct looking *looking) {
+static enum status print_terms(struct looking *looking) {
   const struct mapping_set *maps = pipeline_maps(looking->pipeline);
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
@@ -197,7 +197,8 @@ static void print_terms(struct looking *looking) {
     cli_terms_write_json(&looking->terms, maps, &text);
   else
     cli_terms_write_text(&looking->terms, maps, &text);
-  cli_print(looking->cli, buf_str(&text));
+  enum status status = text.error;
+  if (status == STATUS_OK) cli_print(looking->cli, buf_str(&text));
   buf_release(&text);
   cli_note(looking->cli, "%zu record%s: %zu unknown word%s", looking->records, looking->records == 1 ? "" : "s",
            looking->terms.index.count, looking->terms.index.count == 1 ? "" : "s");
@@ -206,14 +207,16 @@ static void print_terms(struct looking *looking) {
              looking->terms.dropped);
   if (looking->bad)
     cli_note(looking->cli, "%zu of the records are bad: words may be missing", looking->bad);
+  if (status == STATUS_LIMIT) fprintf(stderr, "ketlink: the list of words is longer than %d MiB: look through fewer records\n", LIMIT_TEXT_BYTES >> 20);
+  return status;
 }
 
 static int finish(struct looking *looking) {
   struct cli *cli = looking->cli;
   enum status status = look_at_all(looking);
   if (status != STATUS_OK) return cli_exit_of(status);
-  print_terms(looking);
-  if (cli_flag(cli, "draft"))
+  status = print_terms(looking);
+  if (status == STATUS_OK && cli_flag(cli, "draft"))
     status = cli_terms_draft(cli, &looking->terms, pipeline_maps(looking->pipeline),
                              pipeline_mappings_folder(looking->pipeline), cli_value(cli, "output"));
   if (status == STATUS_OK) status = looking->worst;
