@@ -168,10 +168,10 @@ const struct cli_command cli_fhirpath = {
     .name = "fhirpath",
     .arguments = "EXPR FILE",
     .summary = "evaluate a FHIRPath expression, one item a line",
-    .examples = "ketlink fhirpath \"Patient.name.where(use='official').given\" patient.json\n"
-                "ketlink fhirpath --type session-record \"doses.count()\" record.json\n"
-                "ketlink fhirpath --json \"Observation.value\" -\n"
-                "ketlink fhirpath \"PID.PID_3.CX_1\" adt.hl7      each message of the file, one after the other\n",
+    .examples = "  ketlink fhirpath \"Patient.name.where(use='official').given\" patient.json\n"
+                "  ketlink fhirpath --type session-record \"doses.count()\" record.json\n"
+                "  ketlink fhirpath --json \"Observation.value\" -\n"
+                "  ketlink fhirpath \"PID.PID_3.CX_1\" adt.hl7      each message of the file, one after the other\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .min_arguments = 2,

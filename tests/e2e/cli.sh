@@ -13,6 +13,7 @@ while read -r command; do
   expect 0 "$ketlink" $command -h
   [ "$(sed -n 3p "$work/out")" = "Examples:" ] || fail "$command -h does not begin with examples"
   expect_no_text "$work/out" " $"
+  sed -n 4p "$work/out" | grep -q "^  ketlink $command" || fail "$command -h: its examples do not stand as those of others"
 done <<< "$commands"
 
 expect 0 "$ketlink" help map check
