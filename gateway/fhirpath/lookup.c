@@ -250,7 +250,9 @@ static const struct tree_node *start_of(const struct fp_eval *e, const struct fp
 
 static bool same_item(const struct fp_item *a, const struct fp_item *b) {
   if (a->kind != b->kind) return false;
-  return a->kind == FP_NODE ? a->node == b->node : a->kind == FP_STRING && str_eq(a->string, b->string);
+  if (a->kind == FP_NODE) return a->node == b->node;
+  if (a->kind == FP_BOOLEAN) return a->boolean == b->boolean;
+  return a->kind == FP_STRING && str_eq(a->string, b->string);
 }
 
 /* The variables are what they were when the table was begun. */

@@ -10,10 +10,11 @@
 #include "fhirpath/fhirpath.h"
 
 enum { WITH, WITHOUT, WAYS };
-enum { TEXT, NODE, NONE, TWO, NUMBER, OTHER, VARIABLES };
+enum { TEXT, NODE, NONE, TWO, NUMBER, OTHER, FLAG, VARIABLES };
 
 static const struct fp_variable variables[VARIABLES] = {{.name = STR("text")}, {.name = STR("node")},   {.name = STR("none")},
-                                                        {.name = STR("two")},  {.name = STR("number")}, {.name = STR("other")}};
+                                                        {.name = STR("two")},  {.name = STR("number")}, {.name = STR("other")},
+                                                        {.name = STR("flag")}};
 
 struct fixture {
   struct arena *arena;
@@ -83,9 +84,10 @@ static const struct fp_program *compile(struct fixture *f, const char *text, boo
 /* The status, what comes out, and all that has been read so far. */
 static struct str outcome(struct fixture *f, int way, const struct fp_program *program, const char *text) {
   struct fp_item node = {.kind = FP_NODE, .node = f->roots[way]}, one = {.kind = FP_STRING, .string = str_of(text)},
-                 two[] = {one, one}, number = {.kind = FP_INTEGER, .integer = 1}, other = {.kind = FP_NODE, .node = tree_find(f->roots[way], "few")};
+                 two[] = {one, one}, number = {.kind = FP_INTEGER, .integer = 1}, other = {.kind = FP_NODE, .node = tree_find(f->roots[way], "few")},
+                 flag = {.kind = FP_BOOLEAN, .boolean = text[0] == 'k'};
   struct fp_list values[VARIABLES] = {[TEXT] = {&one, 1, 1},      [NODE] = {&node, 1, 1},  [TWO] = {two, 2, 2},
-                                      [NUMBER] = {&number, 1, 1}, [OTHER] = {&other, 1, 1}};
+                                      [NUMBER] = {&number, 1, 1}, [OTHER] = {&other, 1, 1}, [FLAG] = {&flag, 1, 1}};
   struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = values, .mark_read = true, .lookups = way == WITH ? &f->lookups : NULL};
   struct fp_item focus;
   struct fp_list items;
@@ -110,6 +112,7 @@ static const char *const expressions[] = {
     "%node.rows.where(iif(k.exists(), k, '' & %node.few.k.first()) = %text).v", "%node.rows.where(iif(k.exists(), '' & k, %other.k & '') = %text)[4].v",
     "%node.rows.where((k & %other.k) = (%text & 'k1'))", "%node.rows.where((k & %text) = (%text & %text)).v", "%node.rows.where(k = 'k1' or k = %other.k).where((v & '') = %text)",
     "%node.rows.where(k = %text or k = 'k2').where(sub.k.exists()).where(k = %text).v", "%node.rows.where((k & %none & %number) = %text)",
+    "%node.rows.where(iif(%flag, '' & k, 'none') = %text).v", "%node.rows.where((iif(%flag, '', 's') & sub.v.first() & k) = %text)[2].v",
     "%node.rows.where((k & '') = %text)[3].empty()", "%node.rows.where(('' & v) = %text).k", "%node.rows.where((sub.v & '') = %text)[1]",
     "%node.rows.where((k & '|' & missing) = (%text & '|')).v.first()", "%node.rows.where((k & %text) = %text).v",
     "%node.rows.where(k = %text)[3].empty()", "%node.rows.where(k = %text)[1].empty()", "%node.rows.where(k = %text).first().v", "%node.rows.where(k = %text).exists()", "%node.rows.where(k = %text).v",
