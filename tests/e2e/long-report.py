@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A long report keeps each of its results, whatever the numbers of its rows.
+"""A long report keeps each of its results, whatever the numbers of its rows, and a text all of its lines.
 
     long-report.py              KETLINK names the program
 """
@@ -28,18 +28,33 @@ def orders(*of):
 
 
 def observations(text, work):
-    """-> the addresses of the Observations of its Bundle"""
+    """-> the Observations of its Bundle by their addresses"""
     (work / "message.hl7").write_text(text)
-    done = subprocess.run([KETLINK, "export", work / "message.hl7"], stdout=subprocess.PIPE, text=True, check=True)
-    return [entry["fullUrl"] for entry in json.loads(done.stdout)["entry"] if entry["resource"]["resourceType"] == "Observation"]
+    done = subprocess.run([KETLINK, "export", "-q", work / "message.hl7"], stdout=subprocess.PIPE, text=True, check=True)
+    return [(entry["fullUrl"], entry["resource"]) for entry in json.loads(done.stdout)["entry"] if entry["resource"]["resourceType"] == "Observation"]
 
 
 CASES = {"numbers of their own": [(1, UNIQUE)], "one number for all": [(1, ALIKE)], "no numbers": [(1, NONE)],
          "numbers of two orders": [(1, UNIQUE), (2, UNIQUE)], "the same order twice": [(1, UNIQUE), (1, UNIQUE)]}
 
+# Lines of text are looked for in all others: time and memory must not grow with the square of their number.
+LINES = 2000
+TEXTS = {"lines": ("OBX|{0}|TX|NOTE^Note^L||line {0}||||||F", 1), "lines that OBX-4 numbers": ("OBX|{0}|TX|NOTE^Note^L|{0}|line {0}||||||F", 1),
+         "parts of two notes": ("OBX|{0}|TX|NOTE{1}^Note^L|{0}|line {0}||||||F", LINES), "notes": ("OBX|{0}|TX|N{0}^Note^L||line {0}||||||F", LINES)}
+
+
+def text_of(row):
+    return "\r".join([*HEAD, ORDER.format(1, 1), *(row.format(i, i % 2) for i in range(1, LINES + 1)), ""])
+
+
 with tempfile.TemporaryDirectory() as folder:
     for name, of in CASES.items():
-        found = observations(orders(*of), pathlib.Path(folder))
+        found = [address for address, _ in observations(orders(*of), pathlib.Path(folder))]
         if len(found) != RESULTS * len(of) or len(set(found)) != len(found):
             sys.exit(f"{name}: {len(found)} results under {len(set(found))} addresses, of {RESULTS * len(of)}")
-print(f"{len(CASES)} long reports, each of their results kept")
+    for name, (row, count) in TEXTS.items():
+        found = observations(text_of(row), pathlib.Path(folder))
+        said = [line for _, result in found for line in result["valueString"].split("\n")]
+        if len(found) != count or len(dict(found)) != count or said != [f"line {i}" for i in range(1, LINES + 1)]:
+            sys.exit(f"{name}: {len(found)} results in place of {count}, with {len(said)} lines")
+print(f"{len(CASES) + len(TEXTS)} long reports, each of their results and lines kept")
