@@ -27,8 +27,8 @@ sys.path.insert(0, str(bed.ROOT / "tests/servers"))
 import mllp_receiver as mllp  # noqa: E402
 
 DEADLINE = 120
-# A message of the fixture `minimal`: only the visit; vital signs make a second one.
-KINDS = ("ADT^A04^ADT_A01", "ORU^R01^ORU_R01")
+# Of the fixture `minimal`, a visit that is planned; vital signs make a second message.
+KINDS = ("ADT^A05^ADT_A05", "ORU^R01^ORU_R01")
 
 
 def record(serial, patient):
@@ -99,7 +99,7 @@ def judge(given, receiver, relay, work):
 
 def destination(receiver, given, work):
     made = {"protocol": "mllp", "address": f"127.0.0.1:{receiver.port}", "ackTimeoutMs": 1000, "settleMs": 200, "attempts": 50,
-            "messages": ["ADT_A04", "ORU_R01"], "acknowledge": "application" if given.enhanced else "original"}
+            "messages": ["ADT_A05", "ORU_R01"], "acknowledge": "application" if given.enhanced else "original"}
     return {**made, "tls": False} if given.plain else {**made, "caFile": str(work / "certs/ca.pem")}
 
 
