@@ -19,15 +19,14 @@ static struct arena *take_arena(struct relay_arenas *arenas, size_t cap) {
   return arenas->count ? arenas->idle[--arenas->count] : arena_new(cap);
 }
 
-/* NULL is allowed. */
+/* NULL is allowed. Memory of a large record goes back to the system: that of 64 would be kept. */
 static void give_arena_back(struct relay_arenas *arenas, struct arena *arena) {
   if (!arena) return;
-  if (arenas->count == RELAY_IDLE_ARENAS) {
-    arena_free(arena);
-    return;
-  }
   arena_reset(arena);
-  arenas->idle[arenas->count++] = arena;
+  if (arenas->count < RELAY_IDLE_ARENAS && arena_held(arena) <= RELAY_IDLE_BYTES)
+    arenas->idle[arenas->count++] = arena;
+  else
+    arena_free(arena);
 }
 
 void relay_arenas_free(struct relay_arenas *arenas) {

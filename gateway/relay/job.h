@@ -15,7 +15,7 @@
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 64 };
+enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 64, RELAY_IDLE_BYTES = 96 << 10 /* of each of them */ };
 
 struct relay_lock {
   uint64_t hash;            /* of the name: most that differ differ in it */
