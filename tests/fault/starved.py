@@ -136,7 +136,7 @@ class MllpPass(Pass):
         super().__init__(given, work)
         (work / "mappings/destinations/hospital.json").write_text(json.dumps(
             {"protocol": "mllp", "address": f"127.0.0.1:{self.server.port}", "caFile": str(work / "certs/ca.pem"), "ackTimeoutMs": 5000,
-             "settleMs": 200, "messages": ["ADT_A04", "ORU_R01"]}))
+             "settleMs": 200, "messages": ["ADT_A05", "ORU_R01"]}))
 
     def open_server(self, pair):
         server = mllp.Receiver(*pair)
