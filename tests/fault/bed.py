@@ -49,6 +49,10 @@ class Relay:
     def ended(self):
         return self.process.poll() is not None
 
+    def resident(self):
+        """Bytes of the machine's memory that it has."""
+        return int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def traces(self):
         """What other processes of this host could read of it."""
         folder = pathlib.Path(f"/proc/{self.process.pid}")

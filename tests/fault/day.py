@@ -28,7 +28,6 @@ AWAY = (8, 14)                # the destination, at the beginning of these
 WARM = 12                     # hours
 MORE_RSS = 1.05, 1 << 20      # at most: of that after warming up, and bytes
 IN_FLIGHT = 6                 # of bed.py
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Day:
@@ -92,12 +91,11 @@ class Day:
 
     def look(self):
         proc = pathlib.Path(f"/proc/{self.relay.process.pid}")
-        rss = int((proc / "statm").read_text().split()[1]) * PAGE
         try:
             descriptors = len(os.listdir(proc / "fd"))
         except PermissionError:  # of a process that may not be dumped, for others than root
             descriptors = None
-        self.looks.append((rss, descriptors, (self.work / "state/outbox.db").stat().st_size))
+        self.looks.append((self.relay.resident(), descriptors, (self.work / "state/outbox.db").stat().st_size))
 
     def judge(self):
         (_, first, _), (warm, _, _), (end, last, store) = self.looks[0], self.looks[WARM], self.looks[-1]

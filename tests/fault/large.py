@@ -14,7 +14,7 @@ import bed
 import ehr
 
 IN_FLIGHT = 64
-MORE_MIB = 24  # at most, of what it takes after its start
+MORE = 24 << 20  # bytes at most, of what it takes after its start
 LARGE = bed.ROOT / "fixtures/clinic/iv-trd/record.json"  # 88 resources
 
 
@@ -24,13 +24,6 @@ def record(serial):
     return json.dumps(made)
 
 
-def resident_mib(relay):
-    for line in pathlib.Path(f"/proc/{relay.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0
-
-
 def run(given, work):
     subprocess.run([bed.ROOT / "tests/servers/certs.sh", work / "certs"], check=True, stdout=subprocess.DEVNULL)
     server = ehr.Ehr(work / "certs/server.pem", work / "certs/server.key", given.seed, 0)
@@ -38,36 +31,25 @@ def run(given, work):
     relay = bed.Relay(given.relay, work)
     relay.start()
     log = work / "log"
-    if not bed.wait_for(lambda: b" started " in log.read_bytes(), 30):
-        return ["the relay does not start"]
-    before = resident_mib(relay)
+    bed.wait_for(lambda: b" started " in log.read_bytes(), 30)
+    before = relay.resident()
     for serial in range(given.records):
         bed.drop(work, serial, record(serial))
-    if not bed.wait_for(lambda: log.read_bytes().count(b" done destination=") == given.records or relay.ended(), 240):
-        return ["not all are delivered"]
-    bed.wait_for(lambda: resident_mib(relay) < before + MORE_MIB, 20)
-    after = resident_mib(relay)
-    print(f"large: {given.records} records, {before:.0f} MiB after the start, {after:.0f} when all are delivered")
-    faults = [] if after < before + MORE_MIB else [f"{after - before:.0f} MiB are kept, {MORE_MIB} may be"]
-    return faults + ([] if relay.stop() == 0 else ["the relay does not end well"])
+    arrived = bed.wait_for(lambda: log.read_bytes().count(b" done destination=") == given.records or relay.ended(), 240)
+    faults = [] if arrived and not relay.ended() else ["not all are delivered"]
+    if not faults and not bed.wait_for(lambda: relay.resident() < before + MORE, 20):
+        faults = [f"{relay.resident() - before >> 20} MiB are kept, {MORE >> 20} may be"]
+    print(f"large: {given.records} records, {before >> 20} MiB after the start, {relay.resident() >> 20} when all are delivered")
+    return bed.end(given, server, relay, work, faults)
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--records", type=int, default=150)
     parser.add_argument("--definitions", type=pathlib.Path, default=bed.ROOT / "build/definitions.pack")
     parser.add_argument("relay")
-    given = parser.parse_args()
-    given.seed = 1
-    if bed.has_allocator(given.relay):
-        return bed.SKIPPED
-
-    def told(given, work):
-        faults = run(given, work)
-        print("\n".join(faults))
-        return faults
-
-    return bed.main(given, told)
+    parser.set_defaults(seed=1, rate=0)
+    return parser.parse_args()
 
 
-sys.exit(main())
+sys.exit(bed.main(arguments(), run))
