@@ -167,6 +167,13 @@ static void a_reader_that_hangs_is_left(void **state) {
   assert_true(str_ends(text, STR(TIME "log-lost lines=100\n" TIME "again\n")));
 }
 
+/* The log stands on a full disk from now on. */
+static void fill_up(void) {
+  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  assert_true(dup2(full, STDERR_FILENO) >= 0);
+  close(full);
+}
+
 /* On a full disk each line is lost, and counted once. */
 static void lost_lines_are_counted_once(void **state) {
   size_t lost = 0;
@@ -175,9 +182,7 @@ static void lost_lines_are_counted_once(void **state) {
   struct caught caught;
   (void)state;
   catch (&caught);
-  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-  assert_true(dup2(full, STDERR_FILENO) >= 0);
-  close(full);
+  fill_up();
   for (int i = 0; i < 3; i++)
     relay_log(&log, RELAY_INFO, "event", NULL, 0);
   assert_int_equal(lost, 3);
@@ -221,9 +226,7 @@ static void gathered_lines_that_are_lost_are_counted(void **state) {
   struct caught caught;
   (void)state;
   catch (&caught);
-  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-  assert_true(dup2(full, STDERR_FILENO) >= 0);
-  close(full);
+  fill_up();
   for (int i = 0; i < 3; i++)
     relay_log(&log, RELAY_INFO, "event", NULL, 0);
   assert_int_equal(lost, 0);
