@@ -164,9 +164,13 @@ static void act(struct delivery_loop *loop, curl_socket_t socket, int what) {
     begin_anew(loop);
 }
 
+static struct delivery_socket *socket_of(const struct delivery_loop *loop, evutil_socket_t socket) {
+  return (size_t)socket < loop->socket_count ? &loop->sockets[socket] : NULL;
+}
+
 static struct delivery_socket *kept_socket(const struct delivery_loop *loop, evutil_socket_t socket) {
-  size_t at = (size_t)socket;
-  return at < loop->socket_count && loop->sockets[at].event ? &loop->sockets[at] : NULL;
+  struct delivery_socket *known = socket_of(loop, socket);
+  return known && known->event ? known : NULL;
 }
 
 static void on_socket(evutil_socket_t socket, short what, void *context) {
@@ -200,7 +204,7 @@ static bool make_room(struct delivery_loop *loop, curl_socket_t socket) {
 }
 
 static void let_go(struct delivery_loop *loop, curl_socket_t socket, struct event *event) {
-  struct delivery_socket *kept = (size_t)socket < loop->socket_count ? &loop->sockets[socket] : NULL;
+  struct delivery_socket *kept = socket_of(loop, socket);
   if (kept && kept->ours && event_get_events(event) == (EV_READ | EV_PERSIST))
     *kept = (struct delivery_socket){.ours = true, .event = event, .added = true};
   else
@@ -247,7 +251,7 @@ static int watch(CURL *curl, curl_socket_t socket, int what, void *context, void
 }
 
 static void forget_socket(struct delivery_loop *loop, curl_socket_t socket) {
-  struct delivery_socket *kept = (size_t)socket < loop->socket_count ? &loop->sockets[socket] : NULL;
+  struct delivery_socket *kept = socket_of(loop, socket);
   if (!kept) return;
   if (kept->event) event_free(kept->event);
   *kept = (struct delivery_socket){0};
