@@ -149,6 +149,7 @@ static void write_items(struct report_page *page, const struct tree_node *row) {
     buf_add_text(page->out, ":&#160;");
     report_value(page, item, "score", REPORT_NUMBER);
     report_value(page, item, "answer", REPORT_WORD);
+    report_value(page, item, "absent", REPORT_WORD);
     buf_add_text(page->out, "</span>");
     between = " ";
   }
