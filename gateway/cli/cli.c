@@ -121,7 +121,7 @@ int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, str
   return status == STATUS_NOMEM || status == STATUS_IO ? cli_exit_of(status) : CLI_CONFIG;
 }
 
-int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out) {
+int cli_pipeline(struct cli *cli, unsigned maps, struct pipeline **out) {
   const char *packages[IGS_MAX];
   size_t count = 0;
   while (count < IGS_MAX && cli_value_at(cli, "ig", count)) {

@@ -101,9 +101,12 @@ void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf
 int cli_fail_on(const struct cli *cli, enum diag_severity *out);
 /* What the shell is told for a status. */
 int cli_exit_of(enum status status);
-/* Opens the pipeline by --definitions and --mappings; on failure reports why and returns the exit status,
+/* PIPELINE_MAPS_… that the records of the arguments need, told by their first bytes as intake_open does; of what cannot be looked
+ * into twice (stdin, a pipe) all that come into question. */
+unsigned cli_maps_of_inputs(const struct cli *cli);
+/* Opens the pipeline by --definitions and --mappings, with PIPELINE_MAPS_… or 0; on failure reports why and returns the exit status,
  * else 0. */
-int cli_pipeline(struct cli *cli, bool maps, struct pipeline **out);
+int cli_pipeline(struct cli *cli, unsigned maps, struct pipeline **out);
 int cli_pipeline_open(struct cli *cli, const struct pipeline_params *params, struct pipeline **out);
 /* The same with maps, for a destination: "hospital" is mappings/destinations/hospital.json, a name with a
  * slash or .json is a file. Loads the packages that its policy names, unless nothing is to be validated;

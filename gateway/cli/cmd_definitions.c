@@ -519,7 +519,7 @@ static int show_one(struct cli *cli, const struct definitions *definitions, stru
 
 static int run_show(struct cli *cli) {
   struct pipeline *pipeline = NULL;
-  int result = cli_pipeline(cli, false, &pipeline);
+  int result = cli_pipeline(cli, 0, &pipeline);
   if (result != CLI_DONE) return result;
   for (size_t i = 0; i < cli->argument_count; i++) {
     if (i && !cli->json) print_line(cli, "%s", "");

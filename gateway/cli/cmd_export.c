@@ -100,7 +100,7 @@ static int open_way(struct export *export) {
   export->messages = pipeline_message_policy_usual();
   export->messages.psychotherapy_notes = export->shape.psychotherapy_notes;
   return destination ? open_destination(export, destination)
-                     : cli_pipeline(export->cli, true, &export->pipeline);
+                     : cli_pipeline(export->cli, export->hl7v2 ? PIPELINE_MAPS_OUTGOING : cli_maps_of_inputs(export->cli), &export->pipeline);
 }
 
 /* --- one record, by any thread --- */

@@ -147,7 +147,7 @@ static enum status evaluate(struct evaluation *e, struct buf *out) {
 
 static int run(struct cli *cli) {
   struct pipeline *pipeline = NULL;
-  int failed = cli_flag(cli, "plain") ? 0 : cli_pipeline(cli, false, &pipeline);
+  int failed = cli_flag(cli, "plain") ? 0 : cli_pipeline(cli, 0, &pipeline);
   if (failed) return failed;
   struct evaluation e = {.cli = cli, .arena = arena_new(RECORD_ARENA), .diags = &cli->diags};
   struct buf out;

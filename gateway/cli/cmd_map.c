@@ -83,7 +83,11 @@ static int check(struct cli *cli) {
     status = mapping_check_models(load.definitions, cli->host, load.folder, cli->arena, &cli->diags);
   if (status == STATUS_OK) status = mapping_load(&load, &cli->diags, &set);
   if (status == STATUS_OK && load.folder) check_routes(cli, pipeline, set);
-  if (status == STATUS_OK) status = pipeline_check_sets(pipeline, cli->arena, &cli->diags);
+  if (status == STATUS_OK) status = pipeline_check_messages(pipeline, set, cli->arena, &cli->diags);
+  if (status == STATUS_OK || status == STATUS_CONFIG) {
+    enum status sets = pipeline_check_sets(pipeline, cli->arena, &cli->diags);
+    if (sets != STATUS_OK) status = sets;
+  }
   if (status == STATUS_CONFIG) status = STATUS_INVALID;
   if (status == STATUS_OK && diag_failed(&cli->diags)) status = STATUS_INVALID;
   cli_report(cli, &cli->diags);

@@ -185,7 +185,7 @@ static int run(struct cli *cli) {
   const char *under = cli_value(cli, "fail-under");
   if (under && !read_percent(under, &least))
     return cli_usage(cli, "'%s' is no percentage: a number from 0 to 100, one decimal at most", under);
-  int result = cli_pipeline(cli, true, &c.pipeline);
+  int result = cli_pipeline(cli, PIPELINE_MAPS_ALL, &c.pipeline);
   if (result != CLI_DONE) return result;
   c.coverage = mapping_coverage_new(pipeline_maps(c.pipeline), cli->arena);
   enum status status = c.coverage ? run_all(&c) : STATUS_NOMEM;

@@ -311,7 +311,7 @@ static void summarize(struct tester *t) {
 
 static int run(struct cli *cli) {
   struct tester t = {.cli = cli};
-  int result = cli_pipeline(cli, true, &t.pipeline);
+  int result = cli_pipeline(cli, PIPELINE_MAPS_ALL, &t.pipeline);
   if (result != CLI_DONE) return result;
   enum status status = cli_fixtures_find(cli, pipeline_mappings_folder(t.pipeline), &t.fixtures);
   size_t done = 0;

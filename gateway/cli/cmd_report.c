@@ -209,7 +209,7 @@ static int run(struct cli *cli) {
   page.arena = arena_new(LIMIT_ARENA_BYTES);
   if (!page.arena) return CLI_TRY_LATER;
   result = cli_exit_of(read_sent(&page));
-  if (result == CLI_DONE) result = cli_pipeline(cli, false, &page.pipeline);
+  if (result == CLI_DONE) result = cli_pipeline(cli, 0, &page.pipeline);
   if (result == CLI_DONE) result = show(&page);
   pipeline_close(page.pipeline);
   arena_free(page.arena);

@@ -235,7 +235,7 @@ static int run(struct cli *cli) {
   if (cli_flag(cli, "draft") && (!folder || strcmp(folder, "-") == 0))
     return cli_usage(cli, "--draft writes into a folder: -o FOLDER");
   int result = cli_crew_jobs(cli, &looking.jobs);
-  if (result == CLI_DONE) result = cli_pipeline(cli, true, &looking.pipeline);
+  if (result == CLI_DONE) result = cli_pipeline(cli, PIPELINE_MAPS_ALL, &looking.pipeline);
   if (result != CLI_DONE) return result;
   cli_terms_begin(&looking.terms, cli->arena);
   result = finish(&looking);

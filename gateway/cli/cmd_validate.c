@@ -95,7 +95,7 @@ static int run(struct cli *cli) {
   if (result == CLI_DONE) result = cli_fail_on(cli, &validate.fail_on);
   if (result == CLI_DONE) result = cli_crew_jobs(cli, &validate.jobs);
   if (result == CLI_DONE) result = choose_profiles(&validate);
-  if (result == CLI_DONE) result = cli_pipeline(cli, false, &validate.pipeline);
+  if (result == CLI_DONE) result = cli_pipeline(cli, 0, &validate.pipeline);
   if (result != CLI_DONE) return result;
   diag_list_init(&diags, cli->arena);
   validate.inputs.pipeline = validate.pipeline;

@@ -83,16 +83,18 @@ static int refuse_destination(struct cli *cli, enum status status) {
 
 int cli_pipeline_for(struct cli *cli, const char *destination, bool validate, struct pipeline **out,
                      struct str *path, struct pipeline_policy *policy) {
+  enum destination_protocol protocol = DESTINATION_FHIR;
   enum status status = cli_find_destination(cli, destination, path, &cli->diags);
   if (status == STATUS_OK)
     status = pipeline_policy_read(path->ptr, cli->host, cli->arena, &cli->diags, policy);
+  if (status == STATUS_OK) status = cli_protocol_of(cli, path->ptr, &protocol);
   if (status != STATUS_OK) return refuse_destination(cli, status);
   struct pipeline_params params = {.host = cli->host,
                                    .packages = policy->packages,
                                    .package_count = validate ? policy->package_count : 0,
                                    .definitions = cli_value(cli, "definitions"),
                                    .mappings = cli_value(cli, "mappings"),
-                                   .maps = true};
+                                   .maps = protocol == DESTINATION_MLLP ? PIPELINE_MAPS_OUTGOING : cli_maps_of_inputs(cli)};
   int result = cli_pipeline_open(cli, &params, out);
   if (result != CLI_DONE || !validate) return result;
   status = pipeline_policy_check(*out, policy, &cli->diags);

@@ -34,7 +34,7 @@ static bool check_maps(struct cli_doctor *doctor, struct cli_doctor_line *line) 
   struct pipeline_params params = {.host = cli->host,
                                    .definitions = doctor->definitions,
                                    .mappings = doctor->mappings,
-                                   .maps = true};
+                                   .maps = PIPELINE_MAPS_ALL};
   diag_list_init(&diags, cli->arena);
   enum status status = pipeline_open(&params, &diags, &doctor->pipeline);
   if (status != STATUS_OK)

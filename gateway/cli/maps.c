@@ -24,7 +24,7 @@ static enum status load(struct cli *cli, const char *name, struct cli_map *out) 
 }
 
 int cli_map_open(struct cli *cli, const char *name, struct cli_map *out) {
-  int result = cli_pipeline(cli, false, &out->pipeline);
+  int result = cli_pipeline(cli, 0, &out->pipeline);
   if (result != CLI_DONE) return result;
   enum status status = load(cli, name, out);
   if (status == STATUS_NOT_FOUND) {

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "cli/records.h"
 
-enum { FORGET_BYTES = 4 << 20 /* of a mapped file that may lie behind the cursor */ };
+enum { HEAD_BYTES = 512, FORGET_BYTES = 4 << 20 /* of a mapped file that may lie behind the cursor */ };
 
 /* With a record a line a file may be larger than what one document may be, and only what is near the cursor
  * need take memory. */
@@ -100,6 +100,27 @@ enum status cli_records_open(struct cli *cli, const char *path, struct cli_recor
   if (status == STATUS_NOMEM && !out->diags.count)
     diag_error(&out->diags, DIAG_FILE_UNREADABLE, &(struct diag_at){.source = &source}, "not enough memory");
   return status;
+}
+
+static unsigned maps_of(const char *path) {
+  struct stat info;
+  char head[HEAD_BYTES];
+  if (strcmp(path, "-") == 0 || stat(path, &info) != 0) return PIPELINE_MAPS_RECORDS | PIPELINE_MAPS_INCOMING;
+  if (S_ISDIR(info.st_mode)) return PIPELINE_MAPS_RECORDS;
+  FILE *file = S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+  if (!file) return PIPELINE_MAPS_RECORDS | PIPELINE_MAPS_INCOMING;
+  struct str text = str_make(head, fread(head, 1, sizeof head, file));
+  fclose(file);
+  bool blank = str_trim(text).len == 0;
+  if (blank) return PIPELINE_MAPS_RECORDS | PIPELINE_MAPS_INCOMING;
+  return intake_open(str_of(path), text).hl7v2 ? PIPELINE_MAPS_INCOMING : PIPELINE_MAPS_RECORDS;
+}
+
+unsigned cli_maps_of_inputs(const struct cli *cli) {
+  unsigned maps = 0;
+  for (size_t i = 0; i < cli->argument_count; i++)
+    maps |= maps_of(cli->arguments[i]);
+  return maps;
 }
 
 void cli_records_forget(struct cli_records *records) {

@@ -249,6 +249,8 @@ struct mapping_map {
   struct map group_names;           /* name -> struct ast_group */
   struct mapping_map **import_list; /* resolved */
   size_t import_count;
+  bool wanted; /* a root reaches it */
+  bool whole;  /* its text was read to the end, not only its head */
   struct prog_group *entry; /* first group, compiled */
   struct prog_expr **constant_values;
   size_t first_constant; /* index of the map's first constant among all of the set */
@@ -287,6 +289,14 @@ struct mapping_set {
 bool fml_check_bytes(const struct source *source, struct diag_list *diags);
 /* Makes the syntax tree of one map; faults are diagnostics, what could be read stays. */
 enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags);
+/* Of what stands before its groups: enough to know its name by, and whether somebody imports it. */
+enum status fml_parse_head(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags);
+/* Reads the maps that the roots reach to the end; the others are no maps of the set any more (reach.c). */
+enum status fml_reach(struct mapping_set *set, const struct mapping_load *load, struct diag_list *diags);
+/* By URL, name or file, also one of which only the head was read. */
+struct mapping_map *fml_find_named(const struct mapping_set *set, struct str name);
+/* "http://…/StructureMap/cda-*": everything before and after the star. */
+bool fml_import_matches(struct str mask, struct str url);
 /* The same of a StructureMap resource; `root` is raw, its text is the map's. */
 enum status fml_read_resource(struct mapping_set *set, struct mapping_map *map, struct tree_node *root,
                               struct diag_list *diags);

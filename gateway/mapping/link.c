@@ -45,8 +45,7 @@ static void resolve_uses(struct fml_compiler *c, struct mapping_map *map) {
   }
 }
 
-/* "http://…/StructureMap/cda-*": everything before and after the star. */
-static bool url_matches(struct str mask, struct str url) {
+bool fml_import_matches(struct str mask, struct str url) {
   size_t star = str_find_char(mask, '*', 0);
   if (star == SIZE_MAX) return str_eq(mask, url);
   struct str head = str_slice(mask, 0, star), tail = str_slice(mask, star + 1, mask.len);
@@ -64,7 +63,7 @@ static void resolve_imports(struct fml_compiler *c, struct mapping_map *map) {
   for (const struct ast_import *import = map->imports; import; import = import->next) {
     bool found = false;
     for (size_t i = 0; i < set->map_count; i++) {
-      if (!url_matches(import->url.text, set->maps[i]->url)) continue;
+      if (!fml_import_matches(import->url.text, set->maps[i]->url)) continue;
       found = true;
       bool there = set->maps[i] == map;
       for (size_t k = 0; k < map->import_count; k++)

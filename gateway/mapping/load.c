@@ -8,6 +8,7 @@ struct loader {
   struct mapping_set *set;
   struct arena *scratch; /* JSON trees; syntax trees of expressions */
   struct diag_list *diags;
+  bool heads; /* of maps no more: roots say which are read to the end */
 };
 
 /* --- files -----------------------------------------------------------------------------------------------
@@ -75,6 +76,14 @@ bool fml_check_bytes(const struct source *source, struct diag_list *diags) {
   return false;
 }
 
+/* Faults of a head are told when the map is read to the end; without a name it is, and whoever asks for all. */
+static enum status load_head(struct loader *l, struct mapping_map *map) {
+  struct diag_list unsaid;
+  arena_reset(l->scratch);
+  diag_list_init(&unsaid, l->scratch);
+  return fml_parse_head(l->set, map, &unsaid);
+}
+
 static enum status load_map(struct loader *l, const char *path) {
   struct source source;
   bool done;
@@ -85,7 +94,7 @@ static enum status load_map(struct loader *l, const char *path) {
   map->source = source;
   map->file = base_name(source.name);
   if (!fml_check_bytes(&map->source, l->diags)) return STATUS_OK;
-  status = fml_parse(l->set, map, l->diags);
+  status = l->heads ? load_head(l, map) : fml_parse(l->set, map, l->diags);
   return status == STATUS_OK ? register_map(l, map) : status;
 }
 
@@ -94,6 +103,7 @@ static enum status load_resource(struct loader *l, const struct source *source, 
   if (!map) return STATUS_NOMEM;
   map->source = *source;
   map->file = base_name(source->name);
+  map->whole = true;
   enum status status = fml_read_resource(l->set, map, root, l->diags);
   return status == STATUS_OK ? register_map(l, map) : status;
 }
@@ -252,13 +262,14 @@ enum status fml_load(struct arena *arena, const struct mapping_load *load, struc
   size_t errors = diag_errors(diags);
   struct mapping_set *set = new_set(arena, load);
   if (!set) return STATUS_NOMEM;
-  struct loader l = {set, arena_new(LIMIT_ARENA_BYTES), diags};
+  struct loader l = {set, arena_new(LIMIT_ARENA_BYTES), diags, load->roots != NULL};
   enum status status = l.scratch ? STATUS_OK : STATUS_NOMEM;
   if (status == STATUS_OK && !prepare_kit(set)) {
     diag_error(diags, DIAG_PACK_INVALID, NULL, "the definitions lack the data types of FHIR");
     status = STATUS_INVALID;
   }
   if (status == STATUS_OK) status = load_all(&l, load);
+  if (status == STATUS_OK && l.heads) status = fml_reach(set, load, diags);
   if (status == STATUS_OK) status = fml_concept_supplement(set, diags);
   if (status == STATUS_OK) fml_concept_check(set, diags);
   if (status == STATUS_OK) status = fml_link(set, l.scratch, diags);
@@ -293,10 +304,15 @@ const struct mapping_map *mapping_at(const struct mapping_set *set, size_t index
   return set->maps[index];
 }
 
+struct mapping_map *fml_find_named(const struct mapping_set *set, struct str name) {
+  struct mapping_map *map = map_get(&set->by_url, name);
+  if (!map) map = map_get(&set->by_name, name);
+  return map ? map : map_get(&set->by_file, base_name(name));
+}
+
 const struct mapping_map *mapping_find(const struct mapping_set *set, struct str url_or_name) {
-  const struct mapping_map *map = map_get(&set->by_url, url_or_name);
-  if (!map) map = map_get(&set->by_name, url_or_name);
-  return map ? map : map_get(&set->by_file, base_name(url_or_name));
+  const struct mapping_map *map = fml_find_named(set, url_or_name);
+  return map && map->whole ? map : NULL; /* of the others only the head was read */
 }
 
 struct str mapping_nearest(const struct mapping_set *set, struct str url_or_name) {

@@ -5,7 +5,8 @@
  * mapping_load reads all maps (*.fml, StructureMap *.json) and ConceptMaps (*.json) of a folder and resolves
  * everything: elements, types, groups, imports, ConceptMaps, variables and embedded FHIRPath. All faults of
  * all files are reported in one go, each with file:line:col. A loaded set is immutable and shared by threads;
- * nothing is parsed or looked up by name while data flows.
+ * nothing is parsed or looked up by name while data flows. With `roots` only the maps that these reach are read
+ * beyond their heads, and only they are checked: all ConceptMaps are in any case.
  *
  * mapping_run executes a map's first group (or a named one) on a bound source tree and returns a bound target
  * tree, made in the run's arena; its literals are views of the maps' text, so the set must outlive it.
@@ -30,6 +31,9 @@ struct mapping_load {
                                <folder>/terminology/ *.json; NULL = none */
   const char *const *files; /* or, in addition, single files: .fml, StructureMap .json, ConceptMap .json */
   size_t file_count;
+  const struct str *roots; /* maps by their URL: of the folder these, and what they import, and what that imports; NULL: all.
+                              One that there is not is passed over: mapping_find tells */
+  size_t root_count;
   bool unfused; /* expressions as their texts have them, nothing prepared or taken a short way: says the same, more slowly (tests) */
 };
 /* The set owns its memory. With errors: STATUS_INVALID and *out NULL. */

@@ -399,19 +399,29 @@ static void parse_declaration(struct fml_parser *p) {
   fml_syntax(p, "expected map, uses, imports, conceptmap, let or group, found %.*s", STR_ARG(describe(p)));
 }
 
-enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags) {
+/* `head`: up to its first group. */
+static enum status parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags, bool head) {
   size_t errors = diag_errors(diags);
   struct fml_parser p = {.set = set, .map = map, .arena = set->arena, .diags = diags};
   p.lexer = (struct fml_lexer){.source = &map->source, .header = true};
   fml_advance(&p);
-  while (p.token.kind != FML_END && !p.nomem) {
+  while (p.token.kind != FML_END && !p.nomem && !(head && fml_at_word(&p, "group"))) {
     uint32_t from = p.token.at;
     parse_declaration(&p);
     if (p.panic && !p.nomem) recover(&p, from);
   }
   if (p.nomem) return STATUS_NOMEM;
   struct diag_at start = {.source = &map->source};
-  if (!map->groups && diag_errors(diags) == errors)
+  if (!map->groups && !head && diag_errors(diags) == errors)
     diag_error(diags, DIAG_MAP_SYNTAX, &start, "the map has no group");
   return STATUS_OK;
+}
+
+enum status fml_parse(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags) {
+  map->whole = true;
+  return parse(set, map, diags, false);
+}
+
+enum status fml_parse_head(struct mapping_set *set, struct mapping_map *map, struct diag_list *diags) {
+  return parse(set, map, diags, true);
 }

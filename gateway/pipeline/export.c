@@ -154,7 +154,8 @@ enum status pipeline_export(const struct pipeline *pipeline, const struct intake
   passage.shape = run->shape ? *run->shape : bundle_shape_collection();
   if (!record->route) return pipeline_refuse_resource(record, run->diags);
   passage.way = &pipeline->ways[record->route - pipeline->routes.routes];
-  enum status status = check_record(&passage);
+  enum status status = pipeline_is_loaded(pipeline, record, pipeline_maps_of(record->route), run->diags);
+  if (status == STATUS_OK) status = check_record(&passage);
   if (status == STATUS_OK) status = map_record(&passage, bundle);
   if (status == STATUS_OK) status = finish_bundle(&passage, *bundle);
   if (status == STATUS_OK) status = check_bundle(&passage, *bundle);

@@ -31,6 +31,7 @@ struct pipeline {
   bool sets_broken;
   struct pipeline_route *ways;
   struct mapping_set *maps;
+  unsigned loaded; /* PIPELINE_MAPS_…; 0: none */
   struct pipeline_outgoing *outgoing;
   size_t outgoing_count;
   struct validation_setting *settings; /* of all routes */
@@ -44,6 +45,15 @@ enum status pipeline_refuse_resource(const struct intake_record *record, struct 
 /* Against its model. INVALID when an error was added. */
 enum status pipeline_check_record(const struct pipeline *pipeline, const struct intake_record *record,
                                   const struct pipeline_run *run) MUST_USE;
+/* The maps of a record's route, or of messages, are among what is loaded; else INVALID with a diagnostic. */
+enum status pipeline_is_loaded(const struct pipeline *pipeline, const struct intake_record *record, unsigned maps,
+                               struct diag_list *diags) MUST_USE;
+/* PIPELINE_MAPS_INCOMING or _RECORDS. */
+unsigned pipeline_maps_of(const struct intake_route *route);
+
+enum { PIPELINE_ROWS_MAX = 64 };
+/* Maps that the rows of mappings/hl7v2/out.json name, added to the list; faults are not told. NOMEM. */
+enum status pipeline_messages_roots(const struct pipeline *pipeline, struct str *roots, size_t *count) MUST_USE;
 /* The rows of mappings/hl7v2/out.json. Maps are loaded. CONFIG, NOMEM. */
 enum status pipeline_messages_open(struct pipeline *pipeline, struct diag_list *diags) MUST_USE;
 

@@ -10,7 +10,7 @@
 #include "hl7v2/hl7v2.h"
 #include "pipeline/internal.h"
 
-enum { CONTROL_CHARS = 20, ROWS_MAX = 64, HEAD_FIELDS = 18 };
+enum { CONTROL_CHARS = 20, HEAD_FIELDS = 18 };
 
 static const struct config_key row_keys[] = {
     {.name = "message", .type = CONFIG_STRING, .required = true, .words = destination_message_words},
@@ -69,7 +69,7 @@ static enum status read_rows(struct reading *reading) {
   struct pipeline *pipeline = reading->pipeline;
   enum status worst = STATUS_OK;
   size_t index;
-  if (!json_is_array(rows) || json_object_size(reading->file.object) != 1 || json_array_size(rows) > ROWS_MAX)
+  if (!json_is_array(rows) || json_object_size(reading->file.object) != 1 || json_array_size(rows) > PIPELINE_ROWS_MAX)
     return refuse(reading, "the file holds one member, ", STR("\"out\", a list of at most 64 rows"));
   pipeline->outgoing = ARENA_ARRAY(pipeline->arena, struct pipeline_outgoing, json_array_size(rows) + 1);
   if (!pipeline->outgoing) return STATUS_NOMEM;
@@ -81,21 +81,52 @@ static enum status read_rows(struct reading *reading) {
   return worst;
 }
 
-/* A folder without the file makes no messages. */
-enum status pipeline_messages_open(struct pipeline *pipeline, struct diag_list *diags) {
-  struct reading reading = {.pipeline = pipeline, .diags = diags};
+/* A folder without the file makes no messages: NOT_FOUND. */
+static enum status read_file(const struct pipeline *pipeline, struct diag_list *diags, struct config *out) {
   struct str path = arena_concat(pipeline->arena, pipeline->folder, STR("/hl7v2/out.json"));
   struct str *names = NULL, folder = arena_concat(pipeline->arena, pipeline->folder, STR("/hl7v2"));
   size_t count = 0;
   if (!path.ptr || !folder.ptr) return STATUS_NOMEM;
   const struct host *host = pipeline->host;
   if (host->list_files(host->context, folder.ptr, STR("out.json"), pipeline->arena, &names, &count) != STATUS_OK || !count)
-    return STATUS_OK;
-  enum status status = config_read(host, path.ptr, diags, &reading.file);
-  if (status != STATUS_OK) return status;
+    return STATUS_NOT_FOUND;
+  enum status status = config_read(host, path.ptr, diags, out);
+  return status == STATUS_NOT_FOUND ? STATUS_IO : status;
+}
+
+/* Whatever is wrong with the file is told when the rows are read. */
+enum status pipeline_messages_roots(const struct pipeline *pipeline, struct str *roots, size_t *count) {
+  struct diag_list unsaid;
+  struct config file;
+  const json_t *row;
+  size_t index;
+  diag_list_init(&unsaid, pipeline->arena);
+  enum status status = read_file(pipeline, &unsaid, &file);
+  if (status != STATUS_OK) return status == STATUS_NOMEM ? status : STATUS_OK;
+  json_array_foreach(json_object_get(file.object, "out"), index, row) {
+    if (index == PIPELINE_ROWS_MAX) break;
+    roots[*count] = arena_str(pipeline->arena, config_string(row, "map"));
+    if (!roots[(*count)++].ptr) status = STATUS_NOMEM;
+  }
+  config_close(&file);
+  return status;
+}
+
+enum status pipeline_messages_open(struct pipeline *pipeline, struct diag_list *diags) {
+  struct reading reading = {.pipeline = pipeline, .diags = diags};
+  enum status status = read_file(pipeline, diags, &reading.file);
+  if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
   status = read_rows(&reading);
   config_close(&reading.file);
   return status;
+}
+
+enum status pipeline_check_messages(const struct pipeline *pipeline, struct mapping_set *maps, struct arena *arena,
+                                    struct diag_list *diags) {
+  struct pipeline trial = *pipeline;
+  trial.arena = arena;
+  trial.maps = maps;
+  return pipeline->folder.len ? pipeline_messages_open(&trial, diags) : STATUS_OK;
 }
 
 /* --- one record --- */
@@ -355,7 +386,8 @@ enum status pipeline_messages(const struct pipeline *pipeline, const struct inta
       .pipeline = pipeline, .record = record, .run = run, .policy = policy, .errors = diag_errors(run->diags)};
   *count = 0;
   if (!record->route) return pipeline_refuse_resource(record, run->diags);
-  enum status status = pipeline_check_record(pipeline, record, run);
+  enum status status = pipeline_is_loaded(pipeline, record, PIPELINE_MAPS_OUTGOING, run->diags);
+  if (status == STATUS_OK) status = pipeline_check_record(pipeline, record, run);
   if (status == STATUS_OK) status = make_all(&making);
   if (status == STATUS_OK && diag_errors(run->diags) > making.errors) status = STATUS_INVALID;
   if (status != STATUS_OK) return status;

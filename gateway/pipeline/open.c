@@ -73,6 +73,19 @@ enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *a
   return pipeline->folder.len ? intake_sets_read(&params, arena, diags, &sets) : STATUS_OK;
 }
 
+unsigned pipeline_maps_of(const struct intake_route *route) {
+  return str_starts(route->format, STR("hl7v2/")) ? PIPELINE_MAPS_INCOMING : PIPELINE_MAPS_RECORDS;
+}
+
+enum status pipeline_is_loaded(const struct pipeline *pipeline, const struct intake_record *record, unsigned maps,
+                               struct diag_list *diags) {
+  struct diag_at at = {.source = &record->source};
+  if (pipeline->loaded & maps) return STATUS_OK;
+  diag_error(diags, DIAG_INPUT_FORMAT, &at, "the maps for what is of format %.*s were not loaded: nothing was to come of that here",
+             STR_ARG(record->route->format));
+  return STATUS_INVALID;
+}
+
 /* Who reads without maps needs the descriptions only when a set comes. */
 static enum status open_sets(struct pipeline *pipeline, bool needed, struct diag_list *diags) {
   struct diag_list unsaid;
@@ -86,13 +99,46 @@ static enum status open_sets(struct pipeline *pipeline, bool needed, struct diag
   return needed || status == STATUS_NOMEM ? status : STATUS_OK;
 }
 
-static enum status open_maps(struct pipeline *pipeline, struct diag_list *diags) {
+/* What routes and rows name; NULL: all maps of the folder. */
+static enum status find_roots(const struct pipeline *pipeline, unsigned maps, struct mapping_load *load) {
+  size_t count = 0;
+  if (maps == PIPELINE_MAPS_ALL) return STATUS_OK;
+  struct str *roots = ARENA_ARRAY(pipeline->arena, struct str, pipeline->routes.count + PIPELINE_ROWS_MAX);
+  if (!roots) return STATUS_NOMEM;
+  for (size_t i = 0; i < pipeline->routes.count; i++)
+    if (maps & pipeline_maps_of(&pipeline->routes.routes[i])) roots[count++] = pipeline->routes.routes[i].map;
+  enum status status = maps & PIPELINE_MAPS_OUTGOING ? pipeline_messages_roots(pipeline, roots, &count) : STATUS_OK;
+  load->roots = roots;
+  load->root_count = count;
+  return status;
+}
+
+static enum status load_maps(struct pipeline *pipeline, unsigned maps, struct diag_list *diags) {
   struct mapping_load load = {
       .definitions = pipeline->definitions, .host = pipeline->host, .folder = pipeline->folder.ptr};
-  enum status status = mapping_load(&load, diags, &pipeline->maps);
+  enum status status = find_roots(pipeline, maps, &load);
+  if (status == STATUS_OK) status = mapping_load(&load, diags, &pipeline->maps);
   for (size_t i = 0; status == STATUS_OK && i < pipeline->routes.count; i++)
-    status = find_map(pipeline, i, diags);
-  return status == STATUS_OK ? pipeline_messages_open(pipeline, diags) : status;
+    if (maps & pipeline_maps_of(&pipeline->routes.routes[i])) status = find_map(pipeline, i, diags);
+  pipeline->loaded = maps;
+  return status == STATUS_OK && maps & PIPELINE_MAPS_OUTGOING ? pipeline_messages_open(pipeline, diags) : status;
+}
+
+static void forget_maps(struct pipeline *pipeline) {
+  for (size_t i = 0; i < pipeline->routes.count; i++)
+    pipeline->ways[i].map = NULL;
+  pipeline->outgoing_count = 0;
+  mapping_free(pipeline->maps);
+  pipeline->maps = NULL;
+}
+
+static enum status open_maps(struct pipeline *pipeline, const struct pipeline_params *params, struct diag_list *diags) {
+  enum status status = STATUS_OK;
+  if (params->check_maps && params->maps != PIPELINE_MAPS_ALL) {
+    status = load_maps(pipeline, PIPELINE_MAPS_ALL, diags);
+    forget_maps(pipeline);
+  }
+  return status == STATUS_OK ? load_maps(pipeline, params->maps, diags) : status;
 }
 
 /* Without maps (validate, fhirpath) the folder is only wanted for its models and routes, if it is there. */
@@ -106,8 +152,8 @@ static enum status open_mappings(struct pipeline *pipeline, const struct pipelin
     status = definitions_refresh_models(pipeline->definitions, pipeline->host, pipeline->folder.ptr, diags);
   if (status == STATUS_OK) status = open_routes(pipeline, diags);
   if (status == STATUS_OK) status = pipeline_rules_open(pipeline, params, diags);
-  if (status == STATUS_OK) status = open_sets(pipeline, params->maps, diags);
-  return status == STATUS_OK && params->maps ? open_maps(pipeline, diags) : status;
+  if (status == STATUS_OK) status = open_sets(pipeline, params->maps != 0, diags);
+  return status == STATUS_OK && params->maps ? open_maps(pipeline, params, diags) : status;
 }
 
 /* --- the whole --- */
@@ -121,7 +167,7 @@ static enum status open_all(struct pipeline *pipeline, const struct pipeline_par
                                          .constraints = VALIDATION_CONSTRAINTS_ALL,
                                          .settings = pipeline->settings,
                                          .setting_count = pipeline->setting_count,
-                                         .internal_references = params->maps};
+                                         .internal_references = params->maps != 0};
   return validation_new(&validation, diags, &pipeline->validation);
 }
 

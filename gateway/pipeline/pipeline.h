@@ -16,13 +16,22 @@
 
 struct pipeline;
 
+/* Which maps are loaded, and with it checked: those that the routes and mappings/hl7v2/out.json name, and what these import. */
+enum {
+  PIPELINE_MAPS_RECORDS = 1,  /* of records of the clinic: routes whose format is not of HL7 v2 */
+  PIPELINE_MAPS_INCOMING = 2, /* of messages of HL7 v2 that come */
+  PIPELINE_MAPS_OUTGOING = 4, /* of messages that records become */
+  PIPELINE_MAPS_ALL = 7       /* all that the folder has, also those that nothing names */
+};
+
 struct pipeline_params {
   const struct host *host;
   const char *definitions;     /* pack file, or NULL: the documented places */
   const char *mappings;        /* folder, or NULL: the documented places */
   const char *const *packages; /* laid over the pack: FILE.tgz, a folder, ID#VERSION */
   size_t package_count;
-  bool maps; /* load maps and routes (export); false: definitions only (validate, fhirpath) */
+  unsigned maps;   /* PIPELINE_MAPS_…; 0: definitions only (validate, fhirpath) */
+  bool check_maps; /* all are checked first, also those that are not kept then */
   bool checklist; /* pipeline_check will be called */
   bool mending;   /* map check: faults of policy.json are told, and the pipeline opens all the same */
 };
@@ -51,6 +60,9 @@ enum status pipeline_set_open(const struct pipeline *pipeline, const char *folde
 /* Every fault of the descriptions in mappings/csv. */
 enum status pipeline_check_sets(const struct pipeline *pipeline, struct arena *arena,
                                 struct diag_list *diags) MUST_USE;
+/* Every fault of the rows of mappings/hl7v2/out.json; the maps are those of the set. */
+enum status pipeline_check_messages(const struct pipeline *pipeline, struct mapping_set *maps, struct arena *arena,
+                                    struct diag_list *diags) MUST_USE;
 struct str pipeline_mappings_folder(const struct pipeline *pipeline);
 
 /* --- rules of care --- */

@@ -63,10 +63,22 @@ static enum status gather_packages(const struct relay_ways *ways, struct pipelin
   return STATUS_OK;
 }
 
+/* By what the destinations take: whatever comes, by post, in a folder or from the store, is mapped for these. */
+static unsigned wanted_maps(const struct relay_ways *ways) {
+  unsigned maps = 0;
+  for (size_t i = 0; i < ways->count; i++)
+    maps |= ways->ways[i].destination.protocol == DELIVERY_MLLP ? PIPELINE_MAPS_OUTGOING
+                                                                : PIPELINE_MAPS_RECORDS | PIPELINE_MAPS_INCOMING;
+  return maps ? maps : PIPELINE_MAPS_ALL;
+}
+
 static enum status open_pipeline(struct relay_ways *ways, const struct relay_config *config,
                                  const struct host *host, struct diag_list *diags) {
-  struct pipeline_params params = {
-      .host = host, .definitions = config->definitions.ptr, .mappings = config->mappings.ptr, .maps = true};
+  struct pipeline_params params = {.host = host,
+                                   .definitions = config->definitions.ptr,
+                                   .mappings = config->mappings.ptr,
+                                   .maps = wanted_maps(ways),
+                                   .check_maps = true};
   enum status status = gather_packages(ways, &params);
   if (status == STATUS_OK) status = pipeline_open(&params, diags, &ways->pipeline);
   for (size_t i = 0; status == STATUS_OK && i < ways->count; i++)

@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
   struct warm warm = {0};
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct diag_list diags;
-  struct pipeline_params params = {.host = host_system(), .maps = true};
+  struct pipeline_params params = {.host = host_system(), .maps = PIPELINE_MAPS_ALL};
   if (argc < 3 || !arena) return fprintf(stderr, "usage: bench_export KETLINK RECORD [RECORDS]\n"), 2;
   diag_list_init(&diags, arena);
   if (bench_cold(argv[1], argv[2])) return 1;

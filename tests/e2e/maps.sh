@@ -72,6 +72,71 @@ slip_route 's#Definition/session-record#Definition/sesion-record#' 78 "no model 
 slip_route 's#http://ketlink.dev/fhir/StructureDefinition/session-record#http://hl7.org/fhir/StructureDefinition/Patient#; s/clinic.id/id/; s/patient.mrn/id/; s/session.id/id/; s/session.revision/id/' 1 "the map session reads SessionRecord, the model is Patient"
 cp mappings/routes.json "$work/mappings/routes.json"
 
+# a fault in what a record does not reach stops no record, and every check tells it
+reach() { # reach FILE SED: a folder in which that file has a fault
+  rm -rf "$work/reach"
+  cp -r mappings "$work/reach"
+  sed -i "$2" "$work/reach/$1"
+  ! cmp -s "mappings/$1" "$work/reach/$1" || fail "$1 was not changed"
+}
+exported() { # exported STATUS OPTION…: with these maps
+  local status=$1
+  shift
+  expect "$status" "$ketlink" export -q --mappings "$work/reach" -o "$work/exported" "$@"
+  [ "$status" != 78 ] || expect_text "$work/err" "$fault"
+}
+record=fixtures/clinic/minimal/record.json message=fixtures/hl7v2/adt-a01-full/message.hl7
+checked() {
+  expect 1 "$ketlink" map check --mappings "$work/reach"
+  expect_text "$work/err" "$fault"
+  expect 78 "$ketlink" doctor --mappings "$work/reach"
+}
+reach hl7v2/visit.fml 's/create(.Encounter.)/create("Encunter")/'
+fault='hl7v2/visit\.fml:[0-9]+:[0-9]+: error map-unknown-type'
+exported 0 "$record"
+exported 0 --as hl7v2 "$record"
+exported 78 "$message"
+exported 78 "$record" "$message"
+expect 78 "$ketlink" export --mappings "$work/reach" - < "$record"
+checked
+reach clinic/vitals.fml 's/heartRate/hartRate/'
+fault='clinic/vitals\.fml:[0-9]+:[0-9]+: error map-unknown-element'
+exported 0 "$message"
+exported 0 --as hl7v2 "$record"
+exported 78 "$record"
+checked
+reach hl7v2/out-common.fml 's/PID_3/PID_333/'
+fault='hl7v2/out-common\.fml:[0-9]+:[0-9]+: error map-unknown-element'
+exported 0 "$record"
+exported 78 --as hl7v2 "$record"
+checked
+reach hl7v2/out.json 's/doses.exists/dozes.exists/'
+fault='hl7v2/out\.json.*dozes'
+exported 0 "$record"
+exported 78 --as hl7v2 "$record"
+checked
+# common.fml is of both; a star imports, and so does a name before #
+reach clinic/common.fml 's/Quantity/Qantity/'
+fault='clinic/common\.fml:[0-9]+:[0-9]+: error map-unknown-type'
+exported 78 "$record"
+exported 78 "$message"
+cat > "$work/apart.fml" <<'FML'
+map "http://ketlink.dev/fhir/StructureMap/apart-1" = "apart"
+conceptmap "#words" { prefix s = "urn:s" prefix t = "urn:t" s:a = t:b }
+group Apart(source from : Nothing, target to : Patient) { from -> to.active = true "apart"; }
+FML
+fault='apart\.fml:3:[0-9]+: error map-unknown-type'
+reach clinic/session.fml '/StructureMap.patient"/i imports "http://ketlink.dev/fhir/StructureMap/apart-*"'
+cp "$work/apart.fml" "$work/reach/clinic"
+exported 0 "$message"
+exported 78 "$record"
+reach clinic/vitals.fml "s#ConceptMap/absent-reason'#StructureMap/apart-1\#words'#"
+cp "$work/apart.fml" "$work/reach/clinic"
+exported 0 "$message"
+exported 78 "$record"
+sed -i 's/ : Nothing//' "$work/reach/clinic/apart.fml"
+exported 0 "$record"
+
 # slips of the hand on the command line
 expect 2 "$ketlink" map run sesion fixtures/clinic/minimal/record.json
 expect_text "$work/err" "no map 'sesion' .*did you mean 'session'"

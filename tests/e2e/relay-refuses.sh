@@ -32,6 +32,7 @@ second_relay            75 another relay has this store open
 missing_ca              78 ca\.pem
 broken_destination      78 destinations/hospital.json
 missing_definitions     74 definitions
+fault_in_an_unused_map  78 out-oru.fml:[0-9:]+ error map-unknown-element
 no_drop_folder          78 the drop folder
 no_folder_of_marker     78 the folder of the marker
 no_folder_of_backup     78 the folder of the backup
@@ -130,6 +131,7 @@ run_beside() { exec timeout 60 "$relay" relay --config "$here/relay.ini" 2> "$he
 missing_ca() { rm "$here/ca.pem"; }
 broken_destination() { echo '{' > "$here/mappings/destinations/hospital.json"; }
 missing_definitions() { sed -i 's/^definitions.*/definitions = nowhere.pack/' "$here/relay.ini"; }
+fault_in_an_unused_map() { sed -i 's/bundle.entry/bundle.entree/; s/PID_3/PID_333/; s/OBX_3/OBX_333/' "$here/mappings/hl7v2/out-oru.fml"; }
 no_drop_folder() { rmdir "$here/drop"; }
 no_folder_of_marker() { sed -i "s|^marker.*|marker = $here/nowhere/marker|" "$here/relay.ini"; }
 no_folder_of_backup() { printf '[store]\nbackup = nowhere/backup.db\n' >> "$here/relay.ini"; }

@@ -17,7 +17,7 @@ void fuzz_begin(void) {
   struct diag_list diags;
   definitions_close(fuzz_pack()); /* the end of the run where there is none */
   diag_list_init(&diags, arena);
-  struct pipeline_params params = {.host = host_system(), .mappings = SOURCE_DIR "/mappings", .maps = true};
+  struct pipeline_params params = {.host = host_system(), .mappings = SOURCE_DIR "/mappings", .maps = PIPELINE_MAPS_ALL};
   params.definitions = getenv("KETLINK_DEFINITIONS") ? getenv("KETLINK_DEFINITIONS") : SOURCE_DIR "/build/definitions.pack";
   if (pipeline_open(&params, &diags, &pipeline) != STATUS_OK) fuzz_finding(__FILE__, __LINE__, "the maps are opened");
   arena_free(arena);

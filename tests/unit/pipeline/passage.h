@@ -20,7 +20,7 @@ static inline struct pipeline *passage_open(struct arena *arena) {
   }
   diag_list_init(&diags, arena);
   struct pipeline_params params = {
-      .host = host_system(), .maps = true, .mappings = SOURCE_DIR "/mappings", .definitions = pack};
+      .host = host_system(), .maps = PIPELINE_MAPS_ALL, .mappings = SOURCE_DIR "/mappings", .definitions = pack};
   enum status status = pipeline_open(&params, &diags, &pipeline);
   if (status == STATUS_OK) return pipeline;
   printf("pipeline_open: %s: %.*s\n", status_name(status), diags.first ? (int)diags.first->message.len : 0,

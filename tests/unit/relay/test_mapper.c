@@ -31,7 +31,7 @@ static size_t done, ended, left; /* tasks: in all, mapped, given up */
 
 static int set_up(void **state) {
   struct golden fixture = {.folder = SOURCE_DIR "/fixtures/clinic/minimal"};
-  struct pipeline_params params = {.host = host_system(), .mappings = SOURCE_DIR "/mappings", .maps = true};
+  struct pipeline_params params = {.host = host_system(), .mappings = SOURCE_DIR "/mappings", .maps = PIPELINE_MAPS_ALL};
   struct diag_list diags;
   (void)state;
   if (!getenv("KETLINK_DEFINITIONS")) params.definitions = SOURCE_DIR "/build/definitions.pack";
