@@ -1,8 +1,14 @@
 /* eval.c - running a program: scratch for lists, scopes, leaves of the instruction tree, the entry points. */
 #include "fhirpath/internal.h"
 
-/* Lists begin in scratch on the stack; what does not fit goes to segments in the arena. */
+/* Lists begin in scratch on the stack; what does not fit goes to segments in the arena, which are used again. */
 enum { FIRST_SEGMENT = 64, SEGMENT = 256, GROWTH = 4 };
+
+struct fp_spill {
+  struct fp_spill *next;
+  size_t size;
+  struct fp_item items[];
+};
 
 /* --- failing */
 
@@ -44,6 +50,36 @@ bool fp_limit(struct fp_eval *e) {
 
 /* --- lists */
 
+/* A spare segment that is large enough, else a new one. */
+static bool begin_segment(struct fp_eval *e, size_t room) {
+  struct fp_spill **at = e->spare, *spill = NULL;
+  while (*at && (*at)->size < room)
+    at = &(*at)->next;
+  if (*at) {
+    spill = *at;
+    *at = spill->next;
+  } else {
+    size_t size = room < SEGMENT / 2 ? SEGMENT : room * 2;
+    spill = arena_alloc(e->arena, sizeof *spill + size * sizeof *spill->items);
+    if (!spill) return fp_nomem(e);
+    spill->size = size;
+  }
+  spill->next = e->spilled;
+  e->spilled = spill;
+  e->top = spill->items;
+  e->limit = spill->items + spill->size;
+  return true;
+}
+
+void fp_give_back(struct fp_eval *e, struct fp_spill *until) {
+  while (e->spilled != until) {
+    struct fp_spill *spill = e->spilled;
+    e->spilled = spill->next;
+    spill->next = *e->spare;
+    *e->spare = spill;
+  }
+}
+
 bool fp_grow(struct fp_eval *e, struct fp_list *list) {
   if (list->count >= e->max_items) return fp_limit(e);
   if ((list->room == 0 || list->items + list->room == e->top) && e->top < e->limit) {
@@ -56,13 +92,7 @@ bool fp_grow(struct fp_eval *e, struct fp_list *list) {
   }
   size_t room = list->count < 4 ? 8 : list->count * 2;
   if (room > e->max_items) room = e->max_items;
-  if ((size_t)(e->limit - e->top) < room) {
-    size_t size = room < SEGMENT / 2 ? SEGMENT : room * 2;
-    struct fp_item *segment = arena_alloc(e->arena, size * sizeof *segment);
-    if (!segment) return fp_nomem(e);
-    e->top = segment;
-    e->limit = segment + size;
-  }
+  if ((size_t)(e->limit - e->top) < room && !begin_segment(e, room)) return false;
   struct fp_item *items = e->top;
   if (list->count) memcpy(items, list->items, list->count * sizeof *items);
   list->items = items;
@@ -294,6 +324,8 @@ static void start(struct fp_eval *e, const struct fp_program *program, const str
   e->arena = run->arena;
   e->top = top;
   e->limit = limit;
+  e->spilled = e->own_spare = NULL;
+  e->spare = run->spare ? run->spare : &e->own_spare;
   e->scope = e->outermost = scope;
   e->once = NULL;
   e->steps = 0;
@@ -325,9 +357,11 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
   *out = list;
   bool good = program->root->exec(&e, program->root, &list);
   take_steps(&e);
-  if (!good) return failure(&e);
-  if (list.count == 0) return STATUS_OK;
-  if (list.items >= scratch && list.items < scratch + FIRST_SEGMENT) {
+  if (!good || list.count == 0) {
+    fp_give_back(&e, NULL);
+    return good ? STATUS_OK : failure(&e);
+  }
+  if (e.spilled || (list.items >= scratch && list.items < scratch + FIRST_SEGMENT)) {
     struct fp_item *items = arena_alloc(run->arena, list.count * sizeof *items);
     if (!items) return STATUS_NOMEM;
     memcpy(items, list.items, list.count * sizeof *items);
@@ -335,6 +369,7 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
     list.room = list.count;
   }
   *out = list;
+  fp_give_back(&e, NULL);
   return STATUS_OK;
 }
 
@@ -348,8 +383,9 @@ enum status fhirpath_one(const struct fp_program *program, const struct fp_run *
   bool good = fp_collect_at(&e, program->root, scratch, &list, SIZE_MAX);
   take_steps(&e);
   *count = good ? list.count : 0;
+  if (good && list.count) *out = list.items[0];
+  fp_give_back(&e, NULL);
   if (!good) return failure(&e);
-  if (list.count) *out = list.items[0];
   return STATUS_OK;
 }
 
@@ -366,6 +402,7 @@ enum status fhirpath_truth(const struct fp_program *program, const struct fp_run
   start(&e, program, run, &scope, scratch, scratch + FIRST_SEGMENT);
   enum fp_truth truth = program->root->test(&e, program->root);
   take_steps(&e);
+  fp_give_back(&e, NULL);
   *out = truth == FP_TRUE;
   return truth == FP_FAILED ? failure(&e) : STATUS_OK;
 }

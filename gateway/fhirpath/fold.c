@@ -41,6 +41,7 @@ static struct fp_constants *constants_of(struct fp_resolver *r, const struct fp_
   struct fp_set set = {0};
   struct fp_eval e = {.program = r->program, .run = &run, .arena = r->arena, .top = scratch,
                       .limit = scratch + ON_STACK, .max_steps = LIMIT_EVAL_STEPS, .max_items = LIMIT_EVAL_ITEMS};
+  e.spare = &e.own_spare;
   if (!add(&e, ast, &set)) return NULL;
   struct fp_constants *constants = ARENA_NEW(r->arena, struct fp_constants);
   struct fp_item *items = ARENA_ARRAY(r->arena, struct fp_item, set.list.count);

@@ -333,6 +333,9 @@ struct fp_eval {
   const struct fp_run *run;
   struct arena *arena;
   struct fp_item *top, *limit; /* scratch for lists, newest segment */
+  struct fp_spill *spilled;    /* segments in the arena, newest first */
+  struct fp_spill **spare;     /* those that nobody needs any more: the run's, or its own */
+  struct fp_spill *own_spare;
   const struct fp_scope *scope;
   const struct fp_scope *outermost;
   struct fp_once *once; /* one for each FP_OP_ONCE, when the first is met */
@@ -369,12 +372,17 @@ bool fp_push_all(struct fp_eval *e, struct fp_list *list, const struct fp_list *
 /* Scratch used since the mark is dead; what `keep` (may be NULL) holds stays. */
 struct fp_mark {
   struct fp_item *top, *limit;
+  struct fp_spill *spilled;
 };
 static inline struct fp_mark fp_mark(const struct fp_eval *e) {
-  return (struct fp_mark){e->top, e->limit};
+  return (struct fp_mark){e->top, e->limit, e->spilled};
 }
+/* Segments that were begun since go back to the spare ones. */
+void fp_give_back(struct fp_eval *e, struct fp_spill *until);
 static inline void fp_release(struct fp_eval *e, struct fp_mark mark) {
-  if (e->limit == mark.limit) e->top = mark.top;
+  if (e->spilled != mark.spilled) fp_give_back(e, mark.spilled);
+  e->top = mark.top;
+  e->limit = mark.limit;
 }
 
 /* Diagnostic at the instruction; always false. */

@@ -604,6 +604,7 @@ struct fml_run {
   struct diag_list *diags;
   struct fp_run fp;
   void *matching; /* of fp */
+  struct fp_spill *spare;          /* of fp */
   struct fp_known_time known_time; /* of fp */
   struct fp_lookups lookups;       /* of fp, in the source */
   struct diag_at at;

@@ -688,6 +688,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .place = params->place,
                             .known_time = &run->known_time,
                             .matching = &run->matching,
+                            .spare = &run->spare,
                             .lookups = &run->lookups,
                             .at = &run->at};
   return run->constants && run->constants_done;

@@ -306,6 +306,33 @@ static void token_soup_never_crashes(void **state) {
   assert_true(programs > 100);
 }
 
+/* A list of 1,000 items, worked out within each item of another and by 10,000 evaluations: its memory is that of one. */
+static void memory_of_long_lists_is_used_again(void **state) {
+  enum { ITEMS = 1000, TIMES = 10000 };
+  struct fixture *f = *state;
+  struct fp_list list = {ARENA_ARRAY(f->arena, struct fp_item, ITEMS), ITEMS, ITEMS};
+  const struct fp_variable variable = {.name = STR("x")};
+  struct fp_compile options = {.variables = &variable, .variable_count = 1};
+  struct fp_program *once, *each;
+  struct fp_spill *spare = NULL;
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = &list, .spare = &spare};
+  struct fp_item result;
+  size_t count = 0;
+  for (int i = 0; i < ITEMS; i++)
+    list.items[i] = (struct fp_item){.kind = FP_INTEGER, .integer = i};
+  assert_int_equal(compile(f, "%x.where($this >= 0).count()", options, &once, NULL), STATUS_OK);
+  assert_int_equal(compile(f, "%x.where(%x.select($this + 1).count() = 1000).count()", options, &each, NULL), STATUS_OK);
+  size_t before = arena_used(f->arena);
+  for (int i = 0; i < TIMES; i++) {
+    assert_int_equal(fhirpath_one(once, &run, (struct fp_list){0}, &result, &count), STATUS_OK);
+    assert_int_equal(result.integer, ITEMS);
+  }
+  run.spare = NULL;
+  assert_int_equal(fhirpath_one(each, &run, (struct fp_list){0}, &result, &count), STATUS_OK);
+  assert_int_equal(result.integer, ITEMS);
+  assert_true(arena_used(f->arena) - before < 512 << 10);
+}
+
 int main(void) {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
   const struct CMUnitTest tests[] = {WITH(errors_have_positions),
@@ -317,6 +344,7 @@ int main(void) {
                                      WITH(depth_is_bounded),
                                      WITH(long_chains_are_bounded),
                                      WITH(steps_and_items_are_bounded),
+                                     WITH(memory_of_long_lists_is_used_again),
                                      WITH(reads_are_marked),
                                      WITH(programs_can_be_shown),
                                      cmocka_unit_test(every_allocation_may_fail),
