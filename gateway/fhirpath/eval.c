@@ -168,13 +168,13 @@ bool fp_collect_other(struct fp_eval *e, const struct fp_ins *ins, struct fp_ite
   return ins->op == FP_OP_PATH ? fp_path(e, ins, out, stop) : ins->exec(e, ins, out);
 }
 
-int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {
+static inline int single(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *from, struct fp_item *out) {
   struct fp_list list;
-  if (ins->op == FP_OP_CONST) {
-    *out = ins->literal;
+  if (from->op == FP_OP_CONST) {
+    *out = from->literal;
     return 1;
   }
-  if (!fp_collect_at(e, ins, out, &list, 2)) return -1;
+  if (!fp_collect_at(e, from, out, &list, from == ins ? 2 : SIZE_MAX)) return -1;
   if (list.count == 0) return 0;
   if (list.count > 1) {
     fp_fail(e, ins, DIAG_FHIRPATH_EVALUATION, "a single item is needed here, there are %zu or more",
@@ -183,6 +183,14 @@ int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) 
   }
   if (list.items != out) *out = list.items[0];
   return 1;
+}
+
+int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out) {
+  return single(e, ins, ins, out);
+}
+
+int fp_single_of(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *from, struct fp_item *out) {
+  return single(e, ins, from, out);
 }
 
 enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const struct fp_list *list) {
@@ -208,6 +216,11 @@ enum fp_truth fp_test_list(struct fp_eval *e, const struct fp_ins *ins) {
   enum fp_truth truth = fp_truth_of(e, ins, &list);
   fp_release(e, mark);
   return truth;
+}
+
+enum fp_truth fp_test_const(struct fp_eval *e, const struct fp_ins *ins) {
+  (void)e;
+  return ins->literal.kind != FP_BOOLEAN || ins->literal.boolean ? FP_TRUE : FP_FALSE;
 }
 
 bool fp_exec_truth(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {

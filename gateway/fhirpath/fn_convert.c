@@ -139,18 +139,25 @@ static bool to_time(struct fp_eval *e, const struct fp_value *from, struct fp_va
   return is_date_text(text, DATETIME_TIME);
 }
 
+/* By the name behind "to" or "convertsTo", whose letters tell it apart. */
 static convert *conversion(const char *name) {
-  static const struct {
-    const char *target;
-    convert *function;
-  } rows[] = {{"Boolean", to_boolean}, {"Integer", to_integer},   {"Long", to_long},
-              {"Decimal", to_decimal}, {"Quantity", to_quantity}, {"String", to_string},
-              {"Date", to_date},       {"Time", to_time},         {"DateTime", to_datetime}};
-  const char *target = strncmp(name, "converts", 8) == 0 ? name + strlen("convertsTo") : name + strlen("to");
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (strcmp(target, rows[i].target) == 0) return rows[i].function;
+  const char *target = name + strlen(name[0] == 'c' ? "convertsTo" : "to");
+  switch (target[0]) {
+  case 'B':
+    return to_boolean;
+  case 'I':
+    return to_integer;
+  case 'L':
+    return to_long;
+  case 'Q':
+    return to_quantity;
+  case 'S':
+    return to_string;
+  case 'T':
+    return to_time;
+  default: /* Decimal, Date, DateTime */
+    return target[1] == 'e' ? to_decimal : target[4] ? to_datetime : to_date;
   }
-  return NULL;
 }
 
 /* The unit that toQuantity(unit) asks for: a calendar word or a UCUM code. 1, 0 no argument, -1 failed. */
@@ -174,7 +181,7 @@ static bool apply(struct fp_eval *e, const struct fp_ins *call, const struct fp_
   struct fp_value from;
   convert *function = conversion(call->function->name);
   fp_load(&in->items[0], &from);
-  *has = function && from.kind != FP_NODE && function(e, &from, out);
+  *has = from.kind != FP_NODE && function(e, &from, out);
   if (e->status != STATUS_OK) return false;
   if (*has && call->argument_count == 1) return to_unit(e, call, out, has) >= 0;
   return true;

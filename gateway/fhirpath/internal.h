@@ -407,8 +407,16 @@ bool fp_collect(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out
 bool fp_collect_some(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
 /* Singleton evaluation: 1 item, 0 none, -1 failed (several). */
 int fp_single(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *out);
+/* The same of an iif() that has chosen `from`. */
+int fp_single_of(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *from, struct fp_item *out);
 static inline enum fp_truth fp_test_ins(struct fp_eval *e, const struct fp_ins *ins) {
   return ins->test(e, ins);
+}
+/* Which argument of an iif() that begins an expression is its result; NULL: none. False: its condition failed. */
+static inline bool fp_choose(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins **chosen) {
+  enum fp_truth condition = fp_test_ins(e, ins->arguments[0]);
+  *chosen = condition == FP_TRUE ? ins->arguments[1] : ins->argument_count == 3 ? ins->arguments[2] : NULL;
+  return condition != FP_FAILED;
 }
 /* The instruction as a condition on one item, with $index. */
 enum fp_truth fp_test_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item,
@@ -560,6 +568,7 @@ static inline bool fp_string_of(const struct fp_item *item, struct str *out) {
 static inline const struct fp_item *fp_known_item(const struct fp_eval *e, const struct fp_ins *ins) {
   const struct fp_list *list = NULL;
   if (ins->op == FP_OP_CONST) return &ins->literal;
+  if (ins->op == FP_OP_THIS) return e->scope->count == 1 ? e->scope->items : NULL;
   if (ins->op == FP_OP_VARIABLE && e->run->variables) list = &e->run->variables[ins->number];
   if (ins->op == FP_OP_ONCE) list = fp_once(e, ins);
   return list && list->count == 1 ? list->items : NULL;
@@ -611,6 +620,11 @@ static inline bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, st
   struct fp_found found;
   if (ins->op == FP_OP_VARIABLE && e->run->variables) {
     *out = e->run->variables[ins->number];
+    return true;
+  }
+  if (ins->op == FP_OP_THIS) {
+    *out = (struct fp_list){.count = e->scope->count, .room = e->scope->count};
+    memcpy(&out->items, &e->scope->items, sizeof out->items);
     return true;
   }
   if (ins->op > FP_OP_PATH) { /* all that is computed */

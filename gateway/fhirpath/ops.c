@@ -73,6 +73,9 @@ bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *
 bool fp_exec_count(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
+  struct fp_found found;
+  int plain = fp_find(e, ins->input, SIZE_MAX, &found);
+  if (plain) return plain > 0 && fp_push_integer(e, out, (int64_t)found.count);
   if (!fp_collect(e, ins->input, &list)) return false;
   fp_release(e, mark);
   return fp_push_integer(e, out, (int64_t)list.count);
@@ -208,8 +211,10 @@ static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *n
 
 /* A path against one item, without lists: as fp_lists_equal has it. */
 static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item) {
+  const struct fp_item *known = fp_known_item(e, ins->input);
   struct fp_found found;
   struct str text;
+  if (known) return singles_equal(e, fp_mark(e), known, item);
   int plain = fp_find(e, ins->input, SIZE_MAX, &found);
   if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
@@ -257,7 +262,7 @@ enum fp_truth fp_test_membership(struct fp_eval *e, const struct fp_ins *ins) {
 }
 
 /* What is no text equals none of them. */
-enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
+static enum fp_truth FP_APART other_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   struct fp_item needle;
   struct str text;
@@ -266,6 +271,19 @@ enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
   fp_release(e, mark);
   if (has == 0) return FP_UNKNOWN;
   return truth(fp_string_of(&needle, &text) && map_get(&ins->right->constants->texts, text));
+}
+
+/* A path to one node at most is looked at without a list. */
+enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
+  struct fp_found found;
+  const struct fp_item *known = fp_known_item(e, ins->input);
+  struct str text;
+  if (known && fp_string_of(known, &text)) return !fp_count(e, 1) ? FP_FAILED : truth(map_get(&ins->right->constants->texts, text));
+  int plain = known ? 0 : fp_find(e, ins->input, 2, &found);
+  if (plain < 0 || (plain && !fp_count(e, 1))) return FP_FAILED;
+  if (!plain || found.count > 1) return other_in_texts(e, ins);
+  if (found.count == 0) return FP_UNKNOWN;
+  return truth(fp_is_text_node(found.first) && map_get(&ins->right->constants->texts, found.first->text));
 }
 
 enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
@@ -362,10 +380,8 @@ bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *o
 }
 
 static inline bool choose(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
-  enum fp_truth condition = fp_test_ins(e, ins->arguments[0]);
-  if (condition == FP_FAILED) return false;
-  const struct fp_ins *chosen = condition == FP_TRUE ? ins->arguments[1] : ins->argument_count == 3 ? ins->arguments[2] : NULL;
-  return !chosen || chosen->exec(e, chosen, out);
+  const struct fp_ins *chosen;
+  return fp_choose(e, ins, &chosen) && (!chosen || chosen->exec(e, chosen, out));
 }
 
 static bool FP_APART choose_of(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
@@ -380,6 +396,14 @@ static bool FP_APART choose_of(struct fp_eval *e, const struct fp_ins *ins, stru
   bool done = choose(e, ins, out);
   e->scope = outer;
   return done;
+}
+
+/* As a condition it is what is chosen as a condition. */
+enum fp_truth fp_test_iif(struct fp_eval *e, const struct fp_ins *ins) {
+  const struct fp_ins *chosen;
+  if (ins->input->op != FP_OP_THIS) return fp_test_list(e, ins);
+  if (!fp_choose(e, ins, &chosen)) return FP_FAILED;
+  return chosen ? chosen->test(e, chosen) : FP_UNKNOWN;
 }
 
 /* One that begins an expression has $this of the expression. */

@@ -32,11 +32,11 @@ static bool add_text(struct fp_eval *e, struct texts *all, struct str text) {
   return true;
 }
 
-/* & takes the empty collection as an empty text. */
-bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct str *out) {
+/* & takes the empty collection as an empty text. `from`: what the operand, an iif(), has chosen; else the operand. */
+static bool concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, const struct fp_ins *from, struct str *out) {
   FP_UNINITIALIZED struct fp_item item;
   FP_UNINITIALIZED struct fp_value value;
-  int has = fp_single(e, operand, &item);
+  int has = fp_single_of(e, operand, from, &item);
   *out = (struct str){0};
   if (has <= 0) return has == 0;
   if (fp_string_of(&item, out)) return true;
@@ -48,13 +48,22 @@ bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp
   return true;
 }
 
+bool fp_concat_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct str *out) {
+  return concat_part(e, ins, operand, operand, out);
+}
+
 static bool add_parts(struct fp_eval *e, const struct fp_ins *ins, struct texts *all);
 
 static bool add_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct texts *all) {
+  const struct fp_ins *from = operand;
   struct str text;
-  if (operand->op == FP_OP_CONCAT_ALL) return add_parts(e, operand, all);
-  if (operand->op == FP_OP_CONST && operand->literal.kind == FP_STRING) return add_text(e, all, operand->literal.string);
-  return fp_concat_part(e, ins, operand, &text) && add_text(e, all, text);
+  while (from->op == FP_OP_IIF && from->input->op == FP_OP_THIS) {
+    if (!fp_choose(e, from, &from)) return false;
+    if (!from) return true;
+  }
+  if (from->op == FP_OP_CONCAT_ALL) return add_parts(e, from, all);
+  if (from->op == FP_OP_CONST && from->literal.kind == FP_STRING) return add_text(e, all, from->literal.string);
+  return concat_part(e, ins, operand, from, &text) && add_text(e, all, text);
 }
 
 static bool add_parts(struct fp_eval *e, const struct fp_ins *ins, struct texts *all) {
