@@ -138,6 +138,8 @@ void cli_progress(const struct cli *cli, const char *what, size_t done, size_t t
 /* The table of commands of the program: commands.c, commands_send.c. */
 extern const struct cli_command *const cli_commands[];
 extern const size_t cli_command_count;
+/* In this program nothing but want of memory ends with CLI_TRY_LATER: it is told for all commands in one place. */
+extern const bool cli_later_is_memory;
 
 /* One row a file: cmd_NAME.c */
 extern const struct cli_command cli_doctor_command, cli_doctor_elsewhere;

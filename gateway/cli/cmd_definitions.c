@@ -184,7 +184,7 @@ static int run_list(struct cli *cli) {
   if (status == STATUS_OK) status = definitions_open(path.ptr, &cli->diags, &definitions);
   if (status != STATUS_OK) {
     cli_report(cli, &cli->diags);
-    return CLI_CONFIG;
+    return status == STATUS_NOMEM ? CLI_TRY_LATER : CLI_CONFIG;
   }
   if (!definitions_verify(definitions)) {
     fprintf(stderr, "ketlink: the pack is damaged; build it again: ketlink definitions build\n");

@@ -322,8 +322,6 @@ static int export_to_end(struct export *export) {
   if (status == STATUS_OK) status = land_bulk(export);
   if (export->bad && export->records > 1)
     cli_note(export->cli, "%zu of %zu records are bad and were left out", export->bad, export->records);
-  if (status == STATUS_NOMEM || export->worst == STATUS_NOMEM)
-    fprintf(stderr, "ketlink: not enough memory: what was written is not all\n");
   return status == STATUS_OK ? verdict(export) : give_up(export, status);
 }
 

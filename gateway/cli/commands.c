@@ -44,3 +44,4 @@ const struct cli_command *const cli_commands[] = {
     &cli_doctor_elsewhere,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+const bool cli_later_is_memory = true;

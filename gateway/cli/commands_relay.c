@@ -9,3 +9,4 @@ const struct cli_command *const cli_commands[] = {
     &cli_keys_store,    &cli_simulate_send, &cli_simulate_listen,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+const bool cli_later_is_memory = false;

@@ -8,3 +8,4 @@
 
 const struct cli_command *const cli_commands[] = {&cli_send, &cli_doctor_command};
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+const bool cli_later_is_memory = false;

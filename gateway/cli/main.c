@@ -68,6 +68,7 @@ static int run_command(struct cli *cli, int used, int argc, char **argv) {
   if (cli->command->program) return become(cli, argv);
   result = cli_output_open(cli);
   if (result == CLI_DONE) result = cli->command->run(cli);
+  if (result == CLI_TRY_LATER && cli_later_is_memory) fputs("ketlink: not enough memory: what was written is not all\n", stderr);
   return cli_output_close(cli, result);
 }
 

@@ -34,13 +34,13 @@ static struct str program_folder(struct arena *arena) {
   ssize_t len = readlink("/proc/self/exe", path, sizeof path);
   while (len > 0 && path[len - 1] != '/')
     len--;
-  return len > 1 ? arena_str(arena, str_make(path, (size_t)len - 1)) : (struct str){0};
+  return len > 1 ? arena_str(arena, str_make(path, (size_t)len - 1)) : STR("");
 }
 
-/* Empty when the place's variable is not set. */
+/* Empty when the place's variable is not set; ptr NULL: no memory. */
 static struct str path_of(const struct place *place, struct arena *arena) {
   const char *value = place->base && place->kind != PLACE_HERE ? getenv(place->base) : NULL;
-  struct str base = {0};
+  struct str base = STR("");
   switch (place->kind) {
   case PLACE_HERE:
   case PLACE_PATH:
@@ -81,23 +81,27 @@ struct search {
 static enum status find(const struct search *search, const char *given, struct arena *arena,
                         struct diag_list *diags, struct str *out) {
   struct buf looked;
+  enum status status = STATUS_OK;
   buf_init(&looked, 1 << 16);
   *out = given ? str_of(given) : (struct str){0};
   bool found = given && access(given, R_OK) == 0;
   if (given) buf_printf(&looked, "%s%s", given, !found && errno == EACCES ? " (not permitted)" : "");
-  for (size_t i = 0; !given && !found && i < search->count; i++) {
+  for (size_t i = 0; status == STATUS_OK && !given && !found && i < search->count; i++) {
     struct str path = path_of(&search->places[i], arena);
+    if (!path.ptr) status = STATUS_NOMEM; /* another place is not the one that was meant */
     if (path.len == 0) continue;
     found = is_there(&search->places[i], path.ptr, arena);
     if (found) *out = path;
     buf_printf(&looked, "%s%.*s", looked.len ? ", " : "", STR_ARG(path));
     if (search->places[i].kind == PLACE_VARIABLE) break; /* who names a place means that place */
   }
-  if (!found && diags)
+  if (status == STATUS_OK) status = looked.error;
+  if (status == STATUS_OK && !found && diags)
     diag_error(diags, DIAG_FILE_UNREADABLE, NULL, "no %s (%s); looked at: %.*s; %s", search->what,
                search->option, STR_ARG(buf_str(&looked)), search->help);
   buf_release(&looked);
-  return found ? STATUS_OK : STATUS_NOT_FOUND;
+  if (found) return STATUS_OK;
+  return status == STATUS_OK ? STATUS_NOT_FOUND : status;
 }
 
 enum status pipeline_find_pack(const char *given, struct arena *arena, struct diag_list *diags,

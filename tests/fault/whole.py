@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""One allocation of a command fails, each of the last so many in turn: what it prints is whole, or it does not end with 0. A finding may come without its place.
+"""One allocation of a command fails, each of the last so many in turn and some of all: what it prints is whole, or it does not end with 0,
+and with 75 it says why. A finding may come without its place.
 
 whole.py KETLINK LIBNOMEM [COUNT]
 """
@@ -21,6 +22,16 @@ COMMANDS = (
     ["export", "fixtures/hl7v2/adt-a03-home/message.hl7"],
     ["export", "--as", "hl7v2", "fixtures/clinic/minimal/record.json"],
     ["validate", "fixtures/clinic/minimal/record.json", "fixtures/clinic/minimal/expected.json"],
+    ["check", "fixtures/clinic/minimal/record.json"],
+    ["report", "fixtures/clinic/minimal/record.json"],
+    ["terms", "fixtures/clinic/minimal/record.json"],
+    ["fhirpath", "Bundle.entry.resource.id", "fixtures/clinic/minimal/expected.json"],
+    ["map", "check"],
+    ["map", "run", "session", "fixtures/clinic/minimal/record.json"],
+    ["map", "test", "fixtures/clinic/minimal"],
+    ["map", "convert", "mappings/clinic/vitals.fml"],
+    ["map", "dump", "vitals"],
+    ["definitions", "list"],
 )
 
 
@@ -36,6 +47,8 @@ def amiss(command, got, whole):
         return f"printed {len(got.stdout)} bytes instead of {len(whole.stdout)}, and ended as if it were all"
     if got.returncode == whole.returncode and b"was not checked: no memory" in got.stdout + got.stderr:
         return "left a rule unchecked, and ended as if nothing were"
+    if got.returncode == 75 and b"not enough memory" not in got.stderr:
+        return f"ended with 75 and did not say why: {got.stderr!r}"
     if got.returncode != whole.returncode and not got.stdout + got.stderr:
         return f"ended with {got.returncode} and said nothing"
     return None
@@ -48,7 +61,8 @@ with tempfile.TemporaryDirectory() as folder:
         whole = run(command, 1 << 40, told)
         with open(told) as file:
             last = int(file.read().split()[0])
-        for at in range(max(1, last - count), last + 1):
+        spread = range(1, last, max(1, last // count))
+        for at in sorted({*spread, *range(max(1, last - count), last + 1)}):
             fault = amiss(command, run(command, at, told), whole)
             if fault:
                 faults += 1
