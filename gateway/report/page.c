@@ -26,6 +26,8 @@ static void add_patient(struct report_page *page, const struct tree_node *patien
   }
   buf_add_text(page->out, "</strong>");
   add_part(page, patient, "birthDate", REPORT_TEXT, " \xC2\xB7 born ");
+  add_part(page, patient, "deceasedOn", REPORT_TEXT, " \xC2\xB7 died ");
+  add_part(page, patient, "deceased", REPORT_YES, " \xC2\xB7 deceased: ");
   add_part(page, patient, "sex", REPORT_WORD, " \xC2\xB7 ");
   add_part(page, patient, "mrn", REPORT_TEXT, " \xC2\xB7 record number ");
   buf_add_text(page->out, "</p>\n");

@@ -74,6 +74,7 @@ def of_patient(it):
     yield "family", name.get("family")
     yield "given", " ".join(name.get("given", [])) or None
     yield "birth", it.get("birthDate")
+    yield "died", it.get("deceasedDateTime") or {True: "yes", False: "no"}.get(it.get("deceasedBoolean"))
     yield "sex", it.get("gender")
     yield "phone", next((one["value"] for one in it.get("telecom", [])), None)
     for address in it.get("address", []):
