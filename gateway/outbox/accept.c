@@ -48,6 +48,7 @@ struct accepting {
   struct outbox *outbox;
   const struct outbox_item *item;
   int64_t id, destination, lane, now;
+  const struct outbox_dedupe *key; /* of its message, with the first item */
   bool headless; /* its lane was there, and none of it may be claimed */
   struct str parked; /* why, from the start; else empty */
   bool blocks, older;
@@ -134,12 +135,13 @@ static enum status add_record(struct accepting *a, struct str label) {
   const struct outbox_item *item = a->item;
   bool parked = a->parked.len != 0;
   enum outbox_state state = parked ? OUTBOX_PARKED : OUTBOX_QUEUED;
+  enum status status = STATUS_OK;
   sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_RECORD_ADD);
   sqlite3_bind_int64(add, 1, a->id);
   sqlite3_bind_int64(add, 2, a->destination);
   sqlite3_bind_int64(add, 3, a->lane);
   sqlite3_bind_int(add, 4, (int)state);
-  sqlite3_bind_int(add, 5, !parked || a->blocks);
+  sqlite3_bind_int(add, 5, !parked || a->blocks ? 2 : 0);
   sqlite3_bind_int(add, 6, parked && a->blocks);
   outbox_bind_str(add, 7, item->kind);
   outbox_bind_blob(add, 8, label.ptr, label.len);
@@ -151,6 +153,8 @@ static enum status add_record(struct accepting *a, struct str label) {
   if (item->subject.len) outbox_bind_blob(add, 14, a->subject, MARK_BYTES);
   sqlite3_bind_int64(add, 15, item->revision);
   outbox_bind_blob(add, 16, a->drawn.payload_salt, PAYLOAD_SALT_BYTES);
+  if (!parked || a->blocks) status = outbox_fresh_add(a->outbox, a->lane, a->id);
+  if (status != STATUS_OK) return status;
   outbox_count(a->outbox, a->destination, state, 1);
   return outbox_run(a->outbox, add);
 }
@@ -186,16 +190,17 @@ static enum status add_item(struct accepting *a) {
   if (status != STATUS_OK) return status;
   struct outbox_event event = {
       .at = a->now, .record = a->id, .what = STR("accepted"), .reason = a->parked};
-  return outbox_audit_add(a->outbox, &event);
+  return a->key ? outbox_audit_add_key(a->outbox, &event, a->key) : outbox_audit_add(a->outbox, &event);
 }
 
 /* --- the whole --- */
 
-static enum status add_items(struct outbox *outbox, const struct outbox_message *message, int64_t now,
+static enum status add_items(struct outbox *outbox, const struct outbox_message *message, const struct outbox_dedupe *key, int64_t now,
                              int64_t *ids) {
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
-    struct accepting a = {.outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .now = now};
+    struct accepting a = {
+        .outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .key = i ? NULL : key, .now = now};
     struct arena_mark mark = arena_mark(outbox->scratch);
     status = add_item(&a);
     arena_rewind(outbox->scratch, mark);
@@ -230,8 +235,8 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   if (status != STATUS_OK) return status; /* nothing was changed: the group stays */
   /* keys of one name are told apart by the number of what came with them, in the order in which they came */
   if (!message->item_count) outbox->next_id++;
-  status = add_items(outbox, message, now, ids);
-  if (status == STATUS_OK) status = outbox_dedupe_add(outbox, &dedupe, first, now);
+  status = add_items(outbox, message, &dedupe, now, ids);
+  if (status == STATUS_OK && !message->item_count) status = outbox_dedupe_add(outbox, &dedupe, first, now);
   if (status == STATUS_OK) outbox->now.accepted += message->item_count;
   return outbox_end(outbox, status);
 }

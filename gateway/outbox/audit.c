@@ -116,7 +116,7 @@ enum status outbox_audit_load(struct outbox *outbox) {
   return status == STATUS_NOT_FOUND || status == STATUS_OK ? load_anchor(outbox) : status;
 }
 
-enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *given) {
+static enum status add_event(struct outbox *outbox, const struct outbox_event *given, const struct outbox_dedupe *key) {
   unsigned char chain[CHAIN_BYTES];
   struct outbox_event event = *given;
   event.number = outbox->now.audit_number + 1;
@@ -130,11 +130,24 @@ enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *g
   outbox_bind_str(add, 5, event.actor);
   outbox_bind_str(add, 6, event.reason);
   outbox_bind_blob(add, 7, chain, CHAIN_BYTES);
+  if (key) outbox_bind_blob(add, 8, key->mark, MARK_BYTES);
+  if (key) outbox_bind_blob(add, 9, key->digest, MARK_BYTES);
   enum status status = outbox_run(outbox, add);
   if (status != STATUS_OK) return status;
   outbox->now.audit_number = event.number;
   memcpy(outbox->now.audit_chain, chain, CHAIN_BYTES);
   return STATUS_OK;
+}
+
+enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *event) {
+  return add_event(outbox, event, NULL);
+}
+
+enum status outbox_audit_add_key(struct outbox *outbox, const struct outbox_event *event, const struct outbox_dedupe *key) {
+  enum status status = outbox_dedupe_room(outbox);
+  if (status == STATUS_OK) status = add_event(outbox, event, key);
+  if (status == STATUS_OK) outbox_dedupe_note(outbox, key, outbox->now.audit_number, event->at);
+  return status;
 }
 
 enum status outbox_audit(struct outbox *outbox, struct str what, struct str actor, struct str reason,

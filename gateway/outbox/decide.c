@@ -49,8 +49,10 @@ static enum status mind_corrections(struct outbox *outbox, const struct outbox_r
                                     struct str *reason) {
   bool older = false;
   if ((*order)->to != OUTBOX_QUEUED || str_is(row->reason, OUTBOX_OLDER)) return STATUS_OK;
-  enum status status = ask(outbox, STATEMENT_REVISION_OVERTAKEN, row->id, &older);
-  if (!older) return status;
+  enum status status = ask(outbox, STATEMENT_REVISION_HIGHER, row->id, &older);
+  if (status == STATUS_OK && older) status = outbox_fresh_settle(outbox);
+  if (status == STATUS_OK && older) status = ask(outbox, STATEMENT_REVISION_OVERTAKEN, row->id, &older);
+  if (status != STATUS_OK || !older) return status;
   *order = &overtaken;
   *reason = STR(OUTBOX_OLDER);
   return status;

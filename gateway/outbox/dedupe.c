@@ -2,8 +2,9 @@
  * dedupe.c - what came before is known again: by the mark of its source and control id, and the digest of its content.
  *
  * In a tree by their marks, which are random, keys lie one to a page, and each record would write that page twice. So new ones
- * stand in the order in which they came (dedupe_new), found by an index in memory; when it is full all of them move to the tree
- * (dedupe), in the order of their marks, many to a page. Of one mark the tree has what came first.
+ * stand with the event of the trail that tells of their record, or, where none does, in a table of their own (dedupe_new), found by
+ * an index in memory; when it is full all of them go into the tree (dedupe), in the order of their marks, many to a page. Of one mark
+ * the tree has what came first. What the trail has of them stays there until it was exported.
  */
 #include "outbox/internal.h"
 
@@ -33,18 +34,20 @@ static size_t find_slot(const struct outbox_young *young, uint64_t begin, size_t
   return at;
 }
 
-static void index_add(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row) {
+static void index_add(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row, int64_t came) {
   uint64_t begin = begin_of(mark);
   size_t at = begin % YOUNG_SLOTS;
   while (young->slots[at].row)
     at = (at + 1) % YOUNG_SLOTS;
   young->slots[at].begin = begin;
   young->slots[at].row = row;
+  young->oldest = young->count && young->oldest < came ? young->oldest : came;
   young->count++;
 }
 
-static void index_clear(struct outbox_young *young) {
+static void index_clear(struct outbox_young *young, int64_t settled) {
   memset(young, 0, sizeof *young);
+  young->settled = settled;
   young->known = true;
 }
 
@@ -56,26 +59,46 @@ static enum status run(struct outbox *outbox, enum outbox_statement which) {
   return outbox_run(outbox, outbox_statement(outbox, which));
 }
 
-enum status outbox_dedupe_settle(struct outbox *outbox) {
-  enum status status = run(outbox, STATEMENT_DEDUPE_NEW_MOVE);
+static enum status run_with(struct outbox *outbox, enum outbox_statement which, int64_t number) {
+  sqlite3_stmt *statement = outbox_statement(outbox, which);
+  sqlite3_bind_int64(statement, 1, number);
+  return outbox_run(outbox, statement);
+}
+
+static enum status settle(struct outbox *outbox) {
+  int64_t last = outbox->now.audit_number;
+  enum status status = run_with(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.settled);
   if (status == STATUS_OK) status = run(outbox, STATEMENT_DEDUPE_NEW_CLEAR);
-  if (status == STATUS_OK) index_clear(&outbox->young);
+  if (status == STATUS_OK) status = run_with(outbox, STATEMENT_DEDUPE_SETTLED, last);
+  if (status == STATUS_OK) index_clear(&outbox->young, last);
+  return status;
+}
+
+static enum status read_settled(struct outbox *outbox, int64_t *out) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_DEDUPE_SETTLED_TO);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) *out = sqlite3_column_int64(get, 0);
+  sqlite3_reset(get);
   return status;
 }
 
 /* More than there is room for, of another version, or what other hands have put there: the tree takes it. */
 static enum status load_young(struct outbox *outbox) {
   struct outbox_young *young = &outbox->young;
+  int64_t settled = 0;
+  enum status status = read_settled(outbox, &settled);
+  if (status != STATUS_OK) return status;
+  index_clear(young, settled);
+  young->known = false;
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_ALL);
-  enum status status;
-  index_clear(young);
+  sqlite3_bind_int64(rows, 1, settled);
   while ((status = outbox_row_step(outbox, rows)) == STATUS_OK) {
     struct str mark = outbox_column_str(rows, 1);
     if (young->count == YOUNG_MAX || mark.len != MARK_BYTES) break;
-    index_add(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0));
+    index_add(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 2));
   }
   sqlite3_reset(rows);
-  if (status == STATUS_OK) return outbox_dedupe_settle(outbox);
+  if (status == STATUS_OK) return settle(outbox);
   young->known = status == STATUS_NOT_FOUND;
   return young->known ? STATUS_OK : status;
 }
@@ -121,8 +144,8 @@ static enum status look_in(struct outbox *outbox, enum outbox_statement which, s
 }
 
 static enum status look_at(struct outbox *outbox, int64_t row, struct looking *looking) {
-  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_GET);
-  sqlite3_bind_int64(get, 1, row);
+  sqlite3_stmt *get = outbox_statement(outbox, row < 0 ? STATEMENT_DEDUPE_NEW_GET : STATEMENT_DEDUPE_TRAIL_GET);
+  sqlite3_bind_int64(get, 1, row < 0 ? -row : row);
   enum status status = outbox_row_step(outbox, get);
   if (status == STATUS_OK) {
     bool ours = str_eq(outbox_column_str(get, 2), str_make((const char *)looking->dedupe->mark, MARK_BYTES));
@@ -157,9 +180,28 @@ enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe
 
 /* --- keeping one --- */
 
-enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t first, int64_t now) {
+/* So many events may lie behind the last whose key is in the tree: they are read when the store is opened. */
+enum { YOUNG_SPAN = 8 * YOUNG_MAX };
+
+enum status outbox_dedupe_room(struct outbox *outbox) {
   enum status status = know_young(outbox);
-  if (status == STATUS_OK && outbox->young.count == YOUNG_MAX) status = outbox_dedupe_settle(outbox);
+  return status == STATUS_OK && outbox->young.count == YOUNG_MAX ? settle(outbox) : status;
+}
+
+void outbox_dedupe_note(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t number, int64_t now) {
+  index_add(&outbox->young, dedupe->mark, number, now);
+}
+
+enum status outbox_dedupe_settle_old(struct outbox *outbox, int64_t before) {
+  const struct outbox_young *young = &outbox->young;
+  enum status status = know_young(outbox);
+  bool old = young->count && young->oldest < before, goes = outbox->now.anchor_number > young->settled;
+  bool far = outbox->now.audit_number - young->settled > YOUNG_SPAN;
+  return status == STATUS_OK && (old || goes || far) ? settle(outbox) : status;
+}
+
+enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t first, int64_t now) {
+  enum status status = outbox_dedupe_room(outbox);
   if (status != STATUS_OK) return status;
   sqlite3_stmt *add = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_ADD);
   outbox_bind_blob(add, 1, dedupe->mark, MARK_BYTES);
@@ -167,6 +209,6 @@ enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe 
   sqlite3_bind_int64(add, 3, first);
   sqlite3_bind_int64(add, 4, now);
   status = outbox_run(outbox, add);
-  if (status == STATUS_OK) index_add(&outbox->young, dedupe->mark, sqlite3_last_insert_rowid(outbox->db));
+  if (status == STATUS_OK) index_add(&outbox->young, dedupe->mark, -sqlite3_last_insert_rowid(outbox->db), now);
   return status;
 }

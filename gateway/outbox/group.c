@@ -101,6 +101,7 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   memcpy(to->audit_chain, from->audit_chain, CHAIN_BYTES);
   to->anchor_number = from->anchor_number;
   memcpy(to->anchor_chain, from->anchor_chain, CHAIN_BYTES);
+  to->fresh_from = from->fresh_from;
 }
 
 static void give_up(struct outbox *outbox) {
@@ -111,6 +112,7 @@ static void give_up(struct outbox *outbox) {
   copy_memory(&outbox->now, &outbox->committed);
   outbox_ledger_forget(outbox);
   outbox_dedupe_forget(outbox);
+  outbox_fresh_forget(outbox);
 }
 
 void outbox_abandon(struct outbox *outbox) {

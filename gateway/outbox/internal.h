@@ -108,13 +108,27 @@ struct outbox_dedupe {
   unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
 };
 
-/* Where the newest of them are, by the beginning of their mark; row 0: none. */
+/* Where the newest of them are, by the beginning of their mark: the number of an event, or, below zero, a row of dedupe_new; row 0: none. */
 enum { YOUNG_MAX = OUTBOX_YOUNG_MAX, YOUNG_SLOTS = 2 * YOUNG_MAX };
 struct outbox_young {
   struct {
     uint64_t begin;
     int64_t row;
   } slots[YOUNG_SLOTS];
+  size_t count;
+  int64_t settled, oldest; /* the last event whose key is in the tree; when the oldest of these came */
+  bool known;              /* false: of a group that was given up */
+};
+
+/* The newest records that hold a place in a lane, by their lane. */
+enum { FRESH_MAX = OUTBOX_YOUNG_MAX / 2, FRESH_CHAINS = 2 * FRESH_MAX };
+struct outbox_fresh_entry {
+  int64_t lane, record;
+  uint16_t next; /* number of an entry and one; 0: none */
+};
+struct outbox_fresh {
+  struct outbox_fresh_entry entries[FRESH_MAX], sorted[FRESH_MAX];
+  uint16_t chains[FRESH_CHAINS], used, freed;
   size_t count;
   bool known; /* false: of a group that was given up */
 };
@@ -128,6 +142,7 @@ struct outbox_memory {
   unsigned char audit_chain[CHAIN_BYTES];
   int64_t anchor_number; /* the last event that was exported and need not be here any more; 0: none */
   unsigned char anchor_chain[CHAIN_BYTES];
+  int64_t fresh_from; /* no record below it is of the newest */
 };
 
 /* The last row that the sweep looked at, of records and of duplicate keys; zeros: to begin anew. */
@@ -187,6 +202,7 @@ struct outbox {
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
+  struct outbox_fresh fresh;
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
@@ -226,7 +242,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 10, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 11, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 /* A copy is the store from now on: in the group. */
 enum status outbox_schema_own(struct outbox *outbox) MUST_USE;
@@ -353,11 +369,32 @@ struct outbox_dedupe outbox_dedupe_of(struct outbox *outbox, const struct outbox
 /* NOT_FOUND: never seen. Of what was, the first of its records. */
 enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe *dedupe, enum outbox_answer *answer,
                                int64_t *id) MUST_USE;
+/* Before one is kept, of whatever kind. */
+enum status outbox_dedupe_room(struct outbox *outbox) MUST_USE;
+/* It stands with the event `number` of the trail. */
+void outbox_dedupe_note(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t number, int64_t now);
+/* One that no event tells of. */
 enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t first, int64_t now) MUST_USE;
-/* The newest move to where the sweep finds them. */
-enum status outbox_dedupe_settle(struct outbox *outbox) MUST_USE;
+/* The newest move to where the sweep finds them, when some came before, or the trail is to go, or has grown. */
+enum status outbox_dedupe_settle_old(struct outbox *outbox, int64_t before) MUST_USE;
 /* A group was given up. */
 void outbox_dedupe_forget(struct outbox *outbox);
+
+/* --- fresh.c: the newest records in their lanes. When a group is open, but outbox_fresh_oldest --- */
+/* From `now.fresh_from` on. */
+enum status outbox_fresh_load(struct outbox *outbox) MUST_USE;
+/* One that comes, before its row is there. */
+enum status outbox_fresh_add(struct outbox *outbox, int64_t lane, int64_t record) MUST_USE;
+enum status outbox_fresh_is(struct outbox *outbox, int64_t lane, int64_t record, bool *out) MUST_USE;
+/* One of them holds no place any more. */
+void outbox_fresh_over(struct outbox *outbox, int64_t lane, int64_t record);
+/* The oldest of the lane, of all; 0: none. */
+enum status outbox_fresh_first(struct outbox *outbox, int64_t lane, int64_t *out) MUST_USE;
+enum status outbox_fresh_oldest(struct outbox *outbox, int64_t *out) MUST_USE;
+/* All of them into the index: before a statement asks it for more than the first of a lane. */
+enum status outbox_fresh_settle(struct outbox *outbox) MUST_USE;
+/* A group was given up. */
+void outbox_fresh_forget(struct outbox *outbox);
 
 /* --- ledger.c --- */
 /* Whether there are places that schemas before 7 wrote. */
@@ -388,9 +425,11 @@ enum status outbox_payload_drop(struct outbox *outbox, const struct outbox_store
 /* --- audit.c --- */
 enum status outbox_audit_load(struct outbox *outbox) MUST_USE;
 enum status outbox_audit_add(struct outbox *outbox, const struct outbox_event *event) MUST_USE;
+/* With the key of the message that it tells of. */
+enum status outbox_audit_add_key(struct outbox *outbox, const struct outbox_event *event, const struct outbox_dedupe *key) MUST_USE;
 
 /* --- sweep.c --- */
-/* Counts the records anew. `sending`: the first of them that is on its way. */
+/* Counts the records anew, and finds the first of the newest. `sending`: the first of them that is on its way. */
 enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) MUST_USE;
 /* Open ones, with the group. */
 size_t outbox_count_open(const struct outbox *outbox);

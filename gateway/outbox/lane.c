@@ -71,17 +71,37 @@ static enum status set_head(struct outbox *outbox, int64_t lane, int64_t head, i
   return outbox_run(outbox, set);
 }
 
+/* Of a record in its lane; record 0: none. */
+struct place {
+  int64_t record, due;
+  enum outbox_state state;
+};
+
+static enum status read_place(struct outbox *outbox, enum outbox_statement which, int64_t of, struct place *out) {
+  sqlite3_stmt *get = outbox_statement(outbox, which);
+  sqlite3_bind_int64(get, 1, of);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK)
+    *out = (struct place){.record = sqlite3_column_int64(get, 0),
+                          .state = (enum outbox_state)sqlite3_column_int(get, 1),
+                          .due = sqlite3_column_int64(get, 2)};
+  sqlite3_reset(get);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* The oldest open record, if it waits; 0 when there is none or it blocks. */
 static enum status first_of_lane(struct outbox *outbox, int64_t lane, int64_t *head, int64_t *due) {
-  sqlite3_stmt *first = outbox_statement(outbox, STATEMENT_LANE_FIRST);
-  sqlite3_bind_int64(first, 1, lane);
-  enum status status = outbox_row_step(outbox, first);
-  if (status == STATUS_OK && sqlite3_column_int(first, 1) != OUTBOX_PARKED) {
-    *head = sqlite3_column_int64(first, 0);
-    *due = sqlite3_column_int64(first, 2);
-  }
-  sqlite3_reset(first);
-  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+  struct place settled = {0}, fresh = {0};
+  int64_t record = 0;
+  enum status status = read_place(outbox, STATEMENT_LANE_FIRST, lane, &settled);
+  if (status == STATUS_OK) status = outbox_fresh_first(outbox, lane, &record);
+  if (status == STATUS_OK && record && (!settled.record || record < settled.record))
+    status = read_place(outbox, STATEMENT_FRESH_GET, record, &fresh);
+  const struct place *first = fresh.record ? &fresh : &settled;
+  if (status != STATUS_OK || first->state == OUTBOX_PARKED) return status;
+  *head = first->record;
+  *due = first->due;
+  return STATUS_OK;
 }
 
 /* A younger one can be on its way, when the oldest was parked, passed over and retried. */

@@ -220,11 +220,13 @@ static bool holds_place(enum outbox_state state, bool blocks) {
 
 enum status outbox_change(struct outbox *outbox, const struct outbox_stored *stored,
                           const struct outbox_change *change) {
-  bool blocks = change->state == OUTBOX_PARKED && change->blocks;
+  bool blocks = change->state == OUTBOX_PARKED && change->blocks, holds = holds_place(change->state, blocks), fresh = false;
+  enum status status = outbox_fresh_is(outbox, stored->lane, stored->row.id, &fresh);
+  if (status != STATUS_OK) return status;
   sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_STATE);
   sqlite3_bind_int64(set, 1, stored->row.id);
   sqlite3_bind_int(set, 2, (int)change->state);
-  sqlite3_bind_int(set, 3, holds_place(change->state, blocks));
+  sqlite3_bind_int(set, 3, holds ? 1 + fresh : 0);
   sqlite3_bind_int(set, 4, blocks);
   outbox_bind_str(set, 5, change->reason);
   sqlite3_bind_int(set, 6, change->attempts);
@@ -233,8 +235,9 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   if (change->at_once) sqlite3_bind_int64(set, 9, change->took_ms);
   if (change->at_once) sqlite3_bind_int(set, 10, change->http_status);
   sqlite3_bind_int(set, 11, change->faults);
-  enum status status = outbox_run(outbox, set);
+  status = outbox_run(outbox, set);
   if (status != STATUS_OK) return status;
+  if (fresh && !holds) outbox_fresh_over(outbox, stored->lane, stored->row.id);
   outbox_count(outbox, stored->destination, stored->row.state, -1);
   outbox_count(outbox, stored->destination, change->state, 1);
   return STATUS_OK;

@@ -235,6 +235,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_ledger_load(outbox);
   if (status == STATUS_OK) status = outbox_dedupe_load(outbox);
   if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
+  if (status == STATUS_OK) status = outbox_fresh_load(outbox);
   if (status == STATUS_OK) status = recover(outbox, sending);
   if (status == STATUS_OK) status = next_generation(outbox);
   if (status == STATUS_OK && outbox->is_copy) status = outbox_schema_own(outbox);

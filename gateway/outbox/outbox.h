@@ -26,7 +26,7 @@
  * which is wiped when the record is over: what still lies on the disk of it then nobody reads. Payloads are pressed before they are
  * sealed: besides how long one is, the store tells how much of it is said more than once. The record's place in the
  * store is authenticated with it, so rows cannot be swapped. What is searched for (lane, sender, control id,
- * family of places) stands as HMAC-SHA256. Destinations, states, times, sizes, revisions and counts are in the clear. Data
+ * family of places) stands as HMAC-SHA256; that of a message stays with its event until the trail is exported. Destinations, states, times, sizes, revisions and counts are in the clear. Data
  * keys are wrapped by the store key, which is not in the store (outbox_keys). Reasons are words of the
  * program, never texts of a server or a patient.
  *

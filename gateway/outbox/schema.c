@@ -88,7 +88,13 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     /* 9: of the attempts those that a passing fault ended; what there is begins anew */
     "ALTER TABLE record ADD COLUMN faults INTEGER NOT NULL DEFAULT 0;",
     /* 10: the newest duplicate keys, in the order in which they came (dedupe.c) */
-    "CREATE TABLE dedupe_new(id INTEGER PRIMARY KEY, mark BLOB NOT NULL, digest BLOB NOT NULL, record INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"};
+    "CREATE TABLE dedupe_new(id INTEGER PRIMARY KEY, mark BLOB NOT NULL, digest BLOB NOT NULL, record INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
+    /* 11: they stand with the event that tells of their record; `settled`: the last event whose key is in the tree. And the newest
+       records are not in the index of lanes (fresh.c): an older version would not find them */
+    "ALTER TABLE audit ADD COLUMN mark BLOB;"
+    "ALTER TABLE audit ADD COLUMN digest BLOB;"
+    "ALTER TABLE store ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE store SET settled = (SELECT coalesce(max(number), 0) FROM audit);"};
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;

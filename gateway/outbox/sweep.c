@@ -139,15 +139,6 @@ static enum status run_on_key(struct outbox *outbox, enum outbox_statement which
   return status;
 }
 
-/* They are found with the others then. */
-static enum status settle_old_keys(struct outbox *outbox, int64_t before) {
-  bool some = false;
-  sqlite3_stmt *old = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_OLD);
-  sqlite3_bind_int64(old, 1, before);
-  enum status status = outbox_is_there(outbox, old, &some);
-  return status == STATUS_OK && some ? outbox_dedupe_settle(outbox) : status;
-}
-
 /* These stand by their mark: each is looked at, some at a time. */
 static enum status delete_old_keys(struct outbox *outbox, int64_t before, size_t budget, size_t *deleted) {
   enum status status = STATUS_OK;
@@ -250,7 +241,7 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
     status = delete_old_records(outbox, now - retention->done_ms, now, budget, &out->records);
   if (status == STATUS_OK && outbox->old_keys)
     status = delete_oldest_keys(outbox, now - dedupe_ms, now, budget, &out->keys);
-  if (status == STATUS_OK) status = settle_old_keys(outbox, now - dedupe_ms);
+  if (status == STATUS_OK) status = outbox_dedupe_settle_old(outbox, now - dedupe_ms);
   if (status == STATUS_OK) status = delete_old_keys(outbox, now - dedupe_ms, budget, &out->keys);
   if (status == STATUS_OK) status = delete_exported(outbox, budget, &out->events);
   enum status back = delete_whole(outbox, false);
@@ -266,13 +257,16 @@ enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) {
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_RECORD_STATES);
   enum status status;
   outbox->now.tally = (struct outbox_tally){0};
+  outbox->now.fresh_from = 0;
   *sending = 0;
   while ((status = outbox_row_step(outbox, rows)) == STATUS_OK) {
     enum outbox_state state = (enum outbox_state)sqlite3_column_int(rows, 1);
     outbox_count(outbox, sqlite3_column_int64(rows, 0), state, 1);
     if (state == OUTBOX_SENDING && !*sending) *sending = sqlite3_column_int64(rows, 2);
+    if (sqlite3_column_int(rows, 3) == 2 && !outbox->now.fresh_from) outbox->now.fresh_from = sqlite3_column_int64(rows, 2);
   }
   sqlite3_reset(rows);
+  if (!outbox->now.fresh_from) outbox->now.fresh_from = outbox->next_id;
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -353,7 +347,11 @@ static enum status read_oldest(struct outbox *outbox, sqlite3_stmt *oldest, int6
 }
 
 enum status outbox_oldest(struct outbox *outbox, int64_t *id, int64_t *accepted_at) {
-  return read_oldest(outbox, outbox_statement(outbox, STATEMENT_RECORD_OLDEST), id, accepted_at);
+  int64_t fresh = 0;
+  enum status status = outbox_fresh_oldest(outbox, &fresh);
+  sqlite3_stmt *oldest = outbox_statement(outbox, STATEMENT_RECORD_OLDEST);
+  if (fresh) sqlite3_bind_int64(oldest, 1, fresh);
+  return status == STATUS_OK ? read_oldest(outbox, oldest, id, accepted_at) : status;
 }
 
 enum status outbox_oldest_of(struct outbox *outbox, struct str destination, int64_t *id, int64_t *accepted_at) {

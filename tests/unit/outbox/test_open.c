@@ -225,7 +225,7 @@ static void places_of_an_older_version_are_found(void **state) {
   store_reopen(store);
 }
 
-/* What stood in the stores of schemas 7 to 9, each with records in every state; 12 was on its way. */
+/* What stood in the stores of schemas 7 to 10, each with records in every state; 12 was on its way. */
 static const struct older_row {
   enum outbox_state state;
   bool blocks, goes; /* goes: when all is due, before anybody decides */
@@ -333,7 +333,7 @@ static void deliver_older(struct store *store) {
 
 static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
   static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-7.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql",
-                                      SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql"};
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-10.sql"};
   struct store *store = *state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     put_old_store(store, paths[i]);
