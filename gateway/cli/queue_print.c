@@ -51,6 +51,16 @@ static void print_attempts(struct cli *cli, const json_t *attempts) {
   }
 }
 
+/* At the server they stay as they were delivered: somebody there has to know. */
+static void print_left_out(struct cli *cli, const json_t *places) {
+  size_t index;
+  json_t *place;
+  if (!json_is_array(places)) return;
+  cli_printf(cli, "%-12s %zu resource%s that an earlier revision made, and this one no longer has\n", "left out", json_array_size(places),
+             json_array_size(places) == 1 ? "" : "s");
+  json_array_foreach(places, index, place) cli_printf(cli, "  %s\n", json_string_value(place));
+}
+
 void cli_queue_print_record(struct cli *cli, const json_t *record) {
   const char *payload = json_string_value(json_object_get(record, "payload"));
   const char *packed = json_string_value(json_object_get(record, "payloadBase64"));
@@ -62,5 +72,6 @@ void cli_queue_print_record(struct cli *cli, const json_t *record) {
     cli_printf(cli, "%-12s what belongs to the same patient waits behind it\n", "blocks");
   cli_printf(cli, "%-12s %lld\n", "attempts", cli_json_number(record, "attempts"));
   print_attempts(cli, json_object_get(record, "history"));
+  print_left_out(cli, json_object_get(record, "leftOut"));
   if (payload || packed) cli_printf(cli, "\n%s%s\n", packed ? "base64: " : "", payload ? payload : packed);
 }

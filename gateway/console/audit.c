@@ -17,6 +17,7 @@ static const struct {
 } codes[] = {
     {"accepted", "receive", "Receive/Retain Record Lifecycle Event", "C", NULL},
     {"delivered", "transmit", "Transmit Record Lifecycle Event", "E", NULL},
+    {"left-out", NULL, NULL, "E", "4"},
     {"waiting", NULL, NULL, "E", "4"},
     {"unknown", NULL, NULL, "E", "4"},
     {"retry", NULL, NULL, "U", NULL},

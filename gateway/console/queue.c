@@ -125,6 +125,8 @@ struct shown {
   struct outbox_row row;
   struct outbox_attempt *attempts;
   size_t attempt_count;
+  struct str *left_out; /* where they are, of a record that left some out */
+  size_t left_out_count;
   struct str payload;
   bool with_payload;
 };
@@ -135,6 +137,8 @@ static enum status look(struct console_reply *reply, struct shown *shown) {
   enum status status = outbox_get(outbox, reply->id, arena, &shown->row);
   if (status == STATUS_OK)
     status = outbox_attempts(outbox, reply->id, arena, &shown->attempts, &shown->attempt_count);
+  if (status == STATUS_OK && str_is(shown->row.reason, OUTBOX_LEFT_OUT))
+    status = outbox_left_out(outbox, shown->row.destination, shown->row.label, reply->id, arena, &shown->left_out, &shown->left_out_count);
   if (status != STATUS_OK || !shown->with_payload) return status;
   status = outbox_payload(outbox, reply->id, arena, &shown->payload);
   return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* delivered ones have none any more */
@@ -152,6 +156,17 @@ static void add_attempts(struct buf *out, const struct shown *shown) {
     console_json_int(out, "httpStatus", attempt->http_status);
     console_json_str(out, "reason", attempt->reason);
     buf_add_char(out, '}');
+  }
+  buf_add_char(out, ']');
+}
+
+static void add_left_out(struct buf *out, const struct shown *shown) {
+  if (!str_is(shown->row.reason, OUTBOX_LEFT_OUT)) return;
+  console_json_key(out, "leftOut");
+  buf_add_char(out, '[');
+  for (size_t i = 0; i < shown->left_out_count; i++) {
+    if (i) buf_add_char(out, ',');
+    buf_add_json(out, shown->left_out[i]);
   }
   buf_add_char(out, ']');
 }
@@ -190,6 +205,7 @@ void console_get_record(struct console_reply *reply) {
   buf_init(&body, PAYLOAD_MAX);
   console_add_row(&body, &shown.row);
   add_attempts(&body, &shown);
+  add_left_out(&body, &shown);
   if (shown.with_payload) add_payload(&body, &shown, reply->arena);
   buf_add_char(&body, '}');
   console_answer_json(reply, &body);

@@ -98,6 +98,7 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   out->attempts = stored.row.attempts;
   out->faults = stored.row.faults;
   out->unknown = stored.row.state == OUTBOX_UNKNOWN;
+  out->is_revision = stored.is_revision;
   out->accepted_at = stored.row.accepted_at;
   return take(outbox, &stored, now);
 }

@@ -78,20 +78,32 @@ static unsigned char *put_str(unsigned char *at, struct str text) {
   return at + text.len;
 }
 
-struct str outbox_entry_write(struct str identifier, const struct outbox_place *place, struct arena *arena) {
+static struct str write_entry(const unsigned char id[ID_BYTES], const struct outbox_place *place, struct arena *arena) {
   unsigned char packed[PACKED_BYTES];
   bool packs = pack(place->digest, packed);
-  struct outbox_digest id = outbox_digest(identifier);
   struct str digest = packs ? str_make((const char *)packed, sizeof packed) : place->digest;
   size_t len = HEAD_BYTES + place->location.len + place->etag.len + digest.len;
   unsigned char *bytes = arena_alloc(arena, len);
   if (!bytes) return (struct str){0};
-  memcpy(bytes, id.bytes, ID_BYTES);
+  memcpy(bytes, id, ID_BYTES);
   put_length(bytes + ID_BYTES, place->location.len);
   put_length(bytes + ID_BYTES + 2, place->etag.len);
   put_length(bytes + ID_BYTES + 4, digest.len | (packs ? PACKED : 0));
   (void)put_str(put_str(put_str(bytes + HEAD_BYTES, place->location), place->etag), digest);
   return str_make((const char *)bytes, len);
+}
+
+struct str outbox_entry_write(struct str identifier, const struct outbox_place *place, struct arena *arena) {
+  struct outbox_digest id = outbox_digest(identifier);
+  return write_entry(id.bytes, place, arena);
+}
+
+struct str outbox_entry_again(struct str entry, const struct outbox_place *place, struct arena *arena) {
+  return write_entry((const unsigned char *)entry.ptr, place, arena);
+}
+
+int outbox_entry_order_of(struct str entry, const struct outbox_digest *identifier) {
+  return memcmp(entry.ptr, identifier->bytes, ID_BYTES);
 }
 
 /* Lengths as they stand in its head. */
@@ -265,6 +277,55 @@ enum status outbox_family_find(struct outbox *outbox, int64_t destination, struc
     status = load(outbox, &node, &text);
   }
   return status == STATUS_OK ? find_in(text, id.bytes, out) : status;
+}
+
+/* --- all of it --- */
+
+struct gathering {
+  struct outbox *outbox;
+  struct str *entries;
+  size_t count, room;
+};
+
+static enum status gather_entry(struct gathering *all, struct str entry) {
+  if (all->count == all->room) {
+    size_t room = all->room ? 2 * all->room : OUTBOX_FAMILY_MAX;
+    struct str *entries = ARENA_ARRAY(all->outbox->scratch, struct str, room);
+    if (!entries) return STATUS_NOMEM;
+    if (all->count) memcpy(entries, all->entries, all->count * sizeof *entries);
+    all->entries = entries;
+    all->room = room;
+  }
+  all->entries[all->count++] = entry;
+  return STATUS_OK;
+}
+
+/* A row of a fork that is not there, or does not open, has none. */
+static enum status gather_below(struct gathering *all, const struct node *node) {
+  struct str text, entry;
+  enum status status = load(all->outbox, node, &text);
+  if (status == STATUS_NOT_FOUND || status == STATUS_INVALID) return STATUS_OK;
+  if (status != STATUS_OK) return status;
+  bool forks = text.ptr[0] == FORK && node->depth < DEPTH_MAX;
+  for (unsigned half = 0; forks && status == STATUS_OK && half < FORKS; half++) {
+    struct node child = child_of(node, half);
+    status = gather_below(all, &child);
+  }
+  if (status != STATUS_OK || forks) return status;
+  struct str copy = arena_str(all->outbox->scratch, text), rest = str_slice(copy, 1, copy.len);
+  if (!copy.ptr) return STATUS_NOMEM;
+  while (status == STATUS_OK && next_entry(&rest, &entry))
+    status = gather_entry(all, entry);
+  return status;
+}
+
+enum status outbox_family_all(struct outbox *outbox, int64_t destination, struct str family, struct str **out, size_t *count) {
+  struct node node = {.destination = destination, .family = family};
+  struct gathering all = {.outbox = outbox};
+  enum status status = gather_below(&all, &node);
+  *out = all.entries;
+  *count = all.count;
+  return status;
 }
 
 /* --- putting --- */

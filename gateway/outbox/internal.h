@@ -327,6 +327,7 @@ struct outbox_stored {
   bool open;
   uint32_t data_key;
   unsigned char salt[SALT_BYTES];
+  bool is_revision; /* of a subject */
   bool has_payload_salt; /* else its payload is sealed under the record's key: an older version accepted it, or it is over */
   unsigned char payload_salt[PAYLOAD_SALT_BYTES];
 };
@@ -399,6 +400,8 @@ void outbox_fresh_forget(struct outbox *outbox);
 /* --- ledger.c --- */
 /* Whether there are places that schemas before 7 wrote. */
 enum status outbox_ledger_load(struct outbox *outbox) MUST_USE;
+/* Of which family the places of a key are; a view of it. */
+struct str outbox_family_of(struct str key);
 /* A group was given up, or the store is closed. */
 void outbox_ledger_forget(struct outbox *outbox);
 
@@ -406,13 +409,19 @@ void outbox_ledger_forget(struct outbox *outbox);
 /* A place as it stands in its family's row; empty: no memory. */
 struct str outbox_entry_write(struct str identifier, const struct outbox_place *place, struct arena *arena);
 enum status outbox_entry_read(struct str entry, struct arena *arena, struct outbox_place *out) MUST_USE;
+/* The same identifier's entry with another place. */
+struct str outbox_entry_again(struct str entry, const struct outbox_place *place, struct arena *arena);
 /* The order in which they stand there; 0: both are of one identifier. */
 int outbox_entry_order(struct str a, struct str b);
+int outbox_entry_order_of(struct str entry, const struct outbox_digest *identifier);
 /* A digest of 32 bytes in hexadecimal; empty: it is none, or no memory. */
 struct str outbox_unpack(struct str packed, struct arena *arena);
 /* The entry is a view until the next call. NOT_FOUND; INVALID: its row does not open. */
 enum status outbox_family_find(struct outbox *outbox, int64_t destination, struct str family, struct str identifier,
                                struct str *entry) MUST_USE;
+/* All of a family, in their order, in the scratch arena; what does not open is not among them. */
+enum status outbox_family_all(struct outbox *outbox, int64_t destination, struct str family, struct str **entries,
+                              size_t *count) MUST_USE;
 /* Entries in their order, at most one of an identifier; in the group. */
 enum status outbox_family_put(struct outbox *outbox, int64_t destination, struct str family, const struct str *entries, size_t count,
                               int64_t now) MUST_USE;

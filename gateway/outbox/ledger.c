@@ -14,7 +14,7 @@ enum { FAMILY_BYTES = 4, AS_TEXT = 't', PACKED = 'p' };
 
 /* "S-000412" of "S-000412/doses/A1", "patient/MRN-1" of "patient/MRN-1/coverage/1": up to and with the first part that has a
    digit; all of a key that has none. */
-static struct str family_of(struct str key) {
+struct str outbox_family_of(struct str key) {
   bool digit = false;
   for (size_t i = 0; i < key.len; i++) {
     if (key.ptr[i] == '/' && digit) return str_slice(key, 0, i);
@@ -61,7 +61,7 @@ static enum status ask_family(struct outbox *outbox, int64_t destination, bool *
 /* The entries of a record follow each other: the family that was asked for last is asked for again. */
 static void turn_to_family(struct outbox *outbox, struct str key) {
   struct outbox_family *family = &outbox->family;
-  struct str text = family_of(key);
+  struct str text = outbox_family_of(key);
   unsigned char mark[MARK_BYTES];
   if (family->known && str_eq(str_make(family->text, family->len), text)) return;
   *family = (struct outbox_family){.known = text.len <= sizeof family->text};
@@ -220,7 +220,7 @@ static enum status write_entries(struct outbox *outbox, const struct outbox_plac
   for (size_t i = 0; entries && i < count; i++) {
     if (!is_valid(&placed[i])) continue;
     struct entry *entry = &entries[(*used)++];
-    *entry = (struct entry){.family = family_of(placed[i].key), .at = i};
+    *entry = (struct entry){.family = outbox_family_of(placed[i].key), .at = i};
     entry->bytes = outbox_entry_write(placed[i].identifier, &placed[i].place, outbox->scratch);
     if (!entry->bytes.ptr) return STATUS_NOMEM;
   }
@@ -273,7 +273,7 @@ enum status outbox_ledger_get(struct outbox *outbox, struct str destination, str
   int64_t where = 0;
   struct str text = {0};
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
-  if (status == STATUS_OK) status = outbox_family_find(outbox, where, family_of(key), identifier, &text);
+  if (status == STATUS_OK) status = outbox_family_find(outbox, where, outbox_family_of(key), identifier, &text);
   if (status == STATUS_OK) return outbox_entry_read(text, arena, out);
   if (status != STATUS_NOT_FOUND || !where || !(outbox->alone_places || outbox->old_places)) return status;
   status = read_earlier(outbox, where, key, identifier, arena, &text);

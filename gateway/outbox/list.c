@@ -41,6 +41,7 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
   *out = (struct outbox_stored){.destination = sqlite3_column_int64(row, 1),
                                 .lane = sqlite3_column_int64(row, 2),
                                 .open = sqlite3_column_int(row, 4),
+                                .is_revision = sqlite3_column_int(row, 19),
                                 .data_key = (uint32_t)sqlite3_column_int64(row, 11)};
   out->row = (struct outbox_row){.id = sqlite3_column_int64(row, 0),
                                  .state = (enum outbox_state)sqlite3_column_int(row, 3),

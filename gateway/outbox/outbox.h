@@ -149,6 +149,7 @@ struct outbox_claim {
   unsigned attempts; /* before this one */
   unsigned faults;   /* of them, those that ended in a fault of `outbox_outcome`, since somebody retried it */
   bool unknown;      /* look on the server first */
+  bool is_revision;  /* it has a subject, and is all of it: see outbox_whole */
   int64_t accepted_at;
   size_t set_aside;  /* whatever is returned: so many before it were parked instead, the last of them this one */
   int64_t set_aside_id;
@@ -203,6 +204,27 @@ enum status outbox_ledger_put(struct outbox *outbox, struct str destination, con
 /* NOT_FOUND; INVALID: its row does not open, and is written over when something of its family is put. */
 enum status outbox_ledger_get(struct outbox *outbox, struct str destination, struct str key, struct str identifier,
                               struct arena *arena, struct outbox_place *out) MUST_USE;
+
+/* A whole that comes in revisions, each of which has all of it: a session. Of its places the digest's last OUTBOX_OWNER
+   hexadecimal digits are its own, so that of two wholes whose keys are alike (of two clinics) none takes the other's places for its
+   own; the caller makes the digests so. */
+enum { OUTBOX_OWNER = 8 };
+struct outbox_whole {
+  struct str key;               /* with which the keys of its parts begin */
+  struct str owner;             /* OUTBOX_OWNER digits */
+  const struct str *identifiers; /* of all that it has now */
+  size_t count;
+  int64_t record; /* by which it is delivered */
+};
+#define OUTBOX_LEFT_OUT "left-out"
+/* Places of the whole that this delivery of it does not have: at the server they stay as they were delivered. *count of them are
+   noted as left out by the record, once, and told in the trail; their digests are no more, so that they are sent again when they
+   come back. In the group of the record's end, before its places are put. A family that forked is read whole. */
+enum status outbox_leave_out(struct outbox *outbox, struct str destination, const struct outbox_whole *whole, int64_t now,
+                             size_t *count) MUST_USE;
+/* Where those are that a record, of this label, has left out; what has come back is not among them. */
+enum status outbox_left_out(struct outbox *outbox, struct str destination, struct str label, int64_t record, struct arena *arena,
+                            struct str **locations, size_t *count) MUST_USE;
 
 /* --- looking and deciding --- */
 

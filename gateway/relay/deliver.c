@@ -76,9 +76,10 @@ static enum status look_up(struct relay_job *job, struct exchange_job *exchange,
   enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  if (!entry->mentioned) status = exchange_digest(exchange, index, &digest);
-  if (status != STATUS_OK || (!entry->mentioned && !str_eq(place.digest, digest))) return status;
+  if (!entry->mentioned) status = relay_left_out_digest(job, exchange, index, &digest);
+  if (status != STATUS_OK || (!entry->mentioned && !relay_left_out_is_same(job, index, &place, digest))) return status;
   *known = true;
+  exchange->items[index].answer.version = place.etag;
   exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
   exchange->known[index].location = place.location;
   return STATUS_OK;
@@ -88,7 +89,8 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   struct relay_job *job = context;
   enum status status = STATUS_OK;
   job->locks = ARENA_ARRAY(job->arena, struct relay_lock, exchange->plan.entry_count + 1);
-  if (!job->locks) return STATUS_NOMEM;
+  job->unowned = ARENA_ARRAY(job->arena, bool, exchange->plan.entry_count + 1);
+  if (!job->locks || !job->unowned) return STATUS_NOMEM;
   if (!exchange->look_first) (void)free_store(job); /* from here to the locks nobody else comes between */
   for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
     bool known = false;
@@ -154,12 +156,16 @@ static struct relay_verdict converse(struct relay_job *job, struct tree_node *bu
                                   .arena = job->arena,
                                   .look_first = job->claim.unknown};
   params.clinic_id = job->clinic;
-  enum status status = exchange_run(&exchange, bundle);
+  enum status status = relay_left_out_begin(job);
+  if (status == STATUS_OK) status = exchange_run(&exchange, bundle);
   /* with its locks: nobody else writes meanwhile what that request may yet write */
   if (exchange.settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
   struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
   if (relay_job_remember(job, &exchange) != STATUS_OK)
     RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
+  /* what was left out would never be told: it is looked for once more, and nothing is sent that is there */
+  if (verdict.state == OUTBOX_DONE && relay_left_out_list(job, &exchange) != STATUS_OK)
+    return (struct relay_verdict){.state = OUTBOX_UNKNOWN, .trouble = RELAY_BUSY, .reason = STR("no-memory")};
   return verdict;
 }
 

@@ -54,8 +54,9 @@ void relay_job_close(struct relay_job *job) {
 
 /* What the server has now of the resource; false: nothing that is to be remembered. What was looked for and found to be the same is:
    an answer was lost, and the ledger still has what was there before, which a later record may say once more. */
-static bool is_new_place(const struct exchange_job *exchange, size_t index) {
+static bool is_new_place(const struct relay_job *job, const struct exchange_job *exchange, size_t index) {
   const struct exchange_item *item = &exchange->items[index];
+  if (job->unowned && job->unowned[index]) return true;
   bool has = item->state == EXCHANGE_STORED || (item->state == EXCHANGE_SAME && item->theirs);
   return has && exchange->known[index].location.len && item->kept != EXCHANGE_DISCARDED;
 }
@@ -78,7 +79,7 @@ static enum status keep_place(struct relay_job *job, const struct exchange_job *
   struct outbox_place *place = &placed->place;
   *placed = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
   *place = (struct outbox_place){.location = exchange->known[index].location, .etag = short_etag(exchange->items[index].answer.version)};
-  enum status status = exchange_digest(exchange, index, &place->digest);
+  enum status status = relay_left_out_digest(job, exchange, index, &place->digest);
   if (status != STATUS_OK) return status;
   struct str *texts[] = {&placed->key, &placed->identifier, &place->location, &place->etag, &place->digest};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -87,17 +88,22 @@ static enum status keep_place(struct relay_job *job, const struct exchange_job *
   return STATUS_OK;
 }
 
+struct arena *relay_job_places(struct relay_job *job) {
+  if (!job->places) job->places = take_arena(&job->sender->places, LIMIT_ARENA_BYTES);
+  return job->places;
+}
+
 enum status relay_job_remember(struct relay_job *job, const struct exchange_job *exchange) {
   enum status status = STATUS_OK;
   size_t count = 0;
   for (size_t i = 0; exchange->items && i < exchange->plan.entry_count; i++)
-    count += is_new_place(exchange, i);
+    count += is_new_place(job, exchange, i);
   if (!count) return STATUS_OK;
-  job->places = take_arena(&job->sender->places, LIMIT_ARENA_BYTES);
-  job->placed = job->places ? ARENA_ARRAY(job->places, struct outbox_placed, count) : NULL;
+  struct arena *places = relay_job_places(job);
+  job->placed = places ? ARENA_ARRAY(places, struct outbox_placed, count) : NULL;
   if (!job->placed) return STATUS_NOMEM;
   for (size_t i = 0; status == STATUS_OK && i < exchange->plan.entry_count; i++)
-    if (is_new_place(exchange, i)) status = keep_place(job, exchange, i);
+    if (is_new_place(job, exchange, i)) status = keep_place(job, exchange, i);
   return status;
 }
 
@@ -167,6 +173,7 @@ static void settled(void *context, enum status status) {
   if (job->finished != STATUS_OK)
     RELAY_LOG(sender->relay, RELAY_ERROR, "not-settled", RELAY_NUMBER("record", job->claim.id),
               RELAY_TEXT("status", str_of(status_name(job->finished))));
+  if (status == STATUS_OK) relay_left_out_tell(job);
   bool crowded = !relay_jobs_left(sender);
   relay_job_close(job);
   if (crowded) relay_kick(sender->relay); /* with the group of what ends next */
@@ -176,8 +183,8 @@ static void settled(void *context, enum status status) {
 static void make_end(void *context, struct outbox *outbox) {
   struct relay_job *job = context;
   int64_t now = relay_now(job->sender->relay);
-  job->told = STATUS_OK;
-  if (job->placed_count)
+  job->told = relay_left_out_make(job, outbox, now);
+  if (job->told == STATUS_OK && job->placed_count)
     job->told = outbox_ledger_put(outbox, job->sender->config->name, job->placed, job->placed_count, now);
   job->finished = outbox_finish(outbox, job->claim.id, &job->outcome, now);
 }

@@ -36,12 +36,14 @@ struct relay_job {
   enum status claimed;
   struct outbox_claim claim;
   struct str clinic, text; /* in its payload */
+  char owner[OUTBOX_OWNER + 1]; /* of a whole that comes in revisions: outbox_whole; else empty */
   /* the conversation */
   struct relay_fiber *fiber;
   struct delivery_answer last;    /* of the last request */
   struct delivery_answer *answer; /* where the one that is waited for goes */
   struct relay_lock *locks;
   size_t lock_count;
+  bool *unowned; /* by entry of the plan: the server has it, and the ledger does not say of which whole it is; NULL: of none */
   bool wants_locks; /* suspended until they are free */
   bool wants_token; /* suspended until a fetch ends */
   /* its end */
@@ -50,6 +52,8 @@ struct relay_job {
   struct arena *places; /* of what the ledger is told with it; NULL: nothing */
   struct outbox_placed *placed;
   size_t placed_count;
+  struct outbox_whole whole; /* what it has now, in `places`; of no record: nothing can be left out */
+  size_t left_out;           /* places that it has not, and an earlier revision had */
   enum status told, finished;
   unsigned given_up; /* how often its group was */
 };
@@ -73,11 +77,12 @@ struct relay_sender {
   int64_t due;              /* when to look again, once they are; INT64_MAX: when something ends or comes */
   enum status looked;       /* how far it came */
   struct relay_tries claims;
+  int64_t told_left_out; /* by relay_elapsed: the last alert; 0: none */
   bool unsettled; /* an end could not be written twice: it is told of */
   struct relay_health health;
   int64_t settled_at; /* the server may be at work until then on what an earlier process sent */
   bool stopped;
-  uint64_t delivered, failed, parked, sent_ms;
+  uint64_t delivered, failed, parked, left_out, sent_ms;
 };
 
 /* --- job.c --- */
@@ -98,6 +103,24 @@ void relay_job_give_back(struct relay_job *job);
 /* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory: so
    many more may be opened. */
 size_t relay_jobs_left(const struct relay_sender *sender);
+
+/* Memory of its own, for what the ledger is told. NULL: none. */
+struct arena *relay_job_places(struct relay_job *job);
+
+/* --- left_out.c: what an earlier revision of a whole made, and this one does not have --- */
+
+/* The clinic is known: whose places are those that it makes. */
+enum status relay_left_out_begin(struct relay_job *job) MUST_USE;
+/* The digest that the ledger gets of an entry: one of a whole says of which. */
+enum status relay_left_out_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *out) MUST_USE;
+/* Whether the place has what is to be sent: also one that an older version wrote, which is noted then as the whole's. */
+bool relay_left_out_is_same(struct relay_job *job, size_t index, const struct outbox_place *place, struct str digest);
+/* It is delivered: what it has, for its end. */
+enum status relay_left_out_list(struct relay_job *job, const struct exchange_job *exchange) MUST_USE;
+/* By the thread that commits, before its places are put. */
+enum status relay_left_out_make(struct relay_job *job, struct outbox *outbox, int64_t now) MUST_USE;
+/* Its end is durable: a line, a number, an alert. */
+void relay_left_out_tell(const struct relay_job *job);
 
 /* --- locks.c --- */
 

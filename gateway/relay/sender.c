@@ -189,6 +189,10 @@ static uint64_t parked_of(const struct relay_sender *sender) {
   return sender->parked;
 }
 
+static uint64_t left_out_of(const struct relay_sender *sender) {
+  return sender->left_out;
+}
+
 static uint64_t sent_ms_of(const struct relay_sender *sender) {
   return sender->sent_ms;
 }
@@ -208,6 +212,7 @@ static const struct {
     {"delivered_total", "counter", "Records that were delivered since the start.", delivered_of},
     {"delivery_failures_total", "counter", "Attempts that failed and are made again, since the start.", failed_of},
     {"parked_total", "counter", "Records that were parked since the start.", parked_of},
+    {"left_out_total", "counter", "Resources at servers that a later revision of their record no longer has, since the start.", left_out_of},
     {"delivery_milliseconds_total", "counter", "Time that attempts took, since the start.", sent_ms_of},
     {"in_flight", "gauge", "Records that are on their way.", in_flight_of},
     {"destination_trouble", "gauge", "0: none, 1: it is not available, 2: it is held.", trouble_of},

@@ -202,6 +202,108 @@ static void a_damaged_row_is_written_over(void **state) {
   (void)state;
 }
 
+/* --- what is left out --- */
+
+#define OWNER "0a1b2c3d"
+#define OTHER "ffffffff"
+static const char digest_of_one[] = "00112233445566778899aabbccddeeff0123456789abcdef01234567" OWNER;
+static const char digest_of_other[] = "00112233445566778899aabbccddeeff0123456789abcdef01234567" OTHER;
+
+static void put_owned(struct store *store, int from, int to, const char *digest) {
+  for (int i = from; i < to; i++) {
+    struct outbox_placed placed = placed_of(store, i, 1);
+    placed.place.digest = str_of(digest);
+    assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), &placed, 1, 1), STATUS_OK);
+  }
+}
+
+/* A delivery that has [from, to); how many it leaves out. */
+static size_t leave_out(struct store *store, int from, int to, int64_t record) {
+  struct str *identifiers = ARENA_ARRAY(store->arena, struct str, (size_t)(to - from) + 1);
+  for (int i = from; i < to; i++)
+    identifiers[i - from] = placed_of(store, i, 1).identifier;
+  struct outbox_whole whole = {
+      .key = STR("S-1"), .owner = STR(OWNER), .identifiers = identifiers, .count = (size_t)(to - from), .record = record};
+  size_t count = 99;
+  assert_int_equal(outbox_leave_out(store->outbox, STR("ehr"), &whole, 1, &count), STATUS_OK);
+  return count;
+}
+
+static size_t count_left_out(struct store *store, int64_t record) {
+  struct str *locations = NULL;
+  size_t count = 99;
+  assert_int_equal(outbox_left_out(store->outbox, STR("ehr"), STR("S-1"), record, store->arena, &locations, &count), STATUS_OK);
+  return count;
+}
+
+static size_t count_events(struct store *store) {
+  struct outbox_event *events = NULL;
+  size_t count = 0, found = 0;
+  assert_int_equal(outbox_audit_read(store->outbox, 0, 1000, store->arena, &store->diags, &events, &count), STATUS_OK);
+  for (size_t i = 0; i < count; i++)
+    found += str_is(events[i].what, OUTBOX_LEFT_OUT);
+  return found;
+}
+
+/* In one row, and in a family that forked. */
+static void what_a_delivery_does_not_have_is_left_out_once(void **state) {
+  static const int sizes[] = {5, ONE_ROW, 3 * ONE_ROW};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    void *fresh = NULL;
+    assert_int_equal(store_setup(&fresh), 0);
+    struct store *store = fresh;
+    struct outbox_place got;
+    int all = sizes[i];
+    assert_int_equal(leave_out(store, 0, 3, 7), 0); /* the first of it */
+    put_owned(store, 0, all, digest_of_one);
+    assert_int_equal(leave_out(store, 0, all, 8), 0);
+    assert_int_equal(leave_out(store, 2, all + 3, 9), 2);
+    assert_int_equal(leave_out(store, 2, all + 3, 10), 0);
+    commit_and_reopen(store);
+    assert_int_equal(leave_out(store, 2, all + 3, 11), 0);
+    assert_int_equal(count_left_out(store, 9), 2);
+    assert_int_equal(count_left_out(store, 10), 0);
+    assert_int_equal(count_events(store), 1);
+    assert_int_equal(get(store, 1, &got), STATUS_OK); /* where it is is known yet, and what it is no more */
+    assert_true(str_is(got.location, "Observation/1") && str_is(got.etag, "1") && str_is(got.digest, "left-out 9"));
+    assert_int_equal(get(store, 2, &got), STATUS_OK);
+    assert_true(str_is(got.digest, digest_of_one));
+    put_owned(store, 1, 2, digest_of_one); /* it comes back, and goes once more */
+    assert_int_equal(count_left_out(store, 9), 1);
+    assert_int_equal(leave_out(store, 2, all, 12), 1);
+    assert_int_equal(leave_out(store, 0, 0, 13), (size_t)all - 2); /* nothing is left of it */
+    assert_int_equal(store_teardown(&fresh), 0);
+  }
+  (void)state;
+}
+
+/* Of a record that is called alike, and of an older version's. */
+static void what_is_not_its_own_is_not_left_out(void **state) {
+  struct store *store = *state;
+  struct outbox_place patient = {.location = STR("Patient/1"), .digest = str_of(digest_of_one)};
+  put_owned(store, 0, 2, digest_of_one);
+  put_owned(store, 2, 4, digest_of_other);
+  put_range(store, 4, 6, 1);
+  assert_int_equal(store_place(store, STR("ehr"), STR("patient/1"), STR("x"), &patient), STATUS_OK);
+  assert_int_equal(store_place(store, STR("other"), STR("S-1/doses/A1"), STR("y"), &patient), STATUS_OK);
+  assert_int_equal(leave_out(store, 0, 1, 7), 1);
+  assert_int_equal(leave_out(store, 0, 0, 8), 1);
+  expect_range(store, 4, 6, 1);
+}
+
+/* A group that is given up leaves nothing behind: it is found again. */
+static void what_was_left_out_in_a_group_that_was_given_up_is_found_again(void **state) {
+  struct store *store = *state;
+  put_owned(store, 0, 3, digest_of_one);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(leave_out(store, 0, 2, 7), 1);
+  outbox_abandon(store->outbox);
+  assert_int_equal(count_left_out(store, 7), 0);
+  assert_int_equal(leave_out(store, 0, 2, 7), 1);
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  assert_int_equal(count_events(store), 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -211,6 +313,9 @@ int main(void) {
       CASE(a_place_has_a_most),
       CASE(large_rows_of_many_families_are_told_apart),
       cmocka_unit_test(a_damaged_row_is_written_over),
+      cmocka_unit_test(what_a_delivery_does_not_have_is_left_out_once),
+      CASE(what_is_not_its_own_is_not_left_out),
+      CASE(what_was_left_out_in_a_group_that_was_given_up_is_found_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
