@@ -137,10 +137,11 @@ static const char *fault_of_content(X509 *certificate, EVP_PKEY *key) {
   return NULL;
 }
 
-static const char *fault_of_dates(const X509 *certificate) {
-  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+/* A date that cannot be read is none that holds. Compared without memory: X509_cmp_time would need some. */
+static const char *fault_of_dates(const X509 *certificate, time_t now) {
+  if (ASN1_TIME_cmp_time_t(X509_get0_notAfter(certificate), now) != 1)
     return "the client certificate has expired: get a new one";
-  if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+  if (ASN1_TIME_cmp_time_t(X509_get0_notBefore(certificate), now) != -1)
     return "the client certificate is not yet valid: check the clock";
   return NULL;
 }
@@ -152,12 +153,12 @@ static X509 *read_certificate(struct str pem) {
   return certificate;
 }
 
-static const char *fault_of_pair(struct str public, struct str secret, bool *content) {
+static const char *fault_of_pair(struct str public, struct str secret, time_t now, bool *content) {
   X509 *certificate = read_certificate(public);
   EVP_PKEY *key = base_crypto_read_key(secret);
   const char *fault = fault_of_content(certificate, key);
   *content = fault;
-  if (!fault) fault = fault_of_dates(certificate);
+  if (!fault) fault = fault_of_dates(certificate, now);
   X509_free(certificate);
   EVP_PKEY_free(key);
   return fault;
@@ -175,8 +176,9 @@ static enum status check_pair(const struct delivery_client *client, struct arena
   status = read_public(host, destination->cert_file, PUBLIC_MAX, "clientCertFile cannot be read", arena, diags, &public);
   if (status != STATUS_OK) return status;
   bool content = false;
-  const char *fault = fault_of_pair(public, secret, &content);
-  if (content) fault = fault_of_pair(public, secret, &content);
+  time_t now = (time_t)(host->now_ms(host->context) / 1000);
+  const char *fault = fault_of_pair(public, secret, now, &content);
+  if (content) fault = fault_of_pair(public, secret, now, &content);
   base_secret_wipe(secret);
   if (content) return base_crypto_refuse(diags, destination->cert_file, fault);
   return fault ? refuse(diags, destination->cert_file, fault) : STATUS_OK;

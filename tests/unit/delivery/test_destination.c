@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 #include "delivery/client.h"
 
@@ -181,8 +184,63 @@ static void test_renewed_secrets(void **state) {
   arena_free(arena);
 }
 
+/* --- the client certificate --- */
+
+static void set_date(const ASN1_TIME *date, const char *text) {
+  union {
+    const ASN1_TIME *given;
+    ASN1_STRING *text;
+  } as = {date};
+  as.text->type = V_ASN1_GENERALIZEDTIME;
+  assert_int_equal(1, ASN1_STRING_set(as.text, text, -1));
+}
+
+static void put_certificate(EVP_PKEY *key, const char *from, const char *until) {
+  char path[256];
+  X509 *certificate = X509_new();
+  set_date(X509_get0_notBefore(certificate), from);
+  set_date(X509_get0_notAfter(certificate), until);
+  assert_int_equal(1, X509_set_pubkey(certificate, key));
+  assert_int_not_equal(0, X509_sign(certificate, key, EVP_sha256()));
+  snprintf(path, sizeof path, "%s/c.pem", folder);
+  FILE *file = fopen(path, "w");
+  assert_int_equal(1, PEM_write_X509(file, certificate));
+  fclose(file);
+  X509_free(certificate);
+}
+
+/* One that does not hold now, or of which that cannot be told, is refused here: the server would do it without a word. */
+static void test_client_certificate(void **state) {
+  static const struct {
+    const char *from, *until;
+    enum status status;
+  } rows[] = {{"20200101000000Z", "20990101000000Z", STATUS_OK},     {"20200101000000Z", "20210101000000Z", STATUS_CONFIG},
+              {"20980101000000Z", "20990101000000Z", STATUS_CONFIG}, {"20200101000000Z", "20210101000000.5Z", STATUS_CONFIG},
+              {"20200101000000Z", "never", STATUS_CONFIG},           {"20980101000000.5Z", "20990101000000Z", STATUS_CONFIG}};
+  struct delivery_destination d;
+  char path[256];
+  (void)state;
+  EVP_PKEY *key = EVP_EC_gen("P-256");
+  snprintf(path, sizeof path, "%s/k.pem", folder);
+  put("k.pem", "", 0600);
+  FILE *file = fopen(path, "w");
+  assert_int_equal(1, PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
+  fclose(file);
+  arena = arena_new(1 << 20);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    diag_list_init(&diags, arena);
+    put_certificate(key, rows[i].from, rows[i].until);
+    assert_int_equal(rows[i].status, open_destination("{\"base\":\"https://e.example\",\"auth\":{\"type\":\"mtls\"},"
+                                                      "\"clientCertFile\":\"c.pem\",\"clientKeyFile\":\"k.pem\"}", &d));
+  }
+  drop("c.pem");
+  drop("k.pem");
+  EVP_PKEY_free(key);
+  arena_free(arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_base), cmocka_unit_test(test_token_file), cmocka_unit_test(test_renewed_secrets),
-                                     cmocka_unit_test(test_password_file)};
+                                     cmocka_unit_test(test_password_file), cmocka_unit_test(test_client_certificate)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
