@@ -59,12 +59,18 @@ enum status base_secret_token(const char *path, const char *what, size_t max, st
   return out->len ? STATUS_OK : refuse(diags, path, "%s is empty", what);
 }
 
+static enum status cannot_make(struct diag_list *diags, const char *path, const char *what, int error) {
+  (void)refuse(diags, path, "%s cannot be made here: %s", what, strerror(error));
+  if (error == EACCES || error == EPERM || error == EROFS) return STATUS_DENIED;
+  return error == ENOMEM ? STATUS_NOMEM : STATUS_IO;
+}
+
 enum status base_secret_create(const char *path, const char *what, struct str content,
                                struct diag_list *diags) {
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (file < 0 && errno == EEXIST)
     return refuse(diags, path, "%s is there already, and is not overwritten", what);
-  if (file < 0) return refuse(diags, path, "%s cannot be made here: %s", what, strerror(errno));
+  if (file < 0) return cannot_make(diags, path, what, errno);
   bool done = file_write_synced(file, content) == STATUS_OK;
   done = close(file) == 0 && done;
   if (done) return STATUS_OK;

@@ -91,6 +91,12 @@ int cli_fail_on(const struct cli *cli, enum diag_severity *out) {
   return cli_usage(cli, "--fail-on takes error, warning or none, not '%s'", name);
 }
 
+bool cli_has_unreadable(const struct diag_list *diags) {
+  for (const struct diag *diag = diags->first; diag; diag = diag->next)
+    if (diag->code == DIAG_FILE_UNREADABLE) return true;
+  return false;
+}
+
 int cli_exit_of(enum status status) {
   static const int exits[] = {
       [STATUS_OK] = CLI_DONE,

@@ -73,6 +73,7 @@ static int run_build(struct cli *cli) {
   struct buf image;
   enum status status = find_models(cli, &build.models);
   int result = CLI_CONFIG; /* a pack that stands at -o is kept */
+  bool named = status == STATUS_OK && build.package_count; /* what cannot be read then is no place of ours */
   buf_init(&image, PACK_BYTES);
   bool searched = status == STATUS_OK && !build.package_count;
   if (searched) {
@@ -88,6 +89,8 @@ static int run_build(struct cli *cli) {
     result = write_pack(cli, buf_str(&image));
   else
     fprintf(stderr, "ketlink: no pack was built: %s\n", status_reason(status));
+  if (status == STATUS_NOMEM || (named && (status == STATUS_NOT_FOUND || status == STATUS_IO || status == STATUS_DENIED)))
+    result = cli_exit_of(status);
   buf_release(&image);
   return result;
 }

@@ -89,11 +89,13 @@ static int check(struct cli *cli) {
     if (sets != STATUS_OK) status = sets;
   }
   if (status == STATUS_CONFIG) status = STATUS_INVALID;
+  bool unread = cli_has_unreadable(&cli->diags);
   if (status == STATUS_OK && diag_failed(&cli->diags)) status = STATUS_INVALID;
   cli_report(cli, &cli->diags);
   print_check(cli, folder, set, status);
   mapping_free(set);
   pipeline_close(pipeline);
+  if (unread) return CLI_IO;
   return status == STATUS_INVALID ? CLI_FINDINGS : cli_exit_of(status);
 }
 

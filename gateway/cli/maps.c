@@ -35,7 +35,7 @@ int cli_map_open(struct cli *cli, const char *name, struct cli_map *out) {
   }
   if (status != STATUS_INVALID) return cli_exit_of(status);
   cli_report(cli, &cli->diags);
-  return CLI_CONFIG;
+  return cli_has_unreadable(&cli->diags) ? CLI_IO : CLI_CONFIG;
 }
 
 void cli_map_close(struct cli_map *map) {
