@@ -68,6 +68,7 @@ static int run_build(struct cli *cli) {
   struct definitions_build build = {.host = cli->host,
                                     .packages = cli->arguments,
                                     .package_count = cli->argument_count,
+                                    .whole = true,
                                     .progress = progress,
                                     .context = cli};
   struct buf image;

@@ -3,6 +3,7 @@
  * node_modules folder, dependencies first. Nothing is fetched.
  */
 #include <stdlib.h>
+#include <strings.h>
 #include "definitions/build.h"
 
 enum { NEEDS_DEPTH = 32, PACKAGES_MAX = 128 };
@@ -72,12 +73,24 @@ static const char *text(struct finder *f, struct str made) {
 
 #define PRINT(f, ...) text((f), arena_printf((f)->b->arena, __VA_ARGS__))
 
-static const char *in_cache(struct finder *f, struct str id, struct str version) {
-  const char *home = getenv("HOME");
-  if (!home || !*home) return NULL;
-  const char *path = PRINT(f, "%s/.fhir/packages/%.*s#%.*s", home, STR_ARG(id), STR_ARG(version));
+static const char *package_at(struct finder *f, const char *cache, struct str name) {
+  const char *path = PRINT(f, "%s/%.*s", cache, STR_ARG(name));
   const char *inner = path ? PRINT(f, "%s/package", path) : NULL;
   return inner && has_file(f, inner, STR("package.json")) ? path : NULL;
+}
+
+/* Some registries have names in capitals, and so has the folder; who needs the package may write it otherwise. */
+static const char *in_cache(struct finder *f, struct str id, struct str version) {
+  const char *home = getenv("HOME"), *cache = home && *home ? PRINT(f, "%s/.fhir/packages", home) : NULL;
+  struct str name = arena_printf(f->b->arena, "%.*s#%.*s", STR_ARG(id), STR_ARG(version)), *names = NULL;
+  size_t count = 0;
+  if (!cache || !text(f, name)) return NULL;
+  const char *path = package_at(f, cache, name);
+  if (path || !f->host->list_folders) return path;
+  if (f->host->list_folders(f->host->context, cache, f->b->arena, &names, &count) != STATUS_OK) return NULL;
+  for (size_t i = 0; i < count && !path; i++)
+    if (names[i].len == name.len && strncasecmp(names[i].ptr, name.ptr, name.len) == 0) path = package_at(f, cache, names[i]);
+  return path;
 }
 
 static const char *in_folder(struct finder *f, struct str folder, struct str id, struct str version) {

