@@ -5,7 +5,9 @@ whenever the process ends and whatever answers are lost.
     told      the log, the metric, the trail, an alert, and `queue show` of the correction with the place of each of them
     once      a further correction that lacks the same is not told again; of a process that was killed neither
     back      what comes back is sent whole, and is no more among them
-    others    another session, another clinic's session of the same id, the session's other patient: nothing of theirs is left out
+    others    another session, another clinic's session of the same id: nothing of theirs is left out
+    chart     a session that was written down for the wrong patient takes all that it has with it
+    older     so says an older revision on which somebody insists
 
     left_out.py [--shape update|create|batch|single] [--rate SHARE] [--kills N] [--seed N] [--definitions PACK] KETLINK-RELAY
 """
@@ -80,6 +82,11 @@ class Run:
                 time.sleep(0.05)
         raise AssertionError(f"no answer to {path}")
 
+    def order(self, number, order):
+        console = Console(self.work / "socket")
+        console.request("POST", f"/queue/{number}/{order}", json.dumps({"reason": "it-is-right"}), {"Content-Type": "application/json"})
+        return json.loads(console.getresponse().read())
+
     def record(self, number):
         return json.loads(self.get(f"/queue/{number}"))
 
@@ -91,19 +98,25 @@ class Run:
             time.sleep(self.chance.random() * 0.6)
             self.relay.kill()
             self.relay.start()
-        number = self.serial
+        return self.ended(self.serial)
+
+    def ended(self, number):
         bed.expect(bed.wait_for(lambda: self.record(number).get("state") in ("done", "parked"), 60), "not delivered", self.record(number))
         return self.record(number)
 
-    def held(self):
-        """Key of a record -> its places at the server."""
-        found = {}
-        for (_, identity), places in self.server.identities().items():
-            found.setdefault((identity or "").rpartition("|")[2], []).extend(places)
-        return found
-
     def places(self, *beginnings):
-        return sorted(place for key, places in self.held().items() if key.startswith(beginnings) for place in places)
+        """Of the first clinic, by the beginnings of their keys."""
+        found = []
+        for (_, identity), places in self.server.identities().items():
+            system, _, key = (identity or "").rpartition("|")
+            found += places if "/riverside/" in system and key.startswith(beginnings) else []
+        return sorted(found)
+
+    def patients(self, places):
+        """What each of those says of its patient."""
+        resources = {place: self.server.resources[place][-1] for place in places}
+        return {place: (held.get("subject") or held.get("patient") or held.get("for"))["reference"] for place, held in resources.items()
+                if any(name in held for name in ("subject", "patient", "for"))}
 
     def statuses(self, places):
         return {place: self.server.resources[place][-1].get("status") for place in places}
@@ -163,13 +176,20 @@ def run(it, given, work):
     bed.expect(it.statuses(wrong) == active, "what came back is not as it was", it.statuses(wrong))
     bed.expect(it.record(corrected["id"])["leftOut"] == [], "it came back", it.record(corrected["id"]))
     it.expect_told(it.deliver(revision(5, **lacks)), wrong)  # and is deleted again
-    moved = it.deliver(revision(6, patient=2, **lacks))  # the wrong chart
-    it.expect_quiet(moved)
+    rest = sorted(set(it.places(f"{SESSION}/")) - set(wrong))
+    before = it.patients(rest)
+    it.expect_quiet(it.deliver(revision(6, patient=2, **lacks)))  # the wrong chart: all that it has follows it
+    after = it.patients(rest)
+    bed.expect(len(before) > 20 and not [place for place in before if before[place] == after[place]], "stayed in the first chart", before, after)
+    older = it.deliver(revision(5, patient=2, without=[*gone, ("vitals", "V5")]))  # somebody insists on it
+    bed.expect(older["reason"] == "older-revision", "older", older)
+    it.order(older["id"], "retry")
+    it.expect_told(it.ended(older["id"]), it.places(f"{SESSION}/vitals/V5"))
     doubled = [key for key, places in it.server.identities().items() if len(places) > 1]
     bed.expect(not doubled, "doubled", doubled)
     bed.expect(not bed.told(work, it.relay), "canary", bed.told(work, it.relay))
     bed.expect(it.relay.stop() == 0, "the relay ended with another status")
-    print(f"left-out: {len(wrong)} places of {len(it.held())}, starts {it.relay.starts}, faults {sum(it.server.injected.values())}")
+    print(f"left-out: {len(wrong)} places of {len(it.server.resources)}, starts {it.relay.starts}, faults {sum(it.server.injected.values())}")
 
 
 def guarded(given, work):

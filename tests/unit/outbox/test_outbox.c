@@ -409,6 +409,7 @@ static void a_correction_in_another_lane_is_not_undone(void **state) {
     assert_int_equal(decide(store, first, OUTBOX_RETRY), OUTBOX_QUEUED);
     assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
     assert_int_equal(claim.id, first);
+    assert_true(claim.is_revision); /* and all of its session yet */
     store_finish(store, first, OUTBOX_DONE, 0);
   }
 }
