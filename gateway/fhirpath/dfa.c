@@ -3,20 +3,27 @@
  *
  * Taken are literals, classes, groups with alternatives, quantifiers, ^ at the beginning, $ and `(X|$)` at the end; short texts of ASCII. All else,
  * and whatever PCRE2 might refuse for the steps it takes (ways to match are counted), stays with PCRE2. Each character or class of the
- * pattern is a position; what may follow it is known from the pattern (V. M. Glushkov, 1961), and sets of positions are the states.
+ * pattern is a position; what may follow it is known from the pattern (V. M. Glushkov, 1961), and sets of positions are the states. A list of
+ * words, `(pain|crps|…)`, has as many positions as letters.
  */
+#include <stdlib.h>
 #include "fhirpath/internal.h"
 
 enum {
   BYTES = 128,
-  POSITIONS = 62, /* bits of a set; the next one is the place before the first character */
-  STATES = 64,
+  WORDS = 4,
+  POSITIONS = WORDS * 64 - 1, /* bits of a set; the next one is the place before the first character */
+  STATES = 255,
+  SLOTS = 512, /* to find a state by its set */
   REPEATS = 32,
   GROUPS = 8,      /* one in another */
   TEXT_MAX = 128,
   WAYS_MAX = 50000 /* far below what PCRE2 is allowed */
 };
-#define BEFORE ((uint64_t)1 << POSITIONS)
+
+struct places {
+  uint64_t words[WORDS];
+};
 
 struct set {
   uint64_t bits[2]; /* of characters */
@@ -24,7 +31,7 @@ struct set {
 
 /* A piece of the pattern: which positions begin and end it, whether it may be empty, in how many ways it may match. */
 struct piece {
-  uint64_t first, last;
+  struct places first, last;
   double ways;
   bool empty;
 };
@@ -33,7 +40,7 @@ struct pattern {
   struct str text;
   size_t at, depth;
   struct set sets[POSITIONS];
-  uint64_t follow[POSITIONS + 1];
+  struct places follow[POSITIONS + 1];
   unsigned count;
 };
 
@@ -41,17 +48,45 @@ struct fp_dfa {
   uint8_t classes[BYTES];
   uint8_t class_count;
   bool to_end; /* $ */
-  bool accepts[STATES];
-  uint8_t next[]; /* by state and class; state 0 leads nowhere */
+  uint8_t next[]; /* by state and class; state 0 leads nowhere. Behind the classes of a state: whether it accepts */
 };
 
-/* The automaton while it is made: states are known by their sets. */
+/* The automaton while it is made: states are known by their sets. It is large: each part is set when it comes to be. */
 struct making {
-  uint64_t states[STATES], members[POSITIONS + 2]; /* positions of a state; those that take a class */
-  uint8_t next[STATES][POSITIONS + 2];
+  struct pattern pattern;
+  struct places states[STATES], members[BYTES]; /* positions of a state; those that take a class */
+  uint8_t slots[SLOTS];                         /* numbers of states by the hash of their sets; 0: none */
+  uint8_t next[STATES][BYTES];
   uint8_t classes[BYTES];
   unsigned state_count, class_count;
 };
+
+/* --- sets of positions */
+
+static struct places place(unsigned position) {
+  struct places places = {0};
+  places.words[position / 64] = (uint64_t)1 << (position % 64);
+  return places;
+}
+
+static void join(struct places *to, const struct places *from) {
+  for (unsigned w = 0; w < WORDS; w++)
+    to->words[w] |= from->words[w];
+}
+
+static bool have_one_in_common(const struct places *a, const struct places *b) {
+  uint64_t common = 0;
+  for (unsigned w = 0; w < WORDS; w++)
+    common |= a->words[w] & b->words[w];
+  return common != 0;
+}
+
+static bool are_same(const struct places *a, const struct places *b) {
+  uint64_t other = 0;
+  for (unsigned w = 0; w < WORDS; w++)
+    other |= a->words[w] ^ b->words[w];
+  return other == 0;
+}
 
 /* --- pieces */
 
@@ -59,13 +94,10 @@ static void put(struct set *set, unsigned char c) {
   set->bits[c / 64] |= (uint64_t)1 << (c % 64);
 }
 
-static bool has(const struct set *set, unsigned char c) {
-  return set->bits[c / 64] >> (c % 64) & 1;
-}
-
-static void lead(struct pattern *p, uint64_t from, uint64_t to) {
-  for (unsigned i = 0; i < p->count; i++)
-    if (from >> i & 1) p->follow[i] |= to;
+static void lead(struct pattern *p, const struct places *from, const struct places *to) {
+  for (unsigned w = 0; w < WORDS; w++)
+    for (uint64_t left = from->words[w]; left; left &= left - 1)
+      join(&p->follow[w * 64 + (unsigned)__builtin_ctzll(left)], to);
 }
 
 static struct piece nothing(void) {
@@ -73,18 +105,19 @@ static struct piece nothing(void) {
 }
 
 static struct piece in_row(struct pattern *p, struct piece a, struct piece b) {
-  lead(p, a.last, b.first);
-  return (struct piece){.first = a.first | (a.empty ? b.first : 0),
-                        .last = b.last | (b.empty ? a.last : 0),
-                        .ways = a.ways * b.ways,
-                        .empty = a.empty && b.empty};
+  struct piece row = {.first = a.first, .last = b.last, .ways = a.ways * b.ways, .empty = a.empty && b.empty};
+  lead(p, &a.last, &b.first);
+  if (a.empty) join(&row.first, &b.first);
+  if (b.empty) join(&row.last, &a.last);
+  return row;
 }
 
 static bool position(struct pattern *p, const struct set *set, struct piece *out) {
   if (p->count == POSITIONS) return false;
-  uint64_t bit = (uint64_t)1 << p->count;
+  struct places here = place(p->count);
+  p->follow[p->count] = (struct places){0};
   p->sets[p->count++] = *set;
-  *out = (struct piece){.first = bit, .last = bit, .ways = 1};
+  *out = (struct piece){.first = here, .last = here, .ways = 1};
   return true;
 }
 
@@ -216,7 +249,7 @@ static bool again(struct pattern *p, size_t from, bool optional, bool endless, s
   p->at = from;
   if (!atom(p, &one)) return false;
   if (endless && one.ways > 1) return false; /* ways without number */
-  if (endless) lead(p, one.last, one.first);
+  if (endless) lead(p, &one.last, &one.first);
   if (endless) one.ways = TEXT_MAX;
   if (optional) one.ways += 1;
   one.empty |= optional;
@@ -230,9 +263,10 @@ static bool repeated(struct pattern *p, struct piece *out) {
   struct times times;
   struct piece once;
   if (!atom(p, &once) || !times_of(p, &times)) return false;
+  *out = once;
+  if (times.least == 1 && times.most == 1) return once.ways <= WAYS_MAX;
   size_t end = p->at;
   p->count = positions; /* the atom is read anew for each time */
-  memset(p->follow + positions, 0, (POSITIONS - positions) * sizeof *p->follow);
   *out = nothing();
   unsigned most = times.most ? times.most : times.least ? times.least : 1;
   for (unsigned i = 0; i < most; i++)
@@ -257,8 +291,8 @@ static bool alternatives(struct pattern *p, struct piece *out) {
   while (take(p, '|')) {
     struct piece other;
     if (!sequence(p, &other)) return false;
-    out->first |= other.first;
-    out->last |= other.last;
+    join(&out->first, &other.first);
+    join(&out->last, &other.last);
     out->ways += other.ways;
     out->empty |= other.empty;
   }
@@ -267,58 +301,91 @@ static bool alternatives(struct pattern *p, struct piece *out) {
 
 /* --- the automaton */
 
+/* Which positions take a character. */
+static void list_takers(const struct pattern *p, struct places takers[BYTES]) {
+  for (unsigned i = 0; i < p->count; i++)
+    for (unsigned w = 0; w < BYTES / 64; w++)
+      for (uint64_t left = p->sets[i].bits[w]; left; left &= left - 1)
+        takers[w * 64 + (unsigned)__builtin_ctzll(left)].words[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
 /* Characters that no position tells apart share a class. */
-static bool classify(const struct pattern *p, struct making *m) {
+static void classify(struct making *m) {
+  struct places takers[BYTES] = {0};
+  list_takers(&m->pattern, takers);
+  m->class_count = 0;
   for (unsigned c = 0; c < BYTES; c++) {
-    uint64_t takes = 0;
-    for (unsigned i = 0; i < p->count; i++)
-      takes |= (uint64_t)has(&p->sets[i], (unsigned char)c) << i;
     unsigned k = 0;
-    while (k < m->class_count && m->members[k] != takes)
+    while (k < m->class_count && !are_same(&m->members[k], &takers[c]))
       k++;
-    if (k == POSITIONS + 2) return false;
-    m->members[k] = takes;
+    m->members[k] = takers[c];
     if (k == m->class_count) m->class_count++;
     m->classes[c] = (uint8_t)k;
   }
-  return true;
 }
 
-static uint64_t follow_of(const struct pattern *p, uint64_t set) {
-  uint64_t all = 0;
-  for (unsigned i = 0; i <= POSITIONS; i++)
-    if (set >> i & 1) all |= p->follow[i];
+static struct places follow_of(const struct pattern *p, const struct places *set) {
+  struct places all = {0};
+  for (unsigned w = 0; w < WORDS; w++)
+    for (uint64_t left = set->words[w]; left; left &= left - 1)
+      join(&all, &p->follow[w * 64 + (unsigned)__builtin_ctzll(left)]);
   return all;
 }
 
-/* Sets of positions to states, as they are met. */
-static bool determine(const struct pattern *p, struct making *m, bool anywhere) {
-  m->states[1] = BEFORE;
-  m->state_count = 2;
-  for (unsigned s = 1; s < m->state_count; s++) {
-    uint64_t follow = follow_of(p, m->states[s]);
-    for (unsigned c = 0; c < m->class_count; c++) {
-      uint64_t to = (follow & m->members[c]) | (anywhere ? BEFORE : 0);
-      unsigned k = 0;
-      while (k < m->state_count && m->states[k] != to)
-        k++;
-      if (k == STATES) return false;
-      if (k == m->state_count) m->states[m->state_count++] = to;
-      m->next[s][c] = (uint8_t)k;
-    }
-  }
-  return true;
+/* The number of the state, a new one if need be. 0: that of no position, or there is no room (*full). */
+static uint8_t state_of(struct making *m, const struct places *set, bool *full) {
+  uint64_t hash = 0;
+  for (unsigned w = 0; w < WORDS; w++)
+    hash = (hash ^ set->words[w]) * 0x9E3779B97F4A7C15u;
+  if (are_same(set, &m->states[0])) return 0;
+  unsigned slot = (unsigned)(hash >> 32) % SLOTS;
+  while (m->slots[slot] && !are_same(&m->states[m->slots[slot]], set))
+    slot = (slot + 1) % SLOTS;
+  if (m->slots[slot]) return m->slots[slot];
+  *full = m->state_count == STATES;
+  if (*full) return 0;
+  m->states[m->state_count] = *set;
+  return m->slots[slot] = (uint8_t)m->state_count++;
 }
 
-static struct fp_dfa *made(struct arena *arena, const struct making *m, uint64_t accepting, bool to_end) {
-  struct fp_dfa *dfa = arena_alloc(arena, sizeof *dfa + (size_t)m->state_count * m->class_count);
+/* Sets of positions to states, as they are met. */
+static bool determine(struct making *m, bool anywhere) {
+  struct places before = place(POSITIONS);
+  bool full = false;
+  m->states[0] = (struct places){0};
+  m->state_count = 1;
+  memset(m->slots, 0, sizeof m->slots);
+  (void)state_of(m, &before, &full);
+  for (unsigned s = 1; s < m->state_count; s++) {
+    struct places follow = follow_of(&m->pattern, &m->states[s]);
+    for (unsigned c = 0; c < m->class_count && !full; c++) {
+      struct places to = anywhere ? before : (struct places){0};
+      for (unsigned w = 0; w < WORDS; w++)
+        to.words[w] |= follow.words[w] & m->members[c].words[w];
+      m->next[s][c] = state_of(m, &to, &full);
+    }
+  }
+  return !full;
+}
+
+static size_t row_of(const struct fp_dfa *dfa, unsigned state) {
+  return (size_t)state * (dfa->class_count + 1u);
+}
+
+static bool accepts(const struct fp_dfa *dfa, unsigned state) {
+  return dfa->next[row_of(dfa, state) + dfa->class_count];
+}
+
+static struct fp_dfa *made(struct arena *arena, const struct making *m, const struct places *accepting, bool to_end) {
+  struct fp_dfa *dfa = arena_alloc(arena, sizeof *dfa + (size_t)m->state_count * (m->class_count + 1));
   if (!dfa) return NULL;
   dfa->class_count = (uint8_t)m->class_count;
   dfa->to_end = to_end;
   memcpy(dfa->classes, m->classes, sizeof dfa->classes);
   for (unsigned s = 0; s < m->state_count; s++) {
-    dfa->accepts[s] = m->states[s] & accepting;
-    memcpy(dfa->next + s * m->class_count, m->next[s], m->class_count);
+    uint8_t *row = dfa->next + row_of(dfa, s);
+    if (s) memcpy(row, m->next[s], m->class_count);
+    row[m->class_count] = have_one_in_common(&m->states[s], accepting);
   }
   return dfa;
 }
@@ -336,7 +403,7 @@ static size_t find_tail(struct str text) {
 static bool any(struct pattern *p, struct piece *out) {
   struct piece one;
   if (!position(p, &(struct set){{UINT64_MAX, UINT64_MAX}}, &one)) return false;
-  lead(p, one.last, one.first);
+  lead(p, &one.last, &one.first);
   one.empty = true;
   *out = in_row(p, *out, one);
   return true;
@@ -353,20 +420,41 @@ static bool read_tail(struct pattern *p, struct str text, struct piece *all) {
   return true;
 }
 
-bool fp_dfa_compile(struct arena *arena, struct str text, const struct fp_dfa **out) {
+/* `.*` at an end says that anything may stand there, which is so without it: a list of words is looked for once, not from each place. */
+static struct str without_any(struct str text) {
+  size_t from = str_starts(text, STR(".*")) ? 2 : 0, to = text.len;
+  if (from < to && from && strchr("?+*{", text.ptr[from])) from = 0;
+  if (to >= from + 2 && str_ends(text, STR(".*")) && (to == from + 2 || text.ptr[to - 3] != '\\')) to -= 2;
+  return str_slice(text, from, to);
+}
+
+/* False: no memory. *out is NULL where the pattern is not of ours. */
+static bool make(struct arena *arena, struct str text, struct making *m, const struct fp_dfa **out) {
   size_t begins = find_tail(text);
-  struct pattern p = {.text = str_slice(text, 0, begins)};
-  struct making m = {0};
+  struct pattern *p = &m->pattern;
   struct piece all;
-  *out = NULL;
-  bool anywhere = !take(&p, '^');
-  if (!sequence(&p, &all)) return true;
-  bool to_end = begins != text.len ? peek(&p) < 0 && read_tail(&p, text, &all) : take(&p, '$');
-  if (p.at + (begins != text.len ? 3 : 0) != text.len || all.ways * (anywhere ? TEXT_MAX : 1) > WAYS_MAX) return true;
-  p.follow[POSITIONS] = all.first;
-  if (!classify(&p, &m) || !determine(&p, &m, anywhere)) return true;
-  *out = made(arena, &m, all.last | (all.empty ? BEFORE : 0), to_end);
+  p->text = str_slice(text, 0, begins);
+  p->at = p->depth = 0;
+  p->count = 0;
+  bool anywhere = !take(p, '^');
+  if (!sequence(p, &all)) return true;
+  bool to_end = begins != text.len ? peek(p) < 0 && read_tail(p, text, &all) : take(p, '$');
+  if (p->at + (begins != text.len ? 3 : 0) != text.len || all.ways * (anywhere ? TEXT_MAX : 1) > WAYS_MAX) return true;
+  p->follow[POSITIONS] = all.first;
+  classify(m);
+  if (!determine(m, anywhere)) return true;
+  struct places before = place(POSITIONS);
+  if (all.empty) join(&all.last, &before);
+  *out = made(arena, m, &all.last, to_end);
   return *out != NULL;
+}
+
+bool fp_dfa_compile(struct arena *arena, struct str text, const struct fp_dfa **out) {
+  struct making *making = malloc(sizeof *making);
+  *out = NULL;
+  bool done = making && make(arena, without_any(text), making, out);
+  free(making);
+  return done;
 }
 
 /* $ stands before a line feed at the end of the text as well. */
@@ -375,10 +463,10 @@ int fp_dfa_match(const struct fp_dfa *dfa, struct str text) {
   if (text.len > TEXT_MAX) return -1;
   for (size_t i = 0; i < text.len; i++) {
     unsigned char c = (unsigned char)text.ptr[i];
-    if (dfa->accepts[state] && (!dfa->to_end || (c == '\n' && i + 1 == text.len))) return 1;
+    if (accepts(dfa, state) && (!dfa->to_end || (c == '\n' && i + 1 == text.len))) return 1;
     if (c >= BYTES) return -1;
-    state = dfa->next[state * dfa->class_count + dfa->classes[c]];
+    state = dfa->next[row_of(dfa, state) + dfa->classes[c]];
     if (state == 0) return 0;
   }
-  return dfa->accepts[state];
+  return accepts(dfa, state);
 }
