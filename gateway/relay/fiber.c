@@ -1,7 +1,12 @@
-/* fiber.c - fibers on ucontext; the address sanitizer is told of every change of stack. */
+/*
+ * fiber.c - fibers: ucontext leads to a new stack, from then on setjmp goes to and fro, which asks the system for nothing; swapcontext()
+ * sets the mask of signals at each change, and that of all fibers is the same. The address sanitizer is told of every change of stack.
+ */
+#undef _FORTIFY_SOURCE /* its longjmp() takes another stack for a frame that is gone */
 #include "relay/fiber.h"
 
 #include <assert.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -25,11 +30,12 @@ struct relay_fiber {
   relay_fiber_body *body;
   void *context;
   void *mapping; /* guard page and stack */
-  ucontext_t inside, outside;
+  ucontext_t first; /* what makes it run; later it goes on at `inside` */
+  jmp_buf inside, outside;
   const void *outside_stack; /* for the sanitizer */
   size_t outside_size;
   void *fake_stack;
-  bool running, ended;
+  bool begun, running, ended;
 };
 
 struct relay_fiber_pool {
@@ -158,16 +164,28 @@ static void begin(unsigned high, unsigned low) {
   enter_inside(fiber, NULL);
   fiber->body(fiber, fiber->context);
   fiber->ended = true;
-  leave_inside(fiber, NULL); /* its fake stack ends here */
-  swapcontext(&fiber->inside, &fiber->outside);
-  abort(); /* an ended fiber is never resumed */
+  leave_inside(fiber, NULL); /* its fake stack ends here; an ended fiber is never resumed */
+  _longjmp(fiber->outside, 1);
+}
+
+/* Apart, as set_up: nothing of the caller's lives across what returns twice. */
+static void __attribute__((noinline)) go_in(struct relay_fiber *fiber) {
+  if (_setjmp(fiber->outside) != 0) return;
+  if (fiber->begun) _longjmp(fiber->inside, 1);
+  fiber->begun = true;
+  setcontext(&fiber->first);
+  abort();
+}
+
+static void __attribute__((noinline)) go_out(struct relay_fiber *fiber) {
+  if (_setjmp(fiber->inside) == 0) _longjmp(fiber->outside, 1);
 }
 
 void relay_fiber_resume(struct relay_fiber *fiber) {
   assert(!fiber->running && !fiber->ended);
   fiber->running = true;
   leave_outside(fiber, stack_of(fiber));
-  swapcontext(&fiber->outside, &fiber->inside);
+  go_in(fiber);
   enter_outside(fiber);
   fiber->running = false;
   if (fiber->ended) give_back(fiber);
@@ -177,17 +195,17 @@ void relay_fiber_suspend(struct relay_fiber *fiber) {
   void *fake_stack = NULL;
   assert(fiber->running);
   leave_inside(fiber, &fake_stack);
-  swapcontext(&fiber->inside, &fiber->outside);
+  go_out(fiber);
   enter_inside(fiber, fake_stack);
 }
 
 /* Apart, since getcontext() returns as longjmp does: nothing may live across it but what it is given. */
 static void __attribute__((noinline)) set_up(struct relay_fiber *fiber) {
-  if (getcontext(&fiber->inside) != 0) abort();
-  fiber->inside.uc_stack.ss_sp = stack_of(fiber);
-  fiber->inside.uc_stack.ss_size = FIBER_STACK_BYTES;
-  fiber->inside.uc_link = NULL;
-  makecontext(&fiber->inside, (void (*)(void))begin, 2, (unsigned)((uintptr_t)fiber >> 32),
+  if (getcontext(&fiber->first) != 0) abort();
+  fiber->first.uc_stack.ss_sp = stack_of(fiber);
+  fiber->first.uc_stack.ss_size = FIBER_STACK_BYTES;
+  fiber->first.uc_link = NULL;
+  makecontext(&fiber->first, (void (*)(void))begin, 2, (unsigned)((uintptr_t)fiber >> 32),
               (unsigned)(uintptr_t)fiber);
 }
 
@@ -197,7 +215,7 @@ enum status relay_fiber_start(struct relay_fiber_pool *pool, relay_fiber_body *b
   fiber->pool = pool;
   fiber->body = body;
   fiber->context = context;
-  fiber->ended = false;
+  fiber->begun = fiber->ended = false;
   pool->busy++;
   set_up(fiber);
   relay_fiber_resume(fiber);
