@@ -24,6 +24,7 @@ struct arena {
   struct arena_block *block;
   size_t cap, held;
   bool capped; /* something was refused because of the cap */
+  bool plain;  /* nothing of a patient, and no secret: blocks go back as they are */
   unsigned long fail_at;
 };
 
@@ -36,6 +37,9 @@ struct arena_mark {
 
 /* `cap` is in bytes, blocks included. NULL when there is no memory. */
 struct arena *arena_new(size_t cap) MUST_USE;
+/* For what is of no patient and no secret, such as compiled maps: it is given back without being wiped, which for a short command costs
+   as much as some of its work. */
+struct arena *arena_new_plain(size_t cap) MUST_USE;
 /* NULL is allowed. */
 void arena_free(struct arena *arena);
 /* Forget everything but keep one block, wiped: for the next record. */

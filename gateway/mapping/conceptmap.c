@@ -85,10 +85,10 @@ static void check_members(const struct reader *r, const struct tree_node *node, 
   for (const struct tree_node *member = node->child; member; member = member->next) {
     struct str name = member->name, near = {0};
     bool known = str_starts(name, STR("_")) || str_is(name, "id") || str_is(name, "extension");
-    for (size_t i = 0; names[i] && !known; i++) {
+    for (size_t i = 0; names[i] && !known; i++)
       known = str_is(name, names[i]);
-      if (!known && str_distance(name, str_of(names[i]), 3) < 3) near = str_of(names[i]);
-    }
+    for (size_t i = 0; names[i] && !known; i++)
+      if (str_distance(name, str_of(names[i]), 3) < 3) near = str_of(names[i]);
     struct diag_at at = {.source = r->source, .offset = tree_offset(member)};
     if (!known)
       diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "no member '%.*s' is known here%.*s",
@@ -105,10 +105,10 @@ static void check_equivalence(const struct reader *r, const struct tree_node *no
                                       "related-to",     "source-is-narrower-than-target",
                                       "not-related-to", "source-is-broader-than-target"};
   struct str near = {0};
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     if (str_is(word, words[i])) return;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     if (str_distance(word, str_of(words[i]), 3) < 3) near = str_of(words[i]);
-  }
   struct diag_at at = {.source = r->source, .offset = tree_offset(node)};
   if (word.len)
     diag_error(r->diags, DIAG_CONCEPTMAP_INVALID, &at, "'%.*s' is no equivalence%.*s",

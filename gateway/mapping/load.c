@@ -282,7 +282,7 @@ enum status fml_load(struct arena *arena, const struct mapping_load *load, struc
 
 enum status mapping_load(const struct mapping_load *load, struct diag_list *diags, struct mapping_set **out) {
   *out = NULL;
-  struct arena *arena = arena_new(SET_BYTES);
+  struct arena *arena = arena_new_plain(SET_BYTES);
   enum status status = arena ? fml_load(arena, load, diags, out) : STATUS_NOMEM;
   if (status != STATUS_OK) arena_free(arena);
   return status;
