@@ -21,6 +21,7 @@
 
 /* What is seldom needed stands in functions of their own, so that its variables take no room, and no time, in the others. */
 #define FP_APART __attribute__((noinline))
+#define FP_SELDOM __attribute__((cold)) /* what tells of failures */
 
 /* --- text to tokens ---------------------------------------------------------------------------------- */
 
@@ -154,7 +155,7 @@ struct fp_step {
   const struct fp_spec *spec;
   const struct fp_ins *test;
 };
-enum { FP_PATH_STEPS = 12 };
+enum { FP_PATH_STEPS = 12, FP_FIRST_SYMBOLS = 4 };
 
 /* A path of children without filters, from $this, from %resource, or from the variable whose index is the path's `number`. */
 enum fp_plain { FP_NOT_PLAIN, FP_PLAIN_THIS, FP_PLAIN_VARIABLE, FP_PLAIN_RESOURCE };
@@ -172,11 +173,10 @@ struct fp_ins {
   fp_test *test;
   const struct fp_ins *input, *right;
   struct fp_step *steps; /* of a path */
-  uint32_t step_count;
-  enum fp_plain plain; /* see fp_find */
-  enum fp_op op;
-  uint32_t number;     /* index of a variable, which keys sort down */
-  uint32_t symbols[2]; /* of a path: those of its first steps */
+  uint16_t step_count;
+  uint8_t plain, op;                  /* enum fp_plain, see fp_find; enum fp_op */
+  uint32_t number;                    /* index of a variable, which keys sort down */
+  uint32_t symbols[FP_FIRST_SYMBOLS]; /* of a path: those of its first steps */
   /* --- the next line */
   const struct fp_ins **arguments;
   size_t argument_count;
@@ -387,14 +387,14 @@ static inline void fp_release(struct fp_eval *e, struct fp_mark mark) {
 
 /* Diagnostic at the instruction; always false. */
 bool fp_fail(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5))) FP_SELDOM;
 /* The value goes on without it; the record gets a warning. */
 void fp_warn(struct fp_eval *e, const struct fp_ins *ins, enum diag_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* A function that takes one item was given more. */
-bool fp_refuse_several(struct fp_eval *e, const struct fp_ins *call, size_t count);
-bool fp_nomem(struct fp_eval *e);
-bool fp_limit(struct fp_eval *e);
+bool fp_refuse_several(struct fp_eval *e, const struct fp_ins *call, size_t count) FP_SELDOM;
+bool fp_nomem(struct fp_eval *e) FP_SELDOM;
+bool fp_limit(struct fp_eval *e) FP_SELDOM;
 static inline bool fp_count(struct fp_eval *e, size_t steps) {
   e->steps += steps;
   return e->steps <= e->max_steps ? true : fp_limit(e);
@@ -475,54 +475,40 @@ struct tree_node *fp_resource_of(struct tree_node *node);
 static inline bool fp_is_nothing(const struct tree_node *node) {
   return node->kind == TREE_NULL && !node->child;
 }
-static inline uint32_t fp_symbol_at(const struct fp_ins *path, size_t depth) {
-  return depth < sizeof path->symbols / sizeof path->symbols[0] ? path->symbols[depth] : path->steps[depth].symbol;
+/* A plain path from this node and step on, where fp_find does not go: names without symbols, several children, nulls. `gone`: so many steps
+   are behind. */
+int fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop, struct fp_found *out);
+/* A node that has a child without a symbol lacks nothing, so far as is known: names have to be compared. */
+static inline bool fp_has_symbols_only(const struct tree_node *node) {
+  return node->lacks != 0;
 }
-static inline struct tree_node *fp_first_named(const struct fp_ins *path, size_t depth, const struct tree_node *node) {
-  uint32_t symbol = fp_symbol_at(path, depth);
-  if (symbol && tree_lacks(node, symbol)) return NULL;
-  struct tree_node *child = node->child;
-  while (child && (!symbol || child->symbol != symbol) &&
-         ((symbol && child->symbol) || !str_eq(child->name, path->steps[depth].name)))
-    child = child->next;
-  return child;
-}
-static inline bool fp_next_is_like(const struct fp_ins *path, size_t depth, const struct tree_node *child) {
-  uint32_t symbol = fp_symbol_at(path, depth);
-  if (symbol && child->next->symbol) return symbol == child->next->symbol;
-  return str_eq(child->next->name, path->steps[depth].name);
-}
-/* From a node on where a step leads to several; false: it failed. */
-bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop,
-                   struct fp_found *out);
 
-/* As long as each step leads to one child at most, which is the rule, without recursion. */
+/* As long as each step leads to one child at most, which is the rule, by symbols alone. */
 static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
   const struct fp_item *items = e->scope->items;
-  FP_UNINITIALIZED struct fp_item from;
-  size_t count = e->scope->count;
+  size_t count = e->scope->count, depth = 0, steps = ins->step_count;
   *out = (struct fp_found){0};
   if (ins->plain == FP_PLAIN_VARIABLE) {
     if (!e->run->variables) return 1;
     items = e->run->variables[ins->number].items;
     count = e->run->variables[ins->number].count;
-  } else if (ins->plain == FP_PLAIN_RESOURCE && e->run->resource) {
-    from = (struct fp_item){.kind = FP_NODE, .node = e->run->resource};
-    items = &from;
-    count = 1;
   } else if (ins->plain != FP_PLAIN_THIS) {
-    return 0;
+    return ins->plain == FP_PLAIN_RESOURCE && e->run->resource ? fp_find_on(e, ins, 0, e->run->resource, stop, out) : 0;
   }
   if (count == 0) return 1;
   if (count > 1 || items->kind != FP_NODE) return 0;
   struct tree_node *node = items->node;
-  size_t depth = 0, steps = ins->step_count;
   for (; depth < steps; depth++) {
-    struct tree_node *child = fp_first_named(ins, depth, node);
-    if (!child) break;
-    if (child->next && fp_next_is_like(ins, depth, child))
-      return fp_find_below(e, ins, depth, node, stop, out) ? 1 : -1;
-    if (fp_is_nothing(child)) break;
+    uint32_t symbol = depth < FP_FIRST_SYMBOLS ? ins->symbols[depth] : 0;
+    if (!symbol) return fp_find_on(e, ins, depth, node, stop, out);
+    if (tree_lacks(node, symbol)) break;
+    struct tree_node *child = node->child;
+    while (child && child->symbol != symbol)
+      child = child->next;
+    if (!child && fp_has_symbols_only(node)) break;
+    const struct tree_node *next = child ? child->next : NULL;
+    if (!child || (next && (next->symbol == symbol || !next->symbol)) || child->kind == TREE_NULL)
+      return fp_find_on(e, ins, depth, node, stop, out);
     if (e->mark_read) child->flags |= TREE_READ;
     node = child;
   }

@@ -215,9 +215,28 @@ static bool find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth
   return fp_count(e, children.visited);
 }
 
-bool fp_find_below(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop,
-                   struct fp_found *out) {
-  return find_below(e, ins, depth, node, stop, out) && (out->count <= e->max_items || fp_limit(e));
+static struct tree_node *first_named(const struct fp_step *step, const struct tree_node *node) {
+  if (fp_step_lacks(step->symbol, node)) return NULL;
+  struct tree_node *child = node->child;
+  while (child && !fp_step_matches(step->symbol, step->name, child))
+    child = child->next;
+  return child;
+}
+
+int fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop, struct fp_found *out) {
+  size_t depth = gone, steps = ins->step_count;
+  for (; depth < steps; depth++) {
+    const struct fp_step *step = &ins->steps[depth];
+    struct tree_node *child = first_named(step, node);
+    if (!child) break;
+    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
+      return find_below(e, ins, depth, node, stop, out) && (out->count <= e->max_items || fp_limit(e)) ? 1 : -1;
+    if (fp_is_nothing(child)) break;
+    if (e->mark_read) child->flags |= TREE_READ;
+    node = child;
+  }
+  if (depth == steps) *out = (struct fp_found){node, 1};
+  return fp_count(e, depth == steps ? steps : depth + 1) ? 1 : -1;
 }
 
 bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
