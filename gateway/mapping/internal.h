@@ -10,6 +10,10 @@
 
 #include "mapping/mapping.h"
 
+/* What tells of faults and traces, and what few rules need, stands in functions of their own: the others are smaller, and quicker. */
+#define FML_APART __attribute__((noinline))
+#define FML_SELDOM __attribute__((noinline, cold))
+
 /* --- tokens ----------------------------------------------------------------------------------------------
  */
 
@@ -642,13 +646,13 @@ struct fml_value {
 
 /* A rule that failed on this data: diagnostic with the source's position; the run goes on. */
 void fml_failed(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format,
-                ...) __attribute__((format(printf, 4, 5)));
+                ...) __attribute__((format(printf, 4, 5), cold));
 /* Whether a node stands in the tree that is mapped, not in one that a map made. */
 bool fml_is_source(const struct fml_run *run, const struct tree_node *node);
 void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *node, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5), cold));
 void fml_trace(const struct fml_run *run, enum mapping_event event, uint32_t at, struct str detail,
-               const struct tree_node *target);
+               const struct tree_node *target) __attribute__((cold));
 static inline void fml_hit(const struct fml_run *run, uint32_t mark) {
   if (run->hits) run->hits[mark]++;
 }

@@ -24,7 +24,7 @@ static const struct tree_node *root_of(const struct tree_node *node) {
   return node;
 }
 
-static void report(struct fml_run *run, enum diag_severity severity, enum diag_code code,
+static void FML_SELDOM report(struct fml_run *run, enum diag_severity severity, enum diag_code code,
                    const struct tree_node *node, struct str text) {
   struct diag_at at = {.expression = rule_place(run)};
   if (!node || root_of(node) != run->source) node = run->focus;
@@ -61,7 +61,7 @@ void fml_warn(struct fml_run *run, enum diag_code code, const struct tree_node *
   report(run, DIAG_WARNING, code, node, text);
 }
 
-static void trace(const struct fml_run *run, enum mapping_event event, const struct mapping_map *map,
+static void FML_SELDOM trace(const struct fml_run *run, enum mapping_event event, const struct mapping_map *map,
                   uint32_t at, struct str name, struct str detail, const struct tree_node *target) {
   if (!run->params->trace) return;
   struct mapping_trace t = {.event = event,
@@ -85,7 +85,7 @@ struct selection {
   size_t found, typed, wanted, checked;
 };
 
-static struct str why_none(const struct fml_run *run, const struct prog_source *source,
+static struct str FML_SELDOM why_none(const struct fml_run *run, const struct prog_source *source,
                            const struct selection *s) {
   struct arena *arena = run->arena;
   const struct ast_step *step = source->ast->path;
@@ -106,7 +106,7 @@ static struct str why_none(const struct fml_run *run, const struct prog_source *
 }
 
 /* `context`: what the rule looked into. */
-static void skipped(struct fml_run *run, const struct prog_rule *rule, struct fp_item *context,
+static void FML_SELDOM skipped(struct fml_run *run, const struct prog_rule *rule, struct fp_item *context,
                     struct str why) {
   struct tree_node *focus = run->focus;
   if (context && context->kind == FP_NODE) run->focus = context->node;
@@ -119,7 +119,7 @@ static void skipped(struct fml_run *run, const struct prog_rule *rule, struct fp
 
 enum { SLOTS_PIECE = 192 };
 
-static struct fml_slots *new_piece(struct fml_run *run, size_t count) {
+static struct fml_slots *FML_SELDOM new_piece(struct fml_run *run, size_t count) {
   struct fml_slots *piece = ARENA_NEW(run->arena, struct fml_slots);
   if (!piece) return NULL;
   piece->room = count > SLOTS_PIECE ? count : SLOTS_PIECE;
@@ -145,7 +145,7 @@ static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
   return frame;
 }
 
-static bool grow_stack(struct fml_run *run) {
+static bool FML_SELDOM grow_stack(struct fml_run *run) {
   size_t room = run->stack_room ? run->stack_room * 2 : 64;
   struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
   if (!stack) return false;
@@ -443,13 +443,15 @@ static enum status select_items(struct fml_run *run, struct fml_frame *frame,
 
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules);
 
+static enum status FML_SELDOM too_many_steps(struct fml_run *run) {
+  fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the map takes more than %zu steps", run->max_steps);
+  return STATUS_LIMIT;
+}
+
 /* One combination of source items. */
 static inline enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
   enum status status = STATUS_OK;
-  if (++run->steps > run->max_steps) {
-    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the map takes more than %zu steps", run->max_steps);
-    return STATUS_LIMIT;
-  }
+  if (++run->steps > run->max_steps) return too_many_steps(run);
   fml_hit(run, rule->ast->mark + FML_FIRED);
   if (run->params->trace)
     trace(run, MAPPING_RULE, rule->map, rule->ast->at, rule->ast->name.text, STR(""), NULL);
@@ -471,7 +473,7 @@ static void mark_item(const struct fp_item *item) {
 
 static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index);
 
-static void skipped_unset(struct fml_run *run, const struct prog_rule *rule, const struct prog_source *source) {
+static void FML_SELDOM skipped_unset(struct fml_run *run, const struct prog_rule *rule, const struct prog_source *source) {
   skipped(run, rule, NULL,
           arena_printf(run->arena, "the variable '%.*s' has no value", STR_ARG(source->ast->context.text)));
 }
@@ -490,7 +492,7 @@ static inline enum status run_item(struct fml_run *run, struct fml_frame *frame,
 }
 
 /* The items that a source stands for, one after the other; its context has a value. */
-static enum status run_items(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
+static enum status FML_APART run_items(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
   const struct prog_source *source = &rule->sources[index];
   size_t base = run->stack_count;
   struct selection left;
@@ -561,7 +563,7 @@ static inline bool finds_nothing(const struct fml_run *run, const struct fml_fra
 }
 
 /* The rule's condition is false: the text that it asks for is another. */
-static bool __attribute__((noinline)) cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules,
+static bool FML_APART cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules,
                                                   size_t index, struct fml_chosen *chosen) {
   const struct prog_choice *choice = rules->beside->choice;
   if (!choice || index >= FML_CHOICE_RULES || !(choice->asks >> index & 1) || run->params->trace) return false;

@@ -335,7 +335,7 @@ static enum status make_root(struct fml_run *run, const struct prog_target *targ
 }
 
 /* What could not be prepared: elements that are known only now, resources, what has several types. */
-static enum status make_unprepared(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+static enum status FML_APART make_unprepared(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                                    struct tree_node *parent, struct tree_node **out) {
   const struct prog_step *step = &target->steps[target->step_count - 1];
   const struct def_element *element = element_of(run, parent, step);
@@ -430,7 +430,7 @@ static struct str transform_name(const struct fml_run *run, const struct prog_ta
 }
 
 /* A target that wrote nothing: its variable is empty, or its transform gave no value. */
-static void trace_empty(const struct fml_run *run, const struct prog_target *target, const char *variable) {
+static void FML_SELDOM trace_empty(const struct fml_run *run, const struct prog_target *target, const char *variable) {
   if (!run->params->trace) return;
   const struct ast_step *step = target->ast->path;
   struct str context = target->ast->context.text;
