@@ -70,15 +70,27 @@ bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *
   return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
 }
 
-bool fp_exec_count(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+static bool count_of(struct fp_eval *e, const struct fp_ins *ins, int64_t *count) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
   struct fp_found found;
   int plain = fp_find(e, ins->input, SIZE_MAX, &found);
-  if (plain) return plain > 0 && fp_push_integer(e, out, (int64_t)found.count);
+  *count = (int64_t)found.count;
+  if (plain) return plain > 0;
   if (!fp_collect(e, ins->input, &list)) return false;
   fp_release(e, mark);
-  return fp_push_integer(e, out, (int64_t)list.count);
+  *count = (int64_t)list.count;
+  return true;
+}
+
+bool fp_exec_count(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
+  int64_t count;
+  return count_of(e, ins, &count) && fp_push_integer(e, out, count);
+}
+
+/* count() beside a number that stands in the text. */
+static inline bool counts(const struct fp_ins *ins) {
+  return ins->input->op == FP_OP_COUNT && ins->right->op == FP_OP_CONST && ins->right->literal.kind == FP_INTEGER;
 }
 
 bool fp_exec_indexer(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
@@ -214,7 +226,9 @@ static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *
   const struct fp_item *known = fp_known_item(e, ins->input);
   struct fp_found found;
   struct str text;
+  int64_t count;
   if (known) return singles_equal(e, fp_mark(e), known, item);
+  if (counts(ins)) return count_of(e, ins->input, &count) && fp_count(e, 1) ? truth(count == item->integer) : FP_FAILED;
   int plain = fp_find(e, ins->input, SIZE_MAX, &found);
   if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
@@ -286,13 +300,24 @@ enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
   return truth(fp_is_text_node(found.first) && map_get(&ins->right->constants->texts, found.first->text));
 }
 
-enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
+static int FP_APART values_ordered(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   FP_UNINITIALIZED struct fp_value left, right;
   int has = operands(e, ins, &left, &right);
-  if (has <= 0) return has == 0 ? FP_UNKNOWN : FP_FAILED;
+  if (has <= 0) return has == 0 ? FP_ORDER_UNKNOWN : FP_ORDER_FAILED;
   int order = fp_compare(e, ins, &left, &right);
   fp_release(e, mark);
+  return order;
+}
+
+static inline int count_ordered(struct fp_eval *e, const struct fp_ins *ins) {
+  int64_t count, than = ins->right->literal.integer;
+  if (!count_of(e, ins->input, &count)) return FP_ORDER_FAILED;
+  return count < than ? -1 : count > than;
+}
+
+enum fp_truth fp_test_order(struct fp_eval *e, const struct fp_ins *ins) {
+  int order = counts(ins) ? count_ordered(e, ins) : values_ordered(e, ins);
   if (order == FP_ORDER_FAILED) return FP_FAILED;
   if (order == FP_ORDER_UNKNOWN) return FP_UNKNOWN;
   if (ins->op == FP_OP_LT) return truth(order < 0);
