@@ -43,6 +43,7 @@ What holds for all rules:
   the clinic (`session.class` `unsupervised` or `telehealth`).
 - A session that is not finished, and that the patient has not left, is not blamed for what is still to come.
 - A patient who is handed over to another facility is watched there; what a patient against advice did not wait for is not asked for.
+- Where a record has more than 100 assessments, scales or doses, sedation, dissociation and breathing that have not gone, and more than 84 mg, are told once, at the first.
 - Times are compared as instants: midnight and changes of the clock make no difference. Days are those of the place, as the record writes them.
 """
 
