@@ -2,8 +2,9 @@
  * arena.c - blocks of zeroed memory, newest first; each allocation takes the next bytes of the newest block.
  *
  * Invariant: all bytes of a block behind `at` are zero. Fresh blocks come from calloc, and rewinding wipes
- * what it takes back, which patients' data asks for anyway; a plain arena wipes what it keeps, not what it frees. Under the address sanitizer unused memory and a
- * gap after each allocation are poisoned, so that an overrun in an arena is seen like one on the heap.
+ * what it takes back, which patients' data asks for anyway; a plain arena wipes what it keeps, not what it
+ * frees. Under the address sanitizer unused memory and a gap after each allocation are poisoned, so that an
+ * overrun in an arena is seen like one on the heap.
  */
 #include "base/arena.h"
 
