@@ -16,7 +16,7 @@ bool fp_refuse(struct fp_resolver *r, enum diag_code code, size_t offset, const 
 struct fp_ins *fp_new_ins(struct fp_resolver *r, enum fp_op op, size_t offset) {
   struct fp_ins *ins = arena_line(r->arena, sizeof *ins);
   if (!ins) return NULL;
-  ins->op = op;
+  ins->op = (uint8_t)op;
   ins->exec = fp_op_exec(op);
   ins->test = fp_op_test(op);
   ins->offset = (uint32_t)offset;
@@ -71,7 +71,7 @@ bool fp_append_step(struct fp_resolver *r, struct fp_code *code, struct fp_step 
     path = fp_new_ins(r, FP_OP_PATH, offset);
     if (!path) return false;
     path->input = code->ins;
-    if (!r->compile->unfused) path->plain = plain_from(code->ins, path);
+    if (!r->compile->unfused) path->plain = (uint8_t)plain_from(code->ins, path);
   }
   if (!room_for_step(r, path)) return false;
   if (step.kind != FP_STEP_CHILD) path->plain = FP_NOT_PLAIN;
