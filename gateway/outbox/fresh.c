@@ -46,7 +46,7 @@ static int by_lane(const void *a, const void *b) {
   return order ? order : (one->record > other->record) - (one->record < other->record);
 }
 
-/* Those that have gone are numbered 0, and behind each other. */
+/* In the order of their lanes. */
 static size_t gather(struct outbox_fresh *fresh) {
   size_t count = 0;
   for (size_t chain = 0; chain < FRESH_CHAINS; chain++)

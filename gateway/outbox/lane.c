@@ -93,8 +93,8 @@ static enum status read_place(struct outbox *outbox, enum outbox_statement which
 static enum status first_of_lane(struct outbox *outbox, int64_t lane, int64_t *head, int64_t *due) {
   struct place settled = {0}, fresh = {0};
   int64_t record = 0;
-  enum status status = read_place(outbox, STATEMENT_LANE_FIRST, lane, &settled);
-  if (status == STATUS_OK) status = outbox_fresh_first(outbox, lane, &record);
+  enum status status = outbox_fresh_first(outbox, lane, &record); /* before the index: it may put some there */
+  if (status == STATUS_OK) status = read_place(outbox, STATEMENT_LANE_FIRST, lane, &settled);
   if (status == STATUS_OK && record && (!settled.record || record < settled.record))
     status = read_place(outbox, STATEMENT_FRESH_GET, record, &fresh);
   const struct place *first = fresh.record ? &fresh : &settled;

@@ -116,6 +116,38 @@ static void decide(struct model *model) {
   assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
 }
 
+static enum outbox_answer put(struct model *model, struct str content, struct str lane, int64_t *id) {
+  enum outbox_answer answer = OUTBOX_ACCEPTED;
+  struct store *store = model->store;
+  struct outbox_item item = {.destination = STR("ehr"), .lane = lane, .kind = STR("bundle"), .label = STR("x"), .payload = STR("x")};
+  struct outbox_message message = {.source = STR("test"), .content = content, .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, id), STATUS_OK);
+  return answer;
+}
+
+/* A group that comes to nothing: the store, and what it keeps in memory, is as it was. */
+static void give_up(struct model *model) {
+  struct store *store = model->store;
+  const struct outbox_outcome done = {.state = OUTBOX_DONE, .reason = STR("x")};
+  struct outbox_claim claim;
+  int64_t id = 0;
+  for (unsigned i = next_random(model, 5); i > 0; i--)
+    (void)put(model, arena_printf(store->arena, "given up %u", i), arena_printf(store->arena, "lane-%u", next_random(model, LANES)), &id);
+  if (outbox_claim(store->outbox, STR("ehr"), store->now, store->arena, &claim) == STATUS_OK && next_random(model, 2))
+    assert_int_equal(outbox_finish(store->outbox, claim.id, &done, store->now), STATUS_OK);
+  outbox_abandon(store->outbox);
+}
+
+/* What came once is known, in whichever place its key stands by now. */
+static void again(struct model *model) {
+  unsigned at = model->count ? next_random(model, (unsigned)model->count) : 0;
+  int64_t id = 0;
+  if (!model->count) return;
+  assert_int_equal(put(model, arena_printf(model->store->arena, "ehr r%u", at), STR("elsewhere"), &id), OUTBOX_AGAIN);
+  assert_int_equal(id, model->records[at].id);
+  assert_int_equal(outbox_commit(model->store->outbox), STATUS_OK);
+}
+
 static void restart(struct model *model) {
   store_reopen(model->store);
   for (size_t i = 0; i < model->count; i++) {
@@ -137,7 +169,7 @@ static void compare(struct model *model) {
 
 static void run_seed(void **state, uint64_t seed) {
   static void (*const moves[])(struct model *) = {accept, accept, claim,  claim, claim,
-                                                  finish, finish, finish, decide};
+                                                  finish, finish, finish, decide, give_up, again};
   struct model *model = calloc(1, sizeof *model);
   assert_non_null(model);
   model->store = *state;
