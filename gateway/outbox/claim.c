@@ -54,15 +54,7 @@ static enum status take(struct outbox *outbox, const struct outbox_stored *store
 /* A correction may have another lane: of a session that was written down for another patient. What waits of the same record before it
    would undo it. */
 static enum status find_passed(struct outbox *outbox, int64_t id, bool *out) {
-  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_REVISION_HIGHER);
-  sqlite3_bind_int64(find, 1, id);
-  enum status status = outbox_is_there(outbox, find, out);
-  if (status != STATUS_OK || !*out) return status;
-  status = outbox_fresh_settle(outbox);
-  if (status != STATUS_OK) return status;
-  find = outbox_statement(outbox, STATEMENT_REVISION_PASSED);
-  sqlite3_bind_int64(find, 1, id);
-  return outbox_is_there(outbox, find, out);
+  return outbox_fresh_ask_higher(outbox, STATEMENT_REVISION_PASSED, id, out);
 }
 
 static enum status set_aside(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored, const char *why,

@@ -24,13 +24,6 @@ static bool may(const struct order *order, const struct outbox_row *row) {
   return !order->only_blocking || row->blocks;
 }
 
-/* Whether the statement finds something about the record. */
-static enum status ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
-  sqlite3_stmt *find = outbox_statement(outbox, which);
-  sqlite3_bind_int64(find, 1, id);
-  return outbox_is_there(outbox, find, out);
-}
-
 /* What may have reached the server is unknown when it is tried again, also after it was parked: the next attempt looks
    first. */
 static enum status state_after(struct outbox *outbox, const struct order *order, const struct outbox_row *row,
@@ -39,7 +32,7 @@ static enum status state_after(struct outbox *outbox, const struct order *order,
   enum status status = STATUS_OK;
   *out = order->to;
   if (order->to != OUTBOX_QUEUED) return status;
-  if (row->state == OUTBOX_PARKED) status = ask(outbox, STATEMENT_ATTEMPT_OPEN, row->id, &unknown);
+  if (row->state == OUTBOX_PARKED) status = outbox_ask(outbox, STATEMENT_ATTEMPT_OPEN, row->id, &unknown);
   if (unknown) *out = OUTBOX_UNKNOWN;
   return status;
 }
@@ -49,9 +42,7 @@ static enum status mind_corrections(struct outbox *outbox, const struct outbox_r
                                     struct str *reason) {
   bool older = false;
   if ((*order)->to != OUTBOX_QUEUED || str_is(row->reason, OUTBOX_OLDER)) return STATUS_OK;
-  enum status status = ask(outbox, STATEMENT_REVISION_HIGHER, row->id, &older);
-  if (status == STATUS_OK && older) status = outbox_fresh_settle(outbox);
-  if (status == STATUS_OK && older) status = ask(outbox, STATEMENT_REVISION_OVERTAKEN, row->id, &older);
+  enum status status = outbox_fresh_ask_higher(outbox, STATEMENT_REVISION_OVERTAKEN, row->id, &older);
   if (status != STATUS_OK || !older) return status;
   *order = &overtaken;
   *reason = STR(OUTBOX_OLDER);

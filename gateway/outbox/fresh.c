@@ -164,3 +164,9 @@ enum status outbox_fresh_oldest(struct outbox *outbox, int64_t *out) {
       if (!*out || fresh->entries[at - 1].record < *out) *out = fresh->entries[at - 1].record;
   return status;
 }
+
+enum status outbox_fresh_ask_higher(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
+  enum status status = outbox_ask(outbox, STATEMENT_REVISION_HIGHER, id, out);
+  if (status == STATUS_OK && *out) status = outbox_fresh_settle(outbox);
+  return status == STATUS_OK && *out ? outbox_ask(outbox, which, id, out) : status;
+}

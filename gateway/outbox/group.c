@@ -56,6 +56,12 @@ enum status outbox_is_there(struct outbox *outbox, sqlite3_stmt *statement, bool
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+enum status outbox_ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
+  sqlite3_stmt *find = outbox_statement(outbox, which);
+  sqlite3_bind_int64(find, 1, id);
+  return outbox_is_there(outbox, find, out);
+}
+
 enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) {
   enum status status;
   do {

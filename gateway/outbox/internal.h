@@ -224,6 +224,8 @@ void outbox_bind_blob(sqlite3_stmt *statement, int at, const void *bytes, size_t
 enum status outbox_row_step(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
 /* One step of a bound statement, which is reset: whether there is a row. */
 enum status outbox_is_there(struct outbox *outbox, sqlite3_stmt *statement, bool *out) MUST_USE;
+/* Whether the statement finds something about the record. */
+enum status outbox_ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) MUST_USE;
 /* To its end: what changes and gives no row. */
 enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
 /* Views into the current row, valid until the next step. */
@@ -394,6 +396,8 @@ enum status outbox_fresh_first(struct outbox *outbox, int64_t lane, int64_t *out
 enum status outbox_fresh_oldest(struct outbox *outbox, int64_t *out) MUST_USE;
 /* All of them into the index: before a statement asks it for more than the first of a lane. */
 enum status outbox_fresh_settle(struct outbox *outbox) MUST_USE;
+/* What a statement, which asks the index, says of a record whose subject has a higher revision; of another: false. */
+enum status outbox_fresh_ask_higher(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) MUST_USE;
 /* A group was given up. */
 void outbox_fresh_forget(struct outbox *outbox);
 
