@@ -49,18 +49,12 @@ static enum status mind_corrections(struct outbox *outbox, const struct outbox_r
   return status;
 }
 
-static enum status run_on(struct outbox *outbox, enum outbox_statement which, int64_t id) {
-  sqlite3_stmt *statement = outbox_statement(outbox, which);
-  sqlite3_bind_int64(statement, 1, id);
-  return outbox_run(outbox, statement);
-}
-
 /* Where it lay its bytes stay until something else lies there. Without its salt they tell nothing; without a salt of its
    own there must be none. */
 enum status outbox_payload_drop(struct outbox *outbox, const struct outbox_stored *stored) {
   enum status status = STATUS_OK;
-  if (!stored->has_payload_salt) status = run_on(outbox, STATEMENT_PAYLOAD_WIPE, stored->row.id);
-  return status == STATUS_OK ? run_on(outbox, STATEMENT_PAYLOAD_DROP, stored->row.id) : status;
+  if (!stored->has_payload_salt) status = outbox_run_on(outbox, STATEMENT_PAYLOAD_WIPE, stored->row.id);
+  return status == STATUS_OK ? outbox_run_on(outbox, STATEMENT_PAYLOAD_DROP, stored->row.id) : status;
 }
 
 enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order which, struct str reason,
@@ -89,7 +83,7 @@ enum status outbox_decide(struct outbox *outbox, int64_t id, enum outbox_order w
   status = outbox_change(outbox, &stored, &change);
   if (status == STATUS_OK && which == OUTBOX_DROP) status = outbox_payload_drop(outbox, &stored);
   if (status == STATUS_OK && which == OUTBOX_RETRY && str_is(stored.row.reason, OUTBOX_OLDER))
-    status = run_on(outbox, STATEMENT_REVISION_INSISTED, id);
+    status = outbox_run_on(outbox, STATEMENT_REVISION_INSISTED, id);
   if (status == STATUS_OK) status = outbox_lane_turn(outbox, stored.lane);
   if (status == STATUS_OK) status = outbox_audit_add(outbox, &event);
   return outbox_end(outbox, status);

@@ -59,17 +59,11 @@ static enum status run(struct outbox *outbox, enum outbox_statement which) {
   return outbox_run(outbox, outbox_statement(outbox, which));
 }
 
-static enum status run_with(struct outbox *outbox, enum outbox_statement which, int64_t number) {
-  sqlite3_stmt *statement = outbox_statement(outbox, which);
-  sqlite3_bind_int64(statement, 1, number);
-  return outbox_run(outbox, statement);
-}
-
 static enum status settle(struct outbox *outbox) {
   int64_t last = outbox->now.audit_number;
-  enum status status = run_with(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.settled);
+  enum status status = outbox_run_on(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.settled);
   if (status == STATUS_OK) status = run(outbox, STATEMENT_DEDUPE_NEW_CLEAR);
-  if (status == STATUS_OK) status = run_with(outbox, STATEMENT_DEDUPE_SETTLED, last);
+  if (status == STATUS_OK) status = outbox_run_on(outbox, STATEMENT_DEDUPE_SETTLED, last);
   if (status == STATUS_OK) index_clear(&outbox->young, last);
   return status;
 }

@@ -60,11 +60,8 @@ static enum status settle(struct outbox *outbox) {
   struct outbox_fresh *fresh = &outbox->fresh;
   enum status status = STATUS_OK;
   size_t count = gather(fresh);
-  for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-    sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_FRESH_SETTLE);
-    sqlite3_bind_int64(set, 1, fresh->sorted[i].record);
-    status = outbox_run(outbox, set);
-  }
+  for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    status = outbox_run_on(outbox, STATEMENT_FRESH_SETTLE, fresh->sorted[i].record);
   if (status == STATUS_OK) clear(fresh);
   return status;
 }
@@ -73,9 +70,7 @@ static enum status settle(struct outbox *outbox) {
 
 /* More than there is room for, of another version, or what other hands have put there: the index takes them. */
 static enum status settle_all(struct outbox *outbox) {
-  sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_FRESH_SETTLE_ALL);
-  sqlite3_bind_int64(set, 1, outbox->now.fresh_from);
-  enum status status = outbox_run(outbox, set);
+  enum status status = outbox_run_on(outbox, STATEMENT_FRESH_SETTLE_ALL, outbox->now.fresh_from);
   if (status == STATUS_OK) clear(&outbox->fresh);
   return status;
 }

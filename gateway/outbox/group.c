@@ -71,6 +71,12 @@ enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) {
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+enum status outbox_run_on(struct outbox *outbox, enum outbox_statement which, int64_t number) {
+  sqlite3_stmt *statement = outbox_statement(outbox, which);
+  sqlite3_bind_int64(statement, 1, number);
+  return outbox_run(outbox, statement);
+}
+
 static enum status run(struct outbox *outbox, enum outbox_statement which) {
   return outbox_run(outbox, outbox_statement(outbox, which));
 }

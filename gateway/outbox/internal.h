@@ -228,6 +228,8 @@ enum status outbox_is_there(struct outbox *outbox, sqlite3_stmt *statement, bool
 enum status outbox_ask(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) MUST_USE;
 /* To its end: what changes and gives no row. */
 enum status outbox_run(struct outbox *outbox, sqlite3_stmt *statement) MUST_USE;
+/* The same of a statement with a number alone. */
+enum status outbox_run_on(struct outbox *outbox, enum outbox_statement which, int64_t number) MUST_USE;
 /* Views into the current row, valid until the next step. */
 struct str outbox_column_str(sqlite3_stmt *statement, int at);
 /* Of any result of SQLite: what the store does about it. */
