@@ -279,55 +279,6 @@ enum status outbox_family_find(struct outbox *outbox, int64_t destination, struc
   return status == STATUS_OK ? find_in(text, id.bytes, out) : status;
 }
 
-/* --- all of it --- */
-
-struct gathering {
-  struct outbox *outbox;
-  struct str *entries;
-  size_t count, room;
-};
-
-static enum status gather_entry(struct gathering *all, struct str entry) {
-  if (all->count == all->room) {
-    size_t room = all->room ? 2 * all->room : OUTBOX_FAMILY_MAX;
-    struct str *entries = ARENA_ARRAY(all->outbox->scratch, struct str, room);
-    if (!entries) return STATUS_NOMEM;
-    if (all->count) memcpy(entries, all->entries, all->count * sizeof *entries);
-    all->entries = entries;
-    all->room = room;
-  }
-  all->entries[all->count++] = entry;
-  return STATUS_OK;
-}
-
-/* A row of a fork that is not there, or does not open, has none. */
-static enum status gather_below(struct gathering *all, const struct node *node) {
-  struct str text, entry;
-  enum status status = load(all->outbox, node, &text);
-  if (status == STATUS_NOT_FOUND || status == STATUS_INVALID) return STATUS_OK;
-  if (status != STATUS_OK) return status;
-  bool forks = text.ptr[0] == FORK && node->depth < DEPTH_MAX;
-  for (unsigned half = 0; forks && status == STATUS_OK && half < FORKS; half++) {
-    struct node child = child_of(node, half);
-    status = gather_below(all, &child);
-  }
-  if (status != STATUS_OK || forks) return status;
-  struct str copy = arena_str(all->outbox->scratch, text), rest = str_slice(copy, 1, copy.len);
-  if (!copy.ptr) return STATUS_NOMEM;
-  while (status == STATUS_OK && next_entry(&rest, &entry))
-    status = gather_entry(all, entry);
-  return status;
-}
-
-enum status outbox_family_all(struct outbox *outbox, int64_t destination, struct str family, struct str **out, size_t *count) {
-  struct node node = {.destination = destination, .family = family};
-  struct gathering all = {.outbox = outbox};
-  enum status status = gather_below(&all, &node);
-  *out = all.entries;
-  *count = all.count;
-  return status;
-}
-
 /* --- putting --- */
 
 /* What is written: entries in their order, each id once. */
@@ -347,6 +298,7 @@ static struct list take_half(struct list *list, unsigned depth, unsigned half) {
 }
 
 static enum status put_leaf(struct outbox *outbox, const struct node *node, struct list list, int64_t now) {
+  struct arena_mark mark = arena_mark(outbox->scratch);
   size_t len = 1;
   for (size_t i = 0; i < list.count; i++)
     len += list.entries[i].len;
@@ -355,7 +307,9 @@ static enum status put_leaf(struct outbox *outbox, const struct node *node, stru
   *at++ = LEAF;
   for (size_t i = 0; i < list.count; i++)
     at = put_str(at, list.entries[i]);
-  return put_row(outbox, node, str_make((const char *)bytes, len), list.count, now);
+  enum status status = put_row(outbox, node, str_make((const char *)bytes, len), list.count, now);
+  arena_rewind(outbox->scratch, mark); /* of a large family not all rows at once */
+  return status;
 }
 
 static enum status put_all(struct outbox *outbox, const struct node *node, struct list list, int64_t now) {
@@ -396,15 +350,20 @@ static enum status join(struct outbox *outbox, struct str text, struct list *lis
   return STATUS_OK;
 }
 
+static enum status put_joined(struct outbox *outbox, const struct node *node, struct str text, struct list list, int64_t now) {
+  struct arena_mark mark = arena_mark(outbox->scratch);
+  enum status status = join(outbox, text, &list);
+  if (status == STATUS_OK) status = put_all(outbox, node, list, now);
+  arena_rewind(outbox->scratch, mark);
+  return status;
+}
+
 static enum status put_below(struct outbox *outbox, const struct node *node, struct list list, int64_t now) {
   struct str text;
   enum status status = load(outbox, node, &text);
   if (status == STATUS_NOT_FOUND || status == STATUS_INVALID) status = STATUS_OK; /* a damaged one is written over */
   if (status != STATUS_OK) return status;
-  if (!text.len || text.ptr[0] != FORK) {
-    status = join(outbox, text, &list);
-    return status == STATUS_OK ? put_all(outbox, node, list, now) : status;
-  }
+  if (!text.len || text.ptr[0] != FORK) return put_joined(outbox, node, text, list, now);
   for (unsigned half = 0; status == STATUS_OK && half < FORKS; half++) {
     struct node child = child_of(node, half);
     struct list part = take_half(&list, node->depth, half);
@@ -417,4 +376,53 @@ enum status outbox_family_put(struct outbox *outbox, int64_t destination, struct
                               int64_t now) {
   struct node node = {.destination = destination, .family = family};
   return put_below(outbox, &node, (struct list){.entries = entries, .count = count}, now);
+}
+
+/* --- all of it, row by row: a family may be larger than memory --- */
+
+/* Entries of a row, as they are when those that change have changed. */
+static enum status look_at_all(struct outbox_walker *walker, struct str rest, struct str *entries, size_t *count, bool *changed) {
+  struct str entry;
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK && next_entry(&rest, &entry)) {
+    struct str *kept = &entries[(*count)++];
+    *kept = entry;
+    status = walker->look(walker, entry, kept);
+    *changed |= kept->ptr != entry.ptr;
+  }
+  return status;
+}
+
+static enum status walk_row(struct outbox_walker *walker, const struct node *node, struct str text) {
+  struct outbox *outbox = walker->outbox;
+  struct arena_mark mark = arena_mark(outbox->scratch);
+  struct str copy = arena_str(outbox->scratch, text); /* what is kept may go while rows are put */
+  struct str *entries = ARENA_ARRAY(outbox->scratch, struct str, count_entries(text) + 1);
+  size_t count = 0;
+  bool changed = false;
+  if (!copy.ptr || !entries) return STATUS_NOMEM;
+  enum status status = look_at_all(walker, str_slice(copy, 1, copy.len), entries, &count, &changed);
+  if (status == STATUS_OK && changed)
+    status = put_leaf(outbox, node, (struct list){.entries = entries, .count = count}, walker->now);
+  arena_rewind(outbox->scratch, mark);
+  return status;
+}
+
+/* A row of a fork that is not there, or does not open, has none. */
+static enum status walk_below(struct outbox_walker *walker, const struct node *node) {
+  struct str text;
+  enum status status = load(walker->outbox, node, &text);
+  if (status == STATUS_NOT_FOUND || status == STATUS_INVALID) return STATUS_OK;
+  if (status != STATUS_OK) return status;
+  if (text.ptr[0] != FORK || node->depth == DEPTH_MAX) return walk_row(walker, node, text);
+  for (unsigned half = 0; status == STATUS_OK && half < FORKS; half++) {
+    struct node child = child_of(node, half);
+    status = walk_below(walker, &child);
+  }
+  return status;
+}
+
+enum status outbox_family_walk(struct outbox_walker *walker, int64_t destination, struct str family) {
+  struct node node = {.destination = destination, .family = family};
+  return walk_below(walker, &node);
 }

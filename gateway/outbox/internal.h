@@ -18,6 +18,11 @@
 #define OUTBOX_YOUNG_MAX 2048
 #endif
 
+/* Memory of one call. Less is for a test of what is larger. */
+#ifndef OUTBOX_SCRATCH
+#define OUTBOX_SCRATCH LIMIT_OUTBOX_SCRATCH
+#endif
+
 enum outbox_statement {
 #define S(name, sql) STATEMENT_##name,
 #include "outbox/statements.def"
@@ -425,9 +430,15 @@ struct str outbox_unpack(struct str packed, struct arena *arena);
 /* The entry is a view until the next call. NOT_FOUND; INVALID: its row does not open. */
 enum status outbox_family_find(struct outbox *outbox, int64_t destination, struct str family, struct str identifier,
                                struct str *entry) MUST_USE;
-/* All of a family, in their order, in the scratch arena; what does not open is not among them. */
-enum status outbox_family_all(struct outbox *outbox, int64_t destination, struct str family, struct str **entries,
-                              size_t *count) MUST_USE;
+/* Looks at each entry of a family in their order, a view until it returns; *written is that entry, or becomes another one
+   of the same identifier, in the scratch arena, which is written in its place. What lies there since is gone with the row. */
+struct outbox_walker {
+  struct outbox *outbox;
+  enum status (*look)(struct outbox_walker *walker, struct str entry, struct str *written);
+  int64_t now;
+};
+/* What does not open is not looked at. In the group when something changes. */
+enum status outbox_family_walk(struct outbox_walker *walker, int64_t destination, struct str family) MUST_USE;
 /* Entries in their order, at most one of an identifier; in the group. */
 enum status outbox_family_put(struct outbox *outbox, int64_t destination, struct str family, const struct str *entries, size_t count,
                               int64_t now) MUST_USE;

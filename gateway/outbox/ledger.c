@@ -11,6 +11,7 @@
 #include "outbox/internal.h"
 
 enum { FAMILY_BYTES = 4, AS_TEXT = 't', PACKED = 'p' };
+enum { PUT_MAX = OUTBOX_SCRATCH / (4 * LIMIT_OUTBOX_LABEL) /* places at a time */ };
 
 /* "S-000412" of "S-000412/doses/A1", "patient/MRN-1" of "patient/MRN-1/coverage/1": up to and with the first part that has a
    digit; all of a key that has none. */
@@ -251,20 +252,33 @@ static enum status put_families(struct outbox *outbox, int64_t where, const stru
 
 /* --- the whole --- */
 
-enum status outbox_ledger_put(struct outbox *outbox, struct str destination, const struct outbox_placed *placed, size_t count,
-                              int64_t now) {
+/* *used: those that are valid. */
+static enum status put_some(struct outbox *outbox, int64_t where, const struct outbox_placed *placed, size_t count, int64_t now,
+                            size_t *used) {
   struct entry *entries = NULL;
-  int64_t where = 0;
-  size_t used = 0;
-  if (destination.len > OUTBOX_NAME_MAX) return STATUS_INVALID;
+  *used = 0;
   arena_reset(outbox->scratch);
-  enum status status = write_entries(outbox, placed, count, &entries, &used);
-  if (status == STATUS_OK) status = outbox_begin(outbox);
-  if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, true, &where);
-  if (status == STATUS_OK) status = put_families(outbox, where, entries, used, now);
+  enum status status = write_entries(outbox, placed, count, &entries, used);
+  if (status == STATUS_OK) status = put_families(outbox, where, entries, *used, now);
   if (status == STATUS_OK && (outbox->alone_places || outbox->old_places))
     status = drop_earlier_ones(outbox, where, placed, count);
-  if (status == STATUS_OK && used < count) status = STATUS_INVALID;
+  return status;
+}
+
+enum status outbox_ledger_put(struct outbox *outbox, struct str destination, const struct outbox_placed *placed, size_t count,
+                              int64_t now) {
+  int64_t where = 0;
+  size_t put = 0, used = 0;
+  if (destination.len > OUTBOX_NAME_MAX) return STATUS_INVALID;
+  enum status status = outbox_begin(outbox);
+  if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, true, &where);
+  /* of very many some at a time: all of them would be more than a call has memory for */
+  for (size_t from = 0; status == STATUS_OK && from < count; from += PUT_MAX) {
+    size_t some = count - from < PUT_MAX ? count - from : PUT_MAX;
+    status = put_some(outbox, where, placed + from, some, now, &used);
+    put += used;
+  }
+  if (status == STATUS_OK && put < count) status = STATUS_INVALID;
   return outbox_end(outbox, status);
 }
 

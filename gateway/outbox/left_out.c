@@ -23,14 +23,13 @@ static struct outbox_digest *list_present(struct outbox *outbox, const struct ou
 
 /* --- leaving out --- */
 
-/* Places of a family that a delivery leaves out, as they are to be written. */
+/* Places of a family that a delivery leaves out: each is written as one when its row is looked at. */
 struct leaving {
-  struct outbox *outbox;
+  struct outbox_walker walker; /* first */
   const struct outbox_whole *whole;
   const struct outbox_digest *present; /* in order */
   struct str mark;
   size_t at; /* in `present`: all before it are of lower ids than what is looked at */
-  struct str *entries;
   size_t count;
 };
 
@@ -42,16 +41,17 @@ static bool is_present(struct leaving *leaving, struct str entry) {
   return leaving->at < leaving->whole->count && order == 0;
 }
 
-static enum status leave(struct leaving *leaving, struct str entry) {
+static enum status leave(struct outbox_walker *walker, struct str entry, struct str *written) {
+  struct leaving *leaving = (struct leaving *)(void *)walker;
+  struct arena *scratch = walker->outbox->scratch;
   struct outbox_place place = {0};
   if (is_present(leaving, entry)) return STATUS_OK;
-  enum status status = outbox_entry_read(entry, leaving->outbox->scratch, &place);
+  enum status status = outbox_entry_read(entry, scratch, &place);
   if (status != STATUS_OK || !str_ends(place.digest, leaving->whole->owner) || str_starts(place.digest, STR(OUTBOX_LEFT_OUT)))
     return status;
   place.digest = leaving->mark;
-  struct str *written = &leaving->entries[leaving->count];
-  *written = outbox_entry_again(entry, &place, leaving->outbox->scratch);
-  leaving->count += written->ptr != NULL;
+  *written = outbox_entry_again(entry, &place, scratch);
+  leaving->count++;
   return written->ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
@@ -59,65 +59,83 @@ static struct str mark_of(int64_t record, struct arena *arena) {
   return arena_printf(arena, OUTBOX_LEFT_OUT " %lld", (long long)record);
 }
 
-static enum status find(struct leaving *leaving, int64_t where) {
-  struct arena *scratch = leaving->outbox->scratch;
-  struct str *entries = NULL;
-  size_t count = 0;
-  enum status status = outbox_family_all(leaving->outbox, where, outbox_family_of(leaving->whole->key), &entries, &count);
-  if (status != STATUS_OK || !count) return status;
-  leaving->present = list_present(leaving->outbox, leaving->whole);
-  leaving->mark = mark_of(leaving->whole->record, scratch);
-  leaving->entries = ARENA_ARRAY(scratch, struct str, count);
-  if (!leaving->present || !leaving->mark.ptr || !leaving->entries) return STATUS_NOMEM;
-  for (size_t i = 0; status == STATUS_OK && i < count; i++)
-    status = leave(leaving, entries[i]);
-  return status;
+static enum status leave_all(struct leaving *leaving, int64_t where) {
+  leaving->present = list_present(leaving->walker.outbox, leaving->whole);
+  leaving->mark = mark_of(leaving->whole->record, leaving->walker.outbox->scratch);
+  if (!leaving->present || !leaving->mark.ptr) return STATUS_NOMEM;
+  return outbox_family_walk(&leaving->walker, where, outbox_family_of(leaving->whole->key));
 }
 
-static enum status note(struct leaving *leaving, int64_t where, int64_t now) {
+static enum status tell(const struct leaving *leaving) {
   char reason[OUTBOX_REASON_MAX];
   (void)snprintf(reason, sizeof reason, "resources-%zu", leaving->count);
-  struct outbox_event event = {.at = now, .record = leaving->whole->record, .what = STR(OUTBOX_LEFT_OUT), .reason = str_of(reason)};
-  enum status status =
-      outbox_family_put(leaving->outbox, where, outbox_family_of(leaving->whole->key), leaving->entries, leaving->count, now);
-  return status == STATUS_OK ? outbox_audit_add(leaving->outbox, &event) : status;
+  struct outbox_event event = {
+      .at = leaving->walker.now, .record = leaving->whole->record, .what = STR(OUTBOX_LEFT_OUT), .reason = str_of(reason)};
+  return outbox_audit_add(leaving->walker.outbox, &event);
 }
 
 enum status outbox_leave_out(struct outbox *outbox, struct str destination, const struct outbox_whole *whole, int64_t now,
                              size_t *count) {
-  struct leaving leaving = {.outbox = outbox, .whole = whole};
+  struct leaving leaving = {.walker = {.outbox = outbox, .look = leave, .now = now}, .whole = whole};
   int64_t where = 0;
   *count = 0;
   if (whole->owner.len != OUTBOX_OWNER) return STATUS_INVALID;
   arena_reset(outbox->scratch);
   enum status status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_destination_id(outbox, destination, false, &where);
-  if (status == STATUS_OK) status = find(&leaving, where);
-  if (status == STATUS_OK && leaving.count) status = note(&leaving, where, now);
+  if (status == STATUS_OK) status = leave_all(&leaving, where);
+  if (status == STATUS_OK && leaving.count) status = tell(&leaving);
   if (status == STATUS_OK) *count = leaving.count;
   return outbox_end(outbox, status == STATUS_NOT_FOUND ? STATUS_OK : status);
 }
 
 /* --- asking --- */
 
+/* Places that were left out by a record, in the arena of who asks. */
+struct asking {
+  struct outbox_walker walker; /* first */
+  struct arena *arena;
+  struct str mark, *locations;
+  size_t count, room;
+};
+
+static bool make_room(struct asking *asking) {
+  enum { LEAST = 16 };
+  if (asking->count < asking->room) return true;
+  size_t room = asking->room ? 2 * asking->room : LEAST;
+  struct str *locations = ARENA_ARRAY(asking->arena, struct str, room);
+  if (!locations) return false;
+  if (asking->count) memcpy(locations, asking->locations, asking->count * sizeof *locations);
+  asking->locations = locations;
+  asking->room = room;
+  return true;
+}
+
+static enum status ask(struct outbox_walker *walker, struct str entry, struct str *written) {
+  struct asking *asking = (struct asking *)(void *)walker;
+  struct outbox_place place = {0};
+  (void)written;
+  enum status status = outbox_entry_read(entry, walker->outbox->scratch, &place);
+  if (status != STATUS_OK || !str_eq(place.digest, asking->mark)) return status;
+  if (!make_room(asking)) return STATUS_NOMEM;
+  struct str *location = &asking->locations[asking->count++];
+  *location = arena_str(asking->arena, place.location);
+  return location->ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
 enum status outbox_left_out(struct outbox *outbox, struct str destination, struct str label, int64_t record, struct arena *arena,
                             struct str **locations, size_t *count) {
-  struct str *entries = NULL;
-  size_t all = 0;
+  struct asking asking = {.walker = {.outbox = outbox, .look = ask}, .arena = arena};
   int64_t where = 0;
   *count = 0;
+  *locations = NULL;
   arena_reset(outbox->scratch);
   enum status status = outbox->failed ? STATUS_IO : outbox_destination_id(outbox, destination, false, &where);
-  if (status == STATUS_OK) status = outbox_family_all(outbox, where, outbox_family_of(label), &entries, &all);
+  asking.mark = mark_of(record, outbox->scratch);
+  if (status == STATUS_OK && !asking.mark.ptr) status = STATUS_NOMEM;
+  if (status == STATUS_OK) status = outbox_family_walk(&asking.walker, where, outbox_family_of(label));
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-  struct str mark = mark_of(record, arena);
-  *locations = ARENA_ARRAY(arena, struct str, all + 1);
-  if (!mark.ptr || !*locations) return STATUS_NOMEM;
-  for (size_t i = 0; i < all; i++) {
-    struct outbox_place place = {0};
-    status = outbox_entry_read(entries[i], arena, &place);
-    if (status != STATUS_OK) return status;
-    if (str_eq(place.digest, mark)) (*locations)[(*count)++] = place.location;
-  }
+  *locations = asking.locations;
+  *count = asking.count;
   return STATUS_OK;
 }

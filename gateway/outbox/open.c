@@ -257,7 +257,7 @@ static enum status allocate(const struct outbox_params *params, struct outbox **
   outbox->reserve_bytes = params->reserve_bytes ? params->reserve_bytes : LIMIT_OUTBOX_RESERVE;
   outbox->checkpoint_pages = params->checkpoint_pages ? params->checkpoint_pages : OUTBOX_CHECKPOINT_PAGES;
   outbox->arena = arena_new(1 << 20);
-  outbox->scratch = arena_new(LIMIT_OUTBOX_SCRATCH);
+  outbox->scratch = arena_new(OUTBOX_SCRATCH);
   if (!outbox->arena || !outbox->scratch) return STATUS_NOMEM;
   outbox->folder = arena_str(outbox->arena, str_of(params->folder)).ptr;
   outbox->path = arena_printf(outbox->arena, "%s/outbox.db", params->folder).ptr;

@@ -219,7 +219,7 @@ struct outbox_whole {
 #define OUTBOX_LEFT_OUT "left-out"
 /* Places of the whole that this delivery of it does not have: at the server they stay as they were delivered. *count of them are
    noted as left out by the record, once, and told in the trail; their digests are no more, so that they are sent again when they
-   come back. In the group of the record's end, before its places are put. A family that forked is read whole. */
+   come back. In the group of the record's end, before its places are put. A family that forked is read whole, row by row. */
 enum status outbox_leave_out(struct outbox *outbox, struct str destination, const struct outbox_whole *whole, int64_t now,
                              size_t *count) MUST_USE;
 /* Where those are that a record, of this label, has left out; what has come back is not among them. */

@@ -277,6 +277,27 @@ static void what_a_delivery_does_not_have_is_left_out_once(void **state) {
   (void)state;
 }
 
+/* More than a call has memory for, all of it put at once: this store has 1 MiB. */
+static void a_family_larger_than_memory_is_left_out_too(void **state) {
+  enum { MANY = 15000 };
+  struct store *store = *state;
+  struct outbox_placed *placed = ARENA_ARRAY(store->arena, struct outbox_placed, MANY);
+  struct outbox_place got;
+  for (int i = 0; i < MANY; i++) {
+    placed[i] = placed_of(store, i, 1);
+    placed[i].place.digest = str_of(digest_of_one);
+  }
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), placed, MANY, 1), STATUS_OK);
+  assert_int_equal(leave_out(store, 10, 20, 7), MANY - 10);
+  assert_int_equal(leave_out(store, 10, 20, 8), 0);
+  commit_and_reopen(store);
+  assert_int_equal(count_left_out(store, 7), MANY - 10);
+  for (int i = 0; i < 30; i++) {
+    assert_int_equal(get(store, i, &got), STATUS_OK);
+    assert_true(str_is(got.digest, i >= 10 && i < 20 ? digest_of_one : "left-out 7"));
+  }
+}
+
 /* Of a record that is called alike, and of an older version's. */
 static void what_is_not_its_own_is_not_left_out(void **state) {
   struct store *store = *state;
@@ -314,6 +335,7 @@ int main(void) {
       CASE(large_rows_of_many_families_are_told_apart),
       cmocka_unit_test(a_damaged_row_is_written_over),
       cmocka_unit_test(what_a_delivery_does_not_have_is_left_out_once),
+      CASE(a_family_larger_than_memory_is_left_out_too),
       CASE(what_is_not_its_own_is_not_left_out),
       CASE(what_was_left_out_in_a_group_that_was_given_up_is_found_again),
   };
