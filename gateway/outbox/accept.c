@@ -141,7 +141,7 @@ static enum status add_record(struct accepting *a, struct str label) {
   sqlite3_bind_int64(add, 2, a->destination);
   sqlite3_bind_int64(add, 3, a->lane);
   sqlite3_bind_int(add, 4, (int)state);
-  sqlite3_bind_int(add, 5, !parked || a->blocks ? 2 : 0);
+  sqlite3_bind_int(add, 5, !parked || a->blocks ? OUTBOX_OPEN_FRESH : OUTBOX_OPEN_NOT);
   sqlite3_bind_int(add, 6, parked && a->blocks);
   outbox_bind_str(add, 7, item->kind);
   outbox_bind_blob(add, 8, label.ptr, label.len);

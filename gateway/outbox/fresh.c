@@ -2,8 +2,8 @@
  * fresh.c - the newest records in their lanes: what comes and goes soon is never put into the index of lanes.
  *
  * In that index (record_lane) each record would take a page of its own when it comes and again when it is over, wherever its lane
- * stands. So new ones (`open` 2) are found by a list in memory of some length; when it is full all of them go into the index
- * (`open` 1), in the order of their lanes, many to a page. Whoever asks for the first of a lane looks at both.
+ * stands. So new ones (OUTBOX_OPEN_FRESH) are found by a list in memory of some length; when it is full all of them go into the index
+ * (OUTBOX_OPEN_INDEXED), in the order of their lanes, many to a page. Whoever asks for the first of a lane looks at both.
  */
 #include <stdlib.h>
 #include "outbox/internal.h"

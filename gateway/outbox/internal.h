@@ -23,6 +23,12 @@
 #define OUTBOX_SCRATCH LIMIT_OUTBOX_SCRATCH
 #endif
 
+/* What stands in a record's `open`: whether it holds its place in its lane, and who knows of it. The schema's numbers, of which SQL takes
+   the text. */
+#define OUTBOX_OPEN_NOT 0
+#define OUTBOX_OPEN_INDEXED 1 /* the index of lanes has it */
+#define OUTBOX_OPEN_FRESH 2   /* only the list of the newest has (fresh.c) */
+
 enum outbox_statement {
 #define S(name, sql) STATEMENT_##name,
 #include "outbox/statements.def"
@@ -333,7 +339,6 @@ enum status outbox_lane_over(struct outbox *outbox, int64_t lane) MUST_USE;
 struct outbox_stored {
   struct outbox_row row; /* label unsealed */
   int64_t destination, lane;
-  bool open;
   uint32_t data_key;
   unsigned char salt[SALT_BYTES];
   bool is_revision; /* of a subject */

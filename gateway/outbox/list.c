@@ -40,7 +40,6 @@ static enum status read_row(struct outbox *outbox, sqlite3_stmt *row, struct are
   struct str salt = outbox_column_str(row, 12);
   *out = (struct outbox_stored){.destination = sqlite3_column_int64(row, 1),
                                 .lane = sqlite3_column_int64(row, 2),
-                                .open = sqlite3_column_int(row, 4),
                                 .is_revision = sqlite3_column_int(row, 19),
                                 .data_key = (uint32_t)sqlite3_column_int64(row, 11)};
   out->row = (struct outbox_row){.id = sqlite3_column_int64(row, 0),
@@ -227,7 +226,7 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_STATE);
   sqlite3_bind_int64(set, 1, stored->row.id);
   sqlite3_bind_int(set, 2, (int)change->state);
-  sqlite3_bind_int(set, 3, holds ? 1 + fresh : 0);
+  sqlite3_bind_int(set, 3, !holds ? OUTBOX_OPEN_NOT : fresh ? OUTBOX_OPEN_FRESH : OUTBOX_OPEN_INDEXED);
   sqlite3_bind_int(set, 4, blocks);
   outbox_bind_str(set, 5, change->reason);
   sqlite3_bind_int(set, 6, change->attempts);

@@ -5,9 +5,15 @@
 #include "outbox/internal.h"
 
 static const char *const sql[STATEMENT_COUNT] = {
+#define TEXT(number) #number
+#define TEXT_OF(number) TEXT(number)
+#define OPEN(which) "open = " TEXT_OF(OUTBOX_OPEN_##which)
 #define S(name, text) text,
 #include "outbox/statements.def"
 #undef S
+#undef OPEN
+#undef TEXT_OF
+#undef TEXT
 };
 
 /* --- settings, each read back: SQLite ignores what it does not know --- */

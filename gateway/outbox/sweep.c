@@ -263,7 +263,7 @@ enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) {
     enum outbox_state state = (enum outbox_state)sqlite3_column_int(rows, 1);
     outbox_count(outbox, sqlite3_column_int64(rows, 0), state, 1);
     if (state == OUTBOX_SENDING && !*sending) *sending = sqlite3_column_int64(rows, 2);
-    if (sqlite3_column_int(rows, 3) == 2 && !outbox->now.fresh_from) outbox->now.fresh_from = sqlite3_column_int64(rows, 2);
+    if (sqlite3_column_int(rows, 3) == OUTBOX_OPEN_FRESH && !outbox->now.fresh_from) outbox->now.fresh_from = sqlite3_column_int64(rows, 2);
   }
   sqlite3_reset(rows);
   if (!outbox->now.fresh_from) outbox->now.fresh_from = outbox->next_id;
