@@ -133,15 +133,14 @@ static enum status make_keys(struct accepting *a, unsigned char record[OUTBOX_KE
 
 static enum status add_record(struct accepting *a, struct str label) {
   const struct outbox_item *item = a->item;
-  bool parked = a->parked.len != 0;
+  bool parked = a->parked.len != 0, holds = !parked || a->blocks;
   enum outbox_state state = parked ? OUTBOX_PARKED : OUTBOX_QUEUED;
-  enum status status = STATUS_OK;
   sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_RECORD_ADD);
   sqlite3_bind_int64(add, 1, a->id);
   sqlite3_bind_int64(add, 2, a->destination);
   sqlite3_bind_int64(add, 3, a->lane);
   sqlite3_bind_int(add, 4, (int)state);
-  sqlite3_bind_int(add, 5, !parked || a->blocks ? OUTBOX_OPEN_FRESH : OUTBOX_OPEN_NOT);
+  sqlite3_bind_int(add, 5, holds ? OUTBOX_OPEN_FRESH : OUTBOX_OPEN_NOT);
   sqlite3_bind_int(add, 6, parked && a->blocks);
   outbox_bind_str(add, 7, item->kind);
   outbox_bind_blob(add, 8, label.ptr, label.len);
@@ -153,7 +152,7 @@ static enum status add_record(struct accepting *a, struct str label) {
   if (item->subject.len) outbox_bind_blob(add, 14, a->subject, MARK_BYTES);
   sqlite3_bind_int64(add, 15, item->revision);
   outbox_bind_blob(add, 16, a->drawn.payload_salt, PAYLOAD_SALT_BYTES);
-  if (!parked || a->blocks) status = outbox_fresh_add(a->outbox, a->lane, a->id);
+  enum status status = outbox_fresh_add(a->outbox, a->lane, a->id, holds);
   if (status != STATUS_OK) return status;
   outbox_count(a->outbox, a->destination, state, 1);
   return outbox_run(a->outbox, add);

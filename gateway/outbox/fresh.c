@@ -102,14 +102,14 @@ enum status outbox_fresh_settle(struct outbox *outbox) {
   return status == STATUS_OK && outbox->fresh.count ? settle(outbox) : status;
 }
 
-enum status outbox_fresh_add(struct outbox *outbox, int64_t lane, int64_t record) {
+enum status outbox_fresh_add(struct outbox *outbox, int64_t lane, int64_t record, bool holds) {
   struct outbox_fresh *fresh = &outbox->fresh;
   enum status status = know(outbox);
   bool full = fresh->count == FRESH_MAX || record - outbox->now.fresh_from > FRESH_SPAN;
   if (status == STATUS_OK && full && fresh->count) status = settle(outbox);
   if (status != STATUS_OK) return status;
   if (!fresh->count) outbox->now.fresh_from = record;
-  insert(fresh, lane, record);
+  if (holds) insert(fresh, lane, record);
   return STATUS_OK;
 }
 

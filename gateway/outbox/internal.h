@@ -398,8 +398,8 @@ void outbox_dedupe_forget(struct outbox *outbox);
 /* --- fresh.c: the newest records in their lanes. When a group is open, but outbox_fresh_oldest --- */
 /* From `now.fresh_from` on. */
 enum status outbox_fresh_load(struct outbox *outbox) MUST_USE;
-/* One that comes, before its row is there. */
-enum status outbox_fresh_add(struct outbox *outbox, int64_t lane, int64_t record) MUST_USE;
+/* One that comes, before its row is there; of one that holds no place only how far the others have been left behind. */
+enum status outbox_fresh_add(struct outbox *outbox, int64_t lane, int64_t record, bool holds) MUST_USE;
 enum status outbox_fresh_is(struct outbox *outbox, int64_t lane, int64_t record, bool *out) MUST_USE;
 /* One of them holds no place any more. */
 void outbox_fresh_over(struct outbox *outbox, int64_t lane, int64_t record);

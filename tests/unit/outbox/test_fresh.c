@@ -5,13 +5,17 @@
 
 enum { FRESH = 1024 /* FRESH_MAX of the store */ };
 
-static void put(struct store *store, const char *lane) {
+static void put_parked(struct store *store, const char *lane, struct str parked) {
   enum outbox_answer answer;
-  struct outbox_item item = {.destination = STR("ehr"), .lane = str_of(lane), .kind = STR("bundle"), .payload = STR("x")};
+  struct outbox_item item = {.destination = STR("ehr"), .lane = str_of(lane), .kind = STR("bundle"), .payload = STR("x"), .parked = parked};
   char control[32];
   snprintf(control, sizeof control, "%lld", (long long)store->now++);
   struct outbox_message message = {.source = STR("clinic"), .control = str_of(control), .items = &item, .item_count = 1};
   assert_int_equal(outbox_accept(store->outbox, &message, store->now, &store->diags, &answer, NULL), STATUS_OK);
+}
+
+static void put(struct store *store, const char *lane) {
+  put_parked(store, lane, (struct str){0});
 }
 
 static void commit(struct store *store) {
@@ -85,6 +89,18 @@ static void one_that_stays_is_settled(void **state) {
   expect_places(store, 1, 1);
 }
 
+/* Nor behind such as hold no place. */
+static void one_that_stays_is_settled_when_others_are_parked(void **state) {
+  struct store *store = *state;
+  put(store, "p");
+  for (int i = 2; i <= 16 * FRESH + 1; i++)
+    put_parked(store, "", STR("for-a-reason"));
+  expect_places(store, 0, 1);
+  put_parked(store, "", STR("for-a-reason"));
+  expect_places(store, 1, 0);
+  deliver(store, 1);
+}
+
 /* Who was parked and passed comes back into the index: between an older one and a younger one that are not there. */
 static void one_that_comes_back_has_its_place_again(void **state) {
   static const enum outbox_order orders[] = {OUTBOX_PARK, OUTBOX_PASS, OUTBOX_RETRY};
@@ -155,6 +171,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(records_of_a_lane_go_in_order_whether_settled_or_not, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(what_is_delivered_soon_is_never_settled, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(one_that_stays_is_settled, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(one_that_stays_is_settled_when_others_are_parked, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(one_that_comes_back_has_its_place_again, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(a_group_that_is_given_up_leaves_them_as_they_were, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(the_oldest_is_found_wherever_it_stands, store_setup, store_teardown),
