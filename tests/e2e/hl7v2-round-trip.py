@@ -101,6 +101,9 @@ def of_dose(it):
         yield "dose route", when, code
     for code in codes(dosage.get("site")):
         yield "dose site", when, code
+    for note in it.get("note", []):
+        for told in re.findall(r"^(?:Wasted [0-9.]+ mg of [0-9.]+ mg drawn|Paused from \S+(?: to [^:]+:\d\d:\d\d[-+:\d]+)?)", note["text"]):
+            yield "dose remark", when, told
 
 
 def of_form(it):
