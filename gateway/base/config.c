@@ -30,7 +30,8 @@ static enum status read_object(const struct host *host, const char *path, struct
   enum status status = host->read_file(host->context, path, CONFIG_BYTES, diags->arena, &text);
   if (status == STATUS_NOMEM) return status;
   if (status) {
-    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s", status_reason(status));
+    diag_error(diags, DIAG_FILE_UNREADABLE, &at, "the file cannot be read: %s",
+               host_why_unread(host, path, status, diags->arena));
     return status;
   }
   json_error_t error;

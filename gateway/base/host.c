@@ -286,6 +286,14 @@ static enum status system_list_folders(void *context, const char *folder, struct
   return list(folder, NULL, arena, names, count);
 }
 
+const char *host_why_unread(const struct host *host, const char *path, enum status status, struct arena *arena) {
+  struct str *names = NULL;
+  size_t count = 0;
+  bool folder = status == STATUS_IO && host->list_files &&
+                host->list_files(host->context, path, STR("/"), arena, &names, &count) == STATUS_OK;
+  return folder ? "it is a folder" : status_reason(status);
+}
+
 const struct host *host_system(void) {
   static const struct host host = {
       .now_ms = system_now_ms,

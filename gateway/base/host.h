@@ -31,6 +31,8 @@ struct host {
 
 /* The real machine. Immutable, shared. */
 const struct host *host_system(void);
+/* Why a file could not be read, for a message: status_reason, but of a folder that it is one. */
+const char *host_why_unread(const struct host *host, const char *path, enum status status, struct arena *arena);
 
 /* A whole file mapped read-only; the view is valid until file_unmap. An empty file gives an empty view. */
 enum status file_map(const char *path, struct str *out) MUST_USE;

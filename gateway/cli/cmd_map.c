@@ -1,4 +1,7 @@
 /* cmd_map.c - ketlink map check and map run: are the maps right, and what does one of them do? */
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include "cli/maps.h"
 
 /* --- map check -------------------------------------------------------------------------------------------
@@ -58,6 +61,40 @@ static void print_check(struct cli *cli, struct str folder, const struct mapping
   if (status == STATUS_INVALID) cli_note(cli, "%zu fault%s", faults, faults == 1 ? "" : "s");
 }
 
+/* Whether a file is one of the folder's own, which are checked with it: once more it would be a second map of the same URL. Destinations
+   are not checked here. */
+static bool is_of_folder(const char *file, const char *folder) {
+  char whole[PATH_MAX], root[PATH_MAX];
+  if (!folder || !realpath(file, whole) || !realpath(folder, root)) return false;
+  struct str path = str_of(whole), below = str_of(root);
+  if (!str_starts(path, below) || path.ptr[below.len] != '/') return false;
+  bool checked = str_ends(path, STR(".fml")) || str_ends(path, STR(".json"));
+  return checked && !str_starts(str_slice(path, below.len + 1, path.len), STR("destinations/"));
+}
+
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* The files to be checked beside the folder; false: there is nothing to check, or no file, as is told. */
+static bool take_files(struct cli *cli, struct mapping_load *load, int *result) {
+  const char **files = ARENA_ARRAY(cli->arena, const char *, cli->argument_count + 1);
+  *result = files ? CLI_DONE : CLI_TRY_LATER;
+  load->files = files;
+  for (size_t i = 0; files && i < cli->argument_count; i++) {
+    const char *path = cli->arguments[i];
+    if (is_folder(path)) *result = cli_usage(cli, "%s is a folder: name files in it, or give a folder of mappings by --mappings DIR", path);
+    if (*result != CLI_DONE) return false;
+    if (!is_of_folder(path, load->folder)) files[load->file_count++] = path;
+  }
+  if (!load->folder && load->file_count == 0) {
+    fprintf(stderr, "ketlink map check: no mappings folder; give one with --mappings DIR, or name files\n");
+    *result = CLI_CONFIG;
+  }
+  return *result == CLI_DONE;
+}
+
 static int check(struct cli *cli) {
   struct pipeline *pipeline = NULL;
   struct mapping_set *set = NULL;
@@ -70,13 +107,10 @@ static int check(struct cli *cli) {
   struct str folder = pipeline_mappings_folder(pipeline);
   struct mapping_load load = {.definitions = pipeline_definitions(pipeline),
                               .host = cli->host,
-                              .folder = folder.len ? folder.ptr : NULL,
-                              .files = cli->arguments,
-                              .file_count = cli->argument_count};
-  if (!load.folder && load.file_count == 0) {
-    fprintf(stderr, "ketlink map check: no mappings folder; give one with --mappings DIR, or name files\n");
+                              .folder = folder.len ? folder.ptr : NULL};
+  if (!take_files(cli, &load, &result)) {
     pipeline_close(pipeline);
-    return CLI_CONFIG;
+    return result;
   }
   enum status status = STATUS_OK;
   if (load.folder)
@@ -104,7 +138,7 @@ const struct cli_command cli_map_check = {
     .verb = "check",
     .arguments = "[FILE…]",
     .summary = "check models, maps, ConceptMaps, routes and descriptions of CSV sets; every fault in one run",
-    .examples = "  ketlink map check                      all of the mappings folder\n"
+    .examples = "  ketlink map check                      all of the mappings folder: its files need no naming\n"
                 "  ketlink map check --mappings DIR       of another folder\n"
                 "  ketlink map check new.fml              and this map beside them\n"
                 "  ketlink map check --json               {\"mappings\": folder, \"maps\": n, \"conceptMaps\": n, \"toFillIn\": n, \"faults\": n}\n",

@@ -49,6 +49,13 @@ static const char *folder_of(const struct cli *cli, const char *path) {
   return path;
 }
 
+static void tell_none(const struct cli *cli, const char *path) {
+  if (access(path, F_OK) != 0)
+    fprintf(stderr, "ketlink map %s: %s: no such file or folder\n", cli->command->verb, path);
+  else
+    fprintf(stderr, "ketlink map %s: no fixture in %s: a fixture is a folder with a record.json or a message.hl7\n", cli->command->verb, path);
+}
+
 enum status cli_fixtures_find(struct cli *cli, struct str mappings, struct cli_fixtures *out) {
   enum status status = STATUS_OK;
   out->end = &out->first;
@@ -56,8 +63,7 @@ enum status cli_fixtures_find(struct cli *cli, struct str mappings, struct cli_f
     size_t before = out->count;
     status = find(cli, folder_of(cli, cli->arguments[i]), 0, out);
     if (status == STATUS_OK && out->count == before) status = STATUS_NOT_FOUND;
-    if (status != STATUS_OK)
-      fprintf(stderr, "ketlink map %s: no fixture in %s: a fixture is a folder with a record.json or a message.hl7\n", cli->command->verb, cli->arguments[i]);
+    if (status != STATUS_OK) tell_none(cli, cli->arguments[i]);
   }
   if (cli->argument_count) return status;
   struct str beside = arena_printf(cli->arena, "%.*s/../fixtures", STR_ARG(mappings));

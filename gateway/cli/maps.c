@@ -1,8 +1,17 @@
 /* maps.c - finds and loads the map that a command line names. */
+#include <sys/stat.h>
 #include "cli/maps.h"
 
 static bool is_file(struct str name) {
   return str_ends(name, STR(".fml")) || str_ends(name, STR(".map")) || str_ends(name, STR(".json"));
+}
+
+/* A path means its own file, not one of the folder that is called the same: only a bare name may be found there. */
+static bool is_meant(const char *name, const struct mapping_map *map) {
+  struct stat named, found;
+  if (!is_file(str_of(name))) return true;
+  if (stat(name, &named) != 0) return !strchr(name, '/');
+  return stat(mapping_path(map).ptr, &found) == 0 && named.st_dev == found.st_dev && named.st_ino == found.st_ino;
 }
 
 static enum status load(struct cli *cli, const char *name, struct cli_map *out) {
@@ -13,6 +22,7 @@ static enum status load(struct cli *cli, const char *name, struct cli_map *out) 
   enum status status = mapping_load(&load, &cli->diags, &out->set);
   if (status != STATUS_OK) return status;
   out->map = mapping_find(out->set, str_of(name));
+  if (out->map && !is_meant(name, out->map)) out->map = NULL;
   if (out->map || !is_file(str_of(name))) return out->map ? STATUS_OK : STATUS_NOT_FOUND;
   mapping_free(out->set);
   out->set = NULL;

@@ -150,7 +150,7 @@ enum status definitions_open(const char *path, struct diag_list *diags, struct d
   enum status status = map_private(path, &mapped);
   if (status) {
     diag_error(diags, DIAG_PACK_INVALID, NULL, "%s cannot be opened: %s; build it: ketlink definitions build",
-               path, status_name(status));
+               path, status == STATUS_IO ? "it is no file, or cannot be read" : status_reason(status));
     return status;
   }
   status = open_bytes(mapped, path, diags, out);

@@ -229,7 +229,9 @@ enum status fml_concept_read(struct mapping_set *set, const struct source *sourc
   enum status status = read_map(&r, root, url);
   if (status == STATUS_OK) status = map_put(&set->concept_maps, url, r.map);
   if (status != STATUS_CONFLICT) return status;
-  fault(&r, root, "another ConceptMap has the same url");
+  const struct concept_map *other = map_get(&set->concept_maps, url);
+  struct diag_at at = {.source = source, .offset = tree_offset(root)};
+  diag_error(diags, DIAG_CONCEPTMAP_INVALID, &at, "another ConceptMap has the same url: %.*s", STR_ARG(other->source->name));
   return STATUS_OK;
 }
 

@@ -17,7 +17,7 @@ struct loader {
 static enum status cannot_read(struct loader *l, const char *path, enum status status) {
   if (status == STATUS_NOMEM) return status;
   diag_error(l->diags, DIAG_FILE_UNREADABLE, NULL, "%s: the file cannot be read: %s", path,
-             status_reason(status));
+             host_why_unread(l->set->host, path, status, l->set->arena));
   return STATUS_OK;
 }
 
@@ -60,8 +60,9 @@ static enum status register_map(struct loader *l, struct mapping_map *map) {
   struct diag_at at = {.source = &map->source, .offset = map->header_at};
   if (map->url.len == 0) map->url = map->name.len ? map->name : map->file;
   enum status status = map_put(&set->by_url, map->url, map);
-  if (status == STATUS_CONFLICT)
-    diag_error(l->diags, DIAG_MAP_DUPLICATE, &at, "another map has the URL %.*s", STR_ARG(map->url));
+  const struct mapping_map *other = status == STATUS_CONFLICT ? map_get(&set->by_url, map->url) : NULL;
+  if (other)
+    diag_error(l->diags, DIAG_MAP_DUPLICATE, &at, "another map has the URL %.*s: %.*s", STR_ARG(map->url), STR_ARG(other->source.name));
   if (status == STATUS_NOMEM) return status;
   if (map->name.len && map_put(&set->by_name, map->name, map) == STATUS_NOMEM) return STATUS_NOMEM;
   return map_put(&set->by_file, map->file, map) == STATUS_NOMEM ? STATUS_NOMEM : STATUS_OK;
@@ -331,6 +332,10 @@ struct str mapping_name(const struct mapping_map *map) {
 
 struct str mapping_file(const struct mapping_map *map) {
   return map->file;
+}
+
+struct str mapping_path(const struct mapping_map *map) {
+  return map->source.name;
 }
 
 static const struct def_type *entry_type(const struct mapping_map *map, bool is_target) {

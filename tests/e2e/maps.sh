@@ -14,6 +14,31 @@ expect_same "$(cat "$work/err")" "" "messages of map check --json"
 expect 2 "$ketlink" map dump session --json
 expect_text "$work/err" "no JSON form: .ketlink map convert"
 
+# a file of the folder is checked with it; a second map of the same URL is told with the first one's place; a folder is no file
+expect 0 "$ketlink" map check mappings/clinic/vitals.fml "$PWD/mappings/terminology/form.json" mappings/models/session-record.json
+expect 1 "$ketlink" map check mappings/destinations/hapi.json
+cp mappings/clinic/vitals.fml mappings/terminology/form.json "$work"
+expect 1 "$ketlink" map check "$work/vitals.fml" "$work/form.json"
+expect_text "$work/err" "another map has the URL .*/vitals: mappings/clinic/vitals.fml$"
+expect_text "$work/err" "another ConceptMap has the same url: mappings/terminology/form.json$"
+expect 2 "$ketlink" map check mappings
+expect_text "$work/err" "mappings is a folder: name files in it, or give a folder of mappings by --mappings DIR"
+expect 78 "$ketlink" export --for mappings/destinations fixtures/clinic/minimal/record.json
+expect_text "$work/err" "mappings/destinations: error file-unreadable: the file cannot be read: it is a folder"
+for verb in test cover; do
+  expect 74 "$ketlink" map $verb "$work/none.json"
+  expect_text "$work/err" "ketlink map $verb: $work/none.json: no such file or folder"
+  expect 74 "$ketlink" map $verb docs
+  expect_text "$work/err" "no fixture in docs: a fixture is a folder with"
+done
+
+# a path is its own file, never one of the folder that is called the same
+expect 0 "$ketlink" map dump mappings/clinic/vitals.fml
+expect 0 "$ketlink" map dump vitals.fml
+expect 74 "$ketlink" map dump "$work/none/vitals.fml"
+expect 78 "$ketlink" map dump "$work/vitals.fml"
+expect_text "$work/err" "$work/vitals.fml:2:1: error map-duplicate"
+
 # six faults of six kinds, one run
 cp -r mappings "$work/mappings"
 cat > "$work/mappings/clinic/faulty.fml" <<'FML'
@@ -141,7 +166,7 @@ exported 0 "$record"
 expect 2 "$ketlink" map run sesion fixtures/clinic/minimal/record.json
 expect_text "$work/err" "no map 'sesion' .*did you mean 'session'"
 expect 74 "$ketlink" map test fixtures/clinic/minmal
-expect_text "$work/err" "a fixture is a folder with a record.json or a message.hl7"
+expect_text "$work/err" "fixtures/clinic/minmal: no such file or folder"
 expect 0 "$ketlink" map test fixtures/clinic/minimal/record.json
 expect_text "$work/out" "^1 fixture: 1 passed"
 # what cannot be read is not what is not there: it neither passes nor is written over
