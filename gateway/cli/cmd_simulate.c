@@ -276,8 +276,9 @@ static enum status send_folder(struct sending *sending, const char *path) {
   enum status status = cli->host->list_files(cli->host->context, path, STR(".hl7"), cli->arena, &names, &count);
   for (size_t i = 0; status == STATUS_OK && i < count; i++)
     status = send_file(sending, arena_printf(cli->arena, "%s/%.*s", path, STR_ARG(names[i])).ptr);
-  if (status == STATUS_OK && !count) cli_note(cli, "%s: no file .hl7 in it", path);
-  return status;
+  if (status != STATUS_OK || count) return status;
+  fprintf(stderr, "%s: no file .hl7 in it\n", path);
+  return STATUS_NOT_FOUND;
 }
 
 static enum status send_all(struct sending *sending, int64_t repeat) {

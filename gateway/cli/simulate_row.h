@@ -30,7 +30,7 @@ static const struct cli_option simulate_listen_options[] = {
   .name = "simulate", .verb = "send", .arguments = "ADDRESS FILE…",                                           \
   .summary = "send HL7 v2 messages to a listener, as a clinic's software would",                              \
   .examples =                                                                                                 \
-      "  ketlink simulate send 127.0.0.1:2575 fixtures/v2      each message of a folder, and how it is answered\n" \
+      "  ketlink simulate send 127.0.0.1:2575 messages/        each message of a folder (*.hl7), and how it is answered\n" \
       "  ketlink simulate send --rate 5 -n 1000 --repeat 1000 127.0.0.1:2575 oru.hl7\n"                       \
       "  ketlink simulate send hospital oru.hl7                address, TLS and client certificate of a destination\n" \
       "  ketlink simulate send --same-ids 127.0.0.1:2575 oru.hl7   the same message again: is it taken once?\n" \

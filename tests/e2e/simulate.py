@@ -178,6 +178,8 @@ def test_refusals(work):
     bad = work / "bad.hl7"
     bad.write_text("PID|1\r")
     send("127.0.0.1:1", bad, status=65)
+    (work / "empty").mkdir()
+    same("no file .hl7 in it" in send("127.0.0.1:1", work / "empty", status=74).stderr, True, "a folder without messages is told")
     for words in (["0.0.0.0:0"], ["127.0.0.1:0", "--certificate", MESSAGE], ["nowhere"]):
         done = subprocess.run([KETLINK, "simulate", "listen", *words], capture_output=True, text=True, timeout=60, check=False)
         same(done.returncode, 78, f"exit status of listen {words} ({done.stderr})")
