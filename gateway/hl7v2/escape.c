@@ -210,9 +210,19 @@ static const char *sequence_for(char c, const struct letter letters[LETTERS], ch
   return c == '\r' ? "X0D" : c == '\n' ? ".br" : NULL;
 }
 
+/* Two quotation marks and no more: as they stand they would delete what the receiver has. */
+static bool escape_quotes(const struct hl7v2_delims *delims, struct buf *out) {
+  if (!delims->escape) return false;
+  buf_add_char(out, delims->escape);
+  buf_add_text(out, "X2222");
+  buf_add_char(out, delims->escape);
+  return true;
+}
+
 bool hl7v2_escape(struct str text, const struct hl7v2_delims *delims, struct buf *out) {
   struct letter letters[LETTERS];
   size_t from = 0;
+  if (str_is(text, "\"\"")) return escape_quotes(delims, out);
   letters_of(delims, letters);
   for (size_t i = 0; i < text.len; i++) {
     char letter[2] = {0};

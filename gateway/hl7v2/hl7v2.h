@@ -132,8 +132,8 @@ struct str hl7v2_value(const struct hl7v2_message *message, const struct hl7v2_p
  * What is kept as written is text like any other: written from a tree, its escape characters are escaped. */
 /* Without a message, so without an MSH-18. */
 struct str hl7v2_unescape(struct str run, const struct hl7v2_delims *delims, struct arena *arena);
-/* Text -> what stands for it: delimiters, CR (\X0D\) and LF (\.br\). False: it needs an escape and there is no escape
-   character. */
+/* Text -> what stands for it: delimiters, CR (\X0D\) and LF (\.br\); two quotation marks alone, which delete, are \X2222\. False:
+   it needs an escape and there is no escape character. */
 bool hl7v2_escape(struct str text, const struct hl7v2_delims *delims, struct buf *out);
 
 /* --- the tree

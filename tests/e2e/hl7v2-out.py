@@ -95,6 +95,12 @@ def check_destination(work):
     text = export(changed).stdout.decode()
     expect("escapes", "Müller\\F\\\\S\\\\T\\\\R\\\\E\\" in text, True)
     expect("line ends in text", "one\\.br\\two" in text, True)
+    quotes = work / "quotes.json"
+    quotes.write_text(json.dumps(other | {"patient": other["patient"] | {"given": ['""'], "phone": '""'}}))
+    done = export(quotes)
+    expect("two quotation marks delete nothing", (done.returncode, '""' in done.stdout.decode(), "^\\X2222\\^" in done.stdout.decode()), (0, False, True))
+    quotes.write_bytes(done.stdout)
+    expect("and come back", subprocess.run([KETLINK, "export", quotes], capture_output=True, cwd=ROOT, check=False).stdout.count(b'"given":["\\"\\""]') > 0, True)
     over = work / "over.json"
     over.write_text(json.dumps(other | {"diagnoses": [*other["diagnoses"], {"id": "D8", "what": "chronic-pain", "status": "resolved"}]}))
     done = export(over)

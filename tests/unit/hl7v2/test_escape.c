@@ -61,6 +61,14 @@ static void test_escape(void **state) {
   buf_reset(&out);
   assert_true(hl7v2_escape(STR("a&\\#"), &no_escape, &out));
   assert_false(hl7v2_escape(STR("a|"), &no_escape, &out));
+  /* a text is no deletion */
+  buf_reset(&out);
+  assert_true(hl7v2_escape(STR("\"\""), &usual, &out));
+  assert_str(buf_str(&out), STR("\\X2222\\"));
+  assert_false(hl7v2_escape(STR("\"\""), &no_escape, &out));
+  buf_reset(&out);
+  assert_true(hl7v2_escape(STR("\"\"\""), &usual, &out));
+  assert_str(buf_str(&out), STR("\"\"\""));
   buf_release(&out);
 }
 
