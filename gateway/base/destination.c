@@ -15,8 +15,8 @@ const char *const destination_note_words[] = {"never", "replaced", "always", NUL
 const char *const destination_validation_words[] = {"refuse", "park", "warn", NULL};
 const char *const destination_protocol_words[] = {"https", "mllp", NULL};
 const char *const destination_acknowledge_words[] = {"original", "commit", "application", NULL};
-const char *const destination_message_words[] = {"ADT_A04", "ADT_A05", "ADT_A08", "ADT_A11", "ADT_A31",
-                                                  "SIU_S12", "RAS_O17", "ORU_R01", "MDM_T02", NULL};
+const char *const destination_message_words[] = {"ADT_A04", "ADT_A05", "ADT_A08", "ADT_A11", "ADT_A38",
+                                                  "ADT_A31", "SIU_S12", "RAS_O17", "ORU_R01", "MDM_T02", NULL};
 const char *const destination_processing_words[] = {"P", "T", "D", NULL};
 
 #define TEXT(n) .name = (n), .type = CONFIG_STRING

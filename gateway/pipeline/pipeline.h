@@ -156,7 +156,7 @@ enum status pipeline_export(const struct pipeline *pipeline, const struct intake
 /* --- HL7 v2 --- */
 
 /* Messages in the order in which they are sent; that of destination_message_words. */
-enum { PIPELINE_MESSAGE_KINDS = 9 };
+enum { PIPELINE_MESSAGE_KINDS = 10 };
 
 /* What a destination of protocol mllp wants, from its file. The texts stand in MSH as they are. */
 struct pipeline_message_policy {

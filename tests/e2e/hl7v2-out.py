@@ -137,6 +137,22 @@ def check_destination(work):
     expect("its control id", oru[0] != oru[1], True)
 
 
+def check_taken_back(work):
+    """A plan by A38, an arrival by A11: what was seen at the visit says which of them it was."""
+    planned = json.loads((ROOT / "fixtures/clinic/minimal/record.json").read_text())
+    measured = {"vitals": [{"id": "V1", "at": planned["session"]["start"], "by": planned["session"]["lead"], "heartRate": 72}]}
+    rows = [("planned", 1, {}, ["A05"]), ("cancelled", 2, {}, ["A38", "A31"]), ("cancelled", 1, {}, ["A31"]), ("entered-in-error", 2, {}, ["A38"]),
+            ("cancelled", 2, measured, ["A11", "A31"]), ("entered-in-error", 2, measured, ["A11"])]
+    for status, revision, more, wanted in rows:
+        path = work / "taken-back.json"
+        path.write_text(json.dumps(planned | more | {"session": planned["session"] | {"status": status, "revision": revision}}))
+        sent = [message for message in messages_of(export(path).stdout.decode()) if "|ADT^" in message]
+        told = f"{status}, revision {revision}, {sorted(more)}"
+        expect(told, [fields(message)[8].split("^")[1] for message in sent], wanted)
+        segments = {line[:3]: line.split("|") for line in sent[0].split("\r")}
+        expect(f"{told}: expected", len(segments["PV1"]) > 44 or "PV2" not in segments or not segments["PV2"][8], wanted[0] not in ("A05", "A38"))
+
+
 def main():
     update = "--update" in sys.argv
     if not PACK.exists():
@@ -147,6 +163,7 @@ def main():
         check_fixture(folder, update)
     with tempfile.TemporaryDirectory(prefix="ketlink-hl7v2-") as name:
         check_destination(pathlib.Path(name))
+        check_taken_back(pathlib.Path(name))
     print("\n".join(faults) if faults else f"{len(folders)} fixtures, all as expected")
     return 1 if faults else 0
 

@@ -39,7 +39,7 @@ EXCEPTIONS = {
 }
 
 
-# Visits that do not take place: A31 and A11 tell of none, and A11 is refused when it comes in. By fixture, with the same words for all.
+# Visits that do not take place: A31, A11 and A38 tell of none, and A11 and A38 are refused when they come in. By fixture, with the same words for all.
 TAKEN_BACK = {"entered-in-error": r"^(visit|coverage|payer)", "screen-postponed": r"^visit",
               "withdrawn-session": r"^(visit|coverage|payer|contact|diagnosis)"}
 TAKEN_BACK_WORDS = "a visit that does not take place"
