@@ -12,21 +12,36 @@ static bool fits(const struct outbox_event *event) {
          event->reason.len <= OUTBOX_REASON_MAX;
 }
 
+/* In decimal digits, with `behind` behind it: printf takes as long for them as the chain itself. */
+static char *put_number(char *at, int64_t number, char behind) {
+  char digits[20];
+  size_t from = sizeof digits;
+  uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+  do
+    digits[--from] = (char)('0' + rest % 10);
+  while (rest /= 10);
+  if (number < 0) *at++ = '-';
+  memcpy(at, digits + from, sizeof digits - from);
+  at += sizeof digits - from;
+  *at++ = behind;
+  return at;
+}
+
 /* chain = HMAC(chain before, number, time, record, words), each word with its length. */
 static void chain_of(const struct outbox *outbox, const unsigned char before[CHAIN_BYTES], const struct outbox_event *event,
                      unsigned char out[CHAIN_BYTES]) {
+  const int64_t numbers[] = {event->number, event->at, event->record};
   const struct str words[] = {event->what, event->actor, event->reason};
-  char text[CHAIN_TEXT];
-  size_t len = CHAIN_BYTES;
+  char text[CHAIN_TEXT], *at = text + CHAIN_BYTES;
   memcpy(text, before, CHAIN_BYTES);
-  len += (size_t)snprintf(text + len, sizeof text - len, "%lld %lld %lld ", (long long)event->number,
-                          (long long)event->at, (long long)event->record);
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    at = put_number(at, numbers[i], ' ');
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-    len += (size_t)snprintf(text + len, sizeof text - len, "%zu:", words[i].len);
-    if (words[i].len) memcpy(text + len, words[i].ptr, words[i].len);
-    len += words[i].len;
+    at = put_number(at, (int64_t)words[i].len, ':');
+    if (words[i].len) memcpy(at, words[i].ptr, words[i].len);
+    at += words[i].len;
   }
-  outbox_chain(outbox, str_make(text, len), out);
+  outbox_chain(outbox, str_make(text, (size_t)(at - text)), out);
 }
 
 /* --- the anchor --- */

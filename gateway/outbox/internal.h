@@ -193,8 +193,7 @@ struct outbox {
   size_t data_key_count;
   uint32_t rotated_to; /* store key that took over at this start; 0: the same as before */
   unsigned char store_id[STORE_ID_BYTES];
-  EVP_CIPHER *cipher; /* found once: OpenSSL 3 looks an algorithm up by name, under locks, at each one-shot call */
-  EVP_CIPHER_CTX *cipher_context;
+  EVP_CIPHER_CTX *sealing, *opening; /* of the cipher, which is given once: to OpenSSL 3 it costs as much as a seal. The last key stays */
   struct outbox_mac mac_index, mac_audit;
   struct outbox_drawn drawn;
   /* state */

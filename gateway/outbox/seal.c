@@ -8,14 +8,19 @@ enum status outbox_seal_open(struct outbox *outbox) {
   /* without memory for its own beginnings OpenSSL 3.0 does not refuse what comes next, it crashes */
   if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1 || !OSSL_LIB_CTX_get0_global_default())
     return STATUS_NOMEM;
-  outbox->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-  outbox->cipher_context = EVP_CIPHER_CTX_new();
-  return outbox->cipher && outbox->cipher_context ? STATUS_OK : STATUS_NOMEM;
+  EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+  outbox->sealing = EVP_CIPHER_CTX_new();
+  outbox->opening = EVP_CIPHER_CTX_new();
+  bool ready = cipher && outbox->sealing && outbox->opening &&
+               EVP_EncryptInit_ex2(outbox->sealing, cipher, NULL, NULL, NULL) == 1 &&
+               EVP_DecryptInit_ex2(outbox->opening, cipher, NULL, NULL, NULL) == 1;
+  EVP_CIPHER_free(cipher); /* they hold it */
+  return ready ? STATUS_OK : STATUS_NOMEM;
 }
 
 void outbox_seal_close(struct outbox *outbox) {
-  EVP_CIPHER_CTX_free(outbox->cipher_context);
-  EVP_CIPHER_free(outbox->cipher);
+  EVP_CIPHER_CTX_free(outbox->sealing);
+  EVP_CIPHER_CTX_free(outbox->opening);
   OPENSSL_cleanse(&outbox->mac_index, sizeof outbox->mac_index);
   OPENSSL_cleanse(&outbox->mac_audit, sizeof outbox->mac_audit);
   OPENSSL_cleanse(outbox->data_keys, sizeof outbox->data_keys);
@@ -158,7 +163,7 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
                         const struct seal_place *place, struct str text, struct arena *arena,
                         struct str *out) {
   unsigned char aad[PLACE_BYTES];
-  EVP_CIPHER_CTX *context = outbox->cipher_context;
+  EVP_CIPHER_CTX *context = outbox->sealing;
   int len = 0, rest = 0;
   if (text.len > INT32_MAX - SEAL_OVERHEAD) return STATUS_LIMIT;
   unsigned char *bytes = arena_alloc(arena, text.len + SEAL_OVERHEAD);
@@ -171,13 +176,12 @@ enum status outbox_seal(struct outbox *outbox, const unsigned char key[OUTBOX_KE
   if (status != STATUS_OK) return status;
   unsigned char *body = bytes + NONCE_BYTES;
   write_place(outbox, place, aad);
-  bool done = EVP_EncryptInit_ex2(context, outbox->cipher, key, bytes, NULL) == 1 &&
+  bool done = EVP_EncryptInit_ex2(context, NULL, key, bytes, NULL) == 1 &&
               EVP_EncryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
               (text.len == 0 ||
                EVP_EncryptUpdate(context, body, &len, (const unsigned char *)text.ptr, (int)text.len) == 1) &&
               EVP_EncryptFinal_ex(context, body + text.len, &rest) == 1 &&
               EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + text.len) == 1;
-  EVP_CIPHER_CTX_reset(context);
   *out = str_make((const char *)bytes, text.len + SEAL_OVERHEAD);
   return done ? STATUS_OK : STATUS_NOMEM;
 }
@@ -186,7 +190,7 @@ enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_
                           const struct seal_place *place, struct str sealed, struct arena *arena,
                           struct str *out) {
   unsigned char aad[PLACE_BYTES], tag[TAG_BYTES];
-  EVP_CIPHER_CTX *context = outbox->cipher_context;
+  EVP_CIPHER_CTX *context = outbox->opening;
   int len = 0, rest = 0;
   *out = (struct str){0};
   if (sealed.len < SEAL_OVERHEAD || sealed.len > INT32_MAX) return STATUS_INVALID;
@@ -197,12 +201,11 @@ enum status outbox_unseal(struct outbox *outbox, const unsigned char key[OUTBOX_
   write_place(outbox, place, aad);
   memcpy(tag, body + count, TAG_BYTES);
   /* until the tag is compared only memory can be missing: what is not damaged must not be taken for it */
-  bool ready = EVP_DecryptInit_ex2(context, outbox->cipher, key, nonce, NULL) == 1 &&
+  bool ready = EVP_DecryptInit_ex2(context, NULL, key, nonce, NULL) == 1 &&
                EVP_DecryptUpdate(context, NULL, &len, aad, sizeof aad) == 1 &&
                (count == 0 || EVP_DecryptUpdate(context, text, &len, body, (int)count) == 1) &&
                EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1;
   bool good = ready && EVP_DecryptFinal_ex(context, text + count, &rest) == 1;
-  EVP_CIPHER_CTX_reset(context);
   if (!good) OPENSSL_cleanse(text, count);
   if (!good) return ready ? STATUS_INVALID : STATUS_NOMEM;
   text[count] = '\0';
