@@ -165,6 +165,20 @@ static enum status add_payload(struct accepting *a, struct str sealed) {
   return outbox_run(a->outbox, add);
 }
 
+/* Its turn may be now. */
+static void hand_over(const struct accepting *a, struct str pressed) {
+  const struct outbox_item *item = a->item;
+  struct outbox_handed handed = {.id = a->id,
+                                 .destination = a->destination,
+                                 .lane = a->lane,
+                                 .accepted_at = a->now,
+                                 .revision = item->revision,
+                                 .is_revision = item->subject.len != 0,
+                                 .bytes = item->payload.len};
+  memcpy(handed.subject, a->subject, MARK_BYTES);
+  if (!a->parked.len) outbox_hand_over(a->outbox, &handed, item->kind, item->label, pressed);
+}
+
 static enum status add_sealed(struct accepting *a) {
   unsigned char record[OUTBOX_KEY_BYTES] = {0}, key[OUTBOX_KEY_BYTES] = {0};
   struct str label, payload, pressed = {0};
@@ -176,7 +190,9 @@ static enum status add_sealed(struct accepting *a) {
   OPENSSL_cleanse(record, sizeof record);
   OPENSSL_cleanse(key, sizeof key);
   if (status == STATUS_OK) status = add_record(a, label);
-  return status == STATUS_OK ? add_payload(a, payload) : status;
+  if (status == STATUS_OK) status = add_payload(a, payload);
+  if (status == STATUS_OK) hand_over(a, pressed);
+  return status;
 }
 
 static enum status add_item(struct accepting *a) {

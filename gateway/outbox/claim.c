@@ -40,12 +40,22 @@ static enum status park_unclaimed(struct outbox *outbox, const struct turn *turn
   return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
 }
 
+static struct outbox_sent *sent_at(struct outbox *outbox, int64_t id) {
+  return &outbox->sent[(uint64_t)id % SENT_MAX];
+}
+
 static enum status take(struct outbox *outbox, const struct outbox_stored *stored, int64_t now) {
   sqlite3_stmt *set = outbox_statement(outbox, STATEMENT_RECORD_SENDS);
   sqlite3_bind_int64(set, 1, stored->row.id);
   sqlite3_bind_int64(set, 2, now);
   enum status status = outbox_run(outbox, set);
   if (status != STATUS_OK) return status;
+  *sent_at(outbox, stored->row.id) = (struct outbox_sent){.id = stored->row.id,
+                                                         .destination = stored->destination,
+                                                         .lane = stored->lane,
+                                                         .attempts = stored->row.attempts,
+                                                         .has_payload_salt = stored->has_payload_salt};
+  outbox_handed_forget(outbox, stored->row.id);
   outbox_count(outbox, stored->destination, stored->row.state, -1);
   outbox_count(outbox, stored->destination, OUTBOX_SENDING, 1);
   return outbox_lane_sends(outbox, stored->lane, stored->row.id);
@@ -53,8 +63,9 @@ static enum status take(struct outbox *outbox, const struct outbox_stored *store
 
 /* A correction may have another lane: of a session that was written down for another patient. What waits of the same record before it
    would undo it. */
-static enum status find_passed(struct outbox *outbox, int64_t id, bool *out) {
-  return outbox_fresh_ask_higher(outbox, STATEMENT_REVISION_PASSED, id, out);
+static enum status find_passed(struct outbox *outbox, const struct outbox_stored *stored, bool *out) {
+  *out = false;
+  return stored->is_revision ? outbox_fresh_ask_higher(outbox, STATEMENT_REVISION_PASSED, stored->row.id, out) : STATUS_OK;
 }
 
 static enum status set_aside(struct outbox *outbox, const struct turn *turn, const struct outbox_stored *stored, const char *why,
@@ -80,7 +91,7 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   if (status == STATUS_INVALID || too_large)
     return set_aside(outbox, turn, &stored, too_large ? "too-large" : "damaged", now, out);
   bool passed = false;
-  if (status == STATUS_OK) status = find_passed(outbox, id, &passed);
+  if (status == STATUS_OK) status = find_passed(outbox, &stored, &passed);
   if (status == STATUS_OK && passed) return set_aside(outbox, turn, &stored, OUTBOX_OLDER, now, out);
   if (status != STATUS_OK) return status;
   out->id = id;
@@ -92,6 +103,39 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   out->unknown = stored.row.state == OUTBOX_UNKNOWN;
   out->is_revision = stored.is_revision;
   out->accepted_at = stored.row.accepted_at;
+  return take(outbox, &stored, now);
+}
+
+static enum status find_above(struct outbox *outbox, const struct outbox_handed *handed, bool *out) {
+  *out = false;
+  if (!handed->is_revision) return STATUS_OK;
+  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_REVISION_ABOVE);
+  sqlite3_bind_int64(find, 1, handed->destination);
+  outbox_bind_blob(find, 2, handed->subject, MARK_BYTES);
+  sqlite3_bind_int64(find, 3, handed->revision);
+  return outbox_is_there(outbox, find, out);
+}
+
+/* One that came a moment ago. NOT_FOUND: it is to be read: it is not here, has a correction, or finds no memory. */
+static enum status claim_handed(struct outbox *outbox, const struct turn *turn, int64_t now, struct str destination, struct arena *arena,
+                                struct outbox_claim *out) {
+  const struct outbox_handed *handed = outbox_handed_of(outbox, turn->record);
+  struct outbox_claim claim = *out;
+  bool above = false;
+  if (!handed || handed->lane != turn->lane) return STATUS_NOT_FOUND;
+  enum status status = find_above(outbox, handed, &above);
+  if (status != STATUS_OK) return status;
+  struct arena_mark mark = arena_mark(arena);
+  claim.id = turn->record;
+  claim.is_revision = handed->is_revision;
+  claim.accepted_at = handed->accepted_at;
+  claim.destination = arena_str(arena, destination);
+  if (above || !claim.destination.ptr || outbox_handed_read(handed, arena, &claim) != STATUS_OK) {
+    arena_rewind(arena, mark);
+    return STATUS_NOT_FOUND;
+  }
+  struct outbox_stored stored = {.row = {.id = handed->id}, .destination = handed->destination, .lane = handed->lane, .has_payload_salt = true};
+  *out = claim;
   return take(outbox, &stored, now);
 }
 
@@ -127,7 +171,8 @@ enum status outbox_claim(struct outbox *outbox, struct str destination, int64_t 
   while (status == STATUS_OK) {
     status = find_turn(outbox, where, now, &turn);
     if (status != STATUS_OK) break;
-    status = claim_record(outbox, &turn, now, arena, out);
+    status = claim_handed(outbox, &turn, now, destination, arena, out);
+    if (status == STATUS_NOT_FOUND) status = claim_record(outbox, &turn, now, arena, out);
     if (status != STATUS_INVALID) break;
     status = STATUS_OK;
   }
@@ -177,6 +222,17 @@ static enum status note_attempt(struct outbox *outbox, const struct outbox_store
   return outbox_run(outbox, add);
 }
 
+/* What was sent was sent, whatever its label looks like now. */
+static enum status fetch_sent(struct outbox *outbox, int64_t id, struct outbox_stored *out) {
+  const struct outbox_sent *sent = sent_at(outbox, id);
+  if (sent->id != id) return outbox_fetch_bare(outbox, id, out);
+  *out = (struct outbox_stored){.row = {.id = id, .state = OUTBOX_SENDING, .attempts = sent->attempts},
+                                .destination = sent->destination,
+                                .lane = sent->lane,
+                                .has_payload_salt = sent->has_payload_salt};
+  return STATUS_OK;
+}
+
 enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox_outcome *outcome,
                           int64_t now) {
   struct outbox_stored stored = {0};
@@ -184,10 +240,10 @@ enum status outbox_finish(struct outbox *outbox, int64_t id, const struct outbox
       outcome->state >= OUTBOX_STATES || outcome->reason.len > OUTBOX_REASON_MAX)
     return STATUS_INVALID;
   enum status status = outbox_begin(outbox);
-  /* what was sent was sent, whatever its label looks like now */
-  if (status == STATUS_OK) status = outbox_fetch_bare(outbox, id, &stored);
+  if (status == STATUS_OK) status = fetch_sent(outbox, id, &stored);
   if (status != STATUS_OK) return outbox_end(outbox, status);
   if (stored.row.state != OUTBOX_SENDING) return STATUS_CONFLICT;
+  sent_at(outbox, id)->id = 0;
   struct outbox_change change = {.state = outcome->state,
                                  .blocks = outcome->blocks,
                                  .reason = outcome->reason,

@@ -125,6 +125,8 @@ static void give_up(struct outbox *outbox) {
   outbox_ledger_forget(outbox);
   outbox_dedupe_forget(outbox);
   outbox_fresh_forget(outbox);
+  outbox_handed_forget_all(outbox);
+  memset(outbox->sent, 0, sizeof outbox->sent);
 }
 
 void outbox_abandon(struct outbox *outbox) {

@@ -13,7 +13,8 @@
 #define OUTBOX_SYNCHRONOUS "2"
 #endif
 
-/* So many of the newest duplicate keys stand apart (dedupe.c). Another number is for the tests of crashes, in which they move often. */
+/* So many of the newest duplicate keys stand apart (dedupe.c), and parts of it of other new things. Another number is for tests, in which
+   they move often. */
 #ifndef OUTBOX_YOUNG_MAX
 #define OUTBOX_YOUNG_MAX 2048
 #endif
@@ -144,6 +145,30 @@ struct outbox_fresh {
   bool known; /* false: of a group that was given up */
 };
 
+/* A record that came a moment ago, as it is queued: its texts lie behind each other. id 0: none. */
+struct outbox_handed {
+  int64_t id, destination, lane, accepted_at, revision;
+  bool is_revision;
+  unsigned char subject[MARK_BYTES]; /* of a revision */
+  size_t bytes;                      /* of its payload */
+  char *text;
+  size_t len;
+  struct str kind, label, pressed;
+};
+enum { HANDED_MAX = OUTBOX_YOUNG_MAX / 4 };
+struct outbox_handover {
+  struct outbox_handed slots[HANDED_MAX];
+  size_t bytes;
+};
+
+/* A record that is on its way, as it was claimed: nobody but the end of its attempt changes it. */
+struct outbox_sent {
+  int64_t id, destination, lane;
+  unsigned attempts;
+  bool has_payload_salt;
+};
+enum { SENT_MAX = OUTBOX_YOUNG_MAX / 8 };
+
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {
   struct outbox_tally tally;
@@ -213,6 +238,8 @@ struct outbox {
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
   struct outbox_fresh fresh;
+  struct outbox_handover handed;
+  struct outbox_sent sent[SENT_MAX]; /* by their numbers; of two of a place the later one */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
@@ -411,6 +438,17 @@ enum status outbox_fresh_settle(struct outbox *outbox) MUST_USE;
 enum status outbox_fresh_ask_higher(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) MUST_USE;
 /* A group was given up. */
 void outbox_fresh_forget(struct outbox *outbox);
+
+/* --- handed.c: what came a moment ago, for who claims it --- */
+/* What `of` says, with copies of the texts, unless there is no room. */
+void outbox_hand_over(struct outbox *outbox, const struct outbox_handed *of, struct str kind, struct str label, struct str pressed);
+/* NULL: it is not here. Until the next call that changes. */
+const struct outbox_handed *outbox_handed_of(struct outbox *outbox, int64_t id);
+/* Kind, label and payload, copied. NOMEM: it does not fit. */
+enum status outbox_handed_read(const struct outbox_handed *handed, struct arena *arena, struct outbox_claim *out) MUST_USE;
+void outbox_handed_forget(struct outbox *outbox, int64_t id);
+/* A group was given up, there is nothing to do, or the store is closed. */
+void outbox_handed_forget_all(struct outbox *outbox);
 
 /* --- ledger.c --- */
 /* Whether there are places that schemas before 7 wrote. */

@@ -235,6 +235,7 @@ enum status outbox_change(struct outbox *outbox, const struct outbox_stored *sto
   if (change->at_once) sqlite3_bind_int64(set, 9, change->took_ms);
   if (change->at_once) sqlite3_bind_int(set, 10, change->http_status);
   sqlite3_bind_int(set, 11, change->faults);
+  outbox_handed_forget(outbox, stored->row.id);
   status = outbox_run(outbox, set);
   if (status != STATUS_OK) return status;
   if (fresh && !holds) outbox_fresh_over(outbox, stored->lane, stored->row.id);

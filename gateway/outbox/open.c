@@ -303,6 +303,7 @@ void outbox_close(struct outbox *outbox) {
   sqlite3_close(outbox->db);
   outbox_gather_close(outbox);
   outbox_ledger_forget(outbox);
+  outbox_handed_forget_all(outbox);
   outbox_seal_close(outbox);
   arena_free(outbox->arena);
   arena_free(outbox->scratch);

@@ -21,6 +21,7 @@ enum status outbox_checkpoint(struct outbox *outbox, bool empty) {
 enum status outbox_idle(struct outbox *outbox) {
   if (outbox->failed) return STATUS_IO;
   if (outbox->in_group) return STATUS_CONFLICT;
+  outbox_handed_forget_all(outbox);
   return outbox->log_empty ? STATUS_OK : outbox_checkpoint(outbox, true);
 }
 

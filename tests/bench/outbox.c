@@ -220,6 +220,16 @@ static void send_places(struct bench *bench, int record) {
   if (outbox_ledger_put(bench->outbox, STR("ehr"), placed, count, 2) != STATUS_OK) give_up("outbox_ledger_put");
 }
 
+/* Each group is passed on when it has come, as where nothing waits. */
+static struct rate pass_through(struct bench *bench, int count) {
+  struct cost from = begin();
+  for (int i = 0; i < count; i += GROUP) {
+    (void)accept_many(bench, GROUP, GROUP);
+    (void)pass_on(bench, GROUP, false);
+  }
+  return end(from, (count + GROUP - 1) / GROUP * GROUP);
+}
+
 /* Of a Bundle as the relay makes it of fixtures/clinic/minimal: text that can be made as much shorter as such text can. */
 static void read_payload(struct bench *bench) {
   FILE *file = fopen(BENCH_BUNDLE, "r");
@@ -265,6 +275,9 @@ int main(int count, char **arguments) {
   printf("bench outbox-deliver");
   show("ours", pass_on(&bench, records, true));
   printf(" places=%d group=%d\n", PLACES, GROUP);
+  printf("bench outbox-through");
+  show("ours", pass_through(&bench, records));
+  printf(" group=%d\n", GROUP);
   if (queued) {
     double filled = accept_many(&bench, queued, GROUP).per_second, reopened = reopen_ms(&bench);
     printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled,

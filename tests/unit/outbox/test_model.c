@@ -11,6 +11,7 @@ struct modelled {
   int lane;
   enum outbox_state state;
   bool blocks, open_end; /* open_end: of an attempt nobody knows what became */
+  unsigned attempts;
   int64_t id;
 };
 
@@ -73,6 +74,9 @@ static void claim(struct model *model) {
   struct modelled *record = by_id(model, claim.id);
   assert_true(may_go(model, record));
   assert_int_equal(claim.unknown, record->state == OUTBOX_UNKNOWN);
+  assert_int_equal(claim.attempts, record->attempts);
+  struct str text = arena_printf(model->store->arena, "r%zu", (size_t)(record - model->records));
+  assert_true(str_eq(claim.payload, text) && str_eq(claim.label, text) && str_is(claim.kind, "bundle") && str_is(claim.destination, "ehr"));
   record->state = OUTBOX_SENDING;
 }
 
@@ -93,6 +97,7 @@ static void finish(struct model *model) {
   record->state = ends[next_random(model, sizeof ends / sizeof ends[0])];
   record->blocks = record->state == OUTBOX_PARKED;
   record->open_end |= record->state == OUTBOX_UNKNOWN;
+  record->attempts++;
   store_finish(model->store, record->id, record->state, 0);
 }
 
@@ -154,6 +159,7 @@ static void restart(struct model *model) {
     if (model->records[i].state != OUTBOX_SENDING) continue;
     model->records[i].state = OUTBOX_UNKNOWN;
     model->records[i].open_end = true;
+    model->records[i].attempts++;
   }
   int64_t now = host_system()->now_ms(NULL); /* by which the store makes what was interrupted due */
   if (model->store->now < now) model->store->now = now;
@@ -180,6 +186,7 @@ static void run_seed(void **state, uint64_t seed) {
     else
       moves[next_random(model, sizeof moves / sizeof moves[0])](model);
     if (i % 50 == 0) compare(model);
+    if (i % 70 == 0) assert_int_equal(outbox_idle(model->store->outbox), STATUS_OK);
   }
   compare(model);
   free(model);
