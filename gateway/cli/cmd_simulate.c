@@ -115,7 +115,7 @@ static int run_listen(struct cli *cli) {
   enum status status = simulate_listen(&listening, &cli->diags);
   cli_report(cli, &cli->diags);
   if (status == STATUS_OK) cli_note(cli, "%llu messages", (unsigned long long)listening.faults.messages);
-  return cli_exit_of(status);
+  return status == STATUS_CONFLICT ? CLI_TRY_LATER : cli_exit_of(status);
 }
 
 /* --- sending --- */

@@ -479,6 +479,11 @@ static enum status open_store(struct whole *whole, bool accept_restored) {
   return outbox_open(&params, whole->diags, &whole->relay.outbox);
 }
 
+/* A socket or port that another process has is free again when that one ends, and no copy of a store. */
+static enum status of_places(enum status status) {
+  return status == STATUS_CONFLICT ? STATUS_RETRY : status;
+}
+
 static enum status open_ends(struct whole *whole) {
   struct relay *relay = &whole->relay;
   enum status status = STATUS_OK;
@@ -487,8 +492,8 @@ static enum status open_ends(struct whole *whole) {
   for (size_t i = 0; status == STATUS_OK && i < relay->config->folder_count; i++)
     status = relay_folder_open(relay, &relay->config->folders[i], whole->diags, &relay->folders[i]);
   for (size_t i = 0; status == STATUS_OK && i < relay->config->mllp_count; i++)
-    status = relay_listener_begin(relay->listeners[i], whole->diags);
-  return status == STATUS_OK ? relay_http_open(relay, whole->diags) : status;
+    status = of_places(relay_listener_begin(relay->listeners[i], whole->diags));
+  return status == STATUS_OK ? of_places(relay_http_open(relay, whole->diags)) : status;
 }
 
 static enum status check_listeners(struct whole *whole) {

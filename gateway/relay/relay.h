@@ -7,7 +7,7 @@
  *
  * Threads: everything happens on one event loop, except that large texts are mapped beside it (mapper.h), and a copy of the
  * store is checked there (backup.c).
- * Errors: CONFIG what is configured cannot be; RETRY the store is open elsewhere; CONFLICT it is an older copy; IO the disk
+ * Errors: CONFIG what is configured cannot be; RETRY the store is open elsewhere, or a socket or port taken; CONFLICT it is an older copy; IO the disk
  * failed: the process has stopped without answering what it could not keep. No patients' data leaves this process
  * but sealed into the store and over TLS to destinations.
  */

@@ -29,6 +29,9 @@ another_database        78 no outbox of ketlink
 damaged_store           74 damaged|malformed|not a database
 older_copy              1  older copy
 second_relay            75 another relay has this store open
+socket_of_another       75 another process listens on it
+port_of_another         75 Address already in use
+port_of_a_listener      75 Address already in use
 missing_ca              78 ca\.pem
 broken_destination      78 destinations/hospital.json
 missing_definitions     74 definitions
@@ -128,6 +131,22 @@ damaged_store() { run_once && dd if=/dev/zero of="$here/state/outbox.db" bs=4096
 older_copy() { run_once && cp "$here/state/outbox.db" "$here/copy" && run_once && cp "$here/copy" "$here/state/outbox.db"; }
 second_relay() { run_beside & beside=$!; sleep 0.1; until grep -q started "$here/beside" 2> /dev/null; do sleep 0.1; done; }
 run_beside() { exec timeout 60 "$relay" relay --config "$here/relay.ini" 2> "$here/beside"; }
+listen_beside() { # ADDRESS: a process that has it
+  python3 -c 'import socket, sys, time
+where = sys.argv[1].rsplit(":", 1)
+with socket.create_server((where[0], int(where[1]))) if where[1:] else socket.socket(socket.AF_UNIX) as place:
+    if not where[1:]: place.bind(where[0]); place.listen()
+    open(sys.argv[2], "w").write("listens %d" % (place.getsockname()[1] if where[1:] else 0))
+    time.sleep(60)' "$1" "$here/beside" &
+  beside=$!
+  until grep -q listens "$here/beside" 2> /dev/null; do sleep 0.1; done
+  port=$(grep -o '[0-9]*$' "$here/beside")
+}
+socket_of_another() { listen_beside "$here/socket" && printf '[http]\nsocket = socket\n[post]\nto = hospital\n' >> "$here/relay.ini"; }
+port_of_another() {
+  listen_beside 127.0.0.1:0 && token_open_to_others && chmod 600 "$here/token" && sed -i "s/^listen.*/listen = 127.0.0.1:$port/" "$here/relay.ini"
+}
+port_of_a_listener() { listen_beside 127.0.0.1:0 && printf '[mllp v2]\nlisten = 127.0.0.1:%s\nto = hospital\n' "$port" >> "$here/relay.ini"; }
 missing_ca() { rm "$here/ca.pem"; }
 broken_destination() { echo '{' > "$here/mappings/destinations/hospital.json"; }
 missing_definitions() { sed -i 's/^definitions.*/definitions = nowhere.pack/' "$here/relay.ini"; }
@@ -152,8 +171,8 @@ everybodys_configuration() { chmod 646 "$here/relay.ini"; }
 everybodys_folder() { chmod 777 "$here"; }
 everybodys_destination() { chmod 666 "$here/mappings/destinations/hospital.json"; }
 everybodys_alert() { printf '#!/bin/sh\n' > "$here/alert" && chmod 777 "$here/alert" && sed -i "s|^marker.*|alert = $here/alert|" "$here/relay.ini"; }
-# the store is not opened by --check; all else that keeps the relay from starting it knows
-of_the_store=" store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder "
+# neither the store nor a socket is opened by --check; all else that keeps the relay from starting it knows
+of_the_store=" store_is_a_link another_key newer_schema another_database damaged_store older_copy second_relay marker_is_a_folder socket_of_another port_of_another port_of_a_listener "
 
 count=0
 while read -r name statuses words; do
