@@ -208,6 +208,12 @@ printf '[relay]\nstate = state\nkey = store.key\n[http]\nsocket = relay.sock\n[p
   > "$work/relay.ini"
 expect 0 "$ketlink" queue list --config "$work/relay.ini"
 expect_text "$work/out" "S-2026-0302"
+sed -i 's/^file/flie/' "$work/relay.ini" # a slip in it while the relay runs: what waits is seen all the same
+expect 0 "$ketlink" queue list --config "$work/relay.ini"
+expect_text "$work/out" "S-2026-0302"
+expect_text "$work/err" "relay.ini has faults \(ketlink relay --check\), and names the socket all the same"
+expect 78 "$ketlink" doctor --config "$work/relay.ini"
+sed -i 's/^flie/file/' "$work/relay.ini"
 sed -i 's/^socket.*/listen = 127.0.0.1:8650\ntoken-file = t/' "$work/relay.ini"
 expect 78 "$ketlink" queue list --config "$work/relay.ini"
 expect_text "$work/err" "no socket in \[http\]"
