@@ -360,6 +360,14 @@ static void take_value(struct reading *reading, const struct key *key, struct st
   }
 }
 
+/* The first section that has such a key, or NULL. */
+static const char *section_of(struct str name) {
+  for (size_t i = 0; i < SECTIONS; i++)
+    for (size_t k = 0; k < sections[i].count; k++)
+      if (str_is(name, sections[i].keys[k].name)) return sections[i].name;
+  return NULL;
+}
+
 static const struct key *find_key(struct reading *reading, struct str name) {
   const struct section *section = reading->kind;
   const char *near = NULL;
@@ -369,8 +377,9 @@ static const struct key *find_key(struct reading *reading, struct str name) {
     if (distance == 0) return &section->keys[i];
     if (distance < least) least = distance, near = section->keys[i].name;
   }
-  complain(reading, near ? "[%s] has no key %.*s; did you mean %s?" : "[%s] has no key %.*s%s", section->name,
-           STR_ARG(diag_quote(reading->arena, name)), near ? near : "");
+  const char *elsewhere = near ? NULL : section_of(name);
+  complain(reading, near ? "[%s] has no key %.*s; did you mean %s?" : elsewhere ? "[%s] has no key %.*s; it belongs into [%s]" : "[%s] has no key %.*s%s",
+           section->name, STR_ARG(diag_quote(reading->arena, name)), near ? near : elsewhere ? elsewhere : "");
   return NULL;
 }
 
@@ -544,6 +553,15 @@ static const char *remedy(struct reading *reading, const struct host *host, enum
   return text.ptr ? text.ptr : "";
 }
 
+/* The first line that is nothing; reading went on after it. */
+static void complain_of_line(struct reading *reading, int number) {
+  size_t at = 0;
+  for (int i = 1; i < number && at < reading->text.len; i++)
+    at = str_find_char(reading->text, '\n', at) + 1;
+  reading->line_at = at;
+  complain(reading, "this line is no section and no key = value");
+}
+
 static enum status read_whole(const char *path, const struct host *host, struct arena *arena, struct diag_list *diags,
                               bool looking, struct relay_config *out) {
   struct str text;
@@ -563,7 +581,7 @@ static enum status read_whole(const char *path, const struct host *host, struct 
   reading->text = text;
   set_defaults(out);
   int wrong = ini_parse_stream(next_line, reading, take_line, reading);
-  if (wrong > 0) complain(reading, "line %d is no section and no key = value", wrong);
+  if (wrong > 0) complain_of_line(reading, wrong);
   check_whole(reading);
   if (reading->no_memory) return STATUS_NOMEM; /* what was not kept may be what keeps somebody out */
   return diag_errors(diags) > before ? STATUS_CONFIG : STATUS_OK;

@@ -94,6 +94,8 @@ static void faults_are_told_by_line(void **state) {
       {"[store]\ndedupe-days = 29\n", 2, "from 30 to"},
       {"[relay]\nkey = credential:store\n", 2, "CREDENTIALS_DIRECTORY"},
       {"what is this\n", 0, "is no section and no key"},
+      {"[store]\nwhat is this\nkeep-days = 9\n", 2, "is no section and no key"},
+      {"[store]\nin-flight = 2\n", 2, "[store] has no key in-flight; it belongs into [destination]"},
       {"[mllp]\n", 1, "the name has letters"},
       {"[mllp x]\nto = hospital\n", 1, "listen is an address and a port"},
       {"[mllp x]\nlisten = ehr.example:2575\nto = hospital\n", 1, "listen is an address and a port"},
