@@ -3,26 +3,32 @@
 #include "cli/json.h"
 #include "cli/queue_call.h"
 
-/* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. */
+/* One "state=parked" into `where`; false: it is none, or stands there already. */
+static bool read_part(struct cli *cli, struct str part, json_t *where) {
+  size_t equals = str_find_char(part, '=', 0);
+  struct str key = arena_str(cli->arena, str_slice(part, 0, equals == SIZE_MAX ? 0 : equals));
+  struct str value = equals == SIZE_MAX ? (struct str){0} : str_slice(part, equals + 1, part.len);
+  bool known = str_is(key, "state") || str_is(key, "destination") || str_is(key, "reason");
+  if (!known || !value.len || json_object_get(where, key.ptr)) return false;
+  return json_object_set_new(where, key.ptr, json_stringn(value.ptr, value.len)) == 0;
+}
+
+/* "state=parked,destination=ehr" as the object that the relay takes; NULL: said. Nothing at all is a variable of a script that was not
+   set, and does not mean all. */
 static json_t *read_where(struct cli *cli, const char *text) {
   json_t *where = json_object();
   struct str rest = str_of(text);
-  while (rest.len) {
-    size_t comma = str_find_char(rest, ',', 0), equals = str_find_char(rest, '=', 0);
-    size_t end = comma == SIZE_MAX ? rest.len : comma;
-    struct str key = arena_str(cli->arena, str_slice(rest, 0, equals == SIZE_MAX ? 0 : equals));
-    struct str value = equals < end ? str_slice(rest, equals + 1, end) : (struct str){0};
-    bool known = str_is(key, "state") || str_is(key, "destination") || str_is(key, "reason");
-    json_t *string = json_stringn(value.ptr ? value.ptr : "", value.len);
-    if (!known || !value.len || json_object_get(where, key.ptr) || !string) {
-      cli_usage(cli, "--where takes state=, destination= and reason=, each once");
-      json_decref(string);
+  do {
+    size_t comma = str_find_char(rest, ',', 0), end = comma == SIZE_MAX ? rest.len : comma;
+    struct str part = str_trim(str_slice(rest, 0, end));
+    if (!read_part(cli, part, where)) {
+      cli_usage(cli, "--where: '%.*s' is not one of state=, destination= and reason=, each once, separated by commas",
+                STR_ARG(diag_clean(cli->arena, part)));
       json_decref(where);
       return NULL;
     }
-    json_object_set_new(where, key.ptr, string);
-    rest = str_slice(rest, end + 1, rest.len);
-  }
+    rest = end < rest.len ? str_slice(rest, end + 1, rest.len) : (struct str){0};
+  } while (rest.len);
   return where;
 }
 

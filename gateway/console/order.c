@@ -92,7 +92,7 @@ static const char *read_order(const json_t *object, enum kind kind, struct order
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
     if (!kinds[kind].take(key, value, out)) return kinds[kind].members;
   }
-  if (!is_word(out->reason, OUTBOX_REASON_MAX)) return "reason is one word of letters, digits, - _ . and @";
+  if (!is_word(out->reason, OUTBOX_REASON_MAX)) return "reason is one word, of at most 64 letters, digits, - _ . and @";
   if (!is_word(out->actor, CONSOLE_WORD_MAX)) return "actor is one word of letters, digits, - _ . and @";
   return NULL;
 }

@@ -47,6 +47,12 @@ expect 2 "$ketlink" queue show 1x
 expect 2 "$ketlink" queue retry --where label=x
 expect 2 "$ketlink" queue retry --where state=parked,state=queued
 expect 2 "$ketlink" queue retry --where state
+expect_text "$work/err" "where: 'state' is not one of state=, destination= and reason=, each once, separated by commas"
+for verb in retry "park --reason x" "drop --reason x --confirm=1"; do # a variable that was not set is not all that there is
+  # shellcheck disable=SC2086
+  expect 2 "$ketlink" queue $verb --where ""
+  expect_text "$work/err" "where: '' is not one of"
+done
 
 start_relay
 
@@ -91,6 +97,7 @@ queue 2 park 2 --reason "Anna is ill"
 expect_same "$(state 2)" queued
 queue 0 park 2 5 --reason look-first --json
 expect_same "$(jq -sc 'map([.id, .state])' "$work/out")" '[[2,"parked"],[5,"parked"]]'
+queue 0 retry --where "state=parked, reason=look-first" --dry-run
 queue 0 retry --where state=parked,reason=look-first --dry-run
 expect_text "$work/err" "^2 records match; 0 are tried again \(--dry-run\)$"
 queue 0 retry --where state=parked,destination=hospital,reason=look-first --reason looked-at --json
