@@ -101,7 +101,7 @@ def crowd():
     record["adverseEvents"][4].update(outcome="ongoing")
     record["adverseEvents"][4].pop("end")
     record["adverseEvents"][5].update(onset="2026-03-13T08:00:00-05:00", end="2026-03-13T09:00:00-05:00")
-    record["adverseEvents"][6].update(onset="2026-03-09T08:00:00-05:00", end="2026-03-09T09:00:00-05:00")
+    record["adverseEvents"][6].update(onset="2026-03-10T18:00:00-05:00", end="2026-03-10T19:00:00-05:00")
     record["adverseEvents"][7].update(onset=at(70), end="2026-03-15T09:00:00-05:00")
     record["supportMedications"] = [{**medicine, "id": f"M{i}", "start": at(70 + i // 3)} for i in range(12)]
     record["supportMedications"].append({"id": "M90", "name": "oxygen", "flowLPerMin": 2.0, "start": at(80), "by": "N1"})
