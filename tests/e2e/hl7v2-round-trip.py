@@ -35,6 +35,7 @@ EXCEPTIONS = {
     r"^visit type .* 453131000124105$": "that a visit was by video",
     r"^(allergy|contact|diagnosis|diagnosis onset) .*(293707005|Ash Homely|2022|1153570009|F33.2|21897009|F41.1)$": "a treatment at home without the clinic",
     r"^(allergy \| (egg|nickel|latex|pollen)|reaction \| (hives|nasal-congestion) .*)$": "allergies that were refuted or withdrawn, or are over",
+    r"^reaction \| not recorded ": "the severity of an allergy whose reaction was not recorded",
     r"^observed \| 84(80-6|62-4) .*2026-03-10T": "the halves of a blood pressure that was withdrawn",
 }
 
