@@ -78,7 +78,7 @@ def several_days():
     record["doses"] = [{**copy.deepcopy(dose), "id": f"A{i}", "start": f"2026-03-{28 + i}T19:05:00-05:00", "stop": f"2026-03-{28 + i}T19:25:00-05:00"}
                        for i in range(4)]
     record["vitals"] = [{**reading, "id": f"V{i}", "at": f"2026-03-{28 + i}T20:00:00-05:00"} for i in range(4)]
-    record["adverseEvents"] = [{**event, "dose": "A0"} for event in record.get("adverseEvents", [])]
+    record["adverseEvents"] = [{**event, "dose": "A0", "onset": "2026-03-28T19:30:00-05:00", "end": "2026-03-28T21:00:00-05:00"} for event in record.get("adverseEvents", [])]
     record.pop("waste", None)
     return record
 
