@@ -96,6 +96,9 @@ static void test_rule(void **state) {
          "ketlink.dev/fhir/"
          "CodeSystem/diagnostic\",\"code\":\"constraint-failed\"}],\"text\":\"per-1: start before end\"},"
          "\"diagnostics\":\"Correct the values that the rule speaks of.\",\"expression\":[\"Period\"]}]}");
+  diag_render_json(&list, &out);
+  expect(&out, "[{\"severity\":\"error\",\"code\":\"constraint-failed\",\"message\":\"per-1: start before end\",\"path\":\"Period\","
+               "\"profile\":\"http://p\",\"rule\":\"per-1\",\"help\":\"Correct the values that the rule speaks of.\"}]");
   list.first->rule = (struct str){0};
   diag_render_outcome(&list, (struct str){0}, &out);
   assert_true(str_find(buf_str(&out), STR("\"http://p#constraint-failed\""), 0) != SIZE_MAX);

@@ -191,10 +191,29 @@ static void test_caps(void **state) {
   }
 }
 
+/* A record may list its readings in any order; those of one minute stay as it has them. */
+static void test_times(void **state) {
+  (void)state;
+  static const char *const readings[] = {"10:00:00-05:00\",\"heartRate\":73", "09:30:00-05:00\",\"heartRate\":71",
+                                         "15:00:00Z\",\"heartRate\":74", "08:45:00-06:00\",\"heartRate\":72"};
+  struct report_page page = {.arena = arena_new(LIMIT_ARENA_BYTES)};
+  struct buf text;
+  buf_init(&text, 1000);
+  for (size_t i = 0; i < sizeof readings / sizeof readings[0]; i++)
+    buf_printf(&text, "%s{\"at\":\"2026-03-11T%s}", i ? "," : "{\"vitals\":[", readings[i]);
+  buf_add(&text, "]}", sizeof "]}");
+  struct report_series series = read_record(&page, text.ptr).series[REPORT_HEART];
+  assert_int_equal(series.count, sizeof readings / sizeof readings[0]);
+  for (size_t i = 0; i < series.count; i++)
+    assert_int_equal(series.readings[i].value[0], 710 + 10 * i);
+  buf_release(&text);
+  arena_free(page.arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_ticks),  cmocka_unit_test(test_ticks_any),
                                      cmocka_unit_test(test_scales), cmocka_unit_test(test_rows),
                                      cmocka_unit_test(test_boxes),  cmocka_unit_test(test_texts),
-                                     cmocka_unit_test(test_caps)};
+                                     cmocka_unit_test(test_caps),   cmocka_unit_test(test_times)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
