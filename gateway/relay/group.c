@@ -3,6 +3,7 @@
    and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
    is the next group. Who was promised something hears of it when it is durable, and only then. */
 #include <event2/event.h>
+#include <sys/statvfs.h>
 #include "relay/internal.h"
 
 /* --- promises --- */
@@ -56,11 +57,16 @@ static bool is_wanted(const struct relay *relay) {
   return relay->group.committer && (relay->group.promised.first || outbox_in_group(relay->outbox));
 }
 
-/* A disk that failed is not asked again: the process ends, and nobody is told that his record is kept. */
-static void fail(struct relay *relay, enum status status) {
-  relay->fatal = status;
-  RELAY_LOG(relay, RELAY_ERROR, "store-failed",
-            RELAY_TEXT("what", STR("the store cannot be written: stopping")));
+/* Somebody else has filled it, also what is kept free for deliveries: no fault of the disk, and over when there is room. */
+static bool is_without_room(const struct relay *relay) {
+  struct statvfs disk;
+  return statvfs(relay->config->state.ptr, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < (1 << 20);
+}
+
+void relay_store_failed(struct relay *relay) {
+  relay->fatal = STATUS_IO;
+  RELAY_LOG(relay, RELAY_ERROR, "store-failed", RELAY_TEXT("what", STR("the store cannot be written: stopping")),
+            RELAY_TEXT("why", is_without_room(relay) ? STR("its disk is full") : STR("its disk failed")));
   event_base_loopbreak(relay->base);
 }
 
@@ -94,7 +100,7 @@ static void end(struct relay *relay) {
   if (!relay->group.under_way || !relay_committer_result(relay->group.committer, &status)) return;
   if (status == STATUS_IO) {
     relay->group.under_way = false;
-    fail(relay, status);
+    relay_store_failed(relay);
     return;
   }
   /* before the promises, of which more may come that is not durable: what is told is what was settled until now */

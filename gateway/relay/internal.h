@@ -106,6 +106,8 @@ void relay_promise(struct relay *relay, struct relay_promise *promise);
 /* The store was asked to change something, with whatever result: its group ends with this turn, also when
    nobody was promised anything. A group that was given up refuses every call until then. */
 void relay_group_touch(struct relay *relay);
+/* A disk that failed is not asked again: the process ends, and nobody is told that his record is kept. */
+void relay_store_failed(struct relay *relay);
 enum status relay_group_open(struct relay *relay) MUST_USE;
 /* Something was promised or changed that is not durable yet. */
 bool relay_group_is_open(const struct relay *relay);

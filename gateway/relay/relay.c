@@ -158,9 +158,7 @@ static enum status watch_store(struct whole *whole) {
 static enum status commit_or_stop(struct whole *whole, enum status status) {
   /* also what was given up: until then the store refuses everything */
   if (status != STATUS_IO) status = outbox_commit(relay_store(&whole->relay));
-  if (status != STATUS_IO) return status;
-  whole->relay.fatal = status;
-  event_base_loopbreak(whole->relay.base);
+  if (status == STATUS_IO) relay_store_failed(&whole->relay);
   return status;
 }
 
@@ -235,10 +233,7 @@ static void on_upkeep(evutil_socket_t socket, short what, void *context) {
   keep_up(whole);
   relay_sockets_look(relay);
   relay_backup_look(whole->backup);
-  if (is_idle(relay) && outbox_idle(relay_store(relay)) == STATUS_IO) {
-    relay->fatal = STATUS_IO;
-    event_base_loopbreak(relay->base);
-  }
+  if (is_idle(relay) && outbox_idle(relay_store(relay)) == STATUS_IO) relay_store_failed(relay);
 }
 
 /* No ping while one commit takes longer than this: a disk that hangs is a hang, though the loop goes on. */

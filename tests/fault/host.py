@@ -11,6 +11,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     relay_ini      the configuration is replaced by one with faults, or by another, and SIGHUP: refused with line and column; told that it needs a start
     log            the file of the log is moved away, made empty, its disk is full, its reader ends
     full_folder    the disk of the drop folder is full, so that nothing can be written beside a file that is rejected
+    full_store     the disk of the store is full: it says so, ends, and goes on where it was when there is room
     folder         the drop folder is removed whole and made anew; done/ or rejected/ cannot be written to
     name           the name of the hospital is not known any more
     descriptors    there are few descriptors, and strangers take them
@@ -35,7 +36,7 @@ import ehr
 import peer
 
 AT_ONCE = 4
-TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "name", "descriptors", "failed_start")
+TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "full_store", "name", "descriptors", "failed_start")
 
 
 class Trial:
@@ -330,6 +331,26 @@ def full_folder(given, work):
     return faults
 
 
+def full_store(given, work):
+    trial = Trial(given, work, relay="[store]\nreserve-mib = 1")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", work / "state"], check=True)
+    trial.start()
+    trial.arrives("at the start")
+    trial.server.stop()
+    session = trial.put()
+    trial.check("not taken", trial.said("file-taken", 2))
+    fill(work / "state/other")
+    trial.server.start()
+    trial.check("it goes on", trial.relay.process.wait(40) == 74)
+    trial.check("not told why", trial.said('why="its disk is full"', 1, 2))
+    (work / "state/other").unlink()
+    trial.start()
+    trial.check("not delivered", bed.wait_for(lambda: session in bed.newest(trial.server), 30))
+    faults = trial.end("full_store")
+    subprocess.run(["umount", "-l", work / "state"], check=True)
+    return faults
+
+
 def name(given, work):
     certs, hosts = given.work / "certs", given.work / "hosts"
     hosts.write_text("127.0.0.1 localhost\n")
@@ -391,7 +412,7 @@ def failed_start(given, work):
     return trial.end("failed_start")
 
 
-NEED_MOUNTS = ("backup", "full_folder", "name")
+NEED_MOUNTS = ("backup", "full_folder", "full_store", "name")
 
 
 def run(given, trial):
