@@ -83,7 +83,7 @@ static void begin(struct relay *relay) {
   claim(relay);
   relay->settled = false;
   list_move(&relay->group.durable, &relay->group.promised);
-  relay->group.to_make = 0;
+  relay->group.to_make = relay->group.coming = 0;
   relay->group.since = 0;
   relay->group.begun_at = relay_elapsed(relay);
   relay_committer_begin(relay->group.committer, relay->group.durable.first);
@@ -153,7 +153,9 @@ void relay_group_touch(struct relay *relay) {
 
 void relay_promise(struct relay *relay, struct relay_promise *promise) {
   list_add(&relay->group.promised, promise);
-  relay->group.to_make += promise->make != NULL;
+  relay->group.to_make += promise->records + (promise->make != NULL);
+  relay->group.coming += promise->records;
+  relay->due |= promise->records != 0;
   if (is_enough(relay))
     begin(relay);
   else

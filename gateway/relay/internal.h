@@ -91,6 +91,7 @@ struct relay_promise {
   /* OK: what changed before the promise was made is durable. */
   void (*kept)(void *context, enum status status);
   void *context;
+  size_t records; /* that it accepts, about: as many more may be claimed behind it */
 };
 struct relay_promises {
   struct relay_promise *first, **end;
@@ -153,6 +154,8 @@ struct relay_input {
 };
 struct relay_accepted {
   size_t records, again, different, bad, parked;
+  size_t older; /* of those that are parked: a correction came before */
+  bool asked;   /* the store was */
   int64_t first; /* number of the last record's first item; its others follow */
   size_t items;  /* of the last record */
   enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
@@ -162,6 +165,9 @@ struct relay_accepted {
 struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct diag_list *diags);
 /* The same of a text that was mapped already (mapper.h); findings go to the task's. */
 struct relay_accepted relay_accept_mapped(struct relay *relay, struct relay_task *task);
+/* The same as the change of a promise, by the thread that commits; the loop tells of it. `outbox` NULL: by the loop. */
+struct relay_accepted relay_accept_listed(const struct relay *relay, struct outbox *outbox, struct relay_task *task);
+void relay_accepted_tell(const struct relay *relay, const struct relay_accepted *accepted);
 
 /* --- outcome.c: what a conversation says about its record; pure --- */
 
@@ -373,7 +379,8 @@ struct relay {
     struct relay_promises waiting;  /* for its end */
     bool under_way, settled;        /* it holds ends of records */
     int64_t begun_at;               /* by relay_elapsed */
-    size_t to_make;                 /* promises of the one that grows that are made with it */
+    size_t to_make;                 /* promises of the one that grows that are made with it, and records that they accept */
+    size_t coming;                  /* of it, those records */
     int64_t since; /* first look at the one that grows, in nanoseconds; 0: none yet */
     bool touched;  /* since the last look */
   } group;

@@ -545,7 +545,9 @@ static void close_ends(struct relay *relay) {
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   relay->closing = true;
-  if (relay->base && relay->commit) relay_group_end(relay); /* nobody waits for the store any more */
+  /* nobody waits for the store any more, and nothing of the mapper is listed */
+  while (relay->base && relay->commit && relay_group_is_open(relay) && relay->fatal == STATUS_OK)
+    relay_group_end(relay);
   relay_backup_close(whole->backup);
   relay_mapper_close(relay->mapper);
   relay_mapper_close(relay->messages);

@@ -91,7 +91,8 @@ static size_t most_claims(const struct relay_sender *sender) {
   size_t waiting = 0, left = relay_jobs_left(sender), most = room(sender);
   if (most > left) most = left;
   if (outbox_waiting(relay_store(sender->relay), sender->config->name, &waiting) != STATUS_OK) return most ? 1 : 0;
-  waiting += sender->ending; /* they may end as waiting once more */
+  waiting += sender->ending;              /* they may end as waiting once more */
+  waiting += sender->relay->group.coming; /* in the same group */
   return most < waiting ? most : waiting;
 }
 
