@@ -214,6 +214,8 @@ void relay_sender_claim(struct relay_sender *sender);
 void relay_sender_probe(struct relay_sender *sender);
 /* Takes no more; what is under way goes on. */
 void relay_sender_stop(struct relay_sender *sender);
+/* The loop turns no more: what was claimed and has not begun goes back. */
+void relay_sender_give_back(struct relay_sender *sender);
 /* Records under way. */
 size_t relay_sender_busy(const struct relay_sender *sender);
 /* Of all destinations, in Prometheus' text format. */

@@ -2,7 +2,7 @@
  * job.h - private to relay: a record on its way to a destination, from its claim to its durable end.
  *
  *   listed     to be claimed with the next group: memory for a record, and no record yet (sender.c)
- *   claimed    by the thread that commits; bytes leave when that is durable (sender.c)
+ *   claimed    by the thread that commits, which plans it as well; bytes leave when that is durable (sender.c)
  *   under way  a fiber has the conversation with the server, and waits for answers, locks and the store (deliver.c, locks.c)
  *   ended      its outcome is listed, with what the ledger is told; once more when its group was given up (job.c)
  *
@@ -15,7 +15,12 @@
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 64, RELAY_IDLE_BYTES = 96 << 10 /* of each of them */ };
+enum {
+  RELAY_STORE_RETRY_MS = 1000,
+  RELAY_IDLE_ARENAS = 64,
+  RELAY_IDLE_BYTES = 96 << 10,    /* of each of them */
+  RELAY_PREPARED_BYTES = 64 << 10 /* of a payload: all that are claimed together hold the store up meanwhile */
+};
 
 struct relay_lock {
   uint64_t hash;            /* of the name: most that differ differ in it */
@@ -36,6 +41,7 @@ struct relay_job {
   enum status claimed;
   struct outbox_claim claim;
   struct str clinic, text; /* in its payload */
+  struct relay_talk *talk; /* with its plan, and what the ledger has of it; NULL: that is for the conversation to make */
   char owner[OUTBOX_OWNER + 1]; /* of a whole that comes in revisions: outbox_whole; else empty */
   /* the conversation */
   struct relay_fiber *fiber;
@@ -74,6 +80,8 @@ struct relay_sender {
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   struct relay_promise claiming;
   struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
+  struct relay_job *claimed, **claimed_end; /* durably, and to begin when that group's follower is under way */
+  struct event *beginning;
   int64_t due;              /* when to look again, once they are; INT64_MAX: when something ends or comes */
   enum status looked;       /* how far it came */
   struct relay_tries claims;
@@ -133,5 +141,8 @@ void relay_locks_wake(const struct relay_sender *ended);
 /* --- deliver.c: the body of a fiber --- */
 
 void relay_deliver(struct relay_fiber *fiber, void *job);
+/* By the thread that claims it: what comes before its first request, which asks the store only. Of large ones, and of what is not
+   usual, the fiber does it. */
+void relay_deliver_prepare(struct relay_job *job, struct outbox *outbox);
 
 #endif

@@ -423,7 +423,7 @@ static size_t most_timers(const struct relay_config *config) {
   for (size_t i = 0; i < config->mllp_count; i++)
     most += A_LISTENER + A_LINK * (size_t)config->mllps[i].max_connections;
   for (size_t i = 0; i < config->destination_count; i++)
-    most += 1 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
+    most += 2 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
   return most;
 }
 
@@ -545,6 +545,8 @@ static void close_ends(struct relay *relay) {
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   relay->closing = true;
+  for (size_t i = 0; i < RELAY_DESTINATIONS_MAX; i++)
+    if (relay->senders[i]) relay_sender_give_back(relay->senders[i]);
   /* nobody waits for the store any more, and nothing of the mapper is listed */
   while (relay->base && relay->commit && relay_group_is_open(relay) && relay->fatal == STATUS_OK)
     relay_group_end(relay);

@@ -12,13 +12,43 @@
 
 /* --- claiming --- */
 
-/* The claim is durable: bytes may leave. */
+static struct relay_job *take_claimed(struct relay_sender *sender) {
+  struct relay_job *job = sender->claimed;
+  sender->claimed = job->next_listed;
+  if (!sender->claimed) sender->claimed_end = &sender->claimed;
+  return job;
+}
+
 static void begin_job(struct relay_job *job) {
   struct relay *relay = job->sender->relay;
-  if (relay->closing)
-    relay_job_give_back(job);
-  else if (relay_fiber_start(relay->fibers, relay_deliver, job) != STATUS_OK)
+  if (relay_fiber_start(relay->fibers, relay_deliver, job) != STATUS_OK)
     relay_job_settle(job, (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
+}
+
+/* A few in each turn of the loop, so that it hears of the group's end meanwhile. */
+static void on_begin(evutil_socket_t socket, short what, void *context) {
+  enum { AT_ONCE = 8 };
+  static const struct timeval at_once = {0};
+  struct relay_sender *sender = context;
+  (void)socket;
+  (void)what;
+  for (size_t i = 0; i < AT_ONCE && sender->claimed; i++)
+    begin_job(take_claimed(sender));
+  if (sender->claimed && event_add(sender->beginning, &at_once) != 0) event_active(sender->beginning, EV_TIMEOUT, 1);
+}
+
+/* The claim is durable: bytes may leave, when the next group is under way, which would wait for them otherwise. */
+static void begin_soon(struct relay_job *job) {
+  struct relay_sender *sender = job->sender;
+  job->next_listed = NULL;
+  *sender->claimed_end = job;
+  sender->claimed_end = &job->next_listed;
+  event_active(sender->beginning, EV_TIMEOUT, 1);
+}
+
+void relay_sender_give_back(struct relay_sender *sender) {
+  while (sender->claimed)
+    relay_job_give_back(take_claimed(sender));
 }
 
 /* What was parked at its turn has no attempt that tells of it. */
@@ -44,8 +74,10 @@ static void note_looked(struct relay_sender *sender, enum status status) {
 static void make_claims(void *context, struct outbox *outbox) {
   struct relay_sender *sender = context;
   enum status status = STATUS_OK;
-  for (struct relay_job *job = sender->listed; job && status == STATUS_OK; job = job->next_listed)
+  for (struct relay_job *job = sender->listed; job && status == STATUS_OK; job = job->next_listed) {
     status = job->claimed = outbox_claim(outbox, sender->config->name, relay_now(sender->relay), job->arena, &job->claim);
+    if (status == STATUS_OK) relay_deliver_prepare(job, outbox);
+  }
   sender->due = INT64_MAX;
   if (status == STATUS_NOT_FOUND) status = outbox_next_due(outbox, sender->config->name, &sender->due);
   if (status != STATUS_OK) sender->due = relay_now(sender->relay) + RELAY_STORE_RETRY_MS;
@@ -65,10 +97,12 @@ static void claims_kept(void *context, enum status status) {
   while (job) {
     struct relay_job *next = job->next_listed;
     if (status == STATUS_OK) note_set_aside(sender, &job->claim);
-    if (status == STATUS_OK && job->claimed == STATUS_OK)
-      begin_job(job);
-    else
+    if (status != STATUS_OK || job->claimed != STATUS_OK)
       relay_job_close(job);
+    else if (sender->relay->closing)
+      relay_job_give_back(job);
+    else
+      begin_soon(job);
     job = next;
   }
 }
@@ -151,8 +185,10 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
   if (!sender) return STATUS_NOMEM;
   *sender =
       (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
+  sender->claimed_end = &sender->claimed;
   sender->timer = event_new(relay->base, -1, 0, on_due, sender);
-  if (!sender->timer) return STATUS_NOMEM;
+  sender->beginning = event_new(relay->base, -1, 0, on_begin, sender);
+  if (!sender->timer || !sender->beginning || event_priority_set(sender->beginning, 0) != 0) return STATUS_NOMEM;
   return let_settle(sender);
 }
 
@@ -167,6 +203,7 @@ size_t relay_sender_busy(const struct relay_sender *sender) {
 void relay_sender_close(struct relay_sender *sender) {
   if (!sender) return;
   if (sender->timer) event_free(sender->timer);
+  if (sender->beginning) event_free(sender->beginning);
   relay_arenas_free(&sender->arenas);
   relay_arenas_free(&sender->places);
   free(sender);
