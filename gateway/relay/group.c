@@ -1,6 +1,6 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
-   records came in and were settled meanwhile. What came in is in the store before; ends and claims are only listed, as promises,
-   and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
+   records came in and were settled meanwhile. What the loop took in is in the store before; what was mapped beside it, ends and claims
+   are only listed, as promises, and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
    is the next group. Who was promised something hears of it when it is durable, and only then. */
 #include <event2/event.h>
 #include <sys/statvfs.h>

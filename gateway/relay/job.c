@@ -201,6 +201,7 @@ static void end_now(struct relay_job *job) {
   job->lock_count = 0;
   job->ended = true;
   job->sender->ending++;
+  job->sender->under_way -= job->begun;
   give_arena_back(&job->sender->arenas, job->arena);
   job->arena = NULL;
   settle_again(job);
@@ -226,12 +227,13 @@ void relay_job_settle(struct relay_job *job, struct relay_verdict verdict) {
   log_end(job, &verdict);
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
   end_now(job);
+  relay_sender_go_on(sender);
 }
 
 void relay_job_give_back(struct relay_job *job) {
   job->outcome = (struct outbox_outcome){.state = job->claim.unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED,
                                          .next_at = relay_now(job->sender->relay),
-                                         .reason = STR("stopping")};
+                                         .reason = job->sender->health.trouble == RELAY_FINE ? STR("stopping") : STR("not-sent")};
   end_now(job);
 }
 

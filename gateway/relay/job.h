@@ -53,7 +53,7 @@ struct relay_job {
   bool wants_locks; /* suspended until they are free */
   bool wants_token; /* suspended until a fetch ends */
   /* its end */
-  bool ended;
+  bool begun, ended;
   struct outbox_outcome outcome;
   struct arena *places; /* of what the ledger is told with it; NULL: nothing */
   struct outbox_placed *placed;
@@ -77,7 +77,7 @@ struct relay_sender {
   struct event *timer;
   struct relay_job *jobs;
   struct relay_arenas arenas, places; /* of conversations, and of what the ledger is told */
-  size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
+  size_t in_flight, under_way, ending; /* of all that are opened: begun and not ended; ended, but not yet durably */
   struct relay_promise claiming;
   struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
   struct relay_job *claimed, **claimed_end; /* durably, and to begin when that group's follower is under way */
@@ -100,13 +100,15 @@ struct relay_job *relay_job_open(struct relay_sender *sender);
 void relay_job_close(struct relay_job *job);
 void relay_arenas_free(struct relay_arenas *arenas);
 const struct relay_way *relay_job_way(const struct relay_job *job);
+/* One that was under way has ended. */
+void relay_sender_go_on(struct relay_sender *sender);
 /* On the fiber. */
 void relay_job_wait(void *job, int64_t ms);
 /* What the server calls what it has got, for the ledger. Not OK: it is told less. */
 enum status relay_job_remember(struct relay_job *job, const struct exchange_job *exchange) MUST_USE;
 /* Ends it: the record's next state is listed, and made until it is durable. */
 void relay_job_settle(struct relay_job *job, struct relay_verdict verdict);
-/* Claimed when the process was about to end: nothing has left. */
+/* Claimed when the process was about to end, or before its destination was in trouble: nothing has left. */
 void relay_job_give_back(struct relay_job *job);
 /* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory: so
    many more may be opened. */

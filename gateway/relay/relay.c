@@ -444,9 +444,19 @@ static bool reserve_timers(struct relay *relay) {
   return fine;
 }
 
+/* After a few callbacks it is seen whether a group has ended: the thread that commits waits for the next one. */
+static struct event_base *new_base(void) {
+  enum { AT_ONCE = 4, ORDINARY = 1 };
+  struct event_config *config = event_config_new();
+  struct event_base *base = NULL;
+  if (config && event_config_set_max_dispatch_interval(config, NULL, AT_ONCE, ORDINARY) == 0) base = event_base_new_with_config(config);
+  if (config) event_config_free(config);
+  return base;
+}
+
 static enum status open_loop(struct whole *whole) {
   struct relay *relay = &whole->relay;
-  relay->base = event_base_new();
+  relay->base = new_base();
   relay->records = arena_new(LIMIT_ARENA_BYTES);
   relay->record = arena_new(LIMIT_ARENA_BYTES);
   if (!relay->base || !relay->records || !relay->record || event_base_priority_init(relay->base, PRIORITIES) != 0 ||

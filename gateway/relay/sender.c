@@ -19,22 +19,45 @@ static struct relay_job *take_claimed(struct relay_sender *sender) {
   return job;
 }
 
+static size_t most_under_way(const struct relay_sender *sender) {
+  return sender->health.trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
+}
+
+static bool may_begin(const struct relay_sender *sender) {
+  return sender->claimed && sender->under_way < most_under_way(sender);
+}
+
 static void begin_job(struct relay_job *job) {
   struct relay *relay = job->sender->relay;
+  job->begun = true;
+  job->sender->under_way++;
   if (relay_fiber_start(relay->fibers, relay_deliver, job) != STATUS_OK)
     relay_job_settle(job, (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
 }
 
+void relay_sender_give_back(struct relay_sender *sender) {
+  while (sender->claimed)
+    relay_job_give_back(take_claimed(sender));
+}
+
 /* A few in each turn of the loop, so that it hears of the group's end meanwhile. */
 static void on_begin(evutil_socket_t socket, short what, void *context) {
-  enum { AT_ONCE = 8 };
+  enum { AT_ONCE = 4 };
   static const struct timeval at_once = {0};
   struct relay_sender *sender = context;
   (void)socket;
   (void)what;
-  for (size_t i = 0; i < AT_ONCE && sender->claimed; i++)
+  for (size_t i = 0; i < AT_ONCE && may_begin(sender); i++)
     begin_job(take_claimed(sender));
-  if (sender->claimed && event_add(sender->beginning, &at_once) != 0) event_active(sender->beginning, EV_TIMEOUT, 1);
+  if (may_begin(sender) && event_add(sender->beginning, &at_once) != 0) event_active(sender->beginning, EV_TIMEOUT, 1);
+}
+
+/* One has ended: another may begin in its place, but none of them where the destination is in trouble. */
+void relay_sender_go_on(struct relay_sender *sender) {
+  if (sender->health.trouble != RELAY_FINE)
+    relay_sender_give_back(sender);
+  else if (may_begin(sender))
+    event_active(sender->beginning, EV_TIMEOUT, 1);
 }
 
 /* The claim is durable: bytes may leave, when the next group is under way, which would wait for them otherwise. */
@@ -44,11 +67,6 @@ static void begin_soon(struct relay_job *job) {
   *sender->claimed_end = job;
   sender->claimed_end = &job->next_listed;
   event_active(sender->beginning, EV_TIMEOUT, 1);
-}
-
-void relay_sender_give_back(struct relay_sender *sender) {
-  while (sender->claimed)
-    relay_job_give_back(take_claimed(sender));
 }
 
 /* What was parked at its turn has no attempt that tells of it. */
@@ -99,7 +117,7 @@ static void claims_kept(void *context, enum status status) {
     if (status == STATUS_OK) note_set_aside(sender, &job->claim);
     if (status != STATUS_OK || job->claimed != STATUS_OK)
       relay_job_close(job);
-    else if (sender->relay->closing)
+    else if (sender->relay->closing || sender->stopped || (sender->under_way && sender->health.trouble != RELAY_FINE))
       relay_job_give_back(job);
     else
       begin_soon(job);
@@ -107,9 +125,11 @@ static void claims_kept(void *context, enum status status) {
   }
 }
 
+/* A quarter more are claimed than may be under way: a claim takes a commit, and what ends meanwhile is followed at once. */
 static size_t room(const struct relay_sender *sender) {
-  size_t most = sender->health.trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
-  size_t busy = sender->in_flight - sender->ending;
+  enum { PART_AHEAD = 4 };
+  size_t most = most_under_way(sender), busy = sender->in_flight - sender->ending;
+  most += most / PART_AHEAD;
   return busy < most ? most - busy : 0;
 }
 
@@ -194,6 +214,7 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
 
 void relay_sender_stop(struct relay_sender *sender) {
   sender->stopped = true;
+  relay_sender_give_back(sender);
 }
 
 size_t relay_sender_busy(const struct relay_sender *sender) {
