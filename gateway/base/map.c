@@ -7,6 +7,11 @@ void map_init(struct map *map, struct arena *arena) {
   *map = (struct map){.arena = arena, .key = (uintptr_t)arena};
 }
 
+static inline uint64_t bit_of(struct str key) {
+  unsigned ends = key.len ? (unsigned char)key.ptr[0] * 5u + (unsigned char)key.ptr[key.len - 1] : 0;
+  return (uint64_t)1 << ((ends + key.len * 11) & 63);
+}
+
 /* The slot where key stands or would stand. */
 static size_t slot_of(const struct map *map, struct str key) {
   size_t mask = map->slot_count - 1;
@@ -38,13 +43,14 @@ enum status map_put(struct map *map, struct str key, void *value) {
     enum status status = grow(map);
     if (status) return status;
   }
+  map->seen |= bit_of(key);
   map->entries[map->count] = (struct map_entry){key, value};
   map->slots[slot_of(map, key)] = (uint32_t)++map->count;
   return STATUS_OK;
 }
 
 void *map_get(const struct map *map, struct str key) {
-  if (map->count == 0) return NULL;
+  if (!(map->seen & bit_of(key))) return NULL;
   uint32_t index = map->slots[slot_of(map, key)];
   return index ? map->entries[index - 1].value : NULL;
 }

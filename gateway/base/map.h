@@ -17,6 +17,7 @@ struct map_entry {
 struct map {
   struct arena *arena;
   uint64_t key;              /* of the hashes */
+  uint64_t seen;             /* a bit for each key's length and ends: most of what is not there is told by it */
   struct map_entry *entries; /* in insertion order */
   size_t count, room;
   uint32_t *slots; /* index + 1, 0 = free */

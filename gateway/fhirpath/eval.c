@@ -17,7 +17,7 @@ static void tell(struct fp_eval *e, const struct fp_ins *ins, enum diag_severity
   if (!e->run->diags) return;
   struct diag_at at = {.source = e->program->source.text.ptr ? &e->program->source : NULL,
                        .offset = ins->offset};
-  if (e->run->at) at = *e->run->at;
+  if (e->run->place_of) e->run->place_of(e->run->place_context, &at);
   if (!at.expression.len) at.expression = e->program->text;
   diag_add(e->run->diags, severity, code, &at, "%.*s", STR_ARG(message));
 }
@@ -289,7 +289,7 @@ bool fp_exec_total(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *
 
 bool fp_exec_context(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   (void)ins;
-  return push_scope(e, e->outermost, out);
+  return push_scope(e, &e->outermost, out);
 }
 
 bool fp_exec_variable(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
@@ -297,8 +297,8 @@ bool fp_exec_variable(struct fp_eval *e, const struct fp_ins *ins, struct fp_lis
 }
 
 static struct tree_node *focus_node(const struct fp_eval *e) {
-  for (size_t i = 0; i < e->outermost->count; i++) {
-    if (e->outermost->items[i].kind == FP_NODE) return e->outermost->items[i].node;
+  for (size_t i = 0; i < e->outermost.count; i++) {
+    if (e->outermost.items[i].kind == FP_NODE) return e->outermost.items[i].node;
   }
   return NULL;
 }
@@ -329,93 +329,151 @@ int64_t fp_now_ms(struct fp_eval *e) {
   return e->now_ms;
 }
 
-/* Member by member: there are as many evaluations as rules, and most are short. */
-static void start(struct fp_eval *e, const struct fp_program *program, const struct fp_run *run,
-                  const struct fp_scope *scope, struct fp_item *top, struct fp_item *limit) {
-  e->program = program;
+/* What is the same for all evaluations of a run. */
+static void prepare(struct fp_eval *e, const struct fp_run *run, struct fp_item *scratch) {
   e->run = run;
   e->arena = run->arena;
-  e->top = top;
-  e->limit = limit;
+  e->scratch = scratch;
   e->spilled = e->own_spare = NULL;
-  e->spare = run->spare ? run->spare : &e->own_spare;
-  e->scope = e->outermost = scope;
-  e->once = NULL;
-  e->steps = 0;
-  e->max_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS;
+  e->spare = &e->own_spare;
+  e->outermost = (struct fp_scope){0};
+  e->all_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS;
   e->max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS;
-  e->status = STATUS_OK;
-  e->have_now = false;
   e->mark_read = run->mark_read;
   e->now_ms = 0;
-  if (run->steps && *run->steps < e->max_steps) e->max_steps = *run->steps;
 }
 
-static void take_steps(const struct fp_eval *e) {
+/* What evaluations work in, kept by the run. */
+struct fp_kept {
+  struct fp_eval e;
+  struct fp_item scratch[FIRST_SEGMENT];
+};
+
+static struct fp_eval FP_APART *new_kept(const struct fp_run *run) {
+  struct fp_kept *kept = arena_alloc(run->arena, sizeof *kept);
+  if (!kept) return NULL;
+  prepare(&kept->e, run, kept->scratch);
+  *run->kept = kept;
+  return &kept->e;
+}
+
+/* What the run keeps, made when it is first asked for; NULL: nothing. */
+static inline struct fp_eval *kept_of(const struct fp_run *run) {
+  if (!run->kept) return NULL;
+  return *run->kept ? &(*run->kept)->e : new_kept(run);
+}
+
+/* Member by member, and only what changes: there are as many evaluations as rules, and most are short. */
+static inline void start(struct fp_eval *e, const struct fp_program *program, const struct fp_item *items, size_t count) {
+  const size_t *left = e->run->steps;
+  e->program = program;
+  e->top = e->scratch;
+  e->limit = e->scratch + FIRST_SEGMENT;
+  e->outermost.items = items;
+  e->outermost.count = count;
+  e->scope = &e->outermost;
+  e->once = NULL;
+  e->steps = 0;
+  e->status = STATUS_OK;
+  e->have_now = false;
+  e->max_steps = left && *left < e->all_steps ? *left : e->all_steps;
+}
+
+static inline void finish(struct fp_eval *e) {
   size_t *left = e->run->steps;
   if (left) *left -= e->steps < *left ? e->steps : *left;
+  if (e->spilled) fp_give_back(e, NULL);
 }
 
 static enum status failure(const struct fp_eval *e) {
   return e->status == STATUS_OK ? STATUS_NOMEM : e->status;
 }
 
+static bool is_scratch(const struct fp_eval *e, const struct fp_item *items) {
+  return e->spilled || (items >= e->scratch && items < e->scratch + FIRST_SEGMENT);
+}
+
+/* What comes out stays; scratch does not. */
+static bool keep_list(const struct fp_eval *e, struct fp_list *list) {
+  if (list->count == 0 || !is_scratch(e, list->items)) return true;
+  struct fp_item *items = arena_alloc(e->arena, list->count * sizeof *items);
+  if (!items) return false;
+  memcpy(items, list->items, list->count * sizeof *items);
+  list->items = items;
+  list->room = list->count;
+  return true;
+}
+
+static enum status list_of(struct fp_eval *e, const struct fp_program *program, struct fp_list focus, struct fp_list *out) {
+  struct fp_list list = {0};
+  start(e, program, focus.items, focus.count);
+  bool good = program->root->exec(e, program->root, &list);
+  bool kept = good && keep_list(e, &list);
+  *out = kept && list.count ? list : (struct fp_list){0};
+  finish(e);
+  if (!good) return failure(e);
+  return kept ? STATUS_OK : STATUS_NOMEM;
+}
+
+static inline enum status one_of(struct fp_eval *e, const struct fp_program *program, const struct fp_item *items, size_t items_count,
+                                 struct fp_item *out, size_t *count) {
+  struct fp_list list;
+  start(e, program, items, items_count);
+  e->top++; /* behind the first item */
+  bool good = fp_collect_at(e, program->root, e->scratch, &list, SIZE_MAX);
+  *count = good ? list.count : 0;
+  if (good && list.count) *out = list.items[0];
+  finish(e);
+  return good ? STATUS_OK : failure(e);
+}
+
+static inline enum status truth_of(struct fp_eval *e, const struct fp_program *program, struct tree_node *focus, bool *out) {
+  e->focus.kind = FP_NODE;
+  e->focus.node = focus;
+  start(e, program, &e->focus, focus ? 1 : 0);
+  enum fp_truth truth = program->root->test(e, program->root);
+  finish(e);
+  *out = truth == FP_TRUE;
+  return truth == FP_FAILED ? failure(e) : STATUS_OK;
+}
+
+/* The same by a run that keeps nothing. */
+static enum status FP_APART one_apart(const struct fp_program *program, const struct fp_run *run, const struct fp_item *items,
+                                      size_t items_count, struct fp_item *out, size_t *count) {
+  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  FP_UNINITIALIZED struct fp_eval e;
+  prepare(&e, run, scratch);
+  return one_of(&e, program, items, items_count, out, count);
+}
+
+static enum status FP_APART truth_apart(const struct fp_program *program, const struct fp_run *run, struct tree_node *focus, bool *out) {
+  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
+  FP_UNINITIALIZED struct fp_eval e;
+  prepare(&e, run, scratch);
+  return truth_of(&e, program, focus, out);
+}
+
 enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                           struct fp_list *out) {
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
-  struct fp_scope scope = {.items = focus.items, .count = focus.count};
-  FP_UNINITIALIZED struct fp_eval e;
-  struct fp_list list = {0};
-  start(&e, program, run, &scope, scratch, scratch + FIRST_SEGMENT);
-  *out = list;
-  bool good = program->root->exec(&e, program->root, &list);
-  take_steps(&e);
-  if (!good || list.count == 0) {
-    fp_give_back(&e, NULL);
-    return good ? STATUS_OK : failure(&e);
-  }
-  if (e.spilled || (list.items >= scratch && list.items < scratch + FIRST_SEGMENT)) {
-    struct fp_item *items = arena_alloc(run->arena, list.count * sizeof *items);
-    if (!items) return STATUS_NOMEM;
-    memcpy(items, list.items, list.count * sizeof *items);
-    list.items = items;
-    list.room = list.count;
-  }
-  *out = list;
-  fp_give_back(&e, NULL);
-  return STATUS_OK;
+  FP_UNINITIALIZED struct fp_eval own;
+  struct fp_eval *e = kept_of(run);
+  if (!e) prepare(e = &own, run, scratch);
+  return list_of(e, program, focus, out);
 }
 
 enum status fhirpath_one(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                          struct fp_item *out, size_t *count) {
-  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
-  FP_UNINITIALIZED struct fp_eval e;
-  struct fp_scope scope = {.items = focus.items, .count = focus.count};
-  struct fp_list list;
-  start(&e, program, run, &scope, scratch + 1, scratch + FIRST_SEGMENT); /* behind the first item */
-  bool good = fp_collect_at(&e, program->root, scratch, &list, SIZE_MAX);
-  take_steps(&e);
-  *count = good ? list.count : 0;
-  if (good && list.count) *out = list.items[0];
-  fp_give_back(&e, NULL);
-  if (!good) return failure(&e);
-  return STATUS_OK;
-}
-
-bool fhirpath_is_condition(const struct fp_program *program) {
-  return program->root->exec == fp_exec_truth;
+  struct fp_eval *e = kept_of(run);
+  return e ? one_of(e, program, focus.items, focus.count, out, count) : one_apart(program, run, focus.items, focus.count, out, count);
 }
 
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
                            struct tree_node *focus, bool *out) {
-  FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
-  struct fp_item item = {.kind = FP_NODE, .node = focus};
-  struct fp_scope scope = {.items = &item, .count = focus ? 1 : 0};
-  FP_UNINITIALIZED struct fp_eval e;
-  start(&e, program, run, &scope, scratch, scratch + FIRST_SEGMENT);
-  enum fp_truth truth = program->root->test(&e, program->root);
-  take_steps(&e);
-  fp_give_back(&e, NULL);
-  *out = truth == FP_TRUE;
-  return truth == FP_FAILED ? failure(&e) : STATUS_OK;
+  struct fp_eval *e = kept_of(run);
+  return e ? truth_of(e, program, focus, out) : truth_apart(program, run, focus, out);
+}
+
+bool fhirpath_is_condition(const struct fp_program *program) {
+  return program->root->exec == fp_exec_truth;
 }

@@ -140,11 +140,12 @@ struct fp_run {
                                        message have one time as a rule. NULL: not kept */
   void **matching; /* keeps what regular expressions work in for more evaluations in the same arena; begins as
                       NULL. NULL itself: it is given back after each match */
-  struct fp_spill **spare; /* keeps the memory of long lists for more evaluations in the same arena; begins as NULL. NULL itself: each
-                              evaluation has its own */
+  struct fp_kept **kept; /* keeps what evaluations work in, and the memory of long lists, for more evaluations by this run; begins as
+                            NULL. NULL itself: each evaluation has its own */
   struct fp_lookups *lookups; /* kept for more evaluations in the same arena. NULL: none */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */
-  const struct diag_at *at;        /* where diagnostics point; NULL = the expression */
+  void (*place_of)(void *context, struct diag_at *out); /* where a diagnostic points, asked when there is one; NULL = the expression */
+  void *place_context;
   void (*trace)(void *context, struct str name, const struct fp_list *items);
   void *trace_context;
   /* conformsTo() a profile: whoever can validate says so (1 yes, 0 no, -1 cannot tell). NULL: only types. */

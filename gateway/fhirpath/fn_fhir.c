@@ -144,8 +144,8 @@ static struct tree_node *resolve(struct fp_eval *e, struct tree_node *from, stru
 }
 
 static struct tree_node *focus_of(const struct fp_eval *e) {
-  for (size_t i = 0; i < e->outermost->count; i++) {
-    if (e->outermost->items[i].kind == FP_NODE) return e->outermost->items[i].node;
+  for (size_t i = 0; i < e->outermost.count; i++) {
+    if (e->outermost.items[i].kind == FP_NODE) return e->outermost.items[i].node;
   }
   return NULL;
 }

@@ -333,16 +333,19 @@ struct fp_eval {
   const struct fp_run *run;
   struct arena *arena;
   struct fp_item *top, *limit; /* scratch for lists, newest segment */
-  struct fp_spill *spilled;    /* segments in the arena, newest first */
-  struct fp_spill **spare;     /* those that nobody needs any more: the run's, or its own */
-  struct fp_spill *own_spare;
   const struct fp_scope *scope;
-  const struct fp_scope *outermost;
   struct fp_once *once; /* one for each FP_OP_ONCE, when the first is met */
   size_t steps, max_steps, max_items;
   enum status status;
   bool have_now;
   bool mark_read;
+  struct fp_scope outermost;
+  struct fp_item focus; /* of a condition */
+  struct fp_spill *spilled;    /* segments in the arena, newest first */
+  struct fp_spill **spare;     /* those that nobody needs any more */
+  struct fp_spill *own_spare;
+  struct fp_item *scratch; /* the first segment */
+  size_t all_steps;        /* of one evaluation; max_steps: and of what is left to this one */
   int64_t now_ms;
 };
 

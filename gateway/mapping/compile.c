@@ -232,7 +232,7 @@ static bool compile_step(struct fml_compiler *c, const struct ast_name *name, st
 }
 
 bool fml_compile_steps(struct fml_compiler *c, const struct ast_step *path, struct fml_type *type,
-                       struct prog_step **steps, size_t *count) {
+                       struct prog_step **steps, uint32_t *count) {
   *count = 0;
   for (const struct ast_step *s = path; s; s = s->next)
     ++*count;

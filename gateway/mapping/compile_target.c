@@ -503,7 +503,7 @@ static void take_again(struct prog_target *out) {
   const struct prog_step *last = out->steps ? &out->steps[out->step_count - 1] : NULL;
   if (!last) return;
   out->stamp = last->stamp;
-  out->again = out->mode == AST_SINGLE || (out->op == PROG_MAKE && last->element && !def_element_is_list(last->element));
+  out->again = out->ast->mode == AST_SINGLE || (out->op == PROG_MAKE && last->element && !def_element_is_list(last->element));
 }
 
 static enum prog_way way_of(const struct prog_target *target) {
@@ -517,7 +517,10 @@ static enum prog_way way_of(const struct prog_target *target) {
 static void shorten(struct fml_compiler *c, struct prog_target *out) {
   const struct tree_node *stamp = out->stamp;
   if (!stamp || !out->args || !out->type || out->primitive == DEF_P_NONE || out->cast) return;
-  if ((out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count) out->way = WAY_DIRECT;
+  if ((out->op == PROG_COPY || out->op == PROG_AUTO) && out->args[0].slot >= 0 && !out->case_count) {
+    out->way = WAY_DIRECT;
+    out->focus = out->args[0].slot;
+  }
   if (out->op != PROG_LITERAL || out->args[0].text.len == 0) return;
   struct tree_node *ready = arena_line(c->set->arena, sizeof *ready);
   c->nomem |= !ready;
@@ -531,7 +534,7 @@ static void shorten(struct fml_compiler *c, struct prog_target *out) {
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
                         const struct ast_target *ast, struct prog_target *out) {
   struct place p = {.c = c, .ast = ast, .rule = rule, .out = out};
-  *out = (struct prog_target){.ast = ast, .mode = ast->mode, .out = -1, .focus = -1};
+  *out = (struct prog_target){.ast = ast, .out = -1, .focus = -1};
   bool ok = compile_context(&p);
   if (ok && ast_rule->simple)
     compile_auto(&p);

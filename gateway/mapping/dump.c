@@ -138,7 +138,7 @@ static void add_target(struct dump *d, const struct prog_target *target, unsigne
     buf_add_text(d->out, "name");
   }
   add_op(d, target);
-  buf_add_text(d->out, modes[target->mode]);
+  buf_add_text(d->out, modes[target->ast->mode]);
   if (target->share >= 0) buf_printf(d->out, " #%d %.*s", target->share, STR_ARG(target->ast->share.text));
   add_out(d, target->out, target->ast->alias.text);
   buf_add_char(d->out, '\n');

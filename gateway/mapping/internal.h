@@ -344,9 +344,9 @@ struct prog_source {
   bool plain;       /* every item of the path counts: no type, condition, default, list mode … */
   bool simple;      /* nothing but a condition, on the context or a child of it: see only_item */
   uint32_t symbol;  /* of that child; 0: the context, or it is not simple */
+  uint32_t step_count;
   struct prog_expr *where;
   struct prog_step *steps;
-  size_t step_count;
   const struct ast_source *ast;
   const struct def_type *type;
   struct prog_expr *fallback, *check, *log;
@@ -394,20 +394,19 @@ struct prog_case {
 
 struct prog_target {
   enum prog_way way;
-  int context, out, share; /* slots, -1: none */
-  enum ast_target_mode mode;
+  int context, out, share;       /* slots, -1: none */
   bool again;                    /* what is there already is taken */
+  uint32_t step_count;
   const struct tree_node *stamp; /* of the last step; of WAY_READY, a literal that fits, with its text */
-  size_t step_count;
-  enum def_primitive primitive; /* of the type */
+  enum def_primitive primitive;  /* of the type */
   uint32_t case_count;
   const struct def_type *type; /* of the value made, when known */
-  struct prog_arg *args;
-  /* --- the next line */
-  struct prog_expr *expr;
-  struct prog_step *steps;
   enum prog_op op;
-  int focus; /* slot of evaluate's first argument, -1: none */
+  int focus; /* slot of evaluate's first argument, and of what WAY_DIRECT copies; -1: none */
+  struct prog_expr *expr;
+  /* --- the next line */
+  struct prog_arg *args;
+  struct prog_step *steps;
   uint32_t arg_count;
   enum prog_output output;
   const struct ast_target *ast;
@@ -417,7 +416,9 @@ struct prog_target {
     const struct concept_map *concept_map;
     const struct str *display; /* cc and c with literals: found when loaded; NULL: none */
   };
+  uint64_t spare;
 };
+_Static_assert(offsetof(struct prog_target, args) == ARENA_LINE, "of a target the first line tells what is to be done");
 _Static_assert(sizeof(struct prog_target) == 2 * ARENA_LINE, "a target fills its lines");
 
 struct prog_call {
@@ -537,7 +538,7 @@ struct str fml_nearest_variable(struct fml_compiler *c, struct str name);
 int fml_bind(struct fml_compiler *c, struct str name, bool is_target, struct fml_type type);
 struct prog_expr *fml_expr(struct fml_compiler *c, struct ast_range range, const struct fml_type *focus);
 bool fml_compile_steps(struct fml_compiler *c, const struct ast_step *path, struct fml_type *type,
-                       struct prog_step **steps, size_t *count);
+                       struct prog_step **steps, uint32_t *count);
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
                         const struct ast_target *ast, struct prog_target *out);
 /* choice.c: once the rules are compiled; *out stays NULL when none are prepared. False: no memory. */
@@ -608,10 +609,11 @@ struct fml_run {
   struct diag_list *diags;
   struct fp_run fp;
   void *matching; /* of fp */
-  struct fp_spill *spare;          /* of fp */
+  struct fp_kept *kept;            /* of fp */
   struct fp_known_time known_time; /* of fp */
   struct fp_lookups lookups;       /* of fp, in the source */
-  struct diag_at at;
+  const struct prog_expr *expr;    /* that was evaluated last, and its node: where its diagnostics point */
+  const struct tree_node *expr_node;
   struct fml_slots *slots;
   size_t depth, max_depth;
   size_t nesting; /* of rules, for the trace */

@@ -172,30 +172,34 @@ static bool push_node(struct fml_run *run, struct tree_node *node) {
 /* --- expressions -----------------------------------------------------------------------------------------
  */
 
-/* Where its diagnostics point, and what its variables are. */
-static void before_expression(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
-                              const struct fp_item *focus) {
-  const struct tree_node *node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
+static void FML_SELDOM place_of(void *context, struct diag_at *out) {
+  const struct fml_run *run = context;
+  const struct tree_node *node = run->expr_node;
   bool known = node && node->offset;
-  run->at.expression = expr->text;
-  run->at.source = known ? run->params->source : NULL;
-  run->at.offset = known ? tree_offset(node) : 0;
+  *out = (struct diag_at){.expression = run->expr->text,
+                          .source = known ? run->params->source : NULL,
+                          .offset = known ? tree_offset(node) : 0};
+}
+
+/* Where its diagnostics point, and what its variables are. */
+static inline void before_expression(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
+                                     const struct fp_item *focus) {
+  run->expr = expr;
+  run->expr_node = focus && focus->kind == FP_NODE ? focus->node : run->focus;
   run->fp.variables = frame ? frame->lists : NULL;
 }
 
-/* What an expression is evaluated on: a copy, in the caller's slot, or nothing. */
-static struct fp_list input_of(struct fp_item *slot, const struct fp_item *focus) {
-  if (!focus) return (struct fp_list){0};
-  *slot = *focus;
-  return (struct fp_list){slot, 1, 1};
+/* What an expression is evaluated on; it is not changed. */
+static inline struct fp_list input_of(const struct fp_item *focus) {
+  struct fp_list list = {.count = focus ? 1 : 0, .room = focus ? 1 : 0};
+  memcpy(&list.items, &focus, sizeof list.items);
+  return list;
 }
 
 enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                      const struct fp_item *focus, struct fp_list *out) {
-  struct fp_item slot;
-  struct fp_list input = input_of(&slot, focus);
   before_expression(run, frame, expr, focus);
-  enum status status = fhirpath_eval(expr->program, &run->fp, input, out);
+  enum status status = fhirpath_eval(expr->program, &run->fp, input_of(focus), out);
   if (status != STATUS_INVALID) return status;
   run->failed = true;
   *out = (struct fp_list){0};
@@ -204,10 +208,8 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
 
 enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                          const struct fp_item *focus, struct fp_item *out, size_t *count) {
-  struct fp_item slot;
-  struct fp_list input = input_of(&slot, focus);
   before_expression(run, frame, expr, focus);
-  enum status status = fhirpath_one(expr->program, &run->fp, input, out, count);
+  enum status status = fhirpath_one(expr->program, &run->fp, input_of(focus), out, count);
   if (status == STATUS_INVALID) run->failed = true;
   return status;
 }
@@ -690,9 +692,10 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
                             .place = params->place,
                             .known_time = &run->known_time,
                             .matching = &run->matching,
-                            .spare = &run->spare,
+                            .kept = &run->kept,
                             .lookups = &run->lookups,
-                            .at = &run->at};
+                            .place_of = place_of,
+                            .place_context = run};
   return run->constants && run->constants_done;
 }
 

@@ -323,7 +323,7 @@ static enum status walk(struct fml_run *run, const struct prog_target *target, s
 /* The node that a list mode uses again. */
 static struct tree_node *reused(const struct fml_frame *frame, const struct prog_target *target,
                                 const struct tree_node *parent, uint32_t symbol) {
-  if (target->mode == AST_SHARE && target->share >= 0 && frame->lists[target->share].count)
+  if (target->share >= 0 && frame->lists[target->share].count)
     return frame->items[target->share].node;
   return target->again ? existing(parent, symbol) : NULL;
 }
@@ -398,7 +398,7 @@ static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
 
 /* What WAY_DIRECT copies; NULL: an item that has to be looked at more closely. */
 static inline struct tree_node *plain_text(const struct fml_frame *frame, const struct prog_target *target) {
-  int slot = target->args[0].slot;
+  int slot = target->focus;
   if (frame->lists[slot].count == 0 || frame->items[slot].kind != FP_NODE) return NULL;
   struct tree_node *node = frame->items[slot].node;
   if (node->kind == TREE_OBJECT || node->kind == TREE_NULL || node->child || node->text.len == 0) return NULL;

@@ -314,8 +314,8 @@ static void memory_of_long_lists_is_used_again(void **state) {
   const struct fp_variable variable = {.name = STR("x")};
   struct fp_compile options = {.variables = &variable, .variable_count = 1};
   struct fp_program *once, *each;
-  struct fp_spill *spare = NULL;
-  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = &list, .spare = &spare};
+  struct fp_kept *kept = NULL;
+  struct fp_run run = {.arena = f->arena, .diags = &f->diags, .variables = &list, .kept = &kept};
   struct fp_item result;
   size_t count = 0;
   for (int i = 0; i < ITEMS; i++)
@@ -327,7 +327,7 @@ static void memory_of_long_lists_is_used_again(void **state) {
     assert_int_equal(fhirpath_one(once, &run, (struct fp_list){0}, &result, &count), STATUS_OK);
     assert_int_equal(result.integer, ITEMS);
   }
-  run.spare = NULL;
+  run.kept = NULL;
   assert_int_equal(fhirpath_one(each, &run, (struct fp_list){0}, &result, &count), STATUS_OK);
   assert_int_equal(result.integer, ITEMS);
   assert_true(arena_used(f->arena) - before < 512 << 10);
