@@ -508,6 +508,7 @@ static void take_again(struct prog_target *out) {
 
 static enum prog_way way_of(const struct prog_target *target) {
   if (target->op == PROG_MAKE || target->op == PROG_CREATE) return WAY_MAKE;
+  if (target->op == PROG_EVALUATE) return WAY_EVALUATE;
   bool made = target->op == PROG_TRANSLATE && (target->output == OUTPUT_CODING || target->output == OUTPUT_CONCEPT);
   return made || target->op >= PROG_CC ? WAY_BUILD : WAY_TRANSFORM;
 }

@@ -13,6 +13,13 @@
 /* What tells of faults and traces, and what few rules need, stands in functions of their own: the others are smaller, and quicker. */
 #define FML_APART __attribute__((noinline))
 #define FML_SELDOM __attribute__((noinline, cold))
+#define FML_WITHIN inline __attribute__((always_inline))
+/* For variables that are always written before they are read: the build would fill them with zeros first. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define FML_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define FML_UNINITIALIZED
+#endif
 
 /* --- tokens ----------------------------------------------------------------------------------------------
  */
@@ -384,7 +391,7 @@ struct prog_arg {
 };
 
 /* Which way a target takes: what is prepared when the map is loaded takes a short one. */
-enum prog_way { WAY_READY, WAY_DIRECT, WAY_MAKE, WAY_BUILD, WAY_TRANSFORM };
+enum prog_way { WAY_READY, WAY_DIRECT, WAY_MAKE, WAY_BUILD, WAY_EVALUATE, WAY_TRANSFORM };
 
 /* How a complex value of type `source` becomes one of type `target`. */
 struct prog_case {
@@ -626,6 +633,7 @@ struct fml_run {
   struct tree_node *focus;      /* source item at hand */
   struct tree_node *source, *target;
   uint32_t *hits; /* coverage, or NULL */
+  bool watched;   /* by coverage or a trace */
   bool failed;    /* some rule could not be executed */
   bool nomem;
 };
@@ -680,6 +688,8 @@ static inline void fml_put_slot(struct fml_frame *frame, int slot, const struct 
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
                           const struct prog_arg *args, const struct fp_item *direct);
 enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);
+/* The same, and it is told and counted what is written. */
+enum status fml_run_target_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);
 enum status fml_transform(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                           struct fml_value *out);
 /* Complex values that transforms build: a node without a parent. */
@@ -705,6 +715,8 @@ enum status fml_eval(struct fml_run *run, struct fml_frame *frame, const struct 
 /* The same where one item is wanted; *count tells how many there are. */
 enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const struct prog_expr *expr,
                          const struct fp_item *focus, struct fp_item *out, size_t *count);
+/* *count: how many there are, 0 or 1 for who is told OK. */
+enum status fml_evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct fp_item *out, size_t *count);
 void fml_mark_below(struct tree_node *node);
 
 /* --- what no rule read (unread.c, unread_message.c) --- */

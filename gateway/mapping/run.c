@@ -450,22 +450,39 @@ static enum status FML_SELDOM too_many_steps(struct fml_run *run) {
   return STATUS_LIMIT;
 }
 
-/* One combination of source items. */
-static inline enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+static enum status run_calls(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
   enum status status = STATUS_OK;
-  if (++run->steps > run->max_steps) return too_many_steps(run);
+  for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
+    status = fml_run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
+    run->rule = rule;
+  }
+  return status;
+}
+
+/* One combination of source items, with somebody who looks on. */
+static enum status FML_APART fire_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+  enum status status = STATUS_OK;
   fml_hit(run, rule->ast->mark + FML_FIRED);
   if (run->params->trace)
     trace(run, MAPPING_RULE, rule->map, rule->ast->at, rule->ast->name.text, STR(""), NULL);
   run->nesting++;
   for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
-    status = fml_run_target(run, frame, &rule->targets[i]);
-  for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
-    status = fml_run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
-    run->rule = rule;
-  }
+    status = fml_run_target_watched(run, frame, &rule->targets[i]);
+  if (status == STATUS_OK) status = run_calls(run, frame, rule);
   if (status == STATUS_OK && rule->rules.count) status = run_rules(run, frame, &rule->rules);
   run->nesting--;
+  return status;
+}
+
+/* One combination of source items. */
+static inline enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+  enum status status = STATUS_OK;
+  if (++run->steps > run->max_steps) return too_many_steps(run);
+  if (run->watched) return fire_watched(run, frame, rule);
+  for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
+    status = fml_run_target(run, frame, &rule->targets[i]);
+  if (rule->call_count && status == STATUS_OK) status = run_calls(run, frame, rule);
+  if (rule->rules.count && status == STATUS_OK) status = run_rules(run, frame, &rule->rules);
   return status;
 }
 
@@ -480,15 +497,31 @@ static void FML_SELDOM skipped_unset(struct fml_run *run, const struct prog_rule
           arena_printf(run->arena, "the variable '%.*s' has no value", STR_ARG(source->ast->context.text)));
 }
 
-/* One item of a source: the next source, or the rule itself. */
-static inline enum status run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
-                                   const struct fp_item *item) {
-  struct tree_node *outer = run->focus;
+static inline void take_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                             const struct fp_item *item) {
   run->rule = rule;
   if (item->kind == FP_NODE) run->focus = item->node;
   mark_item(item);
   fml_put_slot(frame, rule->sources[index].out, item);
-  enum status status = index + 1 < rule->source_count ? run_sources(run, frame, rule, index + 1) : fire(run, frame, rule);
+}
+
+/* One item of the last source. */
+static inline enum status run_last(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                                   const struct fp_item *item) {
+  struct tree_node *outer = run->focus;
+  take_item(run, frame, rule, index, item);
+  enum status status = fire(run, frame, rule);
+  run->focus = outer;
+  return status;
+}
+
+/* One item of a source: the next source, or the rule itself. */
+static enum status FML_APART run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                                      const struct fp_item *item) {
+  if (index + 1 == rule->source_count) return run_last(run, frame, rule, index, item);
+  struct tree_node *outer = run->focus;
+  take_item(run, frame, rule, index, item);
+  enum status status = run_sources(run, frame, rule, index + 1);
   run->focus = outer;
   return status;
 }
@@ -511,7 +544,7 @@ static enum status FML_APART run_items(struct fml_run *run, struct fml_frame *fr
 }
 
 /* The one item that a source stands for but for its condition, when that can be told at a glance: 1; 0: there is none; -1: it cannot. */
-static int only_item(const struct prog_source *source, const struct fp_item *context, struct fp_item *item) {
+static FML_WITHIN int only_item(const struct prog_source *source, const struct fp_item *context, struct fp_item *item) {
   if (!source->simple) return -1;
   if (source->step_count == 0) {
     *item = *context;
@@ -532,12 +565,12 @@ static int only_item(const struct prog_source *source, const struct fp_item *con
 }
 
 /* The items of one source; its context has a value. */
-static inline enum status run_source(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
+static FML_WITHIN enum status run_source(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
   const struct prog_source *source = &rule->sources[index];
   struct fp_item item;
   bool yes = true;
   enum status status = STATUS_OK;
-  int only = run->params->trace ? -1 : only_item(source, &frame->items[source->context], &item);
+  int only = run->watched && run->params->trace ? -1 : only_item(source, &frame->items[source->context], &item);
   if (only < 0) return run_items(run, frame, rule, index);
   if (only == 0) return STATUS_OK;
   if (source->where) {
@@ -547,7 +580,8 @@ static inline enum status run_source(struct fml_run *run, struct fml_frame *fram
     if (status != STATUS_OK) return status;
     fml_hit(run, source->ast->mark + (yes ? FML_WHERE_TRUE : FML_WHERE_FALSE));
   }
-  return yes ? run_item(run, frame, rule, index, &item) : STATUS_OK;
+  if (!yes) return STATUS_OK;
+  return rule->source_count == 1 ? run_last(run, frame, rule, index, &item) : run_item(run, frame, rule, index, &item);
 }
 
 static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
@@ -560,8 +594,8 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
 /* Many rules look for what is not there: they are passed by without a call. */
 static inline bool finds_nothing(const struct fml_run *run, const struct fml_frame *frame, const struct prog_source *source) {
   const struct fp_item *context = &frame->items[source->context];
-  return source->symbol && !run->params->trace && context->kind == FP_NODE && context->node->kind == TREE_OBJECT &&
-         tree_lacks(context->node, source->symbol);
+  return source->symbol && context->kind == FP_NODE && context->node->kind == TREE_OBJECT &&
+         tree_lacks(context->node, source->symbol) && !run->params->trace;
 }
 
 /* The rule's condition is false: the text that it asks for is another. */
@@ -574,8 +608,16 @@ static bool FML_APART cannot_hold(const struct fml_run *run, const struct fml_fr
   return true;
 }
 
+static void FML_SELDOM reached(struct fml_run *run, const struct prog_rule *rule, bool set) {
+  if (set)
+    fml_hit(run, rule->ast->mark + FML_REACHED);
+  else if (run->params->trace)
+    skipped_unset(run, rule, rule->sources);
+}
+
 static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
   enum status status = STATUS_OK;
+  bool watched = run->watched;
   struct fml_chosen chosen;
   chosen.text.ptr = NULL;
   for (size_t i = 0; rules->beside && i < rules->beside->shared_count; i++)
@@ -583,12 +625,9 @@ static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const
   for (size_t i = 0; i < rules->count && status == STATUS_OK; i++) {
     const struct prog_rule *rule = run->rule = &rules->rules[i];
     bool set = frame->lists[rule->sources->context].count != 0;
-    if (set) fml_hit(run, rule->ast->mark + FML_REACHED);
-    bool passed_by = set && (finds_nothing(run, frame, rule->sources) || (rules->beside && cannot_hold(run, frame, rules, i, &chosen)));
-    if (set && !passed_by)
-      status = run_source(run, frame, rule, 0);
-    else if (!set && run->params->trace)
-      skipped_unset(run, rule, rule->sources);
+    if (watched) reached(run, rule, set);
+    if (!set || finds_nothing(run, frame, rule->sources) || (rules->beside && cannot_hold(run, frame, rules, i, &chosen))) continue;
+    status = run_source(run, frame, rule, 0);
   }
   return status;
 }
@@ -616,56 +655,73 @@ static struct fp_item literal_item(const struct prog_arg *arg) {
   return (struct fp_item){.kind = FP_STRING, .string = arg->text};
 }
 
+static void pass_direct(const struct prog_group *group, struct fml_frame *frame, const struct fp_item *direct) {
+  for (size_t i = 0; i < group->param_count; i++)
+    fml_put_slot(frame, (int)i, &direct[i]);
+}
+
 /* Arguments into the callee's first slots; false when a target has no value: there is nothing to write to. */
-static bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
-                           const struct fml_frame *caller, const struct prog_arg *args,
-                           const struct fp_item *direct) {
+static inline bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
+                                  const struct fml_frame *caller, const struct prog_arg *args) {
   for (size_t i = 0; i < group->param_count; i++) {
     int slot = args ? args[i].slot : (int)i;
-    if (direct) {
-      fml_put_slot(frame, (int)i, &direct[i]);
-    } else if (slot < 0) {
+    if (slot < 0) {
       struct fp_item item = literal_item(&args[i]);
       fml_set_slot(frame, (int)i, &item);
-    } else {
-      size_t count = frame->lists[i].count = caller->lists[slot].count;
-      if (count) frame->items[i] = caller->items[slot];
-      if (!count && group->is_target[i]) return false;
+      continue;
     }
+    size_t count = frame->lists[i].count = caller->lists[slot].count;
+    if (count)
+      frame->items[i] = caller->items[slot];
+    else if (group->is_target[i])
+      return false;
   }
   return true;
 }
 
-static enum status run_in_frame(struct fml_run *run, const struct prog_group *group,
-                                struct fml_frame *frame) {
-  run->depth++;
+static void FML_SELDOM tell_group(struct fml_run *run, const struct prog_group *group) {
   fml_hit(run, group->ast->mark);
   if (run->params->trace)
     trace(run, MAPPING_GROUP, group->map, group->ast->name.at, group->ast->name.text, STR(""), NULL);
-  enum status status = group->map->constant_count ? load_constants(run, group, frame) : STATUS_OK;
+}
+
+static inline enum status run_in_frame(struct fml_run *run, const struct prog_group *group,
+                                       struct fml_frame *frame) {
+  enum status status = STATUS_OK;
+  run->depth++;
+  if (run->watched) tell_group(run, group);
+  if (group->map->constant_count) status = load_constants(run, group, frame);
   if (status == STATUS_OK && group->parent) status = fml_run_group(run, group->parent, frame, NULL, NULL);
   if (status == STATUS_OK) status = run_rules(run, frame, &group->rules);
   run->depth--;
   return status;
 }
 
-enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                          const struct prog_arg *args, const struct fp_item *direct) {
-  if (run->depth + 1 >= run->max_depth) {
-    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "groups call each other more than %zu deep", run->max_depth);
-    return STATUS_LIMIT;
-  }
-  struct fml_slots *piece = piece_for(run, group->slot_count);
-  if (!piece) return STATUS_NOMEM;
-  struct fml_frame frame = open_frame(piece, group->slot_count);
-  enum status status = STATUS_OK;
-  if (pass_arguments(group, &frame, caller, args, direct))
-    status = run_in_frame(run, group, &frame);
-  else if (run->params->trace && run->rule)
+static enum status FML_SELDOM too_deep(struct fml_run *run) {
+  fml_failed(run, DIAG_MAP_EXECUTION, NULL, "groups call each other more than %zu deep", run->max_depth);
+  return STATUS_LIMIT;
+}
+
+static void FML_SELDOM tell_not_called(struct fml_run *run, const struct prog_group *group) {
+  if (run->params->trace && run->rule)
     fml_trace(run, MAPPING_EMPTY, run->rule->ast->at,
               arena_printf(run->arena, "the group %.*s is not called: what it should write to has no value",
                            STR_ARG(group->ast->name.text)),
               NULL);
+}
+
+enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                          const struct prog_arg *args, const struct fp_item *direct) {
+  enum status status = STATUS_OK;
+  if (run->depth + 1 >= run->max_depth) return too_deep(run);
+  struct fml_slots *piece = piece_for(run, group->slot_count);
+  if (!piece) return STATUS_NOMEM;
+  struct fml_frame frame = open_frame(piece, group->slot_count);
+  if (direct) pass_direct(group, &frame, direct);
+  if (direct || pass_arguments(group, &frame, caller, args))
+    status = run_in_frame(run, group, &frame);
+  else if (run->watched)
+    tell_not_called(run, group);
   piece->used -= group->slot_count;
   return status;
 }
@@ -679,6 +735,7 @@ static bool prepare(struct fml_run *run, const struct mapping_set *set, const st
   run->arena = params->arena;
   run->diags = params->diags;
   run->hits = params->coverage ? params->coverage->hits : NULL;
+  run->watched = run->hits || params->trace;
   run->max_depth = params->max_depth ? params->max_depth : LIMIT_MAP_DEPTH;
   run->max_steps = params->max_steps ? params->max_steps : LIMIT_MAP_STEPS;
   run->constants = ARENA_ARRAY(run->arena, struct fp_list, set->constant_count + 1);

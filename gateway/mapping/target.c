@@ -42,7 +42,7 @@ static const struct def_type *only_type(const struct def_element *element) {
   return def_element_type_count(element) == 1 ? def_element_type(element, 0).type : NULL;
 }
 
-static void remove_existing(const struct tree_node *parent, uint32_t symbol) {
+static void FML_APART remove_existing(const struct tree_node *parent, uint32_t symbol) {
   struct tree_node *old = existing(parent, symbol);
   if (old) tree_remove(old);
 }
@@ -59,7 +59,7 @@ static struct tree_node *make_at(struct fml_run *run, struct tree_node *parent,
 /* The same from what was prepared when the map was loaded. */
 static inline struct tree_node *stamp_at(struct fml_run *run, struct tree_node *parent,
                                   const struct tree_node *stamp) {
-  if (!(stamp->flags & TREE_IN_ARRAY)) remove_existing(parent, stamp->symbol);
+  if (!(stamp->flags & TREE_IN_ARRAY) && !tree_lacks(parent, stamp->symbol)) remove_existing(parent, stamp->symbol);
   struct tree_node *node = arena_alloc(run->arena, sizeof *node);
   if (!node) return NULL;
   *node = *stamp;
@@ -271,11 +271,13 @@ static enum status write_quantity(struct fml_run *run, struct tree_node *parent,
 }
 
 /* A text where one is wanted, of a type that was known when the map was loaded. */
-static enum status write_prepared(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+static inline enum status write_prepared(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                                   const struct fml_value *value, struct tree_node **out) {
   struct str text = value->item.string;
+  enum def_primitive from = value->type ? fml_primitive_of(value->type) : DEF_P_STRING;
   if (text.len == 0) return STATUS_OK; /* FHIR has no empty values */
-  if (!text_fits(run, target, value, primitive_of_item(value), target->type, text)) return STATUS_OK;
+  bool fits = from == target->primitive && !target->cast;
+  if (!fits && !text_fits(run, target, value, from, target->type, text)) return STATUS_OK;
   *out = stamp_at(run, parent, target->stamp);
   if (!*out) return STATUS_NOMEM;
   (*out)->text = text;
@@ -283,7 +285,7 @@ static enum status write_prepared(struct fml_run *run, const struct prog_target 
   return STATUS_OK;
 }
 
-static enum status write_item(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+static enum status FML_APART write_item(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               const struct prog_step *step, const struct fml_value *value,
                               struct tree_node **out) {
   if (step->is_value) return write_value(run, target, parent, value, out);
@@ -328,7 +330,7 @@ static struct tree_node *reused(const struct fml_frame *frame, const struct prog
   return target->again ? existing(parent, symbol) : NULL;
 }
 
-static enum status make_root(struct fml_run *run, const struct prog_target *target, struct tree_node **out) {
+static enum status FML_APART make_root(struct fml_run *run, const struct prog_target *target, struct tree_node **out) {
   *out = definitions_make_root(run->set->definitions, run->arena, target->type);
   if (*out) (*out)->offset = lineage(run, NULL);
   return *out ? STATUS_OK : STATUS_NOMEM;
@@ -352,7 +354,7 @@ static enum status FML_APART make_unprepared(struct fml_run *run, struct fml_fra
   return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
-static enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+static inline enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                             struct tree_node *parent, struct tree_node **out) {
   enum status status = STATUS_OK;
   if (!parent) return make_root(run, target, out);
@@ -368,7 +370,7 @@ static enum status run_make(struct fml_run *run, struct fml_frame *frame, const 
   return STATUS_OK;
 }
 
-static enum status run_build(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+static enum status FML_APART run_build(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                              struct tree_node *parent, struct tree_node **out) {
   struct tree_node *node = NULL;
   enum status status = fml_build(run, frame, target, &node);
@@ -382,18 +384,37 @@ static enum status run_build(struct fml_run *run, struct fml_frame *frame, const
   return STATUS_OK;
 }
 
-static enum status run_transform(struct fml_run *run, struct fml_frame *frame,
+/* A value of a transform to its place, or its variable. */
+static inline enum status write_result(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node *parent,
+                                struct fml_value *value, struct tree_node **out) {
+  if (!parent) {
+    fml_put_slot(frame, target->out, &value->item);
+    return STATUS_OK;
+  }
+  if (!value->origin && value->item.kind == FP_NODE) value->origin = value->item.node;
+  bool prepared = target->stamp && target->type && target->primitive != DEF_P_NONE;
+  if (prepared && value->item.kind == FP_STRING) return write_prepared(run, target, parent, value, out);
+  return write_item(run, target, parent, &target->steps[target->step_count - 1], value, out);
+}
+
+static enum status FML_APART run_transform(struct fml_run *run, struct fml_frame *frame,
                                  const struct prog_target *target, struct tree_node *parent,
                                  struct tree_node **out) {
   struct fml_value value = {0};
   enum status status = fml_transform(run, frame, target, &value);
   if (status != STATUS_OK || !value.present) return status;
-  if (!value.origin && value.item.kind == FP_NODE) value.origin = value.item.node;
-  bool prepared = parent && target->stamp && target->type && target->primitive != DEF_P_NONE;
-  if (prepared && value.item.kind == FP_STRING) return write_prepared(run, target, parent, &value, out);
-  if (parent) return write_item(run, target, parent, &target->steps[target->step_count - 1], &value, out);
-  fml_set_slot(frame, target->out, &value.item);
-  return STATUS_OK;
+  return write_result(run, frame, target, parent, &value, out);
+}
+
+static inline enum status run_evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node *parent,
+                                struct tree_node **out) {
+  FML_UNINITIALIZED struct fml_value value;
+  size_t count;
+  enum status status = fml_evaluate(run, frame, target, &value.item, &count);
+  if (status != STATUS_OK || count == 0) return status;
+  value.type = NULL;
+  value.origin = NULL;
+  return write_result(run, frame, target, parent, &value, out);
 }
 
 /* What WAY_DIRECT copies; NULL: an item that has to be looked at more closely. */
@@ -406,7 +427,7 @@ static inline struct tree_node *plain_text(const struct fml_frame *frame, const 
   return from == target->primitive || fml_primitive_fit(from, target->primitive) == FML_FIT ? node : NULL;
 }
 
-static enum status run_direct(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+static inline enum status run_direct(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                               struct tree_node *from, struct tree_node **out) {
   from->flags |= TREE_READ;
   *out = stamp_at(run, parent, target->stamp);
@@ -416,7 +437,7 @@ static enum status run_direct(struct fml_run *run, const struct prog_target *tar
   return STATUS_OK;
 }
 
-static enum status run_ready(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
+static inline enum status run_ready(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
                              struct tree_node **out) {
   *out = stamp_at(run, parent, target->stamp);
   return *out ? STATUS_OK : STATUS_NOMEM;
@@ -444,19 +465,22 @@ static void FML_SELDOM trace_empty(const struct fml_run *run, const struct prog_
   fml_trace(run, MAPPING_EMPTY, target->ast->at, why, NULL);
 }
 
+/* The node that a target writes to, or below; NULL: there is none. */
+static inline struct tree_node *context_of(const struct fml_frame *frame, const struct prog_target *target) {
+  const struct fp_item *item = &frame->items[target->context];
+  return frame->lists[target->context].count && item->kind == FP_NODE ? item->node : NULL;
+}
+
 /* Where a target writes: false when there is no such place; *status tells of what failed. */
-static bool find_place(struct fml_run *run, const struct fml_frame *frame, const struct prog_target *target,
-                       struct tree_node **parent, enum status *status) {
-  if (frame->lists[target->context].count == 0 || frame->items[target->context].kind != FP_NODE) {
-    trace_empty(run, target, "has no value");
-    return false;
-  }
-  *parent = frame->items[target->context].node;
+static inline bool find_place(struct fml_run *run, const struct fml_frame *frame, const struct prog_target *target,
+                              struct tree_node **parent, enum status *status) {
+  *parent = context_of(frame, target);
+  if (!*parent) return false;
   if (target->step_count > 1) *status = walk(run, target, parent);
   return *status == STATUS_OK;
 }
 
-static enum status write_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+static inline enum status write_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                                 struct tree_node *parent, struct tree_node **out) {
   struct tree_node *text;
   switch (target->way) {
@@ -466,6 +490,8 @@ static enum status write_target(struct fml_run *run, struct fml_frame *frame, co
     return run_make(run, frame, target, parent, out);
   case WAY_BUILD:
     return run_build(run, frame, target, parent, out);
+  case WAY_EVALUATE:
+    return run_evaluate(run, frame, target, parent, out);
   case WAY_DIRECT:
     text = plain_text(frame, target);
     if (text) return run_direct(run, target, parent, text, out);
@@ -476,20 +502,37 @@ static enum status write_target(struct fml_run *run, struct fml_frame *frame, co
   return run_transform(run, frame, target, parent, out);
 }
 
-enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
-  struct tree_node *parent = NULL, *node = NULL;
-  enum status status = STATUS_OK;
-  if (target->context >= 0 && !find_place(run, frame, target, &parent, &status)) {
-    fml_set_slot(frame, target->out, NULL);
-    return status == STATUS_INVALID ? STATUS_OK : status;
-  }
+/* False: there is no place to write to. */
+static inline bool run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node **node,
+                              enum status *status) {
+  struct tree_node *parent = NULL;
   fml_set_slot(frame, target->out, NULL);
-  status = write_target(run, frame, target, parent, &node);
+  if (target->context >= 0 && !find_place(run, frame, target, &parent, status)) {
+    if (*status == STATUS_INVALID) *status = STATUS_OK;
+    return false;
+  }
+  *status = write_target(run, frame, target, parent, node);
+  if (*node) fml_set_node(frame, target->out, *node);
+  return true;
+}
+
+enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
+  struct tree_node *node = NULL;
+  enum status status = STATUS_OK;
+  run_target(run, frame, target, &node, &status);
+  return status;
+}
+
+enum status fml_run_target_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
+  struct tree_node *node = NULL;
+  enum status status = STATUS_OK;
+  bool unset = target->context >= 0 && !context_of(frame, target);
+  bool found = run_target(run, frame, target, &node, &status);
   bool named = target->out >= 0 && frame->lists[target->out].count;
+  if (unset) trace_empty(run, target, "has no value");
+  if (!found) return status;
   if (node || named) fml_hit(run, target->ast->mark);
   if (!node && !named) trace_empty(run, target, NULL);
-  if (!node) return status;
-  fml_set_node(frame, target->out, node);
-  if (run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, transform_name(run, target), node);
+  if (node && run->params->trace) fml_trace(run, MAPPING_WRITE, target->ast->at, transform_name(run, target), node);
   return status;
 }

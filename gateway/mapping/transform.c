@@ -396,24 +396,24 @@ static enum status literal(struct fml_run *run, struct fml_frame *frame, const s
   return STATUS_OK;
 }
 
-static enum status evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
-                            struct fml_value *out) {
+static enum status FML_SELDOM too_many(struct fml_run *run, const struct prog_target *target, size_t *count) {
+  fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the expression gives %zu values where one is wanted: %.*s",
+             *count, STR_ARG(target->expr->text));
+  *count = 0;
+  return STATUS_OK;
+}
+
+enum status fml_evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct fp_item *out, size_t *count) {
   const struct fp_item *focus = NULL;
-  size_t count = 0;
+  *count = 0;
   if (target->focus >= 0) {
     if (frame->lists[target->focus].count == 0) return STATUS_OK;
     focus = &frame->items[target->focus];
   }
-  enum status status = fml_eval_one(run, frame, target->expr, focus, &out->item, &count);
-  if (status == STATUS_INVALID) return STATUS_OK;
-  if (status != STATUS_OK || count == 0) return status;
-  if (count > 1) {
-    fml_failed(run, DIAG_MAP_EXECUTION, NULL, "the expression gives %zu values where one is wanted: %.*s",
-               count, STR_ARG(target->expr->text));
-    return STATUS_OK;
-  }
-  out->present = true;
-  return STATUS_OK;
+  enum status status = fml_eval_one(run, frame, target->expr, focus, out, count);
+  if (status != STATUS_OK) *count = 0;
+  if (*count > 1) return too_many(run, target, count);
+  return status == STATUS_INVALID ? STATUS_OK : status;
 }
 
 typedef enum status transform_function(struct fml_run *run, struct fml_frame *frame,
@@ -424,7 +424,6 @@ enum status fml_transform(struct fml_run *run, struct fml_frame *frame, const st
   static transform_function *const functions[] = {[PROG_AUTO] = copy,
                                                   [PROG_COPY] = copy,
                                                   [PROG_LITERAL] = literal,
-                                                  [PROG_EVALUATE] = evaluate,
                                                   [PROG_TRUNCATE] = truncate_text,
                                                   [PROG_ESCAPE] = escape,
                                                   [PROG_CAST] = cast,
