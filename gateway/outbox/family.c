@@ -157,14 +157,6 @@ static bool is_of(const struct outbox_kept *kept, const struct node *node) {
          str_eq(str_make(kept->family, kept->family_len), node->family) && memcmp(kept->path, node->path, ID_BYTES) == 0;
 }
 
-static void mark_of(struct outbox *outbox, const struct node *node, unsigned char out[MARK_BYTES]) {
-  const struct outbox_kept *kept = kept_at(outbox, node);
-  if (is_of(kept, node))
-    memcpy(out, kept->mark, MARK_BYTES);
-  else
-    make_mark(outbox, node, out);
-}
-
 static void forget(struct outbox *outbox, struct outbox_kept *kept) {
   outbox->kept_bytes -= kept->len;
   OPENSSL_clear_free(kept->text, kept->len);
@@ -176,8 +168,8 @@ void outbox_families_forget(struct outbox *outbox) {
     if (outbox->kept[i].destination) forget(outbox, &outbox->kept[i]);
 }
 
-/* That there is no such row is kept too: its text is empty. Without memory nothing is kept. */
-static void keep(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], struct str text) {
+/* That there is no such row is kept too: its text is empty, and its number 0. Without memory nothing is kept. */
+static void keep(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], int64_t id, struct str text) {
   struct outbox_kept *kept = kept_at(outbox, node);
   if (kept->destination) forget(outbox, kept);
   if (node->family.len > sizeof kept->family) return;
@@ -193,24 +185,19 @@ static void keep(struct outbox *outbox, const struct node *node, const unsigned 
   kept->text = copy;
   kept->len = text.len;
   kept->destination = node->destination;
+  kept->id = id;
   outbox->kept_bytes += text.len;
 }
 
 /* --- rows --- */
 
-/* A statement that has the node's destination and mark as its first two. */
-static sqlite3_stmt *statement_for(struct outbox *outbox, enum outbox_statement which, const struct node *node,
-                                   const unsigned char mark[MARK_BYTES]) {
-  sqlite3_stmt *statement = outbox_statement(outbox, which);
-  sqlite3_bind_int64(statement, 1, node->destination);
-  outbox_bind_blob(statement, 2, mark, MARK_BYTES);
-  return statement;
-}
-
-static enum status read_row(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], struct str *text) {
+static enum status read_row(struct outbox *outbox, const struct node *node, const unsigned char mark[MARK_BYTES], int64_t id,
+                            struct str *text) {
   struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
-  sqlite3_stmt *get = statement_for(outbox, STATEMENT_FAMILY_GET, node, mark);
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_FAMILY_GET);
+  sqlite3_bind_int64(get, 1, id);
   enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_NOT_FOUND) status = STATUS_INVALID; /* other hands */
   if (status == STATUS_OK)
     status = outbox_unseal(outbox, outbox->root_ledger, &place, outbox_column_str(get, 0), outbox->scratch, text);
   sqlite3_reset(get);
@@ -226,33 +213,56 @@ static enum status load(struct outbox *outbox, const struct node *node, struct s
     return text->len ? STATUS_OK : STATUS_NOT_FOUND;
   }
   unsigned char mark[MARK_BYTES];
+  int64_t id = 0;
   make_mark(outbox, node, mark);
-  enum status status = read_row(outbox, node, mark, text);
-  if (status == STATUS_OK || status == STATUS_NOT_FOUND) keep(outbox, node, mark, *text);
+  enum status status = outbox_rows_find(outbox, node->destination, mark, &id);
+  if (status == STATUS_NOT_FOUND) id = 0;
+  if (status == STATUS_OK) status = read_row(outbox, node, mark, id, text);
+  if (status == STATUS_OK || status == STATUS_NOT_FOUND) keep(outbox, node, mark, id, *text);
   return status;
+}
+
+/* Its mark, and the number of its row. NOT_FOUND: it has none. */
+static enum status find_row(struct outbox *outbox, const struct node *node, unsigned char mark[MARK_BYTES], int64_t *id) {
+  const struct outbox_kept *kept = kept_at(outbox, node);
+  if (!is_of(kept, node)) {
+    make_mark(outbox, node, mark);
+    return outbox_rows_find(outbox, node->destination, mark, id);
+  }
+  memcpy(mark, kept->mark, MARK_BYTES);
+  *id = kept->id;
+  return *id ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 static enum status put_row(struct outbox *outbox, const struct node *node, struct str text, size_t places, int64_t now) {
   unsigned char mark[MARK_BYTES];
   struct str sealed = {0};
-  mark_of(outbox, node, mark);
-  struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
-  enum status status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
+  int64_t id = 0;
+  enum status status = find_row(outbox, node, mark, &id);
+  if (status == STATUS_NOT_FOUND) status = outbox_rows_add(outbox, mark, &id);
   if (status != STATUS_OK) return status;
-  sqlite3_stmt *put = statement_for(outbox, STATEMENT_FAMILY_PUT, node, mark);
-  outbox_bind_blob(put, 3, sealed.ptr, sealed.len);
+  struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
+  status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_FAMILY_PUT);
+  sqlite3_bind_int64(put, 1, id);
+  sqlite3_bind_int64(put, 2, node->destination);
+  outbox_bind_blob(put, 3, mark, MARK_BYTES);
   sqlite3_bind_int64(put, 4, (int64_t)places);
   sqlite3_bind_int64(put, 5, now);
+  outbox_bind_blob(put, 6, sealed.ptr, sealed.len);
   status = outbox_run(outbox, put);
-  if (status == STATUS_OK) keep(outbox, node, mark, text);
+  if (status == STATUS_OK) keep(outbox, node, mark, id, text);
   return status;
 }
 
 static enum status drop_row(struct outbox *outbox, const struct node *node) {
   unsigned char mark[MARK_BYTES];
-  mark_of(outbox, node, mark);
-  enum status status = outbox_run(outbox, statement_for(outbox, STATEMENT_FAMILY_DROP, node, mark));
-  if (status == STATUS_OK) keep(outbox, node, mark, (struct str){0});
+  int64_t id = 0;
+  enum status status = find_row(outbox, node, mark, &id);
+  if (status == STATUS_OK) status = outbox_rows_drop(outbox, node->destination, mark, id);
+  if (status == STATUS_NOT_FOUND) status = STATUS_OK;
+  if (status == STATUS_OK) keep(outbox, node, mark, 0, (struct str){0});
   return status;
 }
 

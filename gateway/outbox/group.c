@@ -114,6 +114,7 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   to->anchor_number = from->anchor_number;
   memcpy(to->anchor_chain, from->anchor_chain, CHAIN_BYTES);
   to->fresh_from = from->fresh_from;
+  to->last_family = from->last_family;
 }
 
 static void give_up(struct outbox *outbox) {
@@ -125,6 +126,7 @@ static void give_up(struct outbox *outbox) {
   outbox_ledger_forget(outbox);
   outbox_dedupe_forget(outbox);
   outbox_fresh_forget(outbox);
+  outbox_rows_forget(outbox);
   outbox_handed_forget_all(outbox);
   memset(outbox->sent, 0, sizeof outbox->sent);
 }

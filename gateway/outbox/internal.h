@@ -86,15 +86,15 @@ struct outbox_tally {
   size_t used;
 };
 
-/* A row of the ledger that was asked for or put lately, by a hash of its family; destination 0: none. */
+/* A row of the ledger that was asked for or put lately, by a hash of its family; destination 0: none. id: its row's; 0: there is none. */
 enum { LEDGER_KEPT = 256, LEDGER_KEPT_BYTES = 4 << 20 /* of their texts */, LEDGER_NAME_BYTES = 64, LEDGER_PATH_BYTES = 16 };
 struct outbox_kept {
-  int64_t destination;
+  int64_t destination, id;
   size_t family_len;
   unsigned depth;
   unsigned char path[LEDGER_PATH_BYTES], mark[MARK_BYTES];
   char family[LEDGER_NAME_BYTES];
-  char *text; /* NULL: there is no such row */
+  char *text;
   size_t len;
 };
 
@@ -130,6 +130,18 @@ struct outbox_young {
   size_t count;
   int64_t settled, oldest; /* the last event whose key is in the tree; when the oldest of these came */
   bool known;              /* false: of a group that was given up */
+};
+
+/* Where the newest rows of families are, by the beginning of their mark; id 0: none. */
+enum { ROWS_MAX = OUTBOX_YOUNG_MAX, ROWS_SLOTS = 2 * ROWS_MAX };
+struct outbox_rows {
+  struct {
+    uint64_t begin;
+    int64_t id;
+  } slots[ROWS_SLOTS];
+  size_t count;
+  int64_t settled; /* the last that is in the tree */
+  bool known;      /* false: of a group that was given up */
 };
 
 /* The newest records that hold a place in a lane, by their lane. */
@@ -179,6 +191,7 @@ struct outbox_memory {
   int64_t anchor_number; /* the last event that was exported and need not be here any more; 0: none */
   unsigned char anchor_chain[CHAIN_BYTES];
   int64_t fresh_from; /* no record below it is of the newest */
+  int64_t last_family; /* no row of a family has a higher number, or had */
 };
 
 /* The last row that the sweep looked at, of records and of duplicate keys; zeros: to begin anew. */
@@ -237,6 +250,7 @@ struct outbox {
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
+  struct outbox_rows rows;
   struct outbox_fresh fresh;
   struct outbox_handover handed;
   struct outbox_sent sent[SENT_MAX]; /* by their numbers; of two of a place the later one */
@@ -283,7 +297,7 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 void outbox_gather_close(struct outbox *outbox);
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 11, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 12, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 /* A copy is the store from now on: in the group. */
 enum status outbox_schema_own(struct outbox *outbox) MUST_USE;
@@ -457,6 +471,16 @@ enum status outbox_ledger_load(struct outbox *outbox) MUST_USE;
 struct str outbox_family_of(struct str key);
 /* A group was given up, or the store is closed. */
 void outbox_ledger_forget(struct outbox *outbox);
+
+/* --- rows.c: where they are. In a group, but outbox_rows_find --- */
+enum status outbox_rows_load(struct outbox *outbox) MUST_USE;
+/* NOT_FOUND: there is none. */
+enum status outbox_rows_find(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], int64_t *id) MUST_USE;
+/* The number of a new one, before it is written. */
+enum status outbox_rows_add(struct outbox *outbox, const unsigned char mark[MARK_BYTES], int64_t *id) MUST_USE;
+enum status outbox_rows_drop(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], int64_t id) MUST_USE;
+/* A group was given up. */
+void outbox_rows_forget(struct outbox *outbox);
 
 /* --- family.c: rows of the ledger --- */
 /* A place as it stands in its family's row; empty: no memory. */

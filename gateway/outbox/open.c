@@ -239,6 +239,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_audit_load(outbox);
   if (status == STATUS_OK) status = outbox_keys_audit(outbox);
   if (status == STATUS_OK) status = outbox_ledger_load(outbox);
+  if (status == STATUS_OK) status = outbox_rows_load(outbox);
   if (status == STATUS_OK) status = outbox_dedupe_load(outbox);
   if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
   if (status == STATUS_OK) status = outbox_fresh_load(outbox);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RECORDS = 400, LANES = 7, STEPS = 3000, SEEDS = 6 };
+enum { RECORDS = 400, LANES = 7, STEPS = 3000, SEEDS = 6, FAMILIES = 40, PLACES = 200 /* of a family that forks, at most */ };
 
 struct modelled {
   int lane;
@@ -19,6 +19,7 @@ struct model {
   struct store *store;
   struct modelled records[RECORDS];
   size_t count;
+  int places[FAMILIES]; /* so many it has, each with this in its etag */
   uint64_t random;
 };
 
@@ -130,9 +131,44 @@ static enum outbox_answer put(struct model *model, struct str content, struct st
   return answer;
 }
 
+/* Its places: of the first ones so many that they are in several rows. */
+static void put_places(struct model *model, unsigned family, int count) {
+  struct store *store = model->store;
+  struct outbox_placed *placed = ARENA_ARRAY(store->arena, struct outbox_placed, PLACES);
+  for (int i = 0; i < count; i++) {
+    placed[i] = (struct outbox_placed){.key = arena_printf(store->arena, "S-%u/x", family),
+                                       .identifier = arena_printf(store->arena, "urn:%u:%d", family, i)};
+    placed[i].place = (struct outbox_place){.location = placed[i].identifier, .etag = arena_printf(store->arena, "%d", count)};
+  }
+  assert_int_equal(outbox_ledger_put(store->outbox, STR("ehr"), placed, (size_t)count, store->now), STATUS_OK);
+}
+
+static void place(struct model *model) {
+  unsigned family = next_random(model, FAMILIES), most = family < 2 ? PLACES : 3;
+  if (model->places[family] == (int)most) return;
+  model->places[family] += family < 2 ? PLACES / 5 : 1;
+  put_places(model, family, model->places[family]);
+  if (next_random(model, 2)) assert_int_equal(outbox_commit(model->store->outbox), STATUS_OK);
+}
+
+static void find_places(struct model *model) {
+  struct store *store = model->store;
+  unsigned family = next_random(model, FAMILIES);
+  struct str key = arena_printf(store->arena, "S-%u/y", family);
+  struct outbox_place got;
+  for (int i = 0; i <= model->places[family]; i++) {
+    struct str identifier = arena_printf(store->arena, "urn:%u:%d", family, i);
+    enum status status = outbox_ledger_get(store->outbox, STR("ehr"), key, identifier, store->arena, &got);
+    assert_int_equal(status, i < model->places[family] ? STATUS_OK : STATUS_NOT_FOUND);
+    if (status == STATUS_OK)
+      assert_true(str_eq(got.location, identifier) && str_eq(got.etag, arena_printf(store->arena, "%d", model->places[family])));
+  }
+}
+
 /* A group that comes to nothing: the store, and what it keeps in memory, is as it was. */
 static void give_up(struct model *model) {
   struct store *store = model->store;
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
   const struct outbox_outcome done = {.state = OUTBOX_DONE, .reason = STR("x")};
   struct outbox_claim claim;
   int64_t id = 0;
@@ -140,6 +176,10 @@ static void give_up(struct model *model) {
     (void)put(model, arena_printf(store->arena, "given up %u", i), arena_printf(store->arena, "lane-%u", next_random(model, LANES)), &id);
   if (outbox_claim(store->outbox, STR("ehr"), store->now, store->arena, &claim) == STATUS_OK && next_random(model, 2))
     assert_int_equal(outbox_finish(store->outbox, claim.id, &done, store->now), STATUS_OK);
+  for (unsigned i = next_random(model, 12); i > 0; i--) {
+    unsigned family = next_random(model, FAMILIES);
+    put_places(model, family, family < 2 ? PLACES : 3);
+  }
   outbox_abandon(store->outbox);
 }
 
@@ -154,6 +194,7 @@ static void again(struct model *model) {
 }
 
 static void restart(struct model *model) {
+  assert_int_equal(outbox_commit(model->store->outbox), STATUS_OK);
   store_reopen(model->store);
   for (size_t i = 0; i < model->count; i++) {
     if (model->records[i].state != OUTBOX_SENDING) continue;
@@ -174,8 +215,8 @@ static void compare(struct model *model) {
 }
 
 static void run_seed(void **state, uint64_t seed) {
-  static void (*const moves[])(struct model *) = {accept, accept, claim,  claim, claim,
-                                                  finish, finish, finish, decide, give_up, again};
+  static void (*const moves[])(struct model *) = {accept, accept, claim,   claim, claim, finish,     finish,
+                                                  finish, decide, give_up, again, place, find_places};
   struct model *model = calloc(1, sizeof *model);
   assert_non_null(model);
   model->store = *state;
@@ -186,9 +227,11 @@ static void run_seed(void **state, uint64_t seed) {
     else
       moves[next_random(model, sizeof moves / sizeof moves[0])](model);
     if (i % 50 == 0) compare(model);
+    if (i % 70 == 0) assert_int_equal(outbox_commit(model->store->outbox), STATUS_OK);
     if (i % 70 == 0) assert_int_equal(outbox_idle(model->store->outbox), STATUS_OK);
   }
   compare(model);
+  assert_int_equal(outbox_commit(model->store->outbox), STATUS_OK);
   free(model);
 }
 

@@ -225,7 +225,7 @@ static void places_of_an_older_version_are_found(void **state) {
   store_reopen(store);
 }
 
-/* What stood in the stores of schemas 7 to 10, each with records in every state; 12 was on its way. */
+/* What stood in the stores of schemas 7 to 11, each with records in every state; 12 was on its way. */
 static const struct older_row {
   enum outbox_state state;
   bool blocks, goes; /* goes: when all is due, before anybody decides */
@@ -333,7 +333,8 @@ static void deliver_older(struct store *store) {
 
 static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
   static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-7.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql",
-                                      SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-10.sql"};
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-10.sql",
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql"};
   struct store *store = *state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     put_old_store(store, paths[i]);
@@ -373,6 +374,23 @@ static void a_large_store_of_an_older_version_is_brought_up_in_little_memory(voi
   store_reopen(store);
   assert_in_range(sqlite3_memory_highwater(0), 1 << 20, MOST);
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 3 + 300000 - 9);
+}
+
+/* The tree of where families are is made of the index that was there, in its order. */
+static void many_families_of_an_older_version_are_brought_up_in_little_memory(void **state) {
+  enum { MOST = 10 << 20, FAMILIES = 300000 };
+  struct store *store = *state;
+  put_old_store(store, SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql");
+  store_sql(store, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 300099) INSERT INTO family SELECT i, 1, "
+                   "randomblob(16), 1, 1, X'00' FROM n");
+  (void)sqlite3_memory_highwater(1);
+  store_reopen(store);
+  assert_in_range(sqlite3_memory_highwater(0), 1 << 20, MOST);
+  struct outbox_place got;
+  assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("S-1/b"), STR("urn:uuid:2"), store->arena, &got), STATUS_OK);
+  store_close(store);
+  store_sql(store, "CREATE TEMP TABLE many(n INTEGER CHECK (n = 300018)); INSERT INTO many SELECT count(*) FROM family_at NATURAL JOIN family");
+  store_reopen(store);
 }
 
 /* Its bytes may lie in a page that is not needed any more; the salt of its key is nowhere. */
@@ -811,6 +829,7 @@ int main(void) {
       CASE(all_of_a_store_of_the_last_versions_is_brought_up),
       CASE(a_store_that_cannot_be_brought_up_stays_as_it_was),
       CASE(a_large_store_of_an_older_version_is_brought_up_in_little_memory),
+      CASE(many_families_of_an_older_version_are_brought_up_in_little_memory),
       CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
       CASE(a_wrong_key_is_refused),
