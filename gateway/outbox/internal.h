@@ -167,7 +167,7 @@ struct outbox_handed {
   size_t len;
   struct str kind, label, pressed;
 };
-enum { HANDED_MAX = OUTBOX_YOUNG_MAX / 4 };
+enum { HANDED_MAX = OUTBOX_YOUNG_MAX / 8 };
 struct outbox_handover {
   struct outbox_handed slots[HANDED_MAX];
   size_t bytes;
