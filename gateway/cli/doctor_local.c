@@ -40,9 +40,11 @@ static bool check_maps(struct cli_doctor *doctor, struct cli_doctor_line *line) 
   if (status != STATUS_OK)
     return cli_doctor_fail_with(doctor, line, STATUS_CONFIG, "ketlink map check", &diags);
   const struct mapping_set *maps = pipeline_maps(doctor->pipeline);
-  return cli_doctor_ok(doctor, line, "%.*s: %zu maps, %zu ConceptMaps, %zu routes",
+  bool other = definitions_has_other_models(pipeline_definitions(doctor->pipeline));
+  return cli_doctor_ok(doctor, line, "%.*s: %zu maps, %zu ConceptMaps, %zu routes%s",
                        STR_ARG(pipeline_mappings_folder(doctor->pipeline)), mapping_count(maps),
-                       mapping_concept_map_count(maps), pipeline_routes(doctor->pipeline)->count);
+                       mapping_concept_map_count(maps), pipeline_routes(doctor->pipeline)->count,
+                       other ? "; its models are not those of the pack, so each start reads them anew: ketlink definitions build" : "");
 }
 
 /* Every file of the folder, each by its three readers: nobody finds a slip of the pen only when sending. */

@@ -357,6 +357,12 @@ static uint64_t known_models(const struct definitions *definitions) {
   return 0;
 }
 
+bool definitions_has_other_models(const struct definitions *definitions) {
+  for (size_t i = 1; i < definitions->layer_count; i++)
+    if (definitions->layers[i].header->models) return true;
+  return false;
+}
+
 enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
                                        const char *folder, struct diag_list *diags) {
   struct builder b;

@@ -130,6 +130,8 @@ enum status definitions_overlay(struct definitions *definitions, struct tree_nod
    with. What was removed from the folder stays until the pack is built again. */
 enum status definitions_refresh_models(struct definitions *definitions, const struct host *host,
                                        const char *folder, struct diag_list *diags) MUST_USE;
+/* Whether that made an overlay: it is made again at each start until the pack is built anew. */
+bool definitions_has_other_models(const struct definitions *definitions);
 /* The same for a package (folder, .tgz, npm folder, ID#VERSION or ID@VERSION) and those it depends on, as far as
    they are not present: profiles of an implementation guide. Each is looked for in
      ~/.fhir/packages/ID#VERSION                      beside the package that needs it: ID-VERSION.tgz, ID#VERSION.tgz

@@ -18,6 +18,11 @@ line ok maps '[0-9]+ maps, [0-9]+ ConceptMaps'
 line ok destinations '[0-9]+ files, no faults'
 expect_no_text "$work/out" '^(FAIL|skip)'
 
+cp -r mappings "$work/edited"
+sed -i 's/"short": "mm\[Hg\]"/"short": "in mm[Hg]"/' "$work/edited/models/session-record.json"
+expect 0 "$ketlink" doctor --mappings "$work/edited"
+line ok maps 'its models are not those of the pack, so each start reads them anew: ketlink definitions build'
+
 # --- every preset fits its own server
 for preset in hapi medplum aidbox blaze epic oracle us-core-write; do
   server_start restricted "$preset" --rules "$preset" --to "$behind"
