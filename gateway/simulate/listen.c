@@ -34,8 +34,7 @@ static enum status check_address(const struct simulate_listening *listening, str
   bool tls = listening->certificate.len && listening->key.len, known = tls && listening->client_ca.len;
   if (!base_address_parse(listening->address, address))
     return complain(diags, listening->address, "what is listened on is an address and a port: 127.0.0.1:2575, [::1]:2575");
-  if (listening->certificate.len != 0 && !tls) return complain(diags, listening->address, "a certificate needs its key");
-  if ((listening->client_ca.len || listening->crl.len || listening->key.len) && !tls)
+  if ((listening->certificate.len || listening->client_ca.len || listening->crl.len || listening->key.len) && !tls)
     return complain(diags, listening->address, "TLS needs a certificate and its key");
   if (!base_address_is_loopback(address) && !known)
     return complain(diags, listening->address,

@@ -180,9 +180,11 @@ def test_refusals(work):
     send("127.0.0.1:1", bad, status=65)
     (work / "empty").mkdir()
     same("no file .hl7 in it" in send("127.0.0.1:1", work / "empty", status=74).stderr, True, "a folder without messages is told")
-    for words in (["0.0.0.0:0"], ["127.0.0.1:0", "--certificate", MESSAGE], ["nowhere"]):
+    half = [["127.0.0.1:0", option, MESSAGE] for option in ("--certificate", "--key", "--client-ca")]
+    for words in (["0.0.0.0:0"], ["nowhere"], *half):
         done = subprocess.run([KETLINK, "simulate", "listen", *words], capture_output=True, text=True, timeout=60, check=False)
         same(done.returncode, 78, f"exit status of listen {words} ({done.stderr})")
+        same("TLS needs a certificate and its key" in done.stderr, words in half, f"what listen {words} tells: {done.stderr}")
     for fault in ("later", "AE:0", "AE:101%"):
         done = subprocess.run([KETLINK, "simulate", "listen", "127.0.0.1:0", "--fault", fault], capture_output=True, text=True,
                               timeout=60, check=False)
