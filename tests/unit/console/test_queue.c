@@ -435,6 +435,7 @@ static void trail_is_paged(void **state) {
   json_t *trail = ask_json(talk, 200, "GET", "/audit?limit=2", NULL);
   assert_int_equal(json_array_size(json_object_get(trail, "events")), 2);
   assert_number(trail, "after", 2);
+  assert_int_equal(json_string_length(json_object_get(trail, "store")), 32); /* whose trail it is */
   json_decref(trail);
   trail = ask_json(talk, 200, "GET", "/audit?after=2&limit=1", NULL);
   assert_number(json_array_get(json_object_get(trail, "events"), 0), "number", 3);

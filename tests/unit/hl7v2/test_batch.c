@@ -45,6 +45,8 @@ static void test_envelopes(void **state) {
       {"BHS|^/MSH|^/BTS|1/FTS|1/", "[2:6]w"},
       {"MSH|^/BTS|1/", "[1:6]w"},
       {"BHS|^/MSH|^/BHS|^/MSH|^/BTS|1/", "[2:6]e[4:6]"},
+      {"MSH|^/BHS|^/MSH|^/BTS|1/", "[1:6][3:6]"}, /* a batch counts its own messages */
+      {"BHS|^/MSH|^/BTS|1/MSH|^/BTS|1/", "[2:6][4:6]w"},
       {"BHS|^/PID|1/PV1|/BTS|0/", "e"},
       {"BHS|^/PID|1/MSH|^/BTS|1/", "e[3:6]"},
       {"BHS|^/BTS|0/", ""},

@@ -43,7 +43,7 @@ static void test_places(void **state) {
     assert_true(hl7v2_place_parse(str_of(rows[i].place), &place));
     assert_str(hl7v2_value(&b.message, &place, b.arena), str_of(rows[i].value));
   }
-  static const char *const bad[] = {"", "PID", "PID-", "PID-0", "PID-3.", "PID-3[0]", "PID-3.1.1.1", "PID-99999", "PID3", "PID-3 ", "PID-3[1"};
+  static const char *const bad[] = {"", "PID", "PID-", "PID-0", "PID-3.", "PID-3[0]", "PID-3.1.1.1", "PID-3.1.", "PID-3.1.x", "PID-99999", "PID3", "PID-3 ", "PID-3[1"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     assert_false(hl7v2_place_parse(str_of(bad[i]), &place));
   bench_close(&b);

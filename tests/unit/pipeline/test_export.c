@@ -94,10 +94,39 @@ static void test_resource_is_refused(void **state) {
   arena_free(arena);
 }
 
+/* Riverside is in Chicago: -06:00 in winter, -05:00 from 8 March 2026 on. The visit began in winter, by a clock that tells no offset. */
+static void test_offset_of_sender(void **state) {
+  static const struct {
+    const char *sent, *begin;
+  } rows[] = {
+      {"20260310080000", "2026-01-15T08:00:00-06:00"},      /* by the rules of the zone */
+      {"20260310080000-0500", "2026-01-15T08:00:00-06:00"}, /* as the clocks of the zone had it when it was sent */
+      {"20260310080000+0200", "2026-01-15T08:00:00+02:00"}, /* which those did not: the sender's own */
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    struct tree_node *bundle = NULL;
+    struct diag_list diags;
+    struct bundle_shape shape = {.submit = BUNDLE_COLLECTION};
+    diag_list_init(&diags, arena);
+    struct str text = arena_printf(arena,
+                                   "MSH|^~\\&|CLINICEHR|RIVERSIDE|KETLINK|GATEWAY|%s||ADT^A04^ADT_A01|C-1|P|2.5.1\r"
+                                   "PID|1||MRN-1^^^RIVERSIDE^MR||Doe^Jordan||19840229|F\r"
+                                   "PV1|1|O|||||||||||||||||V-1^^^RIVERSIDE^VN|||||||||||||||||||||||||20260115080000\r",
+                                   rows[i].sent);
+    assert_int_equal(passage_export(pipeline, text, &shape, arena, &diags, &bundle), STATUS_OK);
+    struct str out = written(bundle, arena), begin = arena_printf(arena, "\"start\":\"%s\"", rows[i].begin);
+    if (str_find(out, begin, 0) == SIZE_MAX) fail_msg("%s: %.*s", rows[i].sent, STR_ARG(out));
+    arena_free(arena);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_deterministic), cmocka_unit_test(test_shapes),
                                      cmocka_unit_test(test_bad_record_stops),
-                                     cmocka_unit_test(test_resource_is_refused)};
+                                     cmocka_unit_test(test_resource_is_refused),
+                                     cmocka_unit_test(test_offset_of_sender)};
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct pipeline *opened = arena ? passage_open(arena) : NULL;
   if (!opened) return 1;
