@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include "cli/bulk.h"
 #include "cli/crew.h"
+#include "cli/newest.h"
 
 static const struct cli_option options[] = {
     {"as", 'a', "SHAPE",
@@ -28,7 +29,8 @@ struct export {
   size_t jobs;
   struct cli_bulk *bulk; /* NULL: one output for all */
   /* while slots are printed */
-  size_t records, bad, parked;
+  struct cli_newest newest; /* of a folder, which has each resource once */
+  size_t records, bad, parked, older;
   enum status worst;
 };
 
@@ -115,6 +117,8 @@ struct line {
 struct slot {
   struct buf text, messages;
   struct buf lines; /* of struct line */
+  struct buf subject, place; /* what the record is a revision of, and where it stands */
+  int64_t revision;
   enum status status; /* of the environment: the data's is in the counts */
   bool record, bad, parked;
 };
@@ -168,6 +172,11 @@ static enum status export_messages(const struct export *export, const struct int
   return status;
 }
 
+static void name_revision(const struct export *export, const struct intake_record *record, struct arena *arena, struct slot *slot) {
+  buf_add_str(&slot->subject, cli_newest_subject(export->pipeline, record, arena, &slot->revision));
+  buf_printf(&slot->place, "%.*s:%u", STR_ARG(record->source.name), record->source.first_line);
+}
+
 static enum status export_record(const struct export *export, struct cli_item *item, struct arena *arena,
                                  struct diag_list *diags, struct slot *slot) {
   const struct pipeline *pipeline = export->pipeline;
@@ -181,6 +190,7 @@ static enum status export_record(const struct export *export, struct cli_item *i
                              .validate = !cli_flag(export->cli, "no-validate")};
   enum status status = intake_next(&item->input, pipeline_definitions(pipeline), pipeline_routes(pipeline),
                                    arena, diags, &record);
+  if (status == STATUS_OK && export->bulk) name_revision(export, &record, arena, slot);
   if (status == STATUS_OK)
     status = export->hl7v2 ? export_messages(export, &record, &run, slot)
                            : pipeline_export(pipeline, &record, &run, &bundle);
@@ -233,11 +243,25 @@ static enum status print_text(struct export *export, const struct slot *slot) {
   return ferror(export->cli->out) ? STATUS_IO : STATUS_OK;
 }
 
+/* Its resources would take the place of those of the correction, which came before. */
+static void tell_older(struct export *export, struct slot *slot) {
+  export->older++;
+  buf_printf(&slot->messages, "%.*s: warning older-revision: a higher revision of this record came before: it is left out\n",
+             STR_ARG(buf_str(&slot->place)));
+}
+
+static enum status print_good(struct export *export, struct slot *slot) {
+  bool older = false;
+  enum status status = cli_newest_ask(&export->newest, buf_str(&slot->subject), slot->revision, &older);
+  if (older) tell_older(export, slot);
+  return status == STATUS_OK && !older ? print_text(export, slot) : status;
+}
+
 /* A bad record is counted and passed over, and so is an input that cannot be read. */
 static enum status print_slot(void *context, void *from) {
   struct export *export = context;
   struct slot *slot = from;
-  enum status status = slot->status == STATUS_OK && !slot->bad ? print_text(export, slot) : STATUS_OK;
+  enum status status = slot->status == STATUS_OK && !slot->bad ? print_good(export, slot) : STATUS_OK;
   if (slot->messages.len) {
     cli_progress(export->cli, "", 1, 1);
     fwrite(slot->messages.ptr, 1, slot->messages.len, stderr);
@@ -261,7 +285,7 @@ static enum status export_all(struct export *export) {
                           .progress = scrolls ? NULL : "exporting",
                           .context = export,
                           .slot_bytes = sizeof(struct slot),
-                          .slot_bufs = 3,
+                          .slot_bufs = 5,
                           .work = export_item,
                           .print = print_slot};
   return cli_crew_run(&crew);
@@ -322,6 +346,7 @@ static int export_to_end(struct export *export) {
   if (status == STATUS_OK) status = land_bulk(export);
   if (export->bad && export->records > 1)
     cli_note(export->cli, "%zu of %zu records are bad and were left out", export->bad, export->records);
+  if (export->older) cli_note(export->cli, "%zu of %zu records are older revisions and were left out", export->older, export->records);
   return status == STATUS_OK ? verdict(export) : give_up(export, status);
 }
 
@@ -331,9 +356,11 @@ static int run(struct cli *cli) {
   if (result == CLI_DONE) result = cli_crew_jobs(cli, &export.jobs);
   if (result == CLI_DONE && goes_to_folder(cli))
     result = cli_exit_of(cli_bulk_open(cli, cli_value(cli, "output"), 0, &export.bulk));
+  if (result == CLI_DONE && export.bulk) result = cli_exit_of(cli_newest_open(&export.newest));
   if (result == CLI_DONE) result = open_way(&export);
   if (result == CLI_DONE) result = export_to_end(&export);
   cli_bulk_free(export.bulk);
+  cli_newest_close(&export.newest);
   pipeline_close(export.pipeline);
   return result;
 }

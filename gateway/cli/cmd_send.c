@@ -1,4 +1,5 @@
 /* cmd_send.c - ketlink send: export, validate, deliver now; what the server stored, resource by resource. */
+#include "cli/newest.h"
 #include "cli/records.h"
 #include "cli/send_message.h"
 #include "cli/send_print.h"
@@ -13,6 +14,7 @@ struct send {
   struct delivery_destination destination;
   struct delivery_client *client;
   struct send_messages messages; /* of protocol mllp */
+  struct cli_newest newest;
   size_t records, resources, unchanged, parked;
   size_t kept[EXCHANGE_UNREADABLE + 1]; /* by what reading back told */
   enum status worst;
@@ -138,6 +140,19 @@ static enum status deliver(struct send *send, const struct intake_record *record
   return status;
 }
 
+/* An older revision behind a newer one would undo the correction that was just delivered. */
+static enum status deliver_newest(struct send *send, const struct intake_record *record, struct arena *arena,
+                                  struct diag_list *diags) {
+  bool older = false;
+  int64_t revision = 0;
+  struct str subject = cli_newest_subject(send->pipeline, record, arena, &revision);
+  enum status status = cli_newest_ask(&send->newest, subject, revision, &older);
+  if (older)
+    fprintf(stderr, "%.*s:%u: warning older-revision: a higher revision of this record came before: nothing of it was sent\n",
+            STR_ARG(record->source.name), record->source.first_line);
+  return status == STATUS_OK && !older ? deliver(send, record, arena, diags) : status;
+}
+
 /* One record in its own arena. NOT_FOUND: there are no more. */
 static enum status next_record(struct send *send, const char *path, struct intake_input *input) {
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
@@ -147,7 +162,7 @@ static enum status next_record(struct send *send, const char *path, struct intak
   diag_list_init(&diags, arena);
   enum status status = intake_next(input, pipeline_definitions(send->pipeline),
                                    pipeline_routes(send->pipeline), arena, &diags, &record);
-  if (status == STATUS_OK) status = deliver(send, &record, arena, &diags);
+  if (status == STATUS_OK) status = deliver_newest(send, &record, arena, &diags);
   if (status == STATUS_NOMEM)
     status = cli_no_memory(path, record.source.first_line, arena, (struct arena_mark){0}, &diags);
   if (status != STATUS_NOT_FOUND) send->records++;
@@ -201,6 +216,7 @@ static int run(struct cli *cli) {
   struct send send = {.cli = cli};
   if (!cli_value(cli, "to")) return cli_usage(cli, "--to DESTINATION is missing");
   int result = open_destination(&send);
+  if (result == CLI_DONE) result = cli_exit_of(cli_newest_open(&send.newest));
   for (size_t i = 0; result == CLI_DONE && i < cli->argument_count; i++) {
     enum status status = send_input(&send, cli->arguments[i]);
     if (status != STATUS_OK && send.worst == STATUS_OK) send.worst = status;
@@ -212,6 +228,7 @@ static int run(struct cli *cli) {
              : send.worst != STATUS_OK || send.parked   ? CLI_FINDINGS
                                                         : CLI_DONE;
   }
+  cli_newest_close(&send.newest);
   delivery_client_free(send.client);
   pipeline_close(send.pipeline);
   return result;

@@ -89,6 +89,17 @@ for type in $(jq -r .resourceType "$work/all.ndjson" | sort -u); do
 done
 expect_same "$(cat "$work/bulk.1"/*.ndjson | wc -l)" "$(jq -r '.resourceType + .id' "$work/all.ndjson" | sort -u | wc -l)"
 expect_same "$(grep -c . "$work/bulk.1/Patient.ndjson")" 1 "the patient of three records"
+# a correction stands in whatever order its revisions come
+jq -c '.session.revision = 2 | .patient.family = "Corrected"' "$record" > "$work/second.json"
+for jobs in 1 3; do
+  expect 0 "$ketlink" export --as ndjson --jobs $jobs -o "$work/newest" "$work/second.json" "$record"
+  expect_text "$work/err" "warning older-revision: "
+  expect_text "$work/err" "1 of 2 records are older revisions and were left out"
+  expect_text "$work/newest/Patient.ndjson" '"family":"Corrected"'
+  expect 0 "$ketlink" export --as ndjson --jobs $jobs -o "$work/newest" "$record" "$work/second.json"
+  expect_no_text "$work/err" "older"
+  expect_text "$work/newest/Patient.ndjson" '"family":"Corrected"'
+done
 # what each file holds, for programs
 expect 0 "$ketlink" export --as ndjson --json -o "$work/bulk.1" "$record"
 expect_same "$(jq -r '.output[] | "\(.count) \(.url)"' "$work/out" | sort)" \

@@ -113,6 +113,20 @@ def check_enhanced(work):
         expect(f"{mode}: MSH-15 and 16", [mllp.field(receiver.came[0][1], b"MSH", number) for number in (15, 16)], [accept, application])
 
 
+def check_older(work):
+    """An older revision behind a newer one is not sent: it would undo the correction."""
+    receiver = mllp.Receiver()
+    path, second = destination(work, receiver, tls=False), work / "second.json"
+    record = json.loads(RECORD.read_text())
+    record["session"]["revision"] = 2
+    second.write_text(json.dumps(record))
+    done = run("send", "-q", "--to", path, second, RECORD)
+    expect("older behind newer", (done.returncode, len(receiver.came), "older-revision" in done.stderr), (0, MESSAGES, True))
+    receiver.came.clear()
+    done = run("send", "-q", "--to", path, RECORD, second)
+    expect("newer behind older", (done.returncode, len(receiver.came), "older-revision" in done.stderr), (0, 2 * MESSAGES, False))
+
+
 def pin_of(certificate):
     key = subprocess.run(f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform DER", shell=True, check=True,
                          stdout=subprocess.PIPE).stdout
@@ -286,6 +300,7 @@ def main():
         subprocess.run([ROOT / "tests/servers/certs.sh", work / "certs", "bad"], check=True, stdout=subprocess.DEVNULL)
         check_plans(work)
         check_enhanced(work)
+        check_older(work)
         check_tls(work, work / "certs")
         check_doctor(work, work / "certs")
         check_settle(work / "settle", work / "certs")
