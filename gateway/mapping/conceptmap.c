@@ -182,6 +182,8 @@ static void read_unmapped(struct reader *r, struct concept_group *group, const s
                {"use-source-code", CONCEPT_PROVIDED},
                {"fixed", CONCEPT_FIXED},
                {"other-map", CONCEPT_OTHER}};
+  static const char *const members[] = {"mode", "code", "display", "url", "valueSet", "relationship", "otherMap", NULL};
+  check_members(r, node, members);
   struct str mode = tree_text(node, "mode");
   for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
     if (str_is(mode, modes[i].word)) group->unmapped = modes[i].mode;
@@ -195,6 +197,8 @@ static void read_unmapped(struct reader *r, struct concept_group *group, const s
 }
 
 static void read_group(struct reader *r, const struct tree_node *node) {
+  static const char *const members[] = {"source", "sourceVersion", "target", "targetVersion", "element", "unmapped", NULL};
+  check_members(r, node, members);
   struct str source = keep(r, tree_text(node, "source")), target = keep(r, tree_text(node, "target"));
   struct concept_group *group = r->nomem ? NULL : fml_concept_group(r->map, r->arena, source, target);
   if (!group) {
@@ -208,6 +212,14 @@ static void read_group(struct reader *r, const struct tree_node *node) {
 }
 
 static enum status read_map(struct reader *r, const struct tree_node *root, struct str url) {
+  static const char *const members[] = {
+      "resourceType", "meta", "implicitRules", "language", "text", "contained", "modifierExtension", "url", "identifier", "version",
+      "versionAlgorithmString", "versionAlgorithmCoding", "name", "title", "status", "experimental", "date", "publisher", "contact",
+      "description", "useContext", "jurisdiction", "purpose", "copyright", "copyrightLabel", "approvalDate", "lastReviewDate",
+      "effectivePeriod", "topic", "author", "editor", "reviewer", "endorser", "relatedArtifact", "property", "additionalAttribute",
+      "sourceUri", "sourceCanonical", "sourceScopeUri", "sourceScopeCanonical", "targetUri", "targetCanonical", "targetScopeUri",
+      "targetScopeCanonical", "group", NULL};
+  check_members(r, root, members);
   r->map = fml_concept_new(r->arena, url);
   if (!r->map) return STATUS_NOMEM;
   r->map->source = r->source;

@@ -102,6 +102,17 @@ static struct str nearest_group(struct fml_compiler *c, const struct mapping_map
   return map_nearest(&all, name);
 }
 
+/* "; it is in NAME, which is not imported", or the name most like it. */
+static struct str hint_of_group(struct fml_compiler *c, const struct mapping_map *map, struct str name) {
+  for (size_t i = 0; i < c->set->map_count; i++) {
+    const struct mapping_map *other = c->set->maps[i];
+    if (other == map || !map_get(&other->group_names, name)) continue;
+    struct str text = arena_printf(c->set->arena, "; it is in %.*s, which is not imported", STR_ARG(other->url));
+    return text.ptr ? text : (struct str){0};
+  }
+  return fml_hint(c->set->arena, nearest_group(c, map, name));
+}
+
 struct ast_group *fml_find_group(struct fml_compiler *c, const struct mapping_map *map,
                                  struct ast_name name) {
   struct ast_group *found = map_get(&map->group_names, name.text);
@@ -114,7 +125,7 @@ struct ast_group *fml_find_group(struct fml_compiler *c, const struct mapping_ma
   }
   if (!found)
     fml_fault(c, DIAG_MAP_UNKNOWN_GROUP, name.at, "no group '%.*s' in this map or its imports%.*s",
-              STR_ARG(name.text), STR_ARG(fml_hint(c->set->arena, nearest_group(c, map, name.text))));
+              STR_ARG(name.text), STR_ARG(hint_of_group(c, map, name.text)));
   return found;
 }
 

@@ -32,6 +32,12 @@ for verb in test cover; do
   expect_text "$work/err" "no fixture in docs: a fixture is a folder with"
 done
 
+# an import that is missing is told by the map that has the group
+cp -r mappings "$work/unimported"
+sed -i '/^imports.*common/d' "$work/unimported/clinic/vitals.fml"
+expect 1 "$ketlink" map check --mappings "$work/unimported"
+expect_text "$work/err" "vitals.fml:[0-9:]* error map-unknown-group: no group 'MillimetersOfMercury' in this map or its imports; it is in http://ketlink.dev/fhir/StructureMap/common, which is not imported"
+
 # a path is its own file, never one of the folder that is called the same
 expect 0 "$ketlink" map dump mappings/clinic/vitals.fml
 expect 0 "$ketlink" map dump vitals.fml
