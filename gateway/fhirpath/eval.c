@@ -334,6 +334,7 @@ static void prepare(struct fp_eval *e, const struct fp_run *run, struct fp_item 
   e->run = run;
   e->arena = run->arena;
   e->scratch = scratch;
+  e->limit = scratch + FIRST_SEGMENT;
   e->spilled = e->own_spare = NULL;
   e->spare = &e->own_spare;
   e->outermost = (struct fp_scope){0};
@@ -368,7 +369,6 @@ static inline void start(struct fp_eval *e, const struct fp_program *program, co
   const size_t *left = e->run->steps;
   e->program = program;
   e->top = e->scratch;
-  e->limit = e->scratch + FIRST_SEGMENT;
   e->outermost.items = items;
   e->outermost.count = count;
   e->scope = &e->outermost;
@@ -382,7 +382,9 @@ static inline void start(struct fp_eval *e, const struct fp_program *program, co
 static inline void finish(struct fp_eval *e) {
   size_t *left = e->run->steps;
   if (left) *left -= e->steps < *left ? e->steps : *left;
-  if (e->spilled) fp_give_back(e, NULL);
+  if (!e->spilled) return;
+  fp_give_back(e, NULL);
+  e->limit = e->scratch + FIRST_SEGMENT;
 }
 
 static enum status failure(const struct fp_eval *e) {

@@ -140,7 +140,7 @@ struct fp_run {
                                        message have one time as a rule. NULL: not kept */
   void **matching; /* keeps what regular expressions work in for more evaluations in the same arena; begins as
                       NULL. NULL itself: it is given back after each match */
-  struct fp_kept **kept; /* keeps what evaluations work in, and the memory of long lists, for more evaluations by this run; begins as
+  struct fp_kept **kept; /* keeps what evaluations work in, and the memory of long lists, for more evaluations by this run, one at a time; begins as
                             NULL. NULL itself: each evaluation has its own */
   struct fp_lookups *lookups; /* kept for more evaluations in the same arena. NULL: none */
   bool mark_read;                  /* flag nodes that are read with TREE_READ */

@@ -16,11 +16,15 @@ static enum fp_truth FP_APART list_exists(struct fp_eval *e, const struct fp_ins
   return truth(list.count > 0);
 }
 
-enum fp_truth fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
+static inline enum fp_truth exists(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_found found;
   int plain = fp_find(e, ins->input, 1, &found);
   if (!plain) return list_exists(e, ins);
   return plain < 0 ? FP_FAILED : truth(found.count > 0);
+}
+
+enum fp_truth FP_APART fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
+  return exists(e, ins);
 }
 
 /* name.exists() on one node */
@@ -37,8 +41,8 @@ enum fp_truth fp_test_has_child(struct fp_eval *e, const struct fp_ins *ins) {
 }
 
 enum fp_truth fp_test_is_empty(struct fp_eval *e, const struct fp_ins *ins) {
-  enum fp_truth exists = fp_test_exists(e, ins);
-  return exists == FP_FAILED ? FP_FAILED : truth(exists == FP_FALSE);
+  enum fp_truth any = exists(e, ins);
+  return any == FP_FAILED ? FP_FAILED : truth(any == FP_FALSE);
 }
 
 enum fp_truth fp_test_all(struct fp_eval *e, const struct fp_ins *ins) {
