@@ -115,10 +115,12 @@ curl_socket_t delivery_call_socket(void *call, curlsocktype purpose, struct curl
 
 static bool set_guard(struct delivery_call *call) {
   CURL *curl = call->curl;
+  curl_opensocket_callback open = call->open_socket ? call->open_socket : delivery_call_socket;
+  void *opener = call->open_socket ? call->opener : call;
   return curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, allow_request) == CURLE_OK &&
          curl_easy_setopt(curl, CURLOPT_PREREQDATA, call) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, delivery_call_socket) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK;
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, opener) == CURLE_OK;
 }
 
 /* As one text, which goes out in one piece with the head of the request. */

@@ -98,6 +98,8 @@ struct delivery_call {
   char *error; /* CURL_ERROR_SIZE */
   struct delivery_request request;
   struct arena *arena; /* of the answer */
+  curl_opensocket_callback open_socket; /* which asks delivery_call_socket, and its context; NULL: that alone */
+  void *opener;
   /* private */
   struct curl_slist *headers, **last_header;
   struct buf body; /* of the answer */

@@ -272,11 +272,9 @@ static int close_socket(void *context, curl_socket_t socket) {
   return close(socket);
 }
 
-static bool set_sockets(const struct delivery_transfer *transfer) {
+static bool set_close(const struct delivery_transfer *transfer) {
   CURL *curl = transfer->call.curl;
-  return curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
+  return curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
          curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, transfer->loop) == CURLE_OK;
 }
 
@@ -342,7 +340,8 @@ static struct delivery_transfer *make_transfer(struct delivery_client *client) {
   CURL *curl = transfer ? curl_easy_init() : NULL;
   if (curl && delivery_handle_set(client, curl, transfer->error) == STATUS_OK &&
       curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer) == CURLE_OK) {
-    transfer->call = (struct delivery_call){.curl = curl, .client = client, .error = transfer->error};
+    transfer->call = (struct delivery_call){
+        .curl = curl, .client = client, .error = transfer->error, .open_socket = open_socket, .opener = transfer};
     return transfer;
   }
   curl_easy_cleanup(curl);
@@ -372,7 +371,7 @@ enum status delivery_loop_send(struct delivery_loop *loop, struct delivery_clien
   transfer->waits = true;
   transfer->multi = loop->multi;
   link_transfer(loop, transfer);
-  if (delivery_call_begin(&transfer->call, true) == STATUS_OK && set_sockets(transfer) &&
+  if (delivery_call_begin(&transfer->call, true) == STATUS_OK && set_close(transfer) &&
       curl_multi_add_handle(transfer->multi, transfer->call.curl) == CURLM_OK)
     return STATUS_OK;
   end_transfer(transfer);
