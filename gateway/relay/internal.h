@@ -141,6 +141,19 @@ enum status relay_ways_open(const struct relay_config *config, const struct host
                             struct diag_list *diags, struct relay_ways **out) MUST_USE;
 void relay_ways_leave(struct relay_ways *ways);
 
+/* --- arenas.c: memory of what has ended, wiped, for what comes next; of one thread --- */
+
+enum { RELAY_IDLE_ARENAS = 64 };
+struct relay_arenas {
+  struct arena *idle[RELAY_IDLE_ARENAS];
+  size_t count, cap; /* all have one cap */
+  size_t most, most_bytes; /* that are kept: so many, each of so much */
+};
+struct arena *relay_arenas_take(struct relay_arenas *arenas, size_t cap);
+/* NULL is allowed. */
+void relay_arenas_give(struct relay_arenas *arenas, struct arena *arena);
+void relay_arenas_free(struct relay_arenas *arenas);
+
 /* --- accept.c: text -> records (map.h) -> the store --- */
 
 struct relay_input {

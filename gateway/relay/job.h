@@ -17,8 +17,7 @@
 
 enum {
   RELAY_STORE_RETRY_MS = 1000,
-  RELAY_IDLE_ARENAS = 64,
-  RELAY_IDLE_BYTES = 96 << 10,    /* of each of them */
+  RELAY_IDLE_BYTES = 96 << 10,    /* of memory that is kept for the next */
   RELAY_PREPARED_BYTES = 64 << 10 /* of a payload: all that are claimed together hold the store up meanwhile */
 };
 
@@ -64,12 +63,6 @@ struct relay_job {
   unsigned given_up; /* how often its group was */
 };
 
-/* Of jobs that have ended, wiped. */
-struct relay_arenas {
-  struct arena *idle[RELAY_IDLE_ARENAS];
-  size_t count;
-};
-
 struct relay_sender {
   struct relay *relay;
   size_t index;
@@ -98,7 +91,6 @@ struct relay_sender {
 /* NULL: no memory. */
 struct relay_job *relay_job_open(struct relay_sender *sender);
 void relay_job_close(struct relay_job *job);
-void relay_arenas_free(struct relay_arenas *arenas);
 const struct relay_way *relay_job_way(const struct relay_job *job);
 /* One that was under way has ended. */
 void relay_sender_go_on(struct relay_sender *sender);

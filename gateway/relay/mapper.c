@@ -12,13 +12,11 @@ struct queue {
   size_t room; /* of its tasks */
 };
 
-/* Memory of tasks that were done, wiped: what comes anew from the system costs as much again as to fill it. */
 enum { IDLE_ARENAS = 4 };
 
 struct relay_mapper {
   struct relay *relay;
-  struct arena *idle[IDLE_ARENAS];
-  size_t idle_count, idle_room; /* all are of one room */
+  struct relay_arenas arenas; /* of tasks */
   pthread_t thread;
   bool has_thread, has_lock;
   int bell; /* eventfd: something is ready */
@@ -198,6 +196,8 @@ enum status relay_mapper_open(struct relay *relay, struct relay_mapper **out) {
   if (!mapper) return STATUS_NOMEM;
   mapper->relay = relay;
   mapper->bell = -1;
+  mapper->arenas.most = IDLE_ARENAS;
+  mapper->arenas.most_bytes = SIZE_MAX;
   queue_init(&mapper->waiting);
   queue_init(&mapper->ready);
   return open_mapper(mapper);
@@ -234,8 +234,7 @@ void relay_mapper_close(struct relay_mapper *mapper) {
     pthread_mutex_destroy(&mapper->lock);
   }
   arena_free(mapper->scratch);
-  while (mapper->idle_count)
-    arena_free(mapper->idle[--mapper->idle_count]);
+  relay_arenas_free(&mapper->arenas);
   free(mapper);
 }
 
@@ -251,22 +250,9 @@ bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes) {
   return mapper->has_thread && (mapper->busy || mapper->held || bytes > MAPPER_SMALL_BYTES);
 }
 
-static struct arena *take_arena(struct relay_mapper *mapper, size_t room) {
-  bool fits = mapper->idle_count && mapper->idle_room == room;
-  return fits ? mapper->idle[--mapper->idle_count] : arena_new(room);
-}
-
-static bool keep_arena(struct relay_mapper *mapper, struct arena *arena, size_t room) {
-  if (!mapper->idle_count) mapper->idle_room = room;
-  if (mapper->idle_count == IDLE_ARENAS || mapper->idle_room != room) return false;
-  arena_reset(arena);
-  mapper->idle[mapper->idle_count++] = arena;
-  return true;
-}
-
 enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *task) {
   if (!task->room) task->room = MAPPER_TASK_BYTES;
-  task->arena = take_arena(mapper, task->room);
+  task->arena = relay_arenas_take(&mapper->arenas, task->room);
   if (!task->arena) return STATUS_NOMEM;
   diag_list_init(&task->diags, task->arena);
   if (!task->findings) task->findings = &task->diags;
@@ -292,6 +278,9 @@ static void let_go(struct relay_mapper *mapper, const struct relay_task *task) {
 
 void relay_task_release(struct relay_task *task) {
   if (task->arena && task->mapper && task->listed) let_go(task->mapper, task);
-  if (!task->arena || !task->mapper || !keep_arena(task->mapper, task->arena, task->room)) arena_free(task->arena);
+  if (task->mapper)
+    relay_arenas_give(&task->mapper->arenas, task->arena);
+  else
+    arena_free(task->arena);
   task->arena = NULL;
 }

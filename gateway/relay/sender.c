@@ -206,6 +206,8 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
   *sender =
       (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
   sender->claimed_end = &sender->claimed;
+  sender->arenas.most = sender->places.most = RELAY_IDLE_ARENAS;
+  sender->arenas.most_bytes = sender->places.most_bytes = RELAY_IDLE_BYTES;
   sender->timer = event_new(relay->base, -1, 0, on_due, sender);
   sender->beginning = event_new(relay->base, -1, 0, on_begin, sender);
   if (!sender->timer || !sender->beginning || event_priority_set(sender->beginning, 0) != 0) return STATUS_NOMEM;
