@@ -265,28 +265,16 @@ static bool is_listed(const char *const *words, const char *word) {
   return false;
 }
 
-/* NULL: none is near. */
-static const char *nearest_word(const char *const *words, const char *word) {
-  const char *best = NULL;
-  unsigned least = 4;
-  for (; *words; words++) {
-    unsigned distance = str_distance(str_of(*words), str_of(word), least - 1);
-    if (distance >= least || distance * 2 > strlen(word)) continue;
-    least = distance;
-    best = *words;
-  }
-  return best;
-}
-
 static void refuse_word(const struct check *check, const struct config_key *key, const char *word) {
-  const char *near = nearest_word(key->words, word);
+  struct str_nearest near = {.word = str_of(word)};
   struct buf words;
   buf_init(&words, 1024);
   for (const char *const *known = key->words; *known; known++) {
     buf_printf(&words, "%s%s", known == key->words ? "" : ", ", *known);
+    str_nearest_offer(&near, str_of(*known));
   }
-  fault(check, key->name, "must be%s one of: %.*s%s%s%s", key->type == CONFIG_STRING ? "" : " words, each",
-        STR_ARG(buf_str(&words)), near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+  fault(check, key->name, "must be%s one of: %.*s%s%.*s%s", key->type == CONFIG_STRING ? "" : " words, each",
+        STR_ARG(buf_str(&words)), near.best.len ? "; did you mean " : "", STR_ARG(near.best), near.best.len ? "?" : "");
   buf_release(&words);
 }
 
@@ -332,15 +320,10 @@ static const struct config_key *find_key(const struct check *check, const char *
 }
 
 static struct str nearest_key(const struct check *check, const char *name) {
-  struct str best = {0};
-  unsigned least = 4;
-  for (size_t i = 0; i < check->count; i++) {
-    unsigned distance = str_distance(str_of(check->keys[i].name), str_of(name), least - 1);
-    if (distance >= least || distance * 2 >= strlen(name)) continue;
-    least = distance;
-    best = str_of(check->keys[i].name);
-  }
-  return best;
+  struct str_nearest nearest = {.word = str_of(name)};
+  for (size_t i = 0; i < check->count; i++)
+    str_nearest_offer(&nearest, str_of(check->keys[i].name));
+  return nearest.best;
 }
 
 bool config_check(const struct config *config, const json_t *object, const char *where,

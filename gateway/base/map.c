@@ -56,13 +56,8 @@ void *map_get(const struct map *map, struct str key) {
 }
 
 struct str map_nearest(const struct map *map, struct str key) {
-  struct str best = {0};
-  unsigned least = 4;
-  for (size_t i = 0; i < map->count && least > 1; i++) {
-    unsigned distance = str_distance(map->entries[i].key, key, least - 1);
-    if (distance >= least || distance * 2 >= key.len) continue;
-    least = distance;
-    best = map->entries[i].key;
-  }
-  return best;
+  struct str_nearest nearest = {.word = key};
+  for (size_t i = 0; i < map->count; i++)
+    str_nearest_offer(&nearest, map->entries[i].key);
+  return nearest.best;
 }

@@ -130,3 +130,13 @@ unsigned str_distance(struct str a, struct str b, unsigned cap) {
   }
   return row[b.len] > cap ? cap + 1 : row[b.len];
 }
+
+enum { NEAR = 3 };
+
+void str_nearest_offer(struct str_nearest *nearest, struct str known) {
+  unsigned end = nearest->best.len ? nearest->distance : NEAR + 1;
+  unsigned distance = end ? str_distance(known, nearest->word, end - 1) : 0;
+  if (distance >= end || distance * 2 >= nearest->word.len) return;
+  nearest->distance = distance;
+  nearest->best = known;
+}

@@ -58,4 +58,12 @@ bool str_to_int64(struct str s, int64_t *out);
 /* Levenshtein distance, capped: returns `cap + 1` as soon as it is exceeded. For "did you mean". */
 unsigned str_distance(struct str a, struct str b, unsigned cap);
 
+/* "Did you mean": of the known words that are offered one by one, the one that is nearest to what was written, the first of
+   those that are equally near. Three edits away at most, and fewer than half of what was written. Begin with {.word = …}. */
+struct str_nearest {
+  struct str word, best; /* best: empty as long as none is near */
+  unsigned distance;     /* of best */
+};
+void str_nearest_offer(struct str_nearest *nearest, struct str known);
+
 #endif

@@ -6,19 +6,16 @@
 static struct str list_names(struct cli *cli, const char *folder, struct str written, struct str *near) {
   const struct host *host = cli->host;
   struct str *names = NULL, list = {0};
+  struct str_nearest nearest = {.word = written};
   size_t count = 0;
-  unsigned least = 4;
   if (host->list_files(host->context, folder, STR(".json"), cli->arena, &names, &count) != STATUS_OK)
     return list;
   for (size_t i = 0; i < count; i++) {
     struct str name = str_slice(names[i], 0, names[i].len - strlen(".json"));
-    unsigned distance = str_distance(name, written, least - 1);
-    if (distance < least && distance * 2 <= written.len) {
-      least = distance;
-      *near = name;
-    }
+    str_nearest_offer(&nearest, name);
     list = arena_concat(cli->arena, arena_concat(cli->arena, list, i ? STR(", ") : STR("")), name);
   }
+  *near = nearest.best;
   return list;
 }
 

@@ -119,9 +119,9 @@ static int no_command(int argc, char **argv) {
     return help ? end_of_print() : CLI_USAGE;
   }
   bool option = argv[1][0] == '-';
-  const char *near = option ? NULL : cli_suggest(argv[1]);
-  fprintf(stderr, "ketlink: unknown %s '%s'%s%s%s\nTry: ketlink -h\n", option ? "option" : "command", argv[1],
-          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+  struct str near = option ? (struct str){0} : cli_suggest(argv[1]);
+  fprintf(stderr, "ketlink: unknown %s '%s'%s%.*s%s\nTry: ketlink -h\n", option ? "option" : "command", argv[1],
+          near.len ? "; did you mean '" : "", STR_ARG(near), near.len ? "'?" : "");
   return CLI_USAGE;
 }
 

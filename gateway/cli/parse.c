@@ -74,19 +74,13 @@ static bool take_value(struct cli *cli, const struct cli_option *option, const c
 }
 
 /* Of the command's own options and of those that every command has. */
-static const char *nearest_long(const struct cli_command *command, struct str word) {
-  const size_t common = sizeof common_options / sizeof common_options[0];
-  const char *best = NULL;
-  unsigned least = 3;
-  for (size_t i = 0; i < command->option_count + common; i++) {
-    const char *name = i < command->option_count ? command->options[i].name
-                                                 : common_options[i - command->option_count].name;
-    unsigned distance = str_distance(word, str_of(name), least);
-    if (distance >= least) continue;
-    least = distance;
-    best = name;
-  }
-  return best;
+static struct str nearest_long(const struct cli_command *command, struct str word) {
+  struct str_nearest nearest = {.word = word};
+  for (size_t i = 0; i < command->option_count; i++)
+    str_nearest_offer(&nearest, str_of(command->options[i].name));
+  for (size_t i = 0; i < sizeof common_options / sizeof common_options[0]; i++)
+    str_nearest_offer(&nearest, str_of(common_options[i].name));
+  return nearest.best;
 }
 
 static bool parse_long(struct cli *cli, int argc, char **argv, int *at) {
@@ -95,9 +89,9 @@ static bool parse_long(struct cli *cli, int argc, char **argv, int *at) {
   size_t len = equals ? (size_t)(equals - word) : strlen(word);
   const struct cli_option *option = find_long(cli->command, word, len);
   if (!option) {
-    const char *near = nearest_long(cli->command, str_make(word, len));
-    cli_usage(cli, "unknown option --%.*s%s%s%s", (int)len, word, near ? "; did you mean --" : "",
-              near ? near : "", near ? "?" : "");
+    struct str near = nearest_long(cli->command, str_make(word, len));
+    cli_usage(cli, "unknown option --%.*s%s%.*s%s", (int)len, word, near.len ? "; did you mean --" : "", STR_ARG(near),
+              near.len ? "?" : "");
     return false;
   }
   return take_value(cli, option, equals ? equals + 1 : NULL, argc, argv, at);
@@ -195,15 +189,9 @@ void cli_help_all(FILE *out) {
   fprintf(out, "\nketlink COMMAND -h tells more.  ketlink --version\n");
 }
 
-const char *cli_suggest(const char *typed) {
-  const char *best = NULL;
-  unsigned nearest = 4;
-  for (size_t i = 0; i < cli_command_count; i++) {
-    unsigned distance = str_distance(str_of(typed), str_of(cli_commands[i]->name), 3);
-    if (distance < nearest) {
-      nearest = distance;
-      best = cli_commands[i]->name;
-    }
-  }
-  return best;
+struct str cli_suggest(const char *typed) {
+  struct str_nearest nearest = {.word = str_of(typed)};
+  for (size_t i = 0; i < cli_command_count; i++)
+    str_nearest_offer(&nearest, str_of(cli_commands[i]->name));
+  return nearest.best;
 }

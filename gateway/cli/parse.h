@@ -12,7 +12,7 @@ const struct cli_command *cli_find_command(int argc, char **argv, int *used);
 enum cli_parsed cli_parse(struct cli *cli, int argc, char **argv);
 void cli_help(const struct cli_command *command, FILE *out);
 void cli_help_all(FILE *out);
-/* Nearest command line to what was typed, or NULL. */
-const char *cli_suggest(const char *typed);
+/* The command that is nearest to what was typed; empty view if none is near. */
+struct str cli_suggest(const char *typed);
 
 #endif

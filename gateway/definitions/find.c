@@ -146,17 +146,12 @@ static struct str last_part(struct str url) {
 
 /* A model is named by its URL, whose end need not be its name: "session-record" of SessionRecord. */
 struct str definitions_nearest_type(const struct definitions *definitions, struct str name) {
-  struct str best = {0};
-  unsigned least = 4;
-  for (size_t i = 0; i < 2 * definitions->type_count; i++) {
-    const struct def_type *type = definitions->types[i / 2];
-    struct str known = i % 2 ? last_part(def_type_url(type)) : def_type_name(type);
-    unsigned distance = str_distance(known, name, least);
-    if (distance >= least || distance * 2 >= name.len) continue;
-    least = distance;
-    best = known;
+  struct str_nearest nearest = {.word = name};
+  for (size_t i = 0; i < definitions->type_count; i++) {
+    str_nearest_offer(&nearest, def_type_name(definitions->types[i]));
+    str_nearest_offer(&nearest, last_part(def_type_url(definitions->types[i])));
   }
-  return best;
+  return nearest.best;
 }
 
 uint32_t def_symbol_limit(const struct definitions *definitions) {

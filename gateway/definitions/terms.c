@@ -181,26 +181,16 @@ bool def_value_set_code(const struct def_value_set *set, size_t system, size_t i
   return true;
 }
 
-struct nearest {
-  struct str code, best;
-  unsigned least;
-};
-
-static void consider(struct nearest *nearest, const struct pack_terms *terms) {
+static void consider(struct str_nearest *nearest, const struct pack_terms *terms) {
   const char *block = rel_items(&terms->block);
   if (!block || !def_pack_terms_good(terms)) return;
   const struct pack_code *codes = (const void *)block;
-  for (uint32_t i = 0; i < terms->size; i++) {
-    struct str known = code_text(block, &codes[i]);
-    unsigned distance = str_distance(known, nearest->code, nearest->least);
-    if (distance >= nearest->least || distance * 2 >= nearest->code.len) continue;
-    nearest->least = distance;
-    nearest->best = known;
-  }
+  for (uint32_t i = 0; i < terms->size; i++)
+    str_nearest_offer(nearest, code_text(block, &codes[i]));
 }
 
 struct str def_value_set_nearest(const struct def_value_set *set, struct str code) {
-  struct nearest nearest = {.code = code, .least = 4};
+  struct str_nearest nearest = {.word = code};
   const struct pack_set_system *parts = rel_items(&set->systems);
   consider(&nearest, &set->terms);
   for (uint32_t i = 0; i < set->systems.count; i++) {

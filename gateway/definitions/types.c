@@ -128,18 +128,11 @@ const struct def_element *def_type_json(const struct def_type *type, struct str 
 }
 
 struct str def_type_nearest_element(const struct def_type *type, struct str name) {
-  struct str best = {0};
-  unsigned least = 4;
+  struct str_nearest nearest = {.word = name};
   const struct pack_json_slot *slots = rel_items(&type->json);
-  for (size_t i = 0; i < type->json.count; i++) {
-    struct str known = rel_text(&slots[i].name);
-    if (!known.len) continue;
-    unsigned distance = str_distance(known, name, least);
-    if (distance >= least || distance * 2 >= name.len) continue;
-    least = distance;
-    best = known;
-  }
-  return best;
+  for (size_t i = 0; i < type->json.count; i++)
+    str_nearest_offer(&nearest, rel_text(&slots[i].name)); /* a free slot has the empty name, which is near to none */
+  return nearest.best;
 }
 
 /* --- elements -------------------------------------------------------------------------------- */

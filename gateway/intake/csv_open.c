@@ -91,14 +91,11 @@ static enum status check_charset(const struct intake_set *set, struct csv_file *
 static void unknown_heading(const struct intake_set *set, const struct csv_file *file, const struct csv_reader *reader,
                             size_t index, struct diag_list *diags) {
   const struct csv_part *part = file->part;
-  struct str row = str_slice(file->text, reader->at, reader->end), heading = intake_csv_cell(reader, index), near = {0};
-  unsigned least = 4;
-  for (size_t i = 0; i < part->column_count; i++) {
-    unsigned distance = str_distance(heading, part->columns[i].name, least - 1);
-    if (distance >= least) continue;
-    least = distance;
-    near = part->columns[i].name;
-  }
+  struct str row = str_slice(file->text, reader->at, reader->end), heading = intake_csv_cell(reader, index);
+  struct str_nearest nearest = {.word = heading};
+  for (size_t i = 0; i < part->column_count; i++)
+    str_nearest_offer(&nearest, part->columns[i].name);
+  struct str near = nearest.best;
   bool alone = reader->count == 1 && part->column_count > 1;
   intake_csv_complain(set, file, row, reader->line, index, DIAG_CSV_COLUMN, diags,
                       "unknown column \"%.*s\"%s%.*s%s%s", STR_ARG(diag_quote(diags->arena, heading)),

@@ -146,13 +146,8 @@ const struct intake_route *intake_route_find(const struct intake_routes *routes,
 }
 
 struct str intake_route_nearest(const struct intake_routes *routes, struct str format) {
-  struct str best = {0};
-  unsigned least = 4;
-  for (size_t i = 0; routes && i < routes->count; i++) {
-    unsigned distance = str_distance(format, routes->routes[i].format, least - 1);
-    if (distance >= least) continue;
-    least = distance;
-    best = routes->routes[i].format;
-  }
-  return best;
+  struct str_nearest nearest = {.word = format};
+  for (size_t i = 0; routes && i < routes->count; i++)
+    str_nearest_offer(&nearest, routes->routes[i].format);
+  return nearest.best;
 }

@@ -31,6 +31,8 @@ expect_no_text "$work/err" "did you mean"
 expect 2 "$ketlink"
 expect 2 "$ketlink" exprot
 expect_text "$work/err" "did you mean 'export'"
+expect 2 "$ketlink" foo
+expect_no_text "$work/err" "did you mean"
 expect 2 "$ketlink" export --no-such-option "$record"
 expect_text "$work/err" "unknown option --no-such-option"
 expect 2 "$ketlink" export

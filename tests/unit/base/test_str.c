@@ -82,10 +82,33 @@ static void test_distance(void **state) {
   assert_int_equal(str_distance(str_make(text, 300), str_make(text, 300), 3), 0);
 }
 
+static void test_nearest(void **state) {
+  (void)state;
+  static const char *const known[] = {"", "map", "export", "expert", "keys", "validation"};
+  static const struct {
+    const char *word, *best;
+  } rows[] = {
+      {"exprot", "export"},     /* two edits */
+      {"expeert", "expert"},    /* the nearest, not the first that is near */
+      {"expxrt", "export"},     /* the first of those that are equally near */
+      {"expert", "expert"},     {"vaaalidat1on", "validation"}, /* three edits */
+      {"vaaaalidat1on", ""},    /* four */
+      {"kays", "keys"},         {"kyes", ""}, /* half of it is wrong */
+      {"foo", ""},              {"", ""},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct str_nearest nearest = {.word = str_of(rows[i].word)};
+    for (size_t j = 0; j < sizeof known / sizeof known[0]; j++)
+      str_nearest_offer(&nearest, str_of(known[j]));
+    if (!str_is(nearest.best, rows[i].best)) fail_msg("%s: %.*s", rows[i].word, STR_ARG(nearest.best));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_compare), cmocka_unit_test(test_search),   cmocka_unit_test(test_int),
       cmocka_unit_test(test_hash),    cmocka_unit_test(test_distance),
+      cmocka_unit_test(test_nearest),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
