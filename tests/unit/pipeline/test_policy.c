@@ -46,7 +46,7 @@ static void test_faults(void **state) {
   static const struct {
     const char *text, *says;
   } rows[] = {
-      {"{\"validation\":\"pakr\"}",
+      {"{\"validation\":\"parc\"}",
        "validation must be one of: refuse, park, warn; did you mean park?"},
       {"{\"validation\":\"nothing\"}", "validation must be one of: refuse, park, warn"},
       {"{\"validation\":true}", "validation must be a string"},
