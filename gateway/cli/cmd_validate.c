@@ -28,6 +28,8 @@ struct validate {
 
 static int choose_format(struct validate *validate) {
   const char *name = cli_value(validate->cli, "format");
+  if (name && validate->cli->json && strcmp(name, "json") != 0)
+    return cli_usage(validate->cli, "--json is --format json, and not %s", name);
   if (!name) name = validate->cli->json ? "json" : "text";
   validate->format = cli_report_format_find(name);
   return validate->format

@@ -76,6 +76,9 @@ expect_text "$work/out" "^::error file=$folder/b/bad.json,line=1,col=[0-9]+,titl
 # --- the page: whole, alone, without what the inputs hold
 mkdir "$work/a<b&c"
 echo "$bad" > "$work/a<b&c/x.json"
+expect 2 "$ketlink" validate --json --format html fixtures/clinic/minimal/record.json
+expect_text "$work/err" "--json is --format json, and not html"
+expect 0 "$ketlink" validate --json --format json -q fixtures/clinic/minimal/record.json
 expect 65 "$ketlink" validate --format html "$folder" "$work/a<b&c" -o "$work/report.html"
 python3 - "$work/report.html" << 'PYTHON' || fail "not a whole page"
 import html.parser, re, sys
