@@ -181,7 +181,7 @@ static bool check_credential(struct cli_doctor *doctor, struct cli_doctor_line *
     return cli_doctor_ok(doctor, line, "%.*s", STR_ARG(what));
   }
   (void)cli_doctor_fail_with(doctor, line, STATUS_CONFIG,
-                             "a secret is a file that only its owner can read: chmod 600", &diags);
+                             "a secret is a file that is there, and that only its owner can read: chmod 600", &diags);
   struct delivery_destination open = doctor->destination;
   open.auth = DELIVERY_AUTH_NONE;
   open.cert_file = open.key_file = (struct str){0};
