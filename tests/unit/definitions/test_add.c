@@ -172,6 +172,11 @@ static void test_names(void **state) {
   assert_int_equal(definitions_add_package(small->definitions, host, "base#4.0.0", &small->diags),
                    STATUS_NOT_FOUND);
   assert_int_equal(diag_errors(&small->diags), 1);
+  /* no version: what has a slash is the path of a file, and never part of one in the cache */
+  (void)mkdir("kept#1", 0777);
+  make("kept#1/base.tgz", &(struct made){"base", "3.0.0", "", THING, "6", "three"});
+  assert_int_equal(definitions_add_package(small->definitions, host, "kept#1/base.tgz", &small->diags), STATUS_OK);
+  assert_int_equal(aliases(small, "http://p/base|3.0.0"), 6);
   assert_int_equal(chdir(old), 0);
 }
 
