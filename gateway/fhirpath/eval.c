@@ -2,7 +2,7 @@
 #include "fhirpath/internal.h"
 
 /* Lists begin in scratch on the stack; what does not fit goes to segments in the arena, which are used again. */
-enum { FIRST_SEGMENT = 64, SEGMENT = 256, GROWTH = 4 };
+enum { FIRST_SEGMENT = 40, SEGMENT = 256, GROWTH = 4 };
 
 struct fp_spill {
   struct fp_spill *next;

@@ -605,8 +605,8 @@ struct fml_frame {
 struct fml_slots {
   struct fml_slots *next;
   struct fp_item *items;
-  struct fp_list *lists; /* each points to its item */
-  size_t used, room;
+  struct fp_list *lists;
+  size_t used, ready, room; /* ready: lists that point to their items */
 };
 
 struct fml_run {

@@ -125,10 +125,7 @@ static struct fml_slots *FML_SELDOM new_piece(struct fml_run *run, size_t count)
   piece->room = count > SLOTS_PIECE ? count : SLOTS_PIECE;
   piece->items = arena_alloc(run->arena, piece->room * sizeof *piece->items);
   piece->lists = arena_alloc(run->arena, piece->room * sizeof *piece->lists);
-  if (!piece->items || !piece->lists) return NULL;
-  for (size_t i = 0; i < piece->room; i++)
-    piece->lists[i] = (struct fp_list){piece->items + i, 0, 1};
-  return piece;
+  return piece->items && piece->lists ? piece : NULL;
 }
 
 /* A piece with room for `count` more slots. */
@@ -143,6 +140,8 @@ static struct fml_slots *piece_for(struct fml_run *run, size_t count) {
 static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
   struct fml_frame frame = {piece->items + piece->used, piece->lists + piece->used};
   piece->used += count;
+  for (; piece->ready < piece->used; piece->ready++)
+    piece->lists[piece->ready] = (struct fp_list){piece->items + piece->ready, 0, 1};
   return frame;
 }
 
