@@ -60,10 +60,29 @@ void cli_printf(struct cli *cli, const char *format, ...) {
   va_end(args);
 }
 
+/* Errors alone, in the same arena; without memory all stay, which is more than was asked for. */
+static struct diag_list errors_of(const struct diag_list *diags) {
+  struct diag_list errors = *diags;
+  struct diag **end = &errors.first;
+  errors.count = 0;
+  for (const struct diag *diag = diags->first; diag; diag = diag->next) {
+    if (diag->severity < DIAG_ERROR) continue;
+    struct diag *copy = ARENA_NEW(diags->arena, struct diag);
+    if (!copy) return *diags;
+    *copy = *diag;
+    *end = copy;
+    end = &copy->next;
+    errors.count++;
+  }
+  *end = NULL;
+  return errors;
+}
+
 void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf *out) {
   if (cli->json) {
-    if (diags->count) diag_render_json(diags, out);
-    if (diags->count) buf_add_char(out, '\n');
+    struct diag_list shown = cli->quiet ? errors_of(diags) : *diags;
+    if (shown.count) diag_render_json(&shown, out);
+    if (shown.count) buf_add_char(out, '\n');
     return;
   }
   for (const struct diag *diag = diags->first; diag; diag = diag->next) {

@@ -81,6 +81,10 @@ expect 0 "$ketlink" validate "$work/bundle.json"
 expect 74 "$ketlink" export -o "$work/no/such/folder/x.json" "$record"
 # closed stdin, stdout and stderr are no place for the next file that is opened: findings do not get into the output
 "$ketlink" export -q "$record" > "$work/alone.json"
+expect 0 "$ketlink" export --json -o "$work/quiet.json" fixtures/clinic/iv-trd/record.json
+expect_text "$work/err" '"severity":"warning"'
+expect 0 "$ketlink" export -q --json -o "$work/quiet.json" fixtures/clinic/iv-trd/record.json
+[ ! -s "$work/err" ] || fail "-q --json says more than errors"
 expect 65 bash -c '"$0" export -o "$1/two.json" "$2" fixtures/clinic/bad-dose-mismatch/record.json 2>&-' "$ketlink" "$work" "$record"
 expect_same "$(jq -c . "$work/two.json")" "$(jq -c . "$work/alone.json")" "the output with stderr closed"
 expect 74 bash -c '"$0" export "$1" >&-' "$ketlink" "$record"
