@@ -73,7 +73,6 @@ struct exchange_job {
   struct diag_list *diags;            /* of the record */
   struct arena *arena;                /* of the record */
   bool look_first; /* an earlier try may have arrived: look for everything before it is sent */
-  bool has_plan; /* exchange_plan was called, and its result was OK */
   struct bundle_plan plan;
   struct bundle_known *known;  /* by entry of the plan */
   struct exchange_item *items; /* by entry of the plan */
@@ -84,9 +83,7 @@ struct exchange_job {
   enum status worst;           /* the first trouble */
 };
 
-/* Only makes the plan, for exchange_run: it may be done elsewhere, by another thread, and nothing of the channel is called. */
-enum status exchange_plan(struct exchange_job *job, struct tree_node *bundle) MUST_USE;
-/* Sends all parts in order. The first trouble decides the status. `bundle` is not looked at when there is a plan. */
+/* Sends all parts in order. The first trouble decides the status. */
 enum status exchange_run(struct exchange_job *job, struct tree_node *bundle);
 /* How many resources the server holds as the record says, by its own word. */
 size_t exchange_stored(const struct exchange_job *job);

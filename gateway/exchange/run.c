@@ -300,7 +300,7 @@ static enum status send_part(struct exchange_job *job, size_t part) {
 
 /* --- the whole --- */
 
-enum status exchange_plan(struct exchange_job *job, struct tree_node *bundle) {
+static enum status begin(struct exchange_job *job, struct tree_node *bundle) {
   enum status status = bundle_plan_make(job->bundle, bundle, &job->plan);
   if (status != STATUS_OK) return status;
   job->known = ARENA_ARRAY(job->arena, struct bundle_known, job->plan.entry_count + 1);
@@ -310,14 +310,7 @@ enum status exchange_plan(struct exchange_job *job, struct tree_node *bundle) {
   if (!job->known || !job->items || !job->texts) return STATUS_NOMEM;
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->items[i].look = job->plan.entries[i].look || job->look_first;
-  job->has_plan = true;
-  return STATUS_OK;
-}
-
-static enum status begin(struct exchange_job *job, struct tree_node *bundle) {
-  enum status status = job->has_plan ? STATUS_OK : exchange_plan(job, bundle);
-  if (status != STATUS_OK || !job->channel->planned) return status;
-  return job->channel->planned(job->channel->context, job);
+  return job->channel->planned ? job->channel->planned(job->channel->context, job) : STATUS_OK;
 }
 
 /* A type that the credential does not open is no reason to stop: what is not found is named by identifier. */

@@ -3,16 +3,6 @@
 #include "delivery/token.h"
 #include "relay/job.h"
 
-/* What a conversation about a Bundle begins with; it lies in the record's memory. */
-struct relay_talk {
-  struct exchange_channel channel;
-  struct bundle_params params;
-  struct exchange_job exchange;
-  enum status opened;  /* its payload */
-  enum status planned; /* then the rest */
-  bool looked_up;      /* in the ledger */
-};
-
 /* --- waiting --- */
 
 static void on_answer(void *context, const struct delivery_answer *answer) {
@@ -78,42 +68,40 @@ static struct outbox *free_store(struct relay_job *job) {
 }
 
 /* Known there, unchanged or only mentioned: it need not go. */
-static enum status look_up(struct relay_job *job, struct outbox *outbox, struct exchange_job *exchange, size_t index) {
+static enum status look_up(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *known) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
   struct outbox_place place = {0};
   struct str digest = {0};
-  enum status status =
-      outbox_ledger_get(outbox, job->sender->config->name, entry->key, entry->full_url, job->arena, &place);
+  *known = false;
+  enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
+                                         entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
   if (!entry->mentioned) status = relay_left_out_digest(job, exchange, index, &digest);
   if (status != STATUS_OK || (!entry->mentioned && !relay_left_out_is_same(job, index, &place, digest))) return status;
+  *known = true;
   exchange->items[index].answer.version = place.etag;
   exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
   exchange->known[index].location = place.location;
   return STATUS_OK;
 }
 
-static enum status look_up_all(struct relay_job *job, struct outbox *outbox, struct exchange_job *exchange) {
-  enum status status = STATUS_OK;
-  job->unowned = ARENA_ARRAY(job->arena, bool, exchange->plan.entry_count + 1);
-  if (!job->unowned) return STATUS_NOMEM;
-  for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++)
-    status = look_up(job, outbox, exchange, i);
-  return status;
-}
-
-/* What is known to be there is settled. */
 static enum status planned(void *context, struct exchange_job *exchange) {
   struct relay_job *job = context;
   enum status status = STATUS_OK;
-  if (!exchange->look_first && !job->talk->looked_up) status = look_up_all(job, free_store(job), exchange);
-  if (status != STATUS_OK) return status;
   job->locks = ARENA_ARRAY(job->arena, struct relay_lock, exchange->plan.entry_count + 1);
-  if (!job->locks) return STATUS_NOMEM;
-  for (size_t i = exchange->plan.lookup_count; i < exchange->plan.entry_count; i++)
-    if (exchange->items[i].state == EXCHANGE_WAITING) relay_locks_want(job, exchange->plan.entries[i].full_url);
-  relay_locks_take(job);
-  return STATUS_OK;
+  job->unowned = ARENA_ARRAY(job->arena, bool, exchange->plan.entry_count + 1);
+  if (!job->locks || !job->unowned) return STATUS_NOMEM;
+  if (!exchange->look_first) (void)free_store(job); /* from here to the locks nobody else comes between */
+  for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
+    bool known = false;
+    if (!exchange->look_first) status = look_up(job, exchange, i, &known);
+    if (status == STATUS_OK && !known) relay_locks_want(job, exchange->plan.entries[i].full_url);
+  }
+  if (status == STATUS_OK)
+    relay_locks_take(job);
+  else
+    job->lock_count = 0;
+  return status;
 }
 
 /* --- the payload --- */
@@ -146,66 +134,37 @@ static enum status map_again(struct relay_job *job, struct tree_node **out) {
   return status == STATUS_OK ? pipeline_export(pipeline, record, &run, out) : status;
 }
 
-static enum status open_bundle(struct relay_job *job, struct tree_node **out) {
+static enum status open_payload(struct relay_job *job, struct tree_node **out) {
   if (!relay_payload_read(job->claim.payload, &job->clinic, &job->text)) return STATUS_INVALID;
   return str_is(job->claim.kind, "record") ? map_again(job, out) : read_bundle(job, out);
 }
 
 /* --- Bundles --- */
 
-static struct relay_talk *new_talk(struct relay_job *job) {
+static struct relay_verdict converse(struct relay_job *job, struct tree_node *bundle) {
   const struct relay_way *way = relay_job_way(job);
-  struct relay_talk *talk = ARENA_NEW(job->arena, struct relay_talk);
-  if (!talk) return NULL;
-  talk->channel = (struct exchange_channel){.context = job, .send = send_request, .wait = relay_job_wait, .planned = planned};
-  talk->params = (struct bundle_params){.definitions = pipeline_definitions(job->ways->pipeline),
-                                        .shape = &way->shape,
-                                        .arena = job->arena,
-                                        .diags = &job->diags};
-  talk->exchange = (struct exchange_job){.channel = &talk->channel,
-                                         .bundle = &talk->params,
-                                         .destination = &way->destination,
-                                         .diags = &job->diags,
-                                         .arena = job->arena,
-                                         .look_first = job->claim.unknown};
-  return talk;
-}
-
-/* Of the fiber, or of the thread that claims. Not OK: there is no memory for it. */
-static enum status open_talk(struct relay_job *job) {
-  struct relay_talk *talk = job->talk = new_talk(job);
-  struct tree_node *bundle = NULL;
-  if (!talk) return STATUS_NOMEM;
-  talk->opened = open_bundle(job, &bundle);
-  if (talk->opened != STATUS_OK) return STATUS_OK;
-  talk->params.clinic_id = job->clinic;
-  talk->planned = relay_left_out_begin(job);
-  if (talk->planned == STATUS_OK) talk->planned = exchange_plan(&talk->exchange, bundle);
-  return STATUS_OK;
-}
-
-void relay_deliver_prepare(struct relay_job *job, struct outbox *outbox) {
-  bool usual = str_is(job->claim.kind, "bundle") && !job->claim.unknown && job->claim.payload.len <= RELAY_PREPARED_BYTES &&
-               relay_job_way(job)->destination.protocol != DELIVERY_MLLP;
-  if (!usual || open_talk(job) != STATUS_OK) return;
-  struct relay_talk *talk = job->talk;
-  if (talk->opened != STATUS_OK || talk->planned != STATUS_OK) return;
-  talk->planned = look_up_all(job, outbox, &talk->exchange);
-  talk->looked_up = true;
-}
-
-static struct relay_verdict converse(struct relay_job *job) {
-  const struct relay_way *way = relay_job_way(job);
-  struct exchange_job *exchange = &job->talk->exchange;
-  enum status status = job->talk->planned;
-  if (status == STATUS_OK) status = exchange_run(exchange, NULL);
+  struct exchange_channel channel = {
+      .context = job, .send = send_request, .wait = relay_job_wait, .planned = planned};
+  struct bundle_params params = {.definitions = pipeline_definitions(job->ways->pipeline),
+                                 .shape = &way->shape,
+                                 .arena = job->arena,
+                                 .diags = &job->diags};
+  struct exchange_job exchange = {.channel = &channel,
+                                  .bundle = &params,
+                                  .destination = &way->destination,
+                                  .diags = &job->diags,
+                                  .arena = job->arena,
+                                  .look_first = job->claim.unknown};
+  params.clinic_id = job->clinic;
+  enum status status = relay_left_out_begin(job);
+  if (status == STATUS_OK) status = exchange_run(&exchange, bundle);
   /* with its locks: nobody else writes meanwhile what that request may yet write */
-  if (exchange->settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
-  struct relay_verdict verdict = relay_judge(exchange, status, &job->last, job->claim.unknown);
-  if (relay_job_remember(job, exchange) != STATUS_OK)
+  if (exchange.settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
+  struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
+  if (relay_job_remember(job, &exchange) != STATUS_OK)
     RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
   /* what was left out would never be told: it is looked for once more, and nothing is sent that is there */
-  if (verdict.state == OUTBOX_DONE && relay_left_out_list(job, exchange) != STATUS_OK)
+  if (verdict.state == OUTBOX_DONE && relay_left_out_list(job, &exchange) != STATUS_OK)
     return (struct relay_verdict){.state = OUTBOX_UNKNOWN, .trouble = RELAY_BUSY, .reason = STR("no-memory")};
   return verdict;
 }
@@ -269,10 +228,10 @@ static enum status say_message(struct relay_job *job, struct relay_verdict *out)
 }
 
 static enum status say_bundle(struct relay_job *job, struct relay_verdict *out) {
+  struct tree_node *bundle = NULL;
   if (relay_job_way(job)->destination.protocol == DELIVERY_MLLP) return another_protocol(job);
-  enum status status = job->talk ? STATUS_OK : open_talk(job);
-  if (status == STATUS_OK) status = job->talk->opened;
-  if (status == STATUS_OK) *out = converse(job);
+  enum status status = open_payload(job, &bundle);
+  if (status == STATUS_OK) *out = converse(job, bundle);
   return status;
 }
 

@@ -1,6 +1,6 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
-   records came in and were settled meanwhile. What the loop took in is in the store before; what was mapped beside it, ends and claims
-   are only listed, as promises, and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
+   records came in and were settled meanwhile. What came in is in the store before; ends and claims are only listed, as promises,
+   and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
    is the next group. Who was promised something hears of it when it is durable, and only then. */
 #include <event2/event.h>
 #include <sys/statvfs.h>
@@ -83,7 +83,7 @@ static void begin(struct relay *relay) {
   claim(relay);
   relay->settled = false;
   list_move(&relay->group.durable, &relay->group.promised);
-  relay->group.to_make = relay->group.coming = 0;
+  relay->group.to_make = 0;
   relay->group.since = 0;
   relay->group.begun_at = relay_elapsed(relay);
   relay_committer_begin(relay->group.committer, relay->group.durable.first);
@@ -153,9 +153,7 @@ void relay_group_touch(struct relay *relay) {
 
 void relay_promise(struct relay *relay, struct relay_promise *promise) {
   list_add(&relay->group.promised, promise);
-  relay->group.to_make += promise->records + (promise->make != NULL);
-  relay->group.coming += promise->records;
-  relay->due |= promise->records != 0;
+  relay->group.to_make += promise->make != NULL;
   if (is_enough(relay))
     begin(relay);
   else

@@ -18,13 +18,11 @@ struct posted {
   struct buf answer;
 };
 
-/* A posted body whose records are mapped, and then accepted with the group that they join. */
+/* A posted body whose records are mapped. */
 struct mapping {
   struct relay_task task;
   struct relay *relay;
   struct console_reply *reply;
-  struct relay_promise promise;
-  struct relay_accepted accepted;
 };
 
 /* Who waits for a group without records: a decision about the queue. */
@@ -57,18 +55,18 @@ static void write_answer(struct buf *out, const struct relay_accepted *accepted,
   buf_add_text(out, "}\n");
 }
 
-/* NULL: no memory, and that is the answer. */
-static struct posted *make_answer(struct console_reply *reply, const struct relay_accepted *accepted, const struct diag_list *diags) {
+static void answer_later(struct relay *relay, struct console_reply *reply,
+                         const struct relay_accepted *accepted, const struct diag_list *diags) {
   struct posted *posted = calloc(1, sizeof *posted);
   if (!posted) {
     console_problem(reply, 503, "no memory: send it again later");
-    return NULL;
+    return;
   }
   *posted = (struct posted){.reply = reply, .status = accepted->status == STATUS_OK ? 202 : 422};
   posted->promise = (struct relay_promise){.kept = answer_kept, .context = posted};
   buf_init(&posted->answer, LIMIT_TEXT_BYTES);
   write_answer(&posted->answer, accepted, diags);
-  return posted;
+  relay_promise(relay, &posted->promise);
 }
 
 /* The name says how a body is read; the console has let no other types pass. */
@@ -86,20 +84,19 @@ static struct str name_by_type(struct str type) {
   return STR("body.json");
 }
 
-/* NULL: there is nothing to promise, and it is answered. */
-static struct posted *answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
-                             const struct diag_list *diags) {
+static void answer(struct relay *relay, struct console_reply *reply, const struct relay_accepted *accepted,
+                   const struct diag_list *diags) {
   bool taken = accepted->status == STATUS_OK || accepted->status == STATUS_INVALID;
   relay_alert_full(relay, &relay->full, accepted, STR("http"));
   RELAY_LOG(relay, accepted->bad || !taken ? RELAY_WARNING : RELAY_INFO, "posted",
             RELAY_NUMBER("records", (int64_t)accepted->records),
             RELAY_NUMBER("again", (int64_t)accepted->again), RELAY_NUMBER("bad", (int64_t)accepted->bad));
-  if (taken) return make_answer(reply, accepted, diags);
-  if (accepted->status == STATUS_LIMIT)
+  if (taken)
+    answer_later(relay, reply, accepted, diags);
+  else if (accepted->status == STATUS_LIMIT)
     console_problem_later(reply, RETRY_SECONDS, "the store is full: send it again later");
   else
     console_problem(reply, 503, "it could not be taken: send it again later");
-  return NULL;
 }
 
 static void take_now(struct relay *relay, const struct relay_input *input, struct console_reply *reply) {
@@ -107,42 +104,22 @@ static void take_now(struct relay *relay, const struct relay_input *input, struc
   arena_reset(relay->records);
   diag_list_init(&diags, relay->records);
   struct relay_accepted accepted = relay_accept(relay, input, &diags);
-  struct posted *posted = answer(relay, reply, &accepted, &diags);
-  if (posted) relay_promise(relay, &posted->promise);
+  answer(relay, reply, &accepted, &diags);
 }
 
-/* By the thread that commits. */
-static void put(void *context, struct outbox *outbox) {
-  struct mapping *mapping = context;
-  mapping->accepted = relay_accept_listed(mapping->relay, outbox, &mapping->task);
-}
-
-static void put_kept(void *context, enum status status) {
-  struct mapping *mapping = context;
-  relay_accepted_tell(mapping->relay, &mapping->accepted);
-  struct posted *posted = answer(mapping->relay, mapping->reply, &mapping->accepted, &mapping->task.diags);
-  if (posted) answer_kept(posted, status);
-  relay_task_release(&mapping->task);
-  free(mapping);
-}
-
-static void put_later(struct mapping *mapping) {
-  mapping->promise = (struct relay_promise){.make = put, .kept = put_kept, .context = mapping};
-  for (const struct relay_kept *kept = mapping->task.records; kept; kept = kept->next)
-    mapping->promise.records++;
-  relay_promise(mapping->relay, &mapping->promise);
+static void put(struct relay *relay, struct relay_task *task, struct console_reply *reply) {
+  struct relay_accepted accepted = relay_accept_mapped(relay, task);
+  answer(relay, reply, &accepted, &task->diags);
 }
 
 static void mapped(void *context, struct relay_task *task) {
   struct mapping *mapping = context;
-  if (task->status != STATUS_UNAVAILABLE && task->status != STATUS_NOMEM) {
-    put_later(mapping);
-    return;
-  }
   if (task->status == STATUS_UNAVAILABLE)
     console_problem(mapping->reply, 503, "the relay is stopping: send it again later");
-  else
+  else if (task->status == STATUS_NOMEM)
     take_now(mapping->relay, &task->input, mapping->reply);
+  else
+    put(mapping->relay, task, mapping->reply);
   relay_task_release(task);
   free(mapping);
 }
@@ -151,7 +128,7 @@ static void take_later(struct relay *relay, const struct relay_input *input, str
   struct mapping *mapping = calloc(1, sizeof *mapping);
   if (mapping) {
     *mapping = (struct mapping){.relay = relay, .reply = reply};
-    mapping->task = (struct relay_task){.input = *input, .done = mapped, .context = mapping, .listed = true};
+    mapping->task = (struct relay_task){.input = *input, .done = mapped, .context = mapping};
     if (relay_mapper_give(relay->mapper, &mapping->task) == STATUS_OK) return;
   }
   free(mapping);

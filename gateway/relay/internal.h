@@ -91,7 +91,6 @@ struct relay_promise {
   /* OK: what changed before the promise was made is durable. */
   void (*kept)(void *context, enum status status);
   void *context;
-  size_t records; /* that it accepts, about: as many more may be claimed behind it */
 };
 struct relay_promises {
   struct relay_promise *first, **end;
@@ -141,19 +140,6 @@ enum status relay_ways_open(const struct relay_config *config, const struct host
                             struct diag_list *diags, struct relay_ways **out) MUST_USE;
 void relay_ways_leave(struct relay_ways *ways);
 
-/* --- arenas.c: memory of what has ended, wiped, for what comes next; of one thread --- */
-
-enum { RELAY_IDLE_ARENAS = 64 };
-struct relay_arenas {
-  struct arena *idle[RELAY_IDLE_ARENAS];
-  size_t count, cap; /* all have one cap */
-  size_t most, most_bytes; /* that are kept: so many, each of so much */
-};
-struct arena *relay_arenas_take(struct relay_arenas *arenas, size_t cap);
-/* NULL is allowed. */
-void relay_arenas_give(struct relay_arenas *arenas, struct arena *arena);
-void relay_arenas_free(struct relay_arenas *arenas);
-
 /* --- accept.c: text -> records (map.h) -> the store --- */
 
 struct relay_input {
@@ -167,8 +153,6 @@ struct relay_input {
 };
 struct relay_accepted {
   size_t records, again, different, bad, parked;
-  size_t older; /* of those that are parked: a correction came before */
-  bool asked;   /* the store was */
   int64_t first; /* number of the last record's first item; its others follow */
   size_t items;  /* of the last record */
   enum status status; /* OK; INVALID: bad ones, in diags; LIMIT: full, nothing was taken; IO: stop */
@@ -178,9 +162,6 @@ struct relay_accepted {
 struct relay_accepted relay_accept(struct relay *relay, const struct relay_input *input, struct diag_list *diags);
 /* The same of a text that was mapped already (mapper.h); findings go to the task's. */
 struct relay_accepted relay_accept_mapped(struct relay *relay, struct relay_task *task);
-/* The same as the change of a promise, by the thread that commits; the loop tells of it. `outbox` NULL: by the loop. */
-struct relay_accepted relay_accept_listed(const struct relay *relay, struct outbox *outbox, struct relay_task *task);
-void relay_accepted_tell(const struct relay *relay, const struct relay_accepted *accepted);
 
 /* --- outcome.c: what a conversation says about its record; pure --- */
 
@@ -227,8 +208,6 @@ void relay_sender_claim(struct relay_sender *sender);
 void relay_sender_probe(struct relay_sender *sender);
 /* Takes no more; what is under way goes on. */
 void relay_sender_stop(struct relay_sender *sender);
-/* The loop turns no more: what was claimed and has not begun goes back. */
-void relay_sender_give_back(struct relay_sender *sender);
 /* Records under way. */
 size_t relay_sender_busy(const struct relay_sender *sender);
 /* Of all destinations, in Prometheus' text format. */
@@ -394,8 +373,7 @@ struct relay {
     struct relay_promises waiting;  /* for its end */
     bool under_way, settled;        /* it holds ends of records */
     int64_t begun_at;               /* by relay_elapsed */
-    size_t to_make;                 /* promises of the one that grows that are made with it, and records that they accept */
-    size_t coming;                  /* of it, those records */
+    size_t to_make;                 /* promises of the one that grows that are made with it */
     int64_t since; /* first look at the one that grows, in nanoseconds; 0: none yet */
     bool touched;  /* since the last look */
   } group;

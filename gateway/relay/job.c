@@ -14,6 +14,26 @@ size_t relay_jobs_left(const struct relay_sender *sender) {
   return sender->in_flight < most ? most - sender->in_flight : 0;
 }
 
+/* Memory that was used a moment ago is near; what comes anew from the system is not. */
+static struct arena *take_arena(struct relay_arenas *arenas, size_t cap) {
+  return arenas->count ? arenas->idle[--arenas->count] : arena_new(cap);
+}
+
+/* NULL is allowed. Memory of a large record goes back to the system: that of 64 would be kept. */
+static void give_arena_back(struct relay_arenas *arenas, struct arena *arena) {
+  if (!arena) return;
+  arena_reset(arena);
+  if (arenas->count < RELAY_IDLE_ARENAS && arena_held(arena) <= RELAY_IDLE_BYTES)
+    arenas->idle[arenas->count++] = arena;
+  else
+    arena_free(arena);
+}
+
+void relay_arenas_free(struct relay_arenas *arenas) {
+  while (arenas->count)
+    arena_free(arenas->idle[--arenas->count]);
+}
+
 void relay_job_close(struct relay_job *job) {
   struct relay_sender *sender = job->sender;
   for (struct relay_job **at = &sender->jobs; *at; at = &(*at)->next) {
@@ -25,8 +45,8 @@ void relay_job_close(struct relay_job *job) {
   sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
-  relay_arenas_give(&sender->arenas, job->arena);
-  relay_arenas_give(&sender->places, job->places);
+  give_arena_back(&sender->arenas, job->arena);
+  give_arena_back(&sender->places, job->places);
   free(job);
 }
 
@@ -69,7 +89,7 @@ static enum status keep_place(struct relay_job *job, const struct exchange_job *
 }
 
 struct arena *relay_job_places(struct relay_job *job) {
-  if (!job->places) job->places = relay_arenas_take(&job->sender->places, LIMIT_ARENA_BYTES);
+  if (!job->places) job->places = take_arena(&job->sender->places, LIMIT_ARENA_BYTES);
   return job->places;
 }
 
@@ -181,8 +201,7 @@ static void end_now(struct relay_job *job) {
   job->lock_count = 0;
   job->ended = true;
   job->sender->ending++;
-  job->sender->under_way -= job->begun;
-  relay_arenas_give(&job->sender->arenas, job->arena);
+  give_arena_back(&job->sender->arenas, job->arena);
   job->arena = NULL;
   settle_again(job);
 }
@@ -207,13 +226,12 @@ void relay_job_settle(struct relay_job *job, struct relay_verdict verdict) {
   log_end(job, &verdict);
   relay_log_diags(&relay->log, "delivery-finding", &job->diags);
   end_now(job);
-  relay_sender_go_on(sender);
 }
 
 void relay_job_give_back(struct relay_job *job) {
   job->outcome = (struct outbox_outcome){.state = job->claim.unknown ? OUTBOX_UNKNOWN : OUTBOX_QUEUED,
                                          .next_at = relay_now(job->sender->relay),
-                                         .reason = job->sender->health.trouble == RELAY_FINE ? STR("stopping") : STR("not-sent")};
+                                         .reason = STR("stopping")};
   end_now(job);
 }
 
@@ -246,7 +264,7 @@ struct relay_job *relay_job_open(struct relay_sender *sender) {
   job->next = sender->jobs;
   sender->jobs = job;
   sender->in_flight++;
-  job->arena = relay_arenas_take(&sender->arenas, (size_t)sender->config->memory_mib << 20);
+  job->arena = take_arena(&sender->arenas, (size_t)sender->config->memory_mib << 20);
   job->timer = event_new(sender->relay->base, -1, 0, on_timer, job);
   if (job->arena && job->timer) {
     diag_list_init(&job->diags, job->arena);

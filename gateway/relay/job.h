@@ -2,7 +2,7 @@
  * job.h - private to relay: a record on its way to a destination, from its claim to its durable end.
  *
  *   listed     to be claimed with the next group: memory for a record, and no record yet (sender.c)
- *   claimed    by the thread that commits, which plans it as well; bytes leave when that is durable (sender.c)
+ *   claimed    by the thread that commits; bytes leave when that is durable (sender.c)
  *   under way  a fiber has the conversation with the server, and waits for answers, locks and the store (deliver.c, locks.c)
  *   ended      its outcome is listed, with what the ledger is told; once more when its group was given up (job.c)
  *
@@ -15,11 +15,7 @@
 #include "exchange/exchange.h"
 #include "relay/trouble.h"
 
-enum {
-  RELAY_STORE_RETRY_MS = 1000,
-  RELAY_IDLE_BYTES = 96 << 10,    /* of memory that is kept for the next */
-  RELAY_PREPARED_BYTES = 64 << 10 /* of a payload: all that are claimed together hold the store up meanwhile */
-};
+enum { RELAY_STORE_RETRY_MS = 1000, RELAY_IDLE_ARENAS = 64, RELAY_IDLE_BYTES = 96 << 10 /* of each of them */ };
 
 struct relay_lock {
   uint64_t hash;            /* of the name: most that differ differ in it */
@@ -40,7 +36,6 @@ struct relay_job {
   enum status claimed;
   struct outbox_claim claim;
   struct str clinic, text; /* in its payload */
-  struct relay_talk *talk; /* with its plan, and what the ledger has of it; NULL: that is for the conversation to make */
   char owner[OUTBOX_OWNER + 1]; /* of a whole that comes in revisions: outbox_whole; else empty */
   /* the conversation */
   struct relay_fiber *fiber;
@@ -52,7 +47,7 @@ struct relay_job {
   bool wants_locks; /* suspended until they are free */
   bool wants_token; /* suspended until a fetch ends */
   /* its end */
-  bool begun, ended;
+  bool ended;
   struct outbox_outcome outcome;
   struct arena *places; /* of what the ledger is told with it; NULL: nothing */
   struct outbox_placed *placed;
@@ -63,6 +58,12 @@ struct relay_job {
   unsigned given_up; /* how often its group was */
 };
 
+/* Of jobs that have ended, wiped. */
+struct relay_arenas {
+  struct arena *idle[RELAY_IDLE_ARENAS];
+  size_t count;
+};
+
 struct relay_sender {
   struct relay *relay;
   size_t index;
@@ -70,11 +71,9 @@ struct relay_sender {
   struct event *timer;
   struct relay_job *jobs;
   struct relay_arenas arenas, places; /* of conversations, and of what the ledger is told */
-  size_t in_flight, under_way, ending; /* of all that are opened: begun and not ended; ended, but not yet durably */
+  size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   struct relay_promise claiming;
   struct relay_job *listed; /* to be claimed in the next group, or in the one under way */
-  struct relay_job *claimed, **claimed_end; /* durably, and to begin when that group's follower is under way */
-  struct event *beginning;
   int64_t due;              /* when to look again, once they are; INT64_MAX: when something ends or comes */
   enum status looked;       /* how far it came */
   struct relay_tries claims;
@@ -91,16 +90,15 @@ struct relay_sender {
 /* NULL: no memory. */
 struct relay_job *relay_job_open(struct relay_sender *sender);
 void relay_job_close(struct relay_job *job);
+void relay_arenas_free(struct relay_arenas *arenas);
 const struct relay_way *relay_job_way(const struct relay_job *job);
-/* One that was under way has ended. */
-void relay_sender_go_on(struct relay_sender *sender);
 /* On the fiber. */
 void relay_job_wait(void *job, int64_t ms);
 /* What the server calls what it has got, for the ledger. Not OK: it is told less. */
 enum status relay_job_remember(struct relay_job *job, const struct exchange_job *exchange) MUST_USE;
 /* Ends it: the record's next state is listed, and made until it is durable. */
 void relay_job_settle(struct relay_job *job, struct relay_verdict verdict);
-/* Claimed when the process was about to end, or before its destination was in trouble: nothing has left. */
+/* Claimed when the process was about to end: nothing has left. */
 void relay_job_give_back(struct relay_job *job);
 /* What has ended makes room at once, in the group of its end; but the store may be slow to take ends, and jobs hold memory: so
    many more may be opened. */
@@ -135,8 +133,5 @@ void relay_locks_wake(const struct relay_sender *ended);
 /* --- deliver.c: the body of a fiber --- */
 
 void relay_deliver(struct relay_fiber *fiber, void *job);
-/* By the thread that claims it: what comes before its first request, which asks the store only. Of large ones, and of what is not
-   usual, the fiber does it. */
-void relay_deliver_prepare(struct relay_job *job, struct outbox *outbox);
 
 #endif

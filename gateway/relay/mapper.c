@@ -12,23 +12,24 @@ struct queue {
   size_t room; /* of its tasks */
 };
 
+/* Memory of tasks that were done, wiped: what comes anew from the system costs as much again as to fill it. */
 enum { IDLE_ARENAS = 4 };
 
 struct relay_mapper {
   struct relay *relay;
-  struct relay_arenas arenas; /* of tasks */
+  struct arena *idle[IDLE_ARENAS];
+  size_t idle_count, idle_room; /* all are of one room */
   pthread_t thread;
   bool has_thread, has_lock;
   int bell; /* eventfd: something is ready */
   struct event *readable;
-  size_t busy, held; /* the loop's: given and not done; done, listed and not released */
+  size_t busy; /* given and not done; the loop's */
   struct relay_promise free;
   bool waits; /* for the store, which takes what is ready */
   pthread_mutex_t lock;
   pthread_cond_t turn;
   /* under the lock */
   struct queue waiting, ready;
-  size_t held_room;
   bool closing;
   /* the thread's */
   struct arena *scratch;
@@ -75,9 +76,7 @@ static enum status keep(void *context, const struct relay_mapped *mapped) {
   struct relay_task *task = context;
   struct relay_kept *kept = ARENA_NEW(task->arena, struct relay_kept);
   struct outbox_item *items = ARENA_ARRAY(task->arena, struct outbox_item, mapped->item_count + 1);
-  int64_t *ids = ARENA_ARRAY(task->arena, int64_t, mapped->item_count + 1);
-  if (!kept || !items || !ids) return STATUS_NOMEM;
-  kept->ids = ids;
+  if (!kept || !items) return STATUS_NOMEM;
   kept->mapped = (struct relay_mapped){.content = mapped->content, .items = items, .item_count = mapped->item_count};
   if (!keep_text(task->arena, &kept->mapped.content)) return STATUS_NOMEM;
   for (size_t i = 0; i < mapped->item_count; i++) {
@@ -108,7 +107,7 @@ static void map(struct relay_mapper *mapper, struct relay_task *task) {
 
 /* Under the lock. NULL: it is over. */
 static struct relay_task *next_task(struct relay_mapper *mapper) {
-  while (!mapper->closing && (!mapper->waiting.first || mapper->ready.room + mapper->held_room >= MAPPER_READY_BYTES))
+  while (!mapper->closing && (!mapper->waiting.first || mapper->ready.room >= MAPPER_READY_BYTES))
     pthread_cond_wait(&mapper->turn, &mapper->lock);
   return mapper->closing ? NULL : queue_take(&mapper->waiting);
 }
@@ -136,36 +135,21 @@ static void finish(struct relay_mapper *mapper, struct relay_task *task) {
   task->done(task->context, task);
 }
 
-/* *waits: the next one wants the store, and another has it. */
-static struct relay_task *take_ready(struct relay_mapper *mapper, bool *waits) {
-  bool busy = relay_store_is_busy(mapper->relay);
-  struct relay_task *task = NULL;
+static struct relay_task *take_ready(struct relay_mapper *mapper) {
   pthread_mutex_lock(&mapper->lock);
-  *waits = busy && mapper->ready.first && !mapper->ready.first->listed;
-  if (!*waits) task = queue_take(&mapper->ready);
-  if (task && task->listed) mapper->held_room += task->room;
+  struct relay_task *task = queue_take(&mapper->ready);
   pthread_cond_signal(&mapper->turn);
   pthread_mutex_unlock(&mapper->lock);
-  if (task) mapper->held += task->listed;
   return task;
 }
 
-static void finish_ready(struct relay_mapper *mapper);
-
-static void go_on(void *context, enum status status) {
+static void finish_all(void *context, enum status status) {
   struct relay_mapper *mapper = context;
+  struct relay_task *task;
   (void)status;
   mapper->waits = false;
-  finish_ready(mapper);
-}
-
-static void finish_ready(struct relay_mapper *mapper) {
-  struct relay_task *task;
-  while ((task = take_ready(mapper, &mapper->waits)) != NULL)
+  while ((task = take_ready(mapper)) != NULL)
     finish(mapper, task);
-  if (!mapper->waits) return;
-  mapper->free = (struct relay_promise){.kept = go_on, .context = mapper};
-  relay_when_free(mapper->relay, &mapper->free);
 }
 
 static void on_ready(evutil_socket_t bell, short what, void *context) {
@@ -173,7 +157,14 @@ static void on_ready(evutil_socket_t bell, short what, void *context) {
   eventfd_t rung;
   (void)what;
   (void)eventfd_read(bell, &rung);
-  if (!mapper->waits) finish_ready(mapper);
+  if (mapper->waits) return;
+  if (!relay_store_is_busy(mapper->relay)) {
+    finish_all(mapper, STATUS_OK);
+    return;
+  }
+  mapper->waits = true;
+  mapper->free = (struct relay_promise){.kept = finish_all, .context = mapper};
+  relay_when_free(mapper->relay, &mapper->free);
 }
 
 static enum status open_mapper(struct relay_mapper *mapper) {
@@ -196,8 +187,6 @@ enum status relay_mapper_open(struct relay *relay, struct relay_mapper **out) {
   if (!mapper) return STATUS_NOMEM;
   mapper->relay = relay;
   mapper->bell = -1;
-  mapper->arenas.most = IDLE_ARENAS;
-  mapper->arenas.most_bytes = SIZE_MAX;
   queue_init(&mapper->waiting);
   queue_init(&mapper->ready);
   return open_mapper(mapper);
@@ -234,7 +223,8 @@ void relay_mapper_close(struct relay_mapper *mapper) {
     pthread_mutex_destroy(&mapper->lock);
   }
   arena_free(mapper->scratch);
-  relay_arenas_free(&mapper->arenas);
+  while (mapper->idle_count)
+    arena_free(mapper->idle[--mapper->idle_count]);
   free(mapper);
 }
 
@@ -247,12 +237,25 @@ bool relay_mapper_has_thread(const struct relay_mapper *mapper) {
 }
 
 bool relay_mapper_wants(const struct relay_mapper *mapper, size_t bytes) {
-  return mapper->has_thread && (mapper->busy || mapper->held || bytes > MAPPER_SMALL_BYTES);
+  return mapper->has_thread && (mapper->busy || bytes > MAPPER_SMALL_BYTES);
+}
+
+static struct arena *take_arena(struct relay_mapper *mapper, size_t room) {
+  bool fits = mapper->idle_count && mapper->idle_room == room;
+  return fits ? mapper->idle[--mapper->idle_count] : arena_new(room);
+}
+
+static bool keep_arena(struct relay_mapper *mapper, struct arena *arena, size_t room) {
+  if (!mapper->idle_count) mapper->idle_room = room;
+  if (mapper->idle_count == IDLE_ARENAS || mapper->idle_room != room) return false;
+  arena_reset(arena);
+  mapper->idle[mapper->idle_count++] = arena;
+  return true;
 }
 
 enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *task) {
   if (!task->room) task->room = MAPPER_TASK_BYTES;
-  task->arena = relay_arenas_take(&mapper->arenas, task->room);
+  task->arena = take_arena(mapper, task->room);
   if (!task->arena) return STATUS_NOMEM;
   diag_list_init(&task->diags, task->arena);
   if (!task->findings) task->findings = &task->diags;
@@ -268,19 +271,7 @@ enum status relay_mapper_give(struct relay_mapper *mapper, struct relay_task *ta
   return STATUS_OK;
 }
 
-static void let_go(struct relay_mapper *mapper, const struct relay_task *task) {
-  mapper->held--;
-  pthread_mutex_lock(&mapper->lock);
-  mapper->held_room -= task->room;
-  pthread_cond_signal(&mapper->turn);
-  pthread_mutex_unlock(&mapper->lock);
-}
-
 void relay_task_release(struct relay_task *task) {
-  if (task->arena && task->mapper && task->listed) let_go(task->mapper, task);
-  if (task->mapper)
-    relay_arenas_give(&task->mapper->arenas, task->arena);
-  else
-    arena_free(task->arena);
+  if (!task->arena || !task->mapper || !keep_arena(task->mapper, task->arena, task->room)) arena_free(task->arena);
   task->arena = NULL;
 }

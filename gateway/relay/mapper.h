@@ -6,8 +6,7 @@
  * says whether a text must wait behind others. Ownership. A task goes from the loop to the thread and back; between them they
  * share nothing but the queue, under its lock, and ways and configuration, which do not change. What becomes of a text may have
  * its `room`: it is done as NOMEM when it needs more, and the loop maps it, which keeps no more than one record of it. Of what
- * the thread has ready, as much lies waiting as has MAPPER_READY_BYTES of room, then it rests; what is `listed` counts until it is
- * released, and others wait behind it until then, as they would in the store.
+ * the thread has ready, as much lies waiting as has MAPPER_READY_BYTES of room, then it rests.
  *
  * Threads: all calls on the loop's; `done` is called there. Without a thread (no memory, a limit of the system) everything is
  * mapped by the loop.
@@ -33,7 +32,6 @@ struct relay_task {
   struct relay_point from; /* where to begin; when it is done, how far it came */
   struct diag_list *findings; /* NULL: `diags` */
   void (*done)(void *context, struct relay_task *task); /* the task may be freed there */
-  bool listed; /* `done` lists it for the thread that commits, and does not need the store; else it is called when that is free */
   void *context;
   /* what was made */
   struct arena *arena;
@@ -51,7 +49,6 @@ struct relay_task {
 struct relay_kept {
   struct relay_kept *next;
   struct relay_mapped mapped;
-  int64_t *ids; /* room for those of its items */
 };
 
 /* After relay_signals_open: threads inherit the mask. */

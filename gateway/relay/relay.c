@@ -423,7 +423,7 @@ static size_t most_timers(const struct relay_config *config) {
   for (size_t i = 0; i < config->mllp_count; i++)
     most += A_LISTENER + A_LINK * (size_t)config->mllps[i].max_connections;
   for (size_t i = 0; i < config->destination_count; i++)
-    most += 2 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
+    most += 1 + 2 * (size_t)config->destinations[i].in_flight; /* some under way, some ending */
   return most;
 }
 
@@ -444,19 +444,9 @@ static bool reserve_timers(struct relay *relay) {
   return fine;
 }
 
-/* After a few callbacks it is seen whether a group has ended: the thread that commits waits for the next one. */
-static struct event_base *new_base(void) {
-  enum { AT_ONCE = 4, ORDINARY = 1 };
-  struct event_config *config = event_config_new();
-  struct event_base *base = NULL;
-  if (config && event_config_set_max_dispatch_interval(config, NULL, AT_ONCE, ORDINARY) == 0) base = event_base_new_with_config(config);
-  if (config) event_config_free(config);
-  return base;
-}
-
 static enum status open_loop(struct whole *whole) {
   struct relay *relay = &whole->relay;
-  relay->base = new_base();
+  relay->base = event_base_new();
   relay->records = arena_new(LIMIT_ARENA_BYTES);
   relay->record = arena_new(LIMIT_ARENA_BYTES);
   if (!relay->base || !relay->records || !relay->record || event_base_priority_init(relay->base, PRIORITIES) != 0 ||
@@ -555,11 +545,7 @@ static void close_ends(struct relay *relay) {
 static void close_all(struct whole *whole) {
   struct relay *relay = &whole->relay;
   relay->closing = true;
-  for (size_t i = 0; i < RELAY_DESTINATIONS_MAX; i++)
-    if (relay->senders[i]) relay_sender_give_back(relay->senders[i]);
-  /* nobody waits for the store any more, and nothing of the mapper is listed */
-  while (relay->base && relay->commit && relay_group_is_open(relay) && relay->fatal == STATUS_OK)
-    relay_group_end(relay);
+  if (relay->base && relay->commit) relay_group_end(relay); /* nobody waits for the store any more */
   relay_backup_close(whole->backup);
   relay_mapper_close(relay->mapper);
   relay_mapper_close(relay->messages);

@@ -5,8 +5,8 @@
  * each destination -> outbox -> durable, and only then answered (moved to done/, 202) -> claimed in the order
  * of its lane -> (exchange) requests to the server -> settled -> done, or tried again, or parked.
  *
- * Threads: everything happens on one event loop, except that large texts are mapped beside it (mapper.h), what the store is asked for
- * most is done by the thread that makes it durable (group.c), and a copy of the store is checked there (backup.c).
+ * Threads: everything happens on one event loop, except that large texts are mapped beside it (mapper.h), and a copy of the
+ * store is checked there (backup.c).
  * Errors: CONFIG what is configured cannot be; RETRY the store is open elsewhere, or a socket or port taken; CONFLICT it is an older copy; IO the disk
  * failed: the process has stopped without answering what it could not keep. No patients' data leaves this process
  * but sealed into the store and over TLS to destinations.

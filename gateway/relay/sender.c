@@ -12,61 +12,13 @@
 
 /* --- claiming --- */
 
-static struct relay_job *take_claimed(struct relay_sender *sender) {
-  struct relay_job *job = sender->claimed;
-  sender->claimed = job->next_listed;
-  if (!sender->claimed) sender->claimed_end = &sender->claimed;
-  return job;
-}
-
-static size_t most_under_way(const struct relay_sender *sender) {
-  return sender->health.trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
-}
-
-static bool may_begin(const struct relay_sender *sender) {
-  return sender->claimed && sender->under_way < most_under_way(sender);
-}
-
+/* The claim is durable: bytes may leave. */
 static void begin_job(struct relay_job *job) {
   struct relay *relay = job->sender->relay;
-  job->begun = true;
-  job->sender->under_way++;
-  if (relay_fiber_start(relay->fibers, relay_deliver, job) != STATUS_OK)
+  if (relay->closing)
+    relay_job_give_back(job);
+  else if (relay_fiber_start(relay->fibers, relay_deliver, job) != STATUS_OK)
     relay_job_settle(job, (struct relay_verdict){.state = OUTBOX_QUEUED, .trouble = RELAY_BUSY, .reason = STR("no-memory")});
-}
-
-void relay_sender_give_back(struct relay_sender *sender) {
-  while (sender->claimed)
-    relay_job_give_back(take_claimed(sender));
-}
-
-/* A few in each turn of the loop, so that it hears of the group's end meanwhile. */
-static void on_begin(evutil_socket_t socket, short what, void *context) {
-  enum { AT_ONCE = 4 };
-  static const struct timeval at_once = {0};
-  struct relay_sender *sender = context;
-  (void)socket;
-  (void)what;
-  for (size_t i = 0; i < AT_ONCE && may_begin(sender); i++)
-    begin_job(take_claimed(sender));
-  if (may_begin(sender) && event_add(sender->beginning, &at_once) != 0) event_active(sender->beginning, EV_TIMEOUT, 1);
-}
-
-/* One has ended: another may begin in its place, but none of them where the destination is in trouble. */
-void relay_sender_go_on(struct relay_sender *sender) {
-  if (sender->health.trouble != RELAY_FINE)
-    relay_sender_give_back(sender);
-  else if (may_begin(sender))
-    event_active(sender->beginning, EV_TIMEOUT, 1);
-}
-
-/* The claim is durable: bytes may leave, when the next group is under way, which would wait for them otherwise. */
-static void begin_soon(struct relay_job *job) {
-  struct relay_sender *sender = job->sender;
-  job->next_listed = NULL;
-  *sender->claimed_end = job;
-  sender->claimed_end = &job->next_listed;
-  event_active(sender->beginning, EV_TIMEOUT, 1);
 }
 
 /* What was parked at its turn has no attempt that tells of it. */
@@ -92,10 +44,8 @@ static void note_looked(struct relay_sender *sender, enum status status) {
 static void make_claims(void *context, struct outbox *outbox) {
   struct relay_sender *sender = context;
   enum status status = STATUS_OK;
-  for (struct relay_job *job = sender->listed; job && status == STATUS_OK; job = job->next_listed) {
+  for (struct relay_job *job = sender->listed; job && status == STATUS_OK; job = job->next_listed)
     status = job->claimed = outbox_claim(outbox, sender->config->name, relay_now(sender->relay), job->arena, &job->claim);
-    if (status == STATUS_OK) relay_deliver_prepare(job, outbox);
-  }
   sender->due = INT64_MAX;
   if (status == STATUS_NOT_FOUND) status = outbox_next_due(outbox, sender->config->name, &sender->due);
   if (status != STATUS_OK) sender->due = relay_now(sender->relay) + RELAY_STORE_RETRY_MS;
@@ -115,21 +65,17 @@ static void claims_kept(void *context, enum status status) {
   while (job) {
     struct relay_job *next = job->next_listed;
     if (status == STATUS_OK) note_set_aside(sender, &job->claim);
-    if (status != STATUS_OK || job->claimed != STATUS_OK)
-      relay_job_close(job);
-    else if (sender->relay->closing || sender->stopped || (sender->under_way && sender->health.trouble != RELAY_FINE))
-      relay_job_give_back(job);
+    if (status == STATUS_OK && job->claimed == STATUS_OK)
+      begin_job(job);
     else
-      begin_soon(job);
+      relay_job_close(job);
     job = next;
   }
 }
 
-/* A quarter more are claimed than may be under way: a claim takes a commit, and what ends meanwhile is followed at once. */
 static size_t room(const struct relay_sender *sender) {
-  enum { PART_AHEAD = 4 };
-  size_t most = most_under_way(sender), busy = sender->in_flight - sender->ending;
-  most += most / PART_AHEAD;
+  size_t most = sender->health.trouble == RELAY_FINE ? (size_t)sender->config->in_flight : 1;
+  size_t busy = sender->in_flight - sender->ending;
   return busy < most ? most - busy : 0;
 }
 
@@ -145,8 +91,7 @@ static size_t most_claims(const struct relay_sender *sender) {
   size_t waiting = 0, left = relay_jobs_left(sender), most = room(sender);
   if (most > left) most = left;
   if (outbox_waiting(relay_store(sender->relay), sender->config->name, &waiting) != STATUS_OK) return most ? 1 : 0;
-  waiting += sender->ending;              /* they may end as waiting once more */
-  waiting += sender->relay->group.coming; /* in the same group */
+  waiting += sender->ending; /* they may end as waiting once more */
   return most < waiting ? most : waiting;
 }
 
@@ -205,18 +150,13 @@ enum status relay_sender_open(struct relay *relay, size_t index, struct relay_se
   if (!sender) return STATUS_NOMEM;
   *sender =
       (struct relay_sender){.relay = relay, .index = index, .config = &relay->config->destinations[index]};
-  sender->claimed_end = &sender->claimed;
-  sender->arenas.most = sender->places.most = RELAY_IDLE_ARENAS;
-  sender->arenas.most_bytes = sender->places.most_bytes = RELAY_IDLE_BYTES;
   sender->timer = event_new(relay->base, -1, 0, on_due, sender);
-  sender->beginning = event_new(relay->base, -1, 0, on_begin, sender);
-  if (!sender->timer || !sender->beginning || event_priority_set(sender->beginning, 0) != 0) return STATUS_NOMEM;
+  if (!sender->timer) return STATUS_NOMEM;
   return let_settle(sender);
 }
 
 void relay_sender_stop(struct relay_sender *sender) {
   sender->stopped = true;
-  relay_sender_give_back(sender);
 }
 
 size_t relay_sender_busy(const struct relay_sender *sender) {
@@ -226,7 +166,6 @@ size_t relay_sender_busy(const struct relay_sender *sender) {
 void relay_sender_close(struct relay_sender *sender) {
   if (!sender) return;
   if (sender->timer) event_free(sender->timer);
-  if (sender->beginning) event_free(sender->beginning);
   relay_arenas_free(&sender->arenas);
   relay_arenas_free(&sender->places);
   free(sender);

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include "../golden.h"
 #include "../pack.h"
 #include "relay/mapper.h"
@@ -215,33 +214,6 @@ static void rooms_of_all_sizes_come_back_in_order(void **state) {
   assert_false(relay_mapper_has_thread(NULL) || relay_mapper_is_busy(NULL));
 }
 
-/* What is on its way into the store has its room until then, and nothing small goes by it. */
-static void what_is_listed_counts_until_it_is_released(void **state) {
-  enum { ROOMS = MAPPER_READY_BYTES / MAPPER_TASK_BYTES, GIVEN = 2 * ROOMS };
-  struct told told[GIVEN];
-  (void)state;
-  open_mapper();
-  for (size_t i = 0; i < GIVEN; i++) {
-    told[i] = (struct told){.number = i};
-    told[i].task = (struct relay_task){.input = input_of(lines(1, "")), .listed = true, .done = note, .context = &told[i]};
-    assert_int_equal(relay_mapper_give(bed.relay.mapper, &told[i].task), STATUS_OK);
-  }
-  while (done < ROOMS)
-    assert_int_equal(event_base_loop(bed.relay.base, EVLOOP_ONCE), 0);
-  usleep(100000);
-  assert_true(event_base_loop(bed.relay.base, EVLOOP_NONBLOCK) >= 0);
-  assert_int_equal(done, ROOMS);
-  for (size_t i = 0; i < ROOMS; i++)
-    relay_task_release(&told[i].task);
-  turn_until_done();
-  assert_int_equal(ended, GIVEN);
-  assert_true(relay_mapper_wants(bed.relay.mapper, 1));
-  for (size_t i = ROOMS; i < GIVEN; i++)
-    relay_task_release(&told[i].task);
-  assert_false(relay_mapper_wants(bed.relay.mapper, 1));
-  relay_mapper_close(bed.relay.mapper);
-}
-
 /* Nobody turns the loop. */
 static void an_end_forgets_none(void **state) {
   struct told told[TASKS];
@@ -303,7 +275,6 @@ int main(void) {
       cmocka_unit_test(large_texts_go_there_and_what_comes_behind_them),
       cmocka_unit_test(what_has_no_room_is_left_to_the_loop),
       cmocka_unit_test(rooms_of_all_sizes_come_back_in_order),
-      cmocka_unit_test(what_is_listed_counts_until_it_is_released),
       cmocka_unit_test(an_end_forgets_none),
   };
   if (!definitions) return PACK_SKIPPED;
