@@ -20,39 +20,13 @@ struct outbox_dedupe outbox_dedupe_of(struct outbox *outbox, const struct outbox
 
 /* --- the index of the new ones --- */
 
-static uint64_t begin_of(const unsigned char mark[MARK_BYTES]) {
-  uint64_t begin = 0;
-  memcpy(&begin, mark, sizeof begin);
-  return begin;
-}
-
-/* The next slot, from `at` on, that may have the mark, or is free. */
-static size_t find_slot(const struct outbox_young *young, uint64_t begin, size_t at) {
-  at %= YOUNG_SLOTS;
-  while (young->slots[at].row && young->slots[at].begin != begin)
-    at = (at + 1) % YOUNG_SLOTS;
-  return at;
-}
-
-static void index_add(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row, int64_t came) {
-  uint64_t begin = begin_of(mark);
-  size_t at = begin % YOUNG_SLOTS;
-  while (young->slots[at].row)
-    at = (at + 1) % YOUNG_SLOTS;
-  young->slots[at].begin = begin;
-  young->slots[at].row = row;
-  young->oldest = young->count && young->oldest < came ? young->oldest : came;
-  young->count++;
-}
-
-static void index_clear(struct outbox_young *young, int64_t settled) {
-  memset(young, 0, sizeof *young);
-  young->settled = settled;
-  young->known = true;
+static void add_young(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row, int64_t came) {
+  young->oldest = young->index.count && young->oldest < came ? young->oldest : came;
+  outbox_index_add(&young->index, mark, row);
 }
 
 void outbox_dedupe_forget(struct outbox *outbox) {
-  outbox->young.known = false;
+  outbox->young.index.known = false;
 }
 
 static enum status run(struct outbox *outbox, enum outbox_statement which) {
@@ -61,10 +35,10 @@ static enum status run(struct outbox *outbox, enum outbox_statement which) {
 
 static enum status settle(struct outbox *outbox) {
   int64_t last = outbox->now.audit_number;
-  enum status status = outbox_run_on(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.settled);
+  enum status status = outbox_run_on(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.index.settled);
   if (status == STATUS_OK) status = run(outbox, STATEMENT_DEDUPE_NEW_CLEAR);
   if (status == STATUS_OK) status = outbox_run_on(outbox, STATEMENT_DEDUPE_SETTLED, last);
-  if (status == STATUS_OK) index_clear(&outbox->young, last);
+  if (status == STATUS_OK) outbox_index_clear(&outbox->young.index, last);
   return status;
 }
 
@@ -82,24 +56,24 @@ static enum status load_young(struct outbox *outbox) {
   int64_t settled = 0;
   enum status status = read_settled(outbox, &settled);
   if (status != STATUS_OK) return status;
-  index_clear(young, settled);
-  young->known = false;
+  outbox_index_clear(&young->index, settled);
+  young->index.known = false;
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_DEDUPE_NEW_ALL);
   sqlite3_bind_int64(rows, 1, settled);
   while ((status = outbox_row_step(outbox, rows)) == STATUS_OK) {
     struct str mark = outbox_column_str(rows, 1);
-    if (young->count == YOUNG_MAX || mark.len != MARK_BYTES) break;
-    index_add(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 2));
+    if (young->index.count == INDEX_MAX || mark.len != MARK_BYTES) break;
+    add_young(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 2));
   }
   sqlite3_reset(rows);
   if (status == STATUS_OK) return settle(outbox);
-  young->known = status == STATUS_NOT_FOUND;
-  return young->known ? STATUS_OK : status;
+  young->index.known = status == STATUS_NOT_FOUND;
+  return young->index.known ? STATUS_OK : status;
 }
 
 /* A group that was given up has taken some of them along. */
 static enum status know_young(struct outbox *outbox) {
-  return outbox->young.known ? STATUS_OK : load_young(outbox);
+  return outbox->young.index.known ? STATUS_OK : load_young(outbox);
 }
 
 enum status outbox_dedupe_load(struct outbox *outbox) {
@@ -151,14 +125,14 @@ static enum status look_at(struct outbox *outbox, int64_t row, struct looking *l
 
 /* Of one mark they lie behind each other in the order in which they came: none is ever taken out alone. */
 static enum status look_in_young(struct outbox *outbox, struct looking *looking) {
-  const struct outbox_young *young = &outbox->young;
-  uint64_t begin = begin_of(looking->dedupe->mark);
+  const struct outbox_index *index = &outbox->young.index;
   enum status status = know_young(outbox);
+  size_t steps = 0;
+  int64_t row;
   if (status != STATUS_OK) return status;
   status = STATUS_NOT_FOUND;
-  for (size_t at = find_slot(young, begin, begin % YOUNG_SLOTS); status == STATUS_NOT_FOUND && young->slots[at].row;
-       at = find_slot(young, begin, at + 1))
-    status = look_at(outbox, young->slots[at].row, looking);
+  while (status == STATUS_NOT_FOUND && (row = outbox_index_next(index, looking->dedupe->mark, &steps)) != 0)
+    status = look_at(outbox, row, looking);
   return status;
 }
 
@@ -175,22 +149,22 @@ enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe
 /* --- keeping one --- */
 
 /* So many events may lie behind the last whose key is in the tree: they are read when the store is opened. */
-enum { YOUNG_SPAN = 8 * YOUNG_MAX };
+enum { YOUNG_SPAN = 8 * INDEX_MAX };
 
 enum status outbox_dedupe_room(struct outbox *outbox) {
   enum status status = know_young(outbox);
-  return status == STATUS_OK && outbox->young.count == YOUNG_MAX ? settle(outbox) : status;
+  return status == STATUS_OK && outbox->young.index.count == INDEX_MAX ? settle(outbox) : status;
 }
 
 void outbox_dedupe_note(struct outbox *outbox, const struct outbox_dedupe *dedupe, int64_t number, int64_t now) {
-  index_add(&outbox->young, dedupe->mark, number, now);
+  add_young(&outbox->young, dedupe->mark, number, now);
 }
 
 enum status outbox_dedupe_settle_old(struct outbox *outbox, int64_t before) {
   const struct outbox_young *young = &outbox->young;
   enum status status = know_young(outbox);
-  bool old = young->count && young->oldest < before, goes = outbox->now.anchor_number > young->settled;
-  bool far = outbox->now.audit_number - young->settled > YOUNG_SPAN;
+  bool old = young->index.count && young->oldest < before, goes = outbox->now.anchor_number > young->index.settled;
+  bool far = outbox->now.audit_number - young->index.settled > YOUNG_SPAN;
   return status == STATUS_OK && (old || goes || far) ? settle(outbox) : status;
 }
 
@@ -203,6 +177,6 @@ enum status outbox_dedupe_add(struct outbox *outbox, const struct outbox_dedupe 
   sqlite3_bind_int64(add, 3, first);
   sqlite3_bind_int64(add, 4, now);
   status = outbox_run(outbox, add);
-  if (status == STATUS_OK) index_add(&outbox->young, dedupe->mark, -sqlite3_last_insert_rowid(outbox->db), now);
+  if (status == STATUS_OK) add_young(&outbox->young, dedupe->mark, -sqlite3_last_insert_rowid(outbox->db), now);
   return status;
 }

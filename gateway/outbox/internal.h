@@ -120,28 +120,22 @@ struct outbox_dedupe {
   unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
 };
 
-/* Where the newest of them are, by the beginning of their mark: the number of an event, or, below zero, a row of dedupe_new; row 0: none. */
-enum { YOUNG_MAX = OUTBOX_YOUNG_MAX, YOUNG_SLOTS = 2 * YOUNG_MAX };
-struct outbox_young {
+/* Where the newest are, by the beginning of their mark; row 0: none. Half of the slots are free at least. */
+enum { INDEX_MAX = OUTBOX_YOUNG_MAX, INDEX_SLOTS = 2 * INDEX_MAX };
+struct outbox_index {
   struct {
     uint64_t begin;
     int64_t row;
-  } slots[YOUNG_SLOTS];
-  size_t count;
-  int64_t settled, oldest; /* the last event whose key is in the tree; when the oldest of these came */
-  bool known;              /* false: of a group that was given up */
-};
-
-/* Where the newest rows of families are, by the beginning of their mark; id 0: none. */
-enum { ROWS_MAX = OUTBOX_YOUNG_MAX, ROWS_SLOTS = 2 * ROWS_MAX };
-struct outbox_rows {
-  struct {
-    uint64_t begin;
-    int64_t id;
-  } slots[ROWS_SLOTS];
+  } slots[INDEX_SLOTS];
   size_t count;
   int64_t settled; /* the last that is in the tree */
   bool known;      /* false: of a group that was given up */
+};
+
+/* Keys: the number of an event, or, below zero, a row of dedupe_new. */
+struct outbox_young {
+  struct outbox_index index;
+  int64_t oldest; /* when the oldest of these came */
 };
 
 /* The newest records that hold a place in a lane, by their lane. */
@@ -250,7 +244,7 @@ struct outbox {
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
-  struct outbox_rows rows;
+  struct outbox_index rows; /* of families */
   struct outbox_fresh fresh;
   struct outbox_handover handed;
   struct outbox_sent sent[SENT_MAX]; /* by their numbers; of two of a place the later one */
@@ -471,6 +465,14 @@ enum status outbox_ledger_load(struct outbox *outbox) MUST_USE;
 struct str outbox_family_of(struct str key);
 /* A group was given up, or the store is closed. */
 void outbox_ledger_forget(struct outbox *outbox);
+
+/* --- index.c --- */
+/* There is room: fewer than INDEX_MAX are there. */
+void outbox_index_add(struct outbox_index *index, const unsigned char mark[MARK_BYTES], int64_t row);
+/* The next row that may be of that mark, in the order in which they came; 0: none. *steps begins with 0. */
+int64_t outbox_index_next(const struct outbox_index *index, const unsigned char mark[MARK_BYTES], size_t *steps);
+/* Nothing is new behind `settled`. */
+void outbox_index_clear(struct outbox_index *index, int64_t settled);
 
 /* --- rows.c: where they are. In a group, but outbox_rows_find --- */
 enum status outbox_rows_load(struct outbox *outbox) MUST_USE;

@@ -10,28 +10,6 @@
 
 /* --- the index of the new ones --- */
 
-static uint64_t begin_of(const unsigned char mark[MARK_BYTES]) {
-  uint64_t begin = 0;
-  memcpy(&begin, mark, sizeof begin);
-  return begin;
-}
-
-static void index_add(struct outbox_rows *rows, const unsigned char mark[MARK_BYTES], int64_t id) {
-  uint64_t begin = begin_of(mark);
-  size_t at = begin % ROWS_SLOTS;
-  while (rows->slots[at].id)
-    at = (at + 1) % ROWS_SLOTS;
-  rows->slots[at].begin = begin;
-  rows->slots[at].id = id;
-  rows->count++;
-}
-
-static void index_clear(struct outbox_rows *rows, int64_t settled) {
-  memset(rows, 0, sizeof *rows);
-  rows->settled = settled;
-  rows->known = true;
-}
-
 void outbox_rows_forget(struct outbox *outbox) {
   outbox->rows.known = false;
 }
@@ -41,7 +19,7 @@ static enum status settle(struct outbox *outbox) {
   int64_t last = outbox->now.last_family;
   enum status status = outbox_run_on(outbox, STATEMENT_FAMILY_NEW_MOVE, outbox->rows.settled);
   if (status == STATUS_OK) status = outbox_run_on(outbox, STATEMENT_FAMILY_SETTLED, last);
-  if (status == STATUS_OK) index_clear(&outbox->rows, last);
+  if (status == STATUS_OK) outbox_index_clear(&outbox->rows, last);
   return status;
 }
 
@@ -58,11 +36,11 @@ static enum status read_settled(struct outbox *outbox, int64_t *settled, int64_t
 
 /* More than there is room for, of another version, or what other hands have put there: the tree takes it. */
 static enum status load(struct outbox *outbox) {
-  struct outbox_rows *rows = &outbox->rows;
+  struct outbox_index *rows = &outbox->rows;
   int64_t settled = 0, last = 0;
   enum status status = read_settled(outbox, &settled, &last);
   if (status != STATUS_OK) return status;
-  index_clear(rows, settled);
+  outbox_index_clear(rows, settled);
   rows->known = false;
   if (last < settled) last = settled; /* the last ones are no more */
   if (outbox->now.last_family < last) outbox->now.last_family = last;
@@ -70,8 +48,8 @@ static enum status load(struct outbox *outbox) {
   sqlite3_bind_int64(new_ones, 1, settled);
   while ((status = outbox_row_step(outbox, new_ones)) == STATUS_OK) {
     struct str mark = outbox_column_str(new_ones, 1);
-    if (rows->count == ROWS_MAX || mark.len != MARK_BYTES) break;
-    index_add(rows, (const unsigned char *)mark.ptr, sqlite3_column_int64(new_ones, 0));
+    if (rows->count == INDEX_MAX || mark.len != MARK_BYTES) break;
+    outbox_index_add(rows, (const unsigned char *)mark.ptr, sqlite3_column_int64(new_ones, 0));
   }
   sqlite3_reset(new_ones);
   if (status == STATUS_OK) return settle(outbox);
@@ -100,16 +78,15 @@ static sqlite3_stmt *statement_for(struct outbox *outbox, enum outbox_statement 
 
 /* NOT_FOUND: of the new ones none is it. */
 static enum status find_new(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], int64_t *id) {
-  const struct outbox_rows *rows = &outbox->rows;
-  uint64_t begin = begin_of(mark);
   enum status status = STATUS_NOT_FOUND;
-  for (size_t at = begin % ROWS_SLOTS; status == STATUS_NOT_FOUND && rows->slots[at].id; at = (at + 1) % ROWS_SLOTS) {
+  size_t steps = 0;
+  int64_t row;
+  while (status == STATUS_NOT_FOUND && (row = outbox_index_next(&outbox->rows, mark, &steps)) != 0) {
     bool is = false;
-    if (rows->slots[at].begin != begin) continue;
     sqlite3_stmt *ask = statement_for(outbox, STATEMENT_FAMILY_IS, destination, mark);
-    sqlite3_bind_int64(ask, 3, rows->slots[at].id);
+    sqlite3_bind_int64(ask, 3, row);
     status = outbox_is_there(outbox, ask, &is);
-    *id = rows->slots[at].id;
+    *id = row;
     if (status == STATUS_OK && !is) status = STATUS_NOT_FOUND;
   }
   return status;
@@ -130,10 +107,10 @@ enum status outbox_rows_find(struct outbox *outbox, int64_t destination, const u
 
 enum status outbox_rows_add(struct outbox *outbox, const unsigned char mark[MARK_BYTES], int64_t *id) {
   enum status status = know(outbox);
-  if (status == STATUS_OK && outbox->rows.count == ROWS_MAX) status = settle(outbox);
+  if (status == STATUS_OK && outbox->rows.count == INDEX_MAX) status = settle(outbox);
   if (status != STATUS_OK) return status;
   *id = ++outbox->now.last_family;
-  index_add(&outbox->rows, mark, *id);
+  outbox_index_add(&outbox->rows, mark, *id);
   return STATUS_OK;
 }
 
