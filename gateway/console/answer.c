@@ -162,6 +162,9 @@ void console_answer_status(struct console_reply *reply, enum status status) {
   case STATUS_NOMEM:
     console_problem(reply, 503, "there is no memory");
     return;
+  case STATUS_LIMIT:
+    console_problem(reply, 503, "the disk of the store is full: nothing was changed");
+    return;
   default:
     console_problem(reply, 503, "the store does not work");
   }

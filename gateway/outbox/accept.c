@@ -215,7 +215,7 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
     struct accepting a = {
-        .outbox = outbox, .item = &message->items[i], .id = outbox->next_id++, .key = i ? NULL : key, .now = now};
+        .outbox = outbox, .item = &message->items[i], .id = outbox->now.next_id++, .key = i ? NULL : key, .now = now};
     struct arena_mark mark = arena_mark(outbox->scratch);
     status = add_item(&a);
     arena_rewind(outbox->scratch, mark);
@@ -234,7 +234,7 @@ static void answer_again(struct outbox *outbox, const struct outbox_message *mes
 
 enum status outbox_accept(struct outbox *outbox, const struct outbox_message *message, int64_t now,
                           struct diag_list *diags, enum outbox_answer *answer, int64_t *ids) {
-  int64_t first = outbox->next_id;
+  int64_t first = outbox->now.next_id;
   *answer = OUTBOX_ACCEPTED;
   arena_reset(outbox->scratch);
   enum status status = outbox_begin(outbox);
@@ -249,7 +249,7 @@ enum status outbox_accept(struct outbox *outbox, const struct outbox_message *me
   status = check(outbox, message, diags);
   if (status != STATUS_OK) return status; /* nothing was changed: the group stays */
   /* keys of one name are told apart by the number of what came with them, in the order in which they came */
-  if (!message->item_count) outbox->next_id++;
+  if (!message->item_count) outbox->now.next_id++;
   status = add_items(outbox, message, &dedupe, now, ids);
   if (status == STATUS_OK && !message->item_count) status = outbox_dedupe_add(outbox, &dedupe, first, now);
   if (status == STATUS_OK) outbox->now.accepted += message->item_count;

@@ -76,7 +76,7 @@ static enum status load_anchor(struct outbox *outbox) {
 
 static enum status put_anchor(struct outbox *outbox, int64_t number, const unsigned char chain[CHAIN_BYTES]) {
   unsigned char seal[CHAIN_BYTES];
-  int64_t record = outbox->next_id - 1; /* numbers of records are not given twice, also when nothing tells of them any more */
+  int64_t record = outbox->now.next_id - 1; /* numbers of records are not given twice, also when nothing tells of them any more */
   seal_anchor(outbox, number, record, chain, seal);
   sqlite3_stmt *put = outbox_statement(outbox, STATEMENT_ANCHOR_PUT);
   sqlite3_bind_int64(put, 1, number);

@@ -109,6 +109,7 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   to->accepted = from->accepted;
   to->duplicates = from->duplicates;
   to->known = from->known;
+  to->next_id = from->next_id;
   to->audit_number = from->audit_number;
   memcpy(to->audit_chain, from->audit_chain, CHAIN_BYTES);
   to->anchor_number = from->anchor_number;
@@ -148,20 +149,30 @@ bool outbox_in_group(const struct outbox *outbox) {
   return outbox->in_group;
 }
 
+/* A failed COMMIT may still have reached the disk: nothing is known any more. Except without room: SQLITE_FULL comes of a write alone, before
+   anything of the group was synced, and SQLite has taken the group back. Should its pages be whole in the log all the same, the next group
+   lies over them; after a crash before that it counts, as one whose answer was lost. */
+static enum status not_committed(struct outbox *outbox, int result) {
+  if ((result & 0xff) != SQLITE_FULL || !sqlite3_get_autocommit(outbox->db)) {
+    outbox->failed = true;
+    return STATUS_IO;
+  }
+  outbox_abandon(outbox);
+  return STATUS_LIMIT;
+}
+
 enum status outbox_commit(struct outbox *outbox) {
   if (outbox->failed) return STATUS_IO;
   if (is_lost(outbox)) (void)outbox_end(outbox, STATUS_NOMEM);
   enum status status = outbox->group_error;
   outbox->group_error = STATUS_OK;
   if (status != STATUS_OK || !outbox->in_group) return status;
-  /* a failed COMMIT may still have reached the disk: nothing is known any more, whatever the error was */
-  if (sqlite3_step(outbox_statement(outbox, STATEMENT_COMMIT)) != SQLITE_DONE) {
-    outbox->failed = true;
-    return STATUS_IO;
-  }
+  int result = sqlite3_step(outbox_statement(outbox, STATEMENT_COMMIT));
+  if (result != SQLITE_DONE) return not_committed(outbox, result);
   outbox->in_group = false;
   copy_memory(&outbox->committed, &outbox->now);
-  return outbox_checkpoint(outbox, false);
+  status = outbox_checkpoint(outbox, false);
+  return status == STATUS_LIMIT ? STATUS_OK : status; /* the group is durable where it is; the next tries again */
 }
 
 /* --- counting --- */

@@ -180,6 +180,7 @@ struct outbox_memory {
   struct outbox_tally tally;
   uint64_t accepted, duplicates;
   size_t known; /* destinations */
+  int64_t next_id; /* of a record */
   int64_t audit_number;
   unsigned char audit_chain[CHAIN_BYTES];
   int64_t anchor_number; /* the last event that was exported and need not be here any more; 0: none */
@@ -229,7 +230,7 @@ struct outbox {
   struct outbox_mac mac_index, mac_audit;
   struct outbox_drawn drawn;
   /* state */
-  int64_t generation, next_id;
+  int64_t generation;
   bool is_copy; /* made as a backup, and taken for the store when all of it has been opened */
   bool in_group;
   bool failed;             /* the disk is not to be trusted: every call is refused */

@@ -190,7 +190,7 @@ static enum status load(struct outbox *outbox, const struct outbox_keys *keys, b
 /* The current data key serves RECORDS_PER_KEY ids; the next start after that makes another. */
 static bool is_worn(const struct outbox *outbox) {
   uint32_t id = outbox->data_keys[outbox->data_key_count - 1].id;
-  return outbox->next_id / RECORDS_PER_KEY >= id && outbox->data_key_count < DATA_KEYS_MAX;
+  return outbox->now.next_id / RECORDS_PER_KEY >= id && outbox->data_key_count < DATA_KEYS_MAX;
 }
 
 enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
@@ -211,7 +211,7 @@ enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_key
   if (status == STATUS_OK && old) status = wrap_all(outbox, keys);
   outbox->rotated_to = old ? keys->ids[keys->count - 1] : 0;
   if (status == STATUS_OK && is_worn(outbox))
-    status = make_key(outbox, keys, (uint32_t)(outbox->next_id / RECORDS_PER_KEY) + 1);
+    status = make_key(outbox, keys, (uint32_t)(outbox->now.next_id / RECORDS_PER_KEY) + 1);
   if (status == STATUS_OK) outbox_seal_roots(outbox, outbox->data_keys[ROOT_KEY].bytes);
   return status;
 }

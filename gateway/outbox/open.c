@@ -183,7 +183,7 @@ static enum status read_store(struct outbox *outbox) {
   if (status != STATUS_OK) return STATUS_IO;
   sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_RECORD_LAST);
   status = outbox_row_step(outbox, last);
-  if (status == STATUS_OK) outbox->next_id = sqlite3_column_int64(last, 0) + 1;
+  if (status == STATUS_OK) outbox->now.next_id = sqlite3_column_int64(last, 0) + 1;
   sqlite3_reset(last);
   return status;
 }

@@ -18,7 +18,7 @@
  * Durability. Every change joins the open *group*; outbox_commit makes the group durable (one fsync for all
  * of it). Whoever was promised something may be told only after outbox_commit returned STATUS_OK. Record,
  * attempt, duplicate key, ledger and audit change in the same group. If a group cannot be committed none of
- * it counts; after STATUS_IO (a failed write or fsync) nothing can be said about the disk any more: the store
+ * it counts: after STATUS_LIMIT (the disk has no room, and nothing was synced) the store goes on as before it; after STATUS_IO (a failed write or fsync) nothing can be said about the disk any more: the store
  * refuses every further call and the process must end (reliability: a failed fsync is never retried).
  *
  * Secrecy. Payloads, labels and places on servers are sealed with AES-256-GCM under a key of their own,
@@ -86,7 +86,7 @@ enum status outbox_open(const struct outbox_params *params, struct diag_list *di
 /* An open group is given up. NULL is allowed. */
 void outbox_close(struct outbox *outbox);
 
-/* Makes the group durable. OK also when there is none. */
+/* Makes the group durable. OK also when there is none. LIMIT: no room on the disk, the group was given up. */
 enum status outbox_commit(struct outbox *outbox) MUST_USE;
 /* Gives the group up. */
 void outbox_abandon(struct outbox *outbox);

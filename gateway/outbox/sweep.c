@@ -4,12 +4,15 @@
 
 /* --- the write-ahead log --- */
 
-/* SQLite would checkpoint inside COMMIT and swallow its failures; here they are seen, and end the process. */
+/* SQLite would checkpoint inside COMMIT and swallow its failures; here they are seen, and end the process. Without room the log keeps
+   what could not be moved. */
 enum status outbox_checkpoint(struct outbox *outbox, bool empty) {
   if (!empty && outbox->log_pages < outbox->checkpoint_pages) return STATUS_OK;
   int pages = 0, moved = 0;
   int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-  if (sqlite3_wal_checkpoint_v2(outbox->db, NULL, mode, &pages, &moved) != SQLITE_OK) {
+  int result = sqlite3_wal_checkpoint_v2(outbox->db, NULL, mode, &pages, &moved);
+  if ((result & 0xff) == SQLITE_FULL) return STATUS_LIMIT;
+  if (result != SQLITE_OK) {
     outbox->failed = true;
     return STATUS_IO;
   }
@@ -267,7 +270,7 @@ enum status outbox_tally_load(struct outbox *outbox, int64_t *sending) {
     if (sqlite3_column_int(rows, 3) == OUTBOX_OPEN_FRESH && !outbox->now.fresh_from) outbox->now.fresh_from = sqlite3_column_int64(rows, 2);
   }
   sqlite3_reset(rows);
-  if (!outbox->now.fresh_from) outbox->now.fresh_from = outbox->next_id;
+  if (!outbox->now.fresh_from) outbox->now.fresh_from = outbox->now.next_id;
   return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

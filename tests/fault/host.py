@@ -11,7 +11,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     relay_ini      the configuration is replaced by one with faults, or by another, and SIGHUP: refused with line and column; told that it needs a start
     log            the file of the log is moved away, made empty, its disk is full, its reader ends
     full_folder    the disk of the drop folder is full, so that nothing can be written beside a file that is rejected
-    full_store     the disk of the store is full: it says so, ends, and goes on where it was when there is room
+    full_store     the disk of the store is full to its last byte: it says so, takes nothing, and goes on when there is room
     folder         the drop folder is removed whole and made anew; done/ or rejected/ cannot be written to
     name           the name of the hospital is not known any more
     descriptors    there are few descriptors, and strangers take them
@@ -341,10 +341,13 @@ def full_store(given, work):
     trial.check("not taken", trial.said("file-taken", 2))
     fill(work / "state/other")
     trial.server.start()
-    trial.check("it goes on", trial.relay.process.wait(40) == 74)
-    trial.check("not told why", trial.said('why="its disk is full"', 1, 2))
+    trial.check("not told", trial.said("alert state=claims-fail", 1, 40))
+    later = trial.put()
+    trial.check("it is not called full", trial.said("alert state=store-full") and trial.ask("store")["full"] == "disk")
+    trial.check("delivered without a claim", session not in bed.newest(trial.server))
     (work / "state/other").unlink()
-    trial.start()
+    trial.check("no end of it", trial.said("alert state=claims-work") and trial.said("alert state=store-takes"))
+    trial.check("what waited outside is not delivered", bed.wait_for(lambda: later in bed.newest(trial.server), 30))
     trial.check("not delivered", bed.wait_for(lambda: session in bed.newest(trial.server), 30))
     faults = trial.end("full_store")
     subprocess.run(["umount", "-l", work / "state"], check=True)

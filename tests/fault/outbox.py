@@ -11,7 +11,7 @@ With --old it begins with a store of an older version, whose rise is a step like
 
 kill    ends the process at each system call that writes, syncs or shortens (every --stride-th)
 error   lets each of those calls fail once with EIO and with ENOSPC: the process must stop, or refuse, without having
-        acknowledged what is not there
+        acknowledged what is not there. A commit that found no room is made again, and everything goes on
 power   follows the calls of one run, and rebuilds the files as they may stand after the power went at any point: what was
         synced for certain; of what was not, any part, torn at sectors; a name only after its folder was synced. --states
         such disks are opened. The control, a store without synced commits, must lose something, or the test proves nothing.
@@ -55,13 +55,15 @@ class Promises:
     """What stdout promised."""
 
     def __init__(self, lines):
-        self.step, self.key, self.copied, self.wrong = -1, 1, None, None
+        self.step, self.key, self.copied, self.wrong, self.full = -1, 1, None, None, None
         for line in lines:
             word, _, number = line.rpartition(" ")
             if word == "did":
                 self.step = int(number)
             elif word == "key":
                 self.key = int(number)
+            elif word == "full":
+                self.full = int(number)
             elif word == "copy":
                 self.copied = int(number), self.step + 1  # the step that is to be told is the copy's own
             elif word.startswith("wrong"):
@@ -185,16 +187,21 @@ def run_with(course, call, number, fault):
 
 def inject(course, fault, stride, calls, chance):
     """Every stride-th call, from one that the seed chooses: over many runs all of them."""
-    bad, runs = [], 0
+    bad, runs, full = [], 0, 0
     for call, total in calls.items():
         for number in range(1 + chance.randrange(stride), total + 1, stride):
             folder, result = run_with(course, call, number, fault)
-            fault_seen = course.judge(folder, result.stdout.splitlines())
+            lines = result.stdout.splitlines()
+            fault_seen = course.judge(folder, lines)
             runs += 1
+            refused = Promises(lines).full
+            full += refused is not None
+            if refused is not None and Promises(lines).step <= refused:
+                fault_seen = fault_seen or f"it did not go on after step {refused}, when there was room: {result.returncode}"
             if fault_seen:
                 bad.append(f"{call} {number} {fault}: {fault_seen}")
             shutil.rmtree(folder)
-    print(f"{fault}: {runs} runs, {len(bad)} bad")
+    print(f"{fault}: {runs} runs, {len(bad)} bad" + (f", {full} went on without a group" if full else ""))
     return bad
 
 

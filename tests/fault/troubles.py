@@ -32,7 +32,8 @@
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
     back       the wall clock is set back by two days while the destination answers nobody: what was to be tried again does not wait so long
-    finish     the disk is full when a delivery has ended: the relay stops, does not start while it is full, and sends nothing twice
+    finish     the disk is full when a delivery has ended: the relay goes on, says so, and settles it when there is room; started on a full disk
+               it ends; it sends nothing twice
     disk       EIO, ENOSPC and SIGKILL at the Nth write, fsync, fdatasync and rename: it stops, and all is well after a start
 
 Everything is chosen by the seed, which is printed. Reliability rules: 1 to 6, 14, 16, 19, 20, 33, 34, 36, 62.
@@ -723,9 +724,19 @@ def finish(given, work):
     run.drop(1)
     bed.wait_for(lambda: run.server.posts, 30)
     full_disk.touch()
-    faults = [] if bed.wait_for(run.relay.ended, 30) and run.relay.process.wait() == 74 else ["finish: it does not stop with 74"]
+    log = run.work / "log"
+    faults = [] if bed.wait_for(lambda: bed.holds(log, b"alert state=ends-fail"), 30) else ["finish: not told"]
     if not run.delivered():
         faults.append("finish: the server did not take it, so nothing was to be finished")
+    run.drop(2)  # not taken while it is full
+    bed.wait_for(lambda: bed.holds(log, b"alert state=folder-fails"), 10)
+    faults += ["finish: it ended"] if run.relay.ended() else ["finish: taken without room"] if bed.acknowledged(work) - {0} else []
+    full_disk.unlink()
+    faults += [] if bed.wait_for(lambda: bed.holds(log, b"alert state=ends-work"), 10) and bed.wait_for(run.delivered, 20) else ["finish: it does not go on"]
+    full_disk.touch()
+    run.drop(3)
+    time.sleep(2)
+    run.relay.kill()
     run.start()
     bed.comes_within(run.relay.ended, 10)
     again = run.relay.process.wait() if run.relay.ended() else run.relay.stop()
