@@ -67,7 +67,7 @@ static void add_store(const struct outbox_stats *stats, struct buf *out) {
   add_number(out, "outbox_records_max", "gauge", "Open records that there may be.", stats->max_records);
   add_number(out, "outbox_log_pages", "gauge", "Pages of the write-ahead log.", stats->log_pages);
   add_number(out, "outbox_free_bytes", "gauge", "Free bytes of the store's file system.", stats->free_bytes);
-  add_number(out, "outbox_bytes", "gauge", "Bytes of the store's file.", stats->bytes);
+  add_number(out, "outbox_bytes", "gauge", "Bytes of the store's file and its log.", stats->bytes);
   add_number(out, "outbox_events", "gauge", "Events of the trail that were not exported yet.", stats->events);
   add_number(out, "outbox_ledger_places", "gauge", "Resources whose place at a server is known; counted now and then.",
              stats->ledger);

@@ -218,7 +218,7 @@ struct outbox {
   size_t max_records;
   uint64_t reserve_bytes;
   size_t checkpoint_pages;
-  const char *path; /* of the database */
+  const char *path, *log_path; /* of the database, and of its log */
   const char *folder;
   /* keys: root for marks, audit and ledger; data keys for records */
   unsigned char root_ledger[OUTBOX_KEY_BYTES];

@@ -268,7 +268,8 @@ static enum status allocate(const struct outbox_params *params, struct outbox **
   if (!outbox->arena || !outbox->scratch) return STATUS_NOMEM;
   outbox->folder = arena_str(outbox->arena, str_of(params->folder)).ptr;
   outbox->path = arena_printf(outbox->arena, "%s/outbox.db", params->folder).ptr;
-  return outbox->folder && outbox->path ? STATUS_OK : STATUS_NOMEM;
+  outbox->log_path = arena_printf(outbox->arena, "%s/outbox.db-wal", params->folder).ptr;
+  return outbox->folder && outbox->path && outbox->log_path ? STATUS_OK : STATUS_NOMEM;
 }
 
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags, struct outbox **out) {

@@ -282,7 +282,7 @@ struct outbox_stats {
   size_t max_records;           /* open ones that there may be */
   const char *full;             /* why nothing more is taken, "records" or "disk"; NULL: it takes */
   size_t ledger, subjects;      /* places, and subjects of revisions, as outbox_sweep has counted them: of a while ago */
-  uint64_t bytes;               /* of the store's file */
+  uint64_t bytes;               /* of the store's file and its log */
 };
 /* Names of all destinations that anything was ever accepted for. */
 enum status outbox_destinations(struct outbox *outbox, struct arena *arena, struct str **names,

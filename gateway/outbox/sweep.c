@@ -319,7 +319,7 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
                                .ledger = outbox->families.counted + outbox->ledger.counted + outbox->old_ledger.counted,
                                .subjects = outbox->revisions.counted,
-                               .bytes = bytes_of(outbox->path),
+                               .bytes = bytes_of(outbox->path) + bytes_of(outbox->log_path),
                                .max_records = outbox->max_records};
   out->full = why_full(outbox, out->free_bytes);
   enum status status = STATUS_OK;
