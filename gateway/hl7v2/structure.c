@@ -2,14 +2,15 @@
 #include <stdlib.h>
 #include "hl7v2/internal.h"
 
-/* What is not here is refused where messages are mapped: an event that books, cancels or merges something else (A11 cancels an
-   admission, A42 merges visits, S23 blocks a slot) must not be taken for its neighbour, whatever structure MSH-9.3 names. */
+/* What is not here is refused where messages are mapped: an event that moves, cancels or merges something else (A12 cancels a
+   transfer, A42 merges visits, S23 blocks a slot) must not be taken for its neighbour, whatever structure MSH-9.3 names. */
 static const struct hl7v2_event events[] = {
     {"ACK", "ACK"},         {"ADT_A01", "ADT_A01"}, {"ADT_A03", "ADT_A03"}, {"ADT_A04", "ADT_A01"}, {"ADT_A05", "ADT_A05"},
-    {"ADT_A08", "ADT_A01"}, {"ADT_A13", "ADT_A01"}, {"ADT_A14", "ADT_A05"}, {"ADT_A28", "ADT_A05"}, {"ADT_A31", "ADT_A05"},
-    {"ADT_A40", "ADT_A39"}, {"MDM_T02", "MDM_T02"}, {"MDM_T04", "MDM_T02"}, {"MDM_T06", "MDM_T02"}, {"MDM_T08", "MDM_T02"},
-    {"MDM_T10", "MDM_T02"}, {"ORU_R01", "ORU_R01"}, {"RAS_O17", "RAS_O17"}, {"SIU_S12", "SIU_S12"}, {"SIU_S13", "SIU_S12"},
-    {"SIU_S14", "SIU_S12"}, {"SIU_S15", "SIU_S12"}, {"SIU_S16", "SIU_S12"}, {"SIU_S17", "SIU_S12"}, {"SIU_S26", "SIU_S12"},
+    {"ADT_A08", "ADT_A01"}, {"ADT_A11", "ADT_A09"}, {"ADT_A13", "ADT_A01"}, {"ADT_A14", "ADT_A05"}, {"ADT_A27", "ADT_A21"},
+    {"ADT_A28", "ADT_A05"}, {"ADT_A31", "ADT_A05"}, {"ADT_A38", "ADT_A38"}, {"ADT_A40", "ADT_A39"}, {"MDM_T02", "MDM_T02"},
+    {"MDM_T04", "MDM_T02"}, {"MDM_T06", "MDM_T02"}, {"MDM_T08", "MDM_T02"}, {"MDM_T10", "MDM_T02"}, {"MDM_T11", "MDM_T01"},
+    {"ORU_R01", "ORU_R01"}, {"RAS_O17", "RAS_O17"}, {"SIU_S12", "SIU_S12"}, {"SIU_S13", "SIU_S12"}, {"SIU_S14", "SIU_S12"},
+    {"SIU_S15", "SIU_S12"}, {"SIU_S16", "SIU_S12"}, {"SIU_S17", "SIU_S12"}, {"SIU_S26", "SIU_S12"},
 };
 
 const struct hl7v2_event *hl7v2_event_at(size_t index) {

@@ -35,6 +35,8 @@ ROWS = [
     ("ras-doses-of-one-order", "ras-second-dose-taken-back", DOSE, True),
     ("ras-infusion", "ras-second-dose-taken-back", DOSE, False),
     ("adt-a04-results-alike", "adt-a04-results-alike-more", GLUCOSE, True),
+    ("adt-a04-check-in", "adt-a11-cancelled", ("Encounter", None), True),
+    ("mdm-note", "mdm-t11-cancelled", ("DocumentReference", None), True),
 ]
 
 

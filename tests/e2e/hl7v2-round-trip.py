@@ -40,9 +40,8 @@ EXCEPTIONS = {
 }
 
 
-# Visits that do not take place: A31, A11 and A38 tell of none, and A11 and A38 are refused when they come in. By fixture, with the same words for all.
-TAKEN_BACK = {"entered-in-error": r"^(visit|coverage|payer)", "screen-postponed": r"^visit",
-              "withdrawn-session": r"^(visit|coverage|payer|contact|diagnosis)"}
+# Visits that do not take place: A31 tells of none, A11 and A38 of nothing else. By fixture, with the same words for all.
+TAKEN_BACK = {"entered-in-error": r"^(coverage|payer)", "screen-postponed": r"^visit", "withdrawn-session": r"^(coverage|payer|contact)"}
 TAKEN_BACK_WORDS = "a visit that does not take place"
 FORMS = ("screen", "rems-form", "experience")
 
@@ -234,7 +233,6 @@ def main():
             messages = pathlib.Path(name) / f"{folder.name}.hl7"
             run("export", "-q", "--as", "hl7v2", "--include", "psychotherapy-notes", folder / "record.json", "-o", messages)
             text = messages.read_bytes().replace(b"|ketlink||", b"|ketlink|RIVERSIDE|")
-            text = re.sub(rb"MSH\|[^\r]*\|ADT\^A11\^[^\r]*\r(?:(?!MSH\|)[^\r]*\r)*", b"", text)  # what takes a visit back is refused when it comes in
             messages.write_bytes(text)
             back = facts_of(read_back(messages, text.count(b"MSH|")))
             total += len(direct)

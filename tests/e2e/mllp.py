@@ -159,7 +159,7 @@ REFUSALS = (
     (lambda text: text.replace("|P|2.5.1", "|D|2.5.1"), "AR", "MSH^1^11", "202", "MSH-11: the message is for debugging (D)", "unsupported"),
     (lambda text: text.replace("|P|2.5.1", "|P|9.9"), "AR", "MSH^1^12", "203", "MSH-12: this version is not read here", "unsupported"),
     (lambda text: text.replace("|P|2.5.1||", "|P|2.5.1||7"), "AR", "MSH^1^14", "100", "the message continues another (MSH-14)", "refused"),
-    (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A11^ADT_A01"), "AR", "MSH^1^9", "201", "ADT^A11 is not mapped; mapped are ADT^A01 A03 A04", "unsupported"),
+    (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A12^ADT_A01"), "AR", "MSH^1^9", "201", "ADT^A12 is not mapped; mapped are ADT^A01 A03 A04", "unsupported"),
     (lambda text: text.replace("ADT^A01^ADT_A01", "ADT^A23^ADT_A01"), "AR", "MSH^1^9", "201", "ADT^A23 is not mapped", "unsupported"),
     (lambda text: text.replace("ADT^A01^ADT_A01", "SIU^S23^SIU_S12"), "AR", "MSH^1^9", "201", "SIU^S23 is not mapped", "unsupported"),
     (lambda text: text.replace("ADT^A01^ADT_A01", "ZZZ^Z01"), "AR", "MSH^1^9", "200", "ZZZ^Z01 is not mapped", "unsupported"),
@@ -193,9 +193,9 @@ def refusals(case):
             case.check(f"{control}: {answer.text!r} says it", not words or all(text.startswith(words) for text in said) and len(said) == 2)
             digest = hashlib.sha256(control.encode() if number else b"").hexdigest()[:12]
             case.check(f"{control}: the log says {fate}", not fate or re.search(f"control={digest} fate={fate}", case.log()))
-        text = make("R-OLD").replace("|P|2.5.1", "|P|2.3").replace("ADT^A01^ADT_A01", "ADT^A11")
+        text = make("R-OLD").replace("|P|2.5.1", "|P|2.3").replace("ADT^A01^ADT_A01", "ADT^A12")
         answer = sender.ask(text)
-        case.check(f"before 2.5 there is no ERR: {answer.text}", "ERR" not in answer.segments and answer.segments["MSA"][3].startswith("ADT\\S\\A11 is not"))
+        case.check(f"before 2.5 there is no ERR: {answer.text}", "ERR" not in answer.segments and answer.segments["MSA"][3].startswith("ADT\\S\\A12 is not"))
         case.check("the log says the field", re.search('message-finding code=hl7v2-required line=1 column=[0-9]+ field=MSH-10', case.log()))
         case.check("of a value too", re.search('message-finding code=value-format line=3 column=[0-9]+ field=PID-7', case.log()))
         for control, accept, application, wanted in (("W1", '""', '""', ["AA"]), ("W2", "XX", "", ["AA"]), ("W3", "AL", '""', ["CA"]), ("W4", "XX", "AL", ["AA"])):

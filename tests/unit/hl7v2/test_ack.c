@@ -68,8 +68,8 @@ static void test_written(void **state) {
   } rows[] = {
       {"MSH|^~\\&|A|B|C|D|2024||ADT^A01|7|P|2.5.1", HL7V2_AR, HL7V2_BAD, "MSH-10 is missing",
        "MSH|^~\\&|C|D|A|B|20240131||ACK^A01^ACK|k1|P|2.5.1\rMSA|AR|7|MSH-10 is missing\rERR||MSH^1^10|101^Required field missing^HL70357|E||||MSH-10 is missing\r", 101, {"MSH", 1, 10, 0, 0, 0}},
-      {"MSH|^~\\&|A|B|C|D|2024||ADT^A11|7|P|2.5.1", HL7V2_AR, HL7V2_UNSUPPORTED, "",
-       "MSH|^~\\&|C|D|A|B|20240131||ACK^A11^ACK|k1|P|2.5.1\rMSA|AR|7\rERR||OBX^2^5^1^3^2|201^Unsupported event code^HL70357|E\r", 201, {"OBX", 2, 5, 1, 3, 2}},
+      {"MSH|^~\\&|A|B|C|D|2024||ADT^A12|7|P|2.5.1", HL7V2_AR, HL7V2_UNSUPPORTED, "",
+       "MSH|^~\\&|C|D|A|B|20240131||ACK^A12^ACK|k1|P|2.5.1\rMSA|AR|7\rERR||OBX^2^5^1^3^2|201^Unsupported event code^HL70357|E\r", 201, {"OBX", 2, 5, 1, 3, 2}},
       {"MSH|^~\\&|A^1|B|C|D|2024||ADT^A01^ADT_A01|x\\T\\7|T|2.5.1|||AL|NE||8859/1", HL7V2_CA, HL7V2_ACCEPTED, "",
        "MSH|^~\\&|C|D|A^1|B|20240131||ACK^A01^ACK|k1|T|2.5.1||||||8859/1\rMSA|CA|x\\T\\7\r"},
       {"MSH|^~\\&|A|B|C|D|2024||ADT^A01|7|P|2.3", HL7V2_AR, HL7V2_BAD, "no | PID",

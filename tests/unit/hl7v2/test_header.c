@@ -54,7 +54,9 @@ static void test_check(void **state) {
 static void test_structure(void **state) {
   static const char *const rows[][2] = {
       {"ADT^A08^ADT_A01", "ADT_A01"}, {"ADT^A08", "ADT_A01"},          {"ADT^A08^ADT_A08", "ADT_A01"}, {"ADT^A04^ORU_R01", "ADT_A01"},
-      {"ADT^A11^ADT_A01", "GENERIC"}, {"ADT^A23^ADT_A01", "GENERIC"}, {"ADT^A41^ADT_A39", "GENERIC"}, {"ADT^A42^ADT_A39", "GENERIC"},
+      {"ADT^A11^ADT_A01", "ADT_A09"}, {"ADT^A23^ADT_A01", "GENERIC"}, {"ADT^A41^ADT_A39", "GENERIC"}, {"ADT^A42^ADT_A39", "GENERIC"},
+      {"ADT^A12^ADT_A09", "GENERIC"}, {"ADT^A27", "ADT_A21"},         {"ADT^A38^ADT_A38", "ADT_A38"}, {"MDM^T11^MDM_T01", "MDM_T01"},
+      {"MDM^T01^MDM_T01", "GENERIC"},
       {"ADT^A40^ADT_A39", "ADT_A39"}, {"SIU^S18^SIU_S12", "GENERIC"}, {"SIU^S23^SIU_S12", "GENERIC"}, {"SIU^S24", "GENERIC"},
       {"SIU^S17", "SIU_S12"},         {"SIU^S26", "SIU_S12"},         {"ACK^A01^ACK", "ACK"},          {"ORU^^ORU_R01", "GENERIC"},
       {"", "GENERIC"},                {"ADT^A01A01A01A01A01A01", "GENERIC"}};

@@ -55,7 +55,7 @@ static const struct {
     {"a.hl7", "FHS|^\nBHS|^\nMSH|^~\\&|||||||ADT^A01\npid|1\nBTS|1\nFTS|1\n", "hl7v2-syntax 4:1;"},
     {"a.hl7", "BHS|^\nMSH|^~\\&|||||||ADT^A01|1|P|2.5\nPID|1\nBTS|2\n", "record@2;hl7v2-envelope 4:1;"},
     {"a.hl7", "MSH|^~\\&|||||||ADT^A01|||||||||ASCII\nPID|1|\xFC\n", "hl7v2-charset 2:7;"},
-    {"a.hl7", "MSH|^~\\&|||||||ADT^A11^ADT_A01|1|P|2.5\nPID|1\n", "hl7v2-event 1:16;"},
+    {"a.hl7", "MSH|^~\\&|||||||ADT^A12^ADT_A01|1|P|2.5\nPID|1\n", "hl7v2-event 1:16;"},
     {"a.hl7", "MSH|^~\\&|||||||ADT^A01^ORU_R01|1|P|2.5\nPID|1\n", "record@1;"},
     {"a.hl7", "MSH|^~\\&|||||||ADT^A01|1|P|2.5\nPV1|1\n", "hl7v2-required 1:1;"},
     {"a.hl7", "MSH|^~\\&|||||||ADT^A01||P|2.5\nPID|1\n", "hl7v2-required 1:24;"},
