@@ -203,14 +203,14 @@ def own_tables(description):
     return description
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--description", type=pathlib.Path, default=ROOT / "mappings/csv/session-record.json")
     parser.add_argument("--own-tables", action="store_true")
     parser.add_argument("--sort", action="store_true", help="all files by the session's key, in the order of bytes")
     parser.add_argument("-o", dest="folder", type=pathlib.Path, required=True)
     parser.add_argument("records", type=pathlib.Path, nargs="+")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     description = json.loads(options.description.read_text(encoding="utf-8"))
     if options.own_tables:
         description = own_tables(description)

@@ -13,7 +13,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONVERT = ROOT / "tests/csv/csv_set.py"
+sys.path.insert(0, str(ROOT / "tests/csv"))
+import csv_set  # noqa: E402
+
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/dev/ketlink")).resolve()
 # what was recorded in other units needs a description that says so: fixtures/csv/site-units
 RECORDS = [path for path in sorted((ROOT / "fixtures/clinic").glob("*/record.json"))
@@ -32,7 +34,7 @@ def session(path):
 
 
 def convert(folder, records, *options):
-    subprocess.run([sys.executable, CONVERT, *options, "-o", folder, *records], check=True)
+    csv_set.main([*options, "-o", str(folder), *map(str, records)])
     return folder
 
 
@@ -85,11 +87,11 @@ def main():
 
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
-        for path in RECORDS:
-            compare(path.parent.name, export(convert(work / path.parent.name, [path])), [lines[session(path)]])
+        for path, got in zip(RECORDS, export(*[convert(work / path.parent.name, [path]) for path in RECORDS]), strict=True):
+            compare(path.parent.name, [got], [lines[session(path)]])
         together = groups(RECORDS)
-        for number, paths in enumerate(together):
-            compare(f"group {number}", export(convert(work / f"group{number}", paths)), [lines[session(p)] for p in paths])
+        got = export(*[convert(work / f"group{number}", paths) for number, paths in enumerate(together)])
+        compare("the groups", got, [lines[session(path)] for paths in together for path in paths])
         # a description of its own, in a copy of the mappings
         convert(work / "all", RECORDS, "--own-tables", "--sort")
         shutil.copytree(ROOT / "mappings", work / "mappings")
