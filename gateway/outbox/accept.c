@@ -59,21 +59,36 @@ struct accepting {
   } drawn; /* at random */
 };
 
-/* No row comes back when a higher one is there. What is parked for another reason as well says this one: it must not go
-   with the others. */
+static sqlite3_stmt *revision_statement(struct accepting *a, enum outbox_statement which) {
+  sqlite3_stmt *statement = outbox_statement(a->outbox, which);
+  sqlite3_bind_int64(statement, 1, a->destination);
+  outbox_bind_blob(statement, 2, a->subject, MARK_BYTES);
+  return statement;
+}
+
+static enum status put_revision(struct accepting *a, enum outbox_statement which) {
+  sqlite3_stmt *put = revision_statement(a, which);
+  sqlite3_bind_int64(put, 3, a->item->revision);
+  return outbox_run(a->outbox, put);
+}
+
+/* What is parked for another reason as well says this one: it must not go with the others. */
 static enum status judge_revision(struct accepting *a) {
   a->parked = a->item->parked;
   a->blocks = a->item->blocks;
   if (!a->item->subject.len) return STATUS_OK;
   struct outbox_digest digest = outbox_digest(a->item->subject);
   outbox_mark(a->outbox, 'r', &digest, 1, a->subject);
-  sqlite3_stmt *put = outbox_statement(a->outbox, STATEMENT_REVISION_RAISE);
-  sqlite3_bind_int64(put, 1, a->destination);
-  outbox_bind_blob(put, 2, a->subject, MARK_BYTES);
-  sqlite3_bind_int64(put, 3, a->item->revision);
-  enum status status = outbox_row_step(a->outbox, put);
-  sqlite3_reset(put);
-  if (status != STATUS_NOT_FOUND) return status;
+  sqlite3_stmt *get = revision_statement(a, STATEMENT_REVISION_GET);
+  enum status status = outbox_row_step(a->outbox, get);
+  int64_t highest = status == STATUS_OK ? sqlite3_column_int64(get, 0) : 0;
+  sqlite3_reset(get);
+  if (status == STATUS_NOT_FOUND) return put_revision(a, STATEMENT_REVISION_ADD);
+  if (status != STATUS_OK || highest == a->item->revision) return status;
+  if (highest < a->item->revision) {
+    a->outbox->last_correction = a->id;
+    return put_revision(a, STATEMENT_REVISION_RAISE);
+  }
   a->parked = STR(OUTBOX_OLDER);
   a->older = true;
   a->blocks = false;

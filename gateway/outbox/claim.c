@@ -106,9 +106,10 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
   return take(outbox, &stored, now);
 }
 
+/* Whether its subject has a higher revision: none has when no correction has come since. */
 static enum status find_above(struct outbox *outbox, const struct outbox_handed *handed, bool *out) {
   *out = false;
-  if (!handed->is_revision) return STATUS_OK;
+  if (!handed->is_revision || outbox->last_correction <= handed->id) return STATUS_OK;
   sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_REVISION_ABOVE);
   sqlite3_bind_int64(find, 1, handed->destination);
   outbox_bind_blob(find, 2, handed->subject, MARK_BYTES);

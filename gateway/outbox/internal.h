@@ -248,6 +248,7 @@ struct outbox {
   struct outbox_index rows; /* of families */
   struct outbox_fresh fresh;
   struct outbox_handover handed;
+  int64_t last_correction; /* no record after it has raised the revision of a subject, since the store was opened */
   struct outbox_sent sent[SENT_MAX]; /* by their numbers; of two of a place the later one */
   uint64_t free_bytes; /* of the file system, less what the group has taken; asked for once a group */
   bool free_known;
