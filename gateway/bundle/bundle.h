@@ -108,6 +108,7 @@ struct bundle_params {
   struct diag_list *diags;
   const struct source *source; /* of the record that the Bundle was made from, for positions; or NULL */
   struct bundle_report *report; /* filled by bundle_finish; or NULL */
+  struct str text; /* from which the Bundle was read, as tree_write_text wrote it: what a part has of it is copied. Empty: none */
 };
 /* In place on the map's target Bundle (bound). STATUS_INVALID with diagnostics. Resources of types the
    destination does not take are left out with a warning each (BUNDLE_NOT_ALLOWED), and references to them
@@ -145,6 +146,9 @@ struct bundle_entry {
   size_t search_count;
   const uint32_t *targets; /* the entries of the plan that it refers to */
   size_t target_count;
+  struct str text;         /* the entry as it was read; empty: it was not */
+  struct str resource;     /* its resource, likewise */
+  const uint32_t *places;  /* of each target: where in `text` the reference stands, with its quotes */
 };
 /* "Patient?identifier=…"; ptr NULL: no memory. */
 struct str bundle_search_url(const struct bundle_entry *entry, const struct bundle_search *search, struct arena *arena);
@@ -178,10 +182,9 @@ struct bundle_known {
 enum status bundle_part_make(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
                              const struct bundle_known *known, struct tree_node **out) MUST_USE;
 
-/* The same as its text, for a part that has something to send. resources[i]: where entry i of the plan went as it stands
-   there, the text of its resource, within `out`; others are left alone. */
+/* The same as its text, for a part that has something to send. */
 enum status bundle_part_write(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
-                              const struct bundle_known *known, struct str *resources, struct str *out) MUST_USE;
+                              const struct bundle_known *known, struct str *out) MUST_USE;
 
 /* Compares what was sent with what a server holds: names of the elements that it lacks or has otherwise, at
    most `max` of them; with `extra` also those that it has and we do not. Numbers and times are compared by

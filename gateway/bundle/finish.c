@@ -118,7 +118,7 @@ static enum status rewrite(void *context, struct tree_node *reference, struct tr
   text->text = target_text(finish, target);
   if (!text->text.ptr) return STATUS_NOMEM;
   /* what is only looked up waits for nothing */
-  return item->fate == BUNDLE_GOES ? bundle_graph_add(&finish->graph, (size_t)(target - finish->items)) : STATUS_OK;
+  return item->fate == BUNDLE_GOES ? bundle_graph_add(&finish->graph, (size_t)(target - finish->items), 0) : STATUS_OK;
 }
 
 static enum status rewrite_all(struct bundle_finishing *finish) {

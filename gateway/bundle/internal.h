@@ -10,6 +10,7 @@ struct bundle_graph {
   size_t count;
   size_t *first;     /* count + 1 */
   uint32_t *targets; /* of entry i: targets[first[i] … first[i + 1]) */
+  uint32_t *places;  /* of each: where the entry says so, see bundle_entry */
   size_t edges, room;
 };
 enum status bundle_graph_init(struct bundle_graph *graph, size_t count, struct arena *arena) MUST_USE;
@@ -17,7 +18,7 @@ enum status bundle_graph_init(struct bundle_graph *graph, size_t count, struct a
 static inline void bundle_graph_begin(struct bundle_graph *graph, size_t i) {
   graph->first[i] = graph->edges;
 }
-enum status bundle_graph_add(struct bundle_graph *graph, size_t target) MUST_USE;
+enum status bundle_graph_add(struct bundle_graph *graph, size_t target, size_t place) MUST_USE;
 
 /* Entries in sending order; groups of entries that refer to each other in a circle stand together. */
 struct bundle_order {

@@ -9,16 +9,24 @@ enum status bundle_graph_init(struct bundle_graph *graph, size_t count, struct a
   return graph->first ? STATUS_OK : STATUS_NOMEM;
 }
 
-enum status bundle_graph_add(struct bundle_graph *graph, size_t target) {
-  if (graph->edges == graph->room) {
-    size_t room = graph->room ? graph->room * 2 : 64;
-    uint32_t *targets = ARENA_ARRAY(graph->arena, uint32_t, room);
-    if (!targets) return STATUS_NOMEM;
-    if (graph->edges) memcpy(targets, graph->targets, graph->edges * sizeof *targets);
-    graph->targets = targets;
-    graph->room = room;
+static bool grow(struct bundle_graph *graph) {
+  size_t room = graph->room ? graph->room * 2 : 64;
+  uint32_t *targets = ARENA_ARRAY(graph->arena, uint32_t, room), *places = ARENA_ARRAY(graph->arena, uint32_t, room);
+  if (!targets || !places) return false;
+  if (graph->edges) {
+    memcpy(targets, graph->targets, graph->edges * sizeof *targets);
+    memcpy(places, graph->places, graph->edges * sizeof *places);
   }
-  graph->targets[graph->edges++] = (uint32_t)target;
+  graph->targets = targets;
+  graph->places = places;
+  graph->room = room;
+  return true;
+}
+
+enum status bundle_graph_add(struct bundle_graph *graph, size_t target, size_t place) {
+  if (graph->edges == graph->room && !grow(graph)) return STATUS_NOMEM;
+  graph->targets[graph->edges] = (uint32_t)target;
+  graph->places[graph->edges++] = (uint32_t)place;
   return STATUS_OK;
 }
 

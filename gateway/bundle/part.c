@@ -105,57 +105,37 @@ enum status bundle_part_make(const struct bundle_params *params, const struct bu
   return status;
 }
 
-/* --- its text: most entries go as they stand in the plan, and are not copied for that --- */
+/* --- its text: most entries go as they were read, and are neither copied nor written for that --- */
 
-struct span {
-  size_t from, to;
-};
-
-/* Nothing is known by now that changes it. */
-static bool is_as_planned(const struct part *part, size_t index) {
+/* Nothing is known by now that changes more than where its references lead. */
+static bool is_as_read(const struct part *part, size_t index) {
   const struct bundle_entry *entry = &part->plan->entries[index];
-  if (entry->mentioned || part->known[index].location.len) return false;
+  if (!entry->text.len || entry->mentioned || part->known[index].location.len) return false;
   for (size_t t = 0; t < entry->target_count; t++) {
     size_t target = entry->targets[t];
     const struct bundle_known *known = &part->known[target];
-    if (known->location.len || known->absent || known->leave || target < part->from || target >= part->to) return false;
+    bool goes_too = target >= part->from && target < part->to && !known->leave && !known->absent;
+    if (!known->location.len && !goes_too) return false;
   }
   return true;
 }
 
-/* Member by member, to know where the resource stands. */
-static struct span write_planned(const struct tree_node *entry, struct buf *out) {
-  struct span span = {0};
-  char before = '{';
-  for (const struct tree_node *member = entry->child; member; member = member->next) {
-    bool resource = str_is(member->name, "resource");
-    buf_add_char(out, before);
-    buf_add_json(out, member->name);
-    buf_add_char(out, ':');
-    if (resource) span.from = out->len;
-    tree_write_json(member, NULL, out);
-    if (resource) span.to = out->len;
-    before = ',';
+static enum status write_as_read(const struct part *part, size_t index, struct buf *out) {
+  const struct bundle_entry *entry = &part->plan->entries[index];
+  size_t from = 0;
+  for (size_t t = 0; t < entry->target_count; t++) {
+    struct str location = part->known[entry->targets[t]].location;
+    if (!location.len) continue;
+    buf_add_str(out, str_slice(entry->text, from, entry->places[t]));
+    buf_add_json(out, location);
+    from = entry->places[t] + part->plan->entries[entry->targets[t]].full_url.len + 2; /* with its quotes */
   }
-  buf_add_char(out, '}');
-  return span;
+  buf_add_str(out, str_slice(entry->text, from, entry->text.len));
+  return out->error;
 }
 
-/* As bundle_finish makes them, and no more. */
-static bool is_plain(const struct tree_node *entry) {
-  for (const struct tree_node *member = entry->child; member; member = member->next) {
-    bool primitive = member->kind == TREE_STRING && !member->child;
-    if ((member->flags & (TREE_IN_ARRAY | TREE_META)) || !(primitive || (member->kind == TREE_OBJECT && member->child))) return false;
-  }
-  return entry->child != NULL;
-}
-
-static enum status write_entry(struct part *part, size_t index, struct span *span, struct buf *out) {
-  const struct tree_node *entry = part->plan->entries[index].entry;
-  if (is_as_planned(part, index) && is_plain(entry)) {
-    *span = write_planned(entry, out);
-    return out->error;
-  }
+static enum status write_entry(struct part *part, size_t index, struct buf *out) {
+  if (is_as_read(part, index)) return write_as_read(part, index, out);
   struct tree_node *holder = tree_new(part->params->arena, TREE_OBJECT, (struct str){0});
   enum status status = holder ? copy_entry(part, holder, index) : STATUS_NOMEM;
   if (status != STATUS_OK) return status;
@@ -163,7 +143,7 @@ static enum status write_entry(struct part *part, size_t index, struct span *spa
   return out->error;
 }
 
-static enum status write_part(struct part *part, struct span *spans, struct buf *out) {
+static enum status write_part(struct part *part, struct buf *out) {
   enum status status = STATUS_OK;
   const char *before = "\",\"entry\":[";
   buf_add_text(out, "{\"resourceType\":\"Bundle\",\"type\":\"");
@@ -171,7 +151,7 @@ static enum status write_part(struct part *part, struct span *spans, struct buf 
   for (size_t i = part->from; i < part->to && status == STATUS_OK; i++) {
     if (part->known[i].leave) continue;
     buf_add_text(out, before);
-    status = write_entry(part, i, &spans[i], out);
+    status = write_entry(part, i, out);
     before = ",";
   }
   buf_add_text(out, "]}");
@@ -180,18 +160,14 @@ static enum status write_part(struct part *part, struct span *spans, struct buf 
 }
 
 enum status bundle_part_write(const struct bundle_params *params, const struct bundle_plan *plan, size_t part,
-                              const struct bundle_known *known, struct str *resources, struct str *out) {
+                              const struct bundle_known *known, struct str *out) {
   enum { USUAL = 8 << 10 };
   struct part making = begin(params, plan, part, known);
   struct buf text;
-  struct span *spans = ARENA_ARRAY(params->arena, struct span, plan->entry_count + 1);
-  if (!spans) return STATUS_NOMEM;
   buf_init(&text, LIMIT_TEXT_BYTES);
   (void)buf_reserve(&text, USUAL);
-  enum status status = write_part(&making, spans, &text);
+  enum status status = write_part(&making, &text);
   *out = status == STATUS_OK ? buf_take_str(&text, params->arena) : (struct str){0};
   buf_release(&text);
-  for (size_t i = making.from; i < making.to && out->ptr; i++)
-    if (spans[i].to) resources[i] = str_slice(*out, spans[i].from, spans[i].to);
   return status == STATUS_OK && !out->ptr ? STATUS_NOMEM : status;
 }

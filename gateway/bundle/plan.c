@@ -5,6 +5,7 @@ struct planning {
   const struct bundle_params *params;
   struct bundle_entry *entries; /* in the order of the Bundle */
   size_t count;
+  struct bundle_entry *reading; /* the entry whose references are read */
   struct map urls; /* fullUrl -> entry */
   struct bundle_graph graph;
   struct bundle_order order;
@@ -17,11 +18,31 @@ static bool is_lookup(const struct bundle_entry *entry) {
   return entry->may == BUNDLE_READ;
 }
 
+/* Where a node of compact text ends: what follows it tells, else what holds it. */
+static size_t end_of(struct str text, const struct tree_node *node) {
+  const struct tree_node *next = node->next;
+  size_t bracket = node->flags & TREE_IN_ARRAY ? 1 : 0, quotes_colon_comma = 4;
+  if (!next) return node->parent ? end_of(text, node->parent) - 1 - bracket : text.len;
+  if (next == tree_next_same(node)) return tree_offset(next) - 1;
+  return tree_offset(next) - (next->flags & TREE_IN_ARRAY ? 1 : 0) - next->name.len - quotes_colon_comma - bracket;
+}
+
+/* An object of a Bundle that was read, as it stands there. Empty: it has to be written. */
+static struct str text_of(struct str text, const struct tree_node *object) {
+  size_t from = tree_offset(object), to = text.len && object->offset ? end_of(text, object) : 0;
+  bool there = from < to && to <= text.len && text.ptr[from] == '{' && text.ptr[to - 1] == '}';
+  return there ? str_slice(text, from, to) : (struct str){0};
+}
+
 static enum status add_edge(void *context, struct tree_node *reference, struct tree_node *text) {
   struct planning *planning = context;
+  struct bundle_entry *entry = planning->reading;
   const struct bundle_entry *target = map_get(&planning->urls, text->text);
   (void)reference;
-  return target ? bundle_graph_add(&planning->graph, (size_t)(target - planning->entries)) : STATUS_OK;
+  if (!target) return STATUS_OK;
+  size_t place = tree_offset(text) - (size_t)(entry->text.len ? entry->text.ptr - planning->params->text.ptr : 0);
+  if (entry->text.len && text->text.ptr != entry->text.ptr + place + 1) entry->text = (struct str){0}; /* it was decoded */
+  return bundle_graph_add(&planning->graph, (size_t)(target - planning->entries), place);
 }
 
 static enum status read_entry(struct planning *planning, const struct bundle_namespace *space,
@@ -32,6 +53,8 @@ static enum status read_entry(struct planning *planning, const struct bundle_nam
   if (!resource || !node_type(resource)) return STATUS_INVALID; /* not a Bundle of bundle_finish */
   *entry = (struct bundle_entry){.entry = node, .type = def_type_name(node_type(resource))};
   entry->full_url = tree_text(node, "fullUrl");
+  entry->text = text_of(planning->params->text, node);
+  entry->resource = text_of(planning->params->text, resource);
   entry->may = bundle_shape_may(shape, entry->type);
   entry->mentioned = bundle_mark_is(node);
   if (entry->mentioned) entry->may = bundle_may_mentioned(entry->may);
@@ -61,8 +84,9 @@ static enum status read_graph(struct planning *planning) {
   enum status status = bundle_graph_init(&planning->graph, planning->count, params->arena);
   for (size_t i = 0; i < planning->count && status == STATUS_OK; i++) {
     bundle_graph_begin(&planning->graph, i);
-    if (is_lookup(&planning->entries[i])) continue;
-    status = bundle_each_reference(params->definitions, planning->entries[i].entry, add_edge, planning);
+    planning->reading = &planning->entries[i];
+    if (is_lookup(planning->reading)) continue;
+    status = bundle_each_reference(params->definitions, planning->reading->entry, add_edge, planning);
   }
   if (status != STATUS_OK) return status;
   bundle_graph_begin(&planning->graph, planning->count);
@@ -194,6 +218,7 @@ static enum status number_targets(struct planning *planning) {
     for (size_t e = from; e < to; e++)
       targets[e] = places[graph->targets[e]];
     out->entries[i].targets = targets + from;
+    out->entries[i].places = graph->places + from;
     out->entries[i].target_count = to - from;
   }
   return STATUS_OK;

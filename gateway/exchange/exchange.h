@@ -76,7 +76,6 @@ struct exchange_job {
   struct bundle_plan plan;
   struct bundle_known *known;  /* by entry of the plan */
   struct exchange_item *items; /* by entry of the plan */
-  struct str *texts; /* by entry of the plan: its resource, where it was sent as it stands there; else empty */
   bool settling; /* the server may still be at work on what was sent last: settle_ms before it goes again */
   int64_t retry_after_ms;      /* what the server last asked for; -1: nothing */
   long last_status;            /* HTTP status of the last GET */

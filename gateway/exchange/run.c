@@ -19,12 +19,13 @@ enum status exchange_make(struct exchange_job *job, size_t part, struct tree_nod
 enum status exchange_digest(const struct exchange_job *job, size_t index, struct str *out) {
   enum { CHARS = 64, MOST_TAKE = 2 << 10 };
   char hex[CHARS + 1];
+  const struct bundle_entry *entry = &job->plan.entries[index];
+  struct str read = entry->resource;
   struct buf text;
   buf_init(&text, LIMIT_TEXT_BYTES);
-  struct str sent = job->texts[index];
-  if (!sent.len && buf_reserve(&text, MOST_TAKE)) tree_write_json(tree_find(job->plan.entries[index].entry, "resource"), NULL, &text);
+  if (!read.len && buf_reserve(&text, MOST_TAKE)) tree_write_json(tree_find(entry->entry, "resource"), NULL, &text);
   enum status status = text.error;
-  if (status == STATUS_OK) sha256_hex(sent.len ? sent : buf_str(&text), hex);
+  if (status == STATUS_OK) sha256_hex(read.len ? read : buf_str(&text), hex);
   buf_release(&text);
   if (status != STATUS_OK) return status;
   *out = arena_str(job->arena, str_make(hex, CHARS));
@@ -107,7 +108,7 @@ static enum status make_request(struct exchange_job *job, size_t part, struct de
                                        .repeatable = job->bundle->shape->idempotency != BUNDLE_SEARCH_FIRST};
   if (is_single(job)) return make_single(job, part, request);
   leave_others(job);
-  return bundle_part_write(job->bundle, &job->plan, part, job->known, job->texts, &request->body);
+  return bundle_part_write(job->bundle, &job->plan, part, job->known, &request->body);
 }
 
 static void settle_single(struct exchange_job *job, size_t index, const struct delivery_request *request,
@@ -305,9 +306,8 @@ static enum status begin(struct exchange_job *job, struct tree_node *bundle) {
   if (status != STATUS_OK) return status;
   job->known = ARENA_ARRAY(job->arena, struct bundle_known, job->plan.entry_count + 1);
   job->items = ARENA_ARRAY(job->arena, struct exchange_item, job->plan.entry_count + 1);
-  job->texts = ARENA_ARRAY(job->arena, struct str, job->plan.entry_count + 1);
   job->retry_after_ms = -1;
-  if (!job->known || !job->items || !job->texts) return STATUS_NOMEM;
+  if (!job->known || !job->items) return STATUS_NOMEM;
   for (size_t i = 0; i < job->plan.entry_count; i++)
     job->items[i].look = job->plan.entries[i].look || job->look_first;
   return job->channel->planned ? job->channel->planned(job->channel->context, job) : STATUS_OK;

@@ -134,9 +134,13 @@ static enum status map_again(struct relay_job *job, struct tree_node **out) {
   return status == STATUS_OK ? pipeline_export(pipeline, record, &run, out) : status;
 }
 
+static bool is_to_map(const struct relay_job *job) {
+  return str_is(job->claim.kind, "record");
+}
+
 static enum status open_payload(struct relay_job *job, struct tree_node **out) {
   if (!relay_payload_read(job->claim.payload, &job->clinic, &job->text)) return STATUS_INVALID;
-  return str_is(job->claim.kind, "record") ? map_again(job, out) : read_bundle(job, out);
+  return is_to_map(job) ? map_again(job, out) : read_bundle(job, out);
 }
 
 /* --- Bundles --- */
@@ -156,6 +160,7 @@ static struct relay_verdict converse(struct relay_job *job, struct tree_node *bu
                                   .arena = job->arena,
                                   .look_first = job->claim.unknown};
   params.clinic_id = job->clinic;
+  if (!is_to_map(job)) params.text = job->text;
   enum status status = relay_left_out_begin(job);
   if (status == STATUS_OK) status = exchange_run(&exchange, bundle);
   /* with its locks: nobody else writes meanwhile what that request may yet write */

@@ -72,7 +72,8 @@ static void converse(struct lane *lane) {
                                  .shape = &bench->shape,
                                  .clinic_id = STR("riverside"),
                                  .arena = lane->arena,
-                                 .diags = &lane->diags};
+                                 .diags = &lane->diags,
+                                 .text = bench->text};
   struct exchange_job job = {.channel = &channel,
                              .bundle = &params,
                              .destination = &bench->destination,

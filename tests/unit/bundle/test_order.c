@@ -31,7 +31,7 @@ static void parse(const char *edges, size_t from, struct bundle_graph *graph) {
     unsigned a, b;
     int used = 0;
     if (sscanf(at, "%u>%u%n", &a, &b, &used) != 2) continue;
-    if (a == from) assert_int_equal(bundle_graph_add(graph, b), STATUS_OK);
+    if (a == from) assert_int_equal(bundle_graph_add(graph, b, 0), STATUS_OK);
     at += used - 1;
   }
 }
@@ -81,7 +81,7 @@ static void test_long_chain(void **state) {
   assert_int_equal(bundle_graph_init(&graph, count, arena), STATUS_OK);
   for (size_t i = 0; i < count; i++) {
     bundle_graph_begin(&graph, i);
-    if (i + 1 < count) assert_int_equal(bundle_graph_add(&graph, i + 1), STATUS_OK);
+    if (i + 1 < count) assert_int_equal(bundle_graph_add(&graph, i + 1, 0), STATUS_OK);
   }
   bundle_graph_begin(&graph, count);
   assert_int_equal(bundle_order_make(&graph, arena, &order), STATUS_OK);
