@@ -34,14 +34,25 @@ void relay_arenas_free(struct relay_arenas *arenas) {
     arena_free(arenas->idle[--arenas->count]);
 }
 
+static void link_job(struct relay_sender *sender, struct relay_job *job) {
+  job->next = sender->jobs;
+  if (job->next) job->next->before = job;
+  sender->jobs = job;
+  sender->in_flight++;
+}
+
+static void unlink_job(struct relay_sender *sender, struct relay_job *job) {
+  if (job->next) job->next->before = job->before;
+  if (job->before)
+    job->before->next = job->next;
+  else
+    sender->jobs = job->next;
+  sender->in_flight--;
+}
+
 void relay_job_close(struct relay_job *job) {
   struct relay_sender *sender = job->sender;
-  for (struct relay_job **at = &sender->jobs; *at; at = &(*at)->next) {
-    if (*at != job) continue;
-    *at = job->next;
-    break;
-  }
-  sender->in_flight--;
+  unlink_job(sender, job);
   sender->ending -= job->ended;
   if (job->timer) event_free(job->timer);
   relay_ways_leave(job->ways);
@@ -261,9 +272,7 @@ struct relay_job *relay_job_open(struct relay_sender *sender) {
   job->began = relay_elapsed(sender->relay);
   job->last.retry_after_ms = -1;
   job->claimed = STATUS_NOT_FOUND;
-  job->next = sender->jobs;
-  sender->jobs = job;
-  sender->in_flight++;
+  link_job(sender, job);
   job->arena = take_arena(&sender->arenas, (size_t)sender->config->memory_mib << 20);
   job->timer = event_new(sender->relay->base, -1, 0, on_timer, job);
   if (job->arena && job->timer) {

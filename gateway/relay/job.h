@@ -22,9 +22,14 @@ struct relay_lock {
   char name[UUID_TEXT + 9]; /* full URL: urn:uuid:… */
 };
 
+/* What is looked at when locks are asked for, of each job under way, stands first, in one line of the processor's cache. */
 struct relay_job {
-  struct relay_job *next; /* of the sender's */
+  struct relay_job *next, *before; /* of the sender's */
   struct relay_sender *sender;
+  struct relay_lock *locks;
+  size_t lock_count;
+  bool wants_locks; /* suspended until they are free */
+  bool wants_token; /* suspended until a fetch ends */
   struct relay_ways *ways;
   struct arena *arena;
   struct diag_list diags;
@@ -41,11 +46,7 @@ struct relay_job {
   struct relay_fiber *fiber;
   struct delivery_answer last;    /* of the last request */
   struct delivery_answer *answer; /* where the one that is waited for goes */
-  struct relay_lock *locks;
-  size_t lock_count;
   bool *unowned; /* by entry of the plan: the server has it, and the ledger does not say of which whole it is; NULL: of none */
-  bool wants_locks; /* suspended until they are free */
-  bool wants_token; /* suspended until a fetch ends */
   /* its end */
   bool ended;
   struct outbox_outcome outcome;
@@ -70,6 +71,7 @@ struct relay_sender {
   const struct relay_destination_config *config;
   struct event *timer;
   struct relay_job *jobs;
+  size_t want_locks; /* of them */
   struct relay_arenas arenas, places; /* of conversations, and of what the ledger is told */
   size_t in_flight, ending; /* ending: of them, those that have ended, but not yet durably */
   struct relay_promise claiming;

@@ -27,7 +27,7 @@ static bool share_server(const struct relay_job *one, const struct relay_job *ot
 
 static bool are_free_of(const struct relay_job *asking, const struct relay_sender *sender) {
   for (const struct relay_job *job = sender->jobs; job; job = job->next)
-    if (job != asking && !job->wants_locks && share_server(asking, job) && have_one_in_common(asking, job)) return false;
+    if (job != asking && job->lock_count && !job->wants_locks && share_server(asking, job) && have_one_in_common(asking, job)) return false;
   return true;
 }
 
@@ -50,15 +50,17 @@ void relay_locks_take(struct relay_job *job) {
   if (job->lock_count > 1) qsort(job->locks, job->lock_count, sizeof *job->locks, in_order);
   if (are_free(job)) return;
   job->wants_locks = true;
+  job->sender->want_locks++;
   relay_fiber_suspend(job->fiber);
 }
 
 /* One that ends may free several; each is asked again, since the first takes what it needs. */
 static void wake_waiting_of(struct relay_sender *sender) {
-  for (struct relay_job *job = sender->jobs; job;) {
+  for (struct relay_job *job = sender->jobs; job && sender->want_locks;) {
     struct relay_job *next = job->next;
     if (job->wants_locks && are_free(job)) {
       job->wants_locks = false;
+      sender->want_locks--;
       relay_fiber_resume(job->fiber);
       next = sender->jobs; /* the list may be another now */
     }
