@@ -7,7 +7,7 @@
 
 static const struct cli_option relay_options[] = {
     {"config", 'c', "FILE", "the configuration (default: /etc/ketlink/relay.ini)"},
-    {"check", 0, NULL, "only check configuration, keys, maps and destinations, and say all that is wrong"},
+    {"check", 0, NULL, "only check configuration, keys, maps, destinations and store, and say all that is wrong; a relay may run"},
     {"accept-restored", 0, NULL,
      "only take an older copy of the store for the present one, once, after it was compared with the destinations"},
 };

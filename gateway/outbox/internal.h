@@ -292,8 +292,17 @@ enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 /* After the database is closed. */
 void outbox_gather_close(struct outbox *outbox);
 
+/* --- open.c: its pieces, for who only looks --- */
+enum status outbox_allocate(const struct outbox_params *params, struct outbox **out) MUST_USE;
+enum status outbox_prepare(struct outbox *outbox, enum outbox_statement which) MUST_USE;
+enum status outbox_quick_check(struct outbox *outbox, struct diag_list *diags) MUST_USE;
+enum status outbox_read_store(struct outbox *outbox) MUST_USE;
+enum status outbox_check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) MUST_USE;
+
 /* --- schema.c --- */
 enum { OUTBOX_SCHEMA = 12, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+/* Whether it is a store of ours, and not a newer one or a copy; 0: there is none yet. */
+enum status outbox_schema_check(struct outbox *outbox, bool accept_restored, struct diag_list *diags, int64_t *version) MUST_USE;
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
 /* A copy is the store from now on: in the group. */
 enum status outbox_schema_own(struct outbox *outbox) MUST_USE;
@@ -357,6 +366,8 @@ enum status outbox_unpress(struct str pressed, size_t len, struct arena *arena, 
 
 /* --- keys.c --- */
 /* Unwraps the data keys, makes the first ones, wraps anew what an older store key wrapped. */
+enum status outbox_data_keys_read(struct outbox *outbox, const struct outbox_keys *keys, bool *old) MUST_USE;
+void outbox_keys_refuse(const struct outbox *outbox, struct diag_list *diags);
 enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
                                   struct diag_list *diags) MUST_USE;
 

@@ -176,7 +176,7 @@ static enum status wrap_all(struct outbox *outbox, const struct outbox_keys *key
   return status;
 }
 
-static enum status load(struct outbox *outbox, const struct outbox_keys *keys, bool *old) {
+enum status outbox_data_keys_read(struct outbox *outbox, const struct outbox_keys *keys, bool *old) {
   sqlite3_stmt *rows = outbox_statement(outbox, STATEMENT_KEY_GET);
   enum status status;
   while ((status = outbox_row_step(outbox, rows)) == STATUS_OK && outbox->data_key_count < DATA_KEYS_MAX) {
@@ -193,14 +193,16 @@ static bool is_worn(const struct outbox *outbox) {
   return outbox->now.next_id / RECORDS_PER_KEY >= id && outbox->data_key_count < DATA_KEYS_MAX;
 }
 
+void outbox_keys_refuse(const struct outbox *outbox, struct diag_list *diags) {
+  outbox_refuse(diags, outbox->path,
+                "the store key does not open this store: give the key it was made with, beside the new one");
+}
+
 enum status outbox_data_keys_load(struct outbox *outbox, const struct outbox_keys *keys,
                                   struct diag_list *diags) {
   bool old = false;
-  enum status status = load(outbox, keys, &old);
-  if (status == STATUS_CONFIG)
-    outbox_refuse(
-        diags, outbox->path,
-        "the store key does not open this store: give the key it was made with, beside the new one");
+  enum status status = outbox_data_keys_read(outbox, keys, &old);
+  if (status == STATUS_CONFIG) outbox_keys_refuse(outbox, diags);
   if (status != STATUS_OK) return status;
   if (outbox->data_key_count == 0) {
     status = make_key(outbox, keys, ROOT_KEY);

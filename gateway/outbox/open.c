@@ -95,20 +95,23 @@ static enum status open_database(struct outbox *outbox, struct diag_list *diags)
   return status;
 }
 
+enum status outbox_prepare(struct outbox *outbox, enum outbox_statement which) {
+  return outbox_status_of(
+      outbox, sqlite3_prepare_v3(outbox->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[which], NULL));
+}
+
 static enum status prepare(struct outbox *outbox) {
-  for (size_t i = 0; i < STATEMENT_COUNT; i++) {
-    int result =
-        sqlite3_prepare_v3(outbox->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[i], NULL);
-    if (result != SQLITE_OK) return outbox_status_of(outbox, result);
-  }
-  return STATUS_OK;
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < STATEMENT_COUNT; i++)
+    status = outbox_prepare(outbox, (enum outbox_statement)i);
+  return status;
 }
 
 /* A broken small store is found at once; a large one by its records' tags, and by the check of its copies:
    the start must not take minutes. */
 enum { CHECK_AT_START_BYTES = 32 << 20 };
 
-static enum status quick_check(struct outbox *outbox, struct diag_list *diags) {
+enum status outbox_quick_check(struct outbox *outbox, struct diag_list *diags) {
   sqlite3_stmt *check = NULL;
   enum status status = STATUS_OK;
   int64_t pages = 0;
@@ -145,8 +148,7 @@ static enum status next_generation(struct outbox *outbox) {
   return status == STATUS_OK ? outbox_run(outbox, opened) : status;
 }
 
-static enum status check_generation(struct outbox *outbox, const struct outbox_params *params,
-                                    struct diag_list *diags) {
+enum status outbox_check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
   int64_t marked = 0;
   if (!params->marker) return STATUS_OK;
   enum status status = read_marker(outbox, params->marker, &marked);
@@ -171,7 +173,7 @@ static enum status write_marker(struct outbox *outbox, const char *path, struct 
 
 /* --- what an earlier process left --- */
 
-static enum status read_store(struct outbox *outbox) {
+enum status outbox_read_store(struct outbox *outbox) {
   sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_STORE_GET);
   enum status status = outbox_row_step(outbox, get);
   if (status == STATUS_OK) {
@@ -180,9 +182,12 @@ static enum status read_store(struct outbox *outbox) {
     outbox->generation = sqlite3_column_int64(get, 1);
   }
   sqlite3_reset(get);
-  if (status != STATUS_OK) return STATUS_IO;
+  return status == STATUS_OK ? status : STATUS_IO;
+}
+
+static enum status read_last(struct outbox *outbox) {
   sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_RECORD_LAST);
-  status = outbox_row_step(outbox, last);
+  enum status status = outbox_row_step(outbox, last);
   if (status == STATUS_OK) outbox->now.next_id = sqlite3_column_int64(last, 0) + 1;
   sqlite3_reset(last);
   return status;
@@ -232,8 +237,9 @@ static enum status recover(struct outbox *outbox, int64_t first) {
 
 static enum status load(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
   int64_t sending = 0;
-  enum status status = read_store(outbox);
-  if (status == STATUS_OK) status = check_generation(outbox, params, diags);
+  enum status status = outbox_read_store(outbox);
+  if (status == STATUS_OK) status = read_last(outbox);
+  if (status == STATUS_OK) status = outbox_check_generation(outbox, params, diags);
   if (status == STATUS_OK) status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_data_keys_load(outbox, params->keys, diags);
   if (status == STATUS_OK) status = outbox_audit_load(outbox);
@@ -255,7 +261,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
 
 /* --- the whole --- */
 
-static enum status allocate(const struct outbox_params *params, struct outbox **out) {
+enum status outbox_allocate(const struct outbox_params *params, struct outbox **out) {
   struct outbox *outbox = *out = calloc(1, sizeof *outbox);
   if (!outbox) return STATUS_NOMEM;
   outbox->lock = -1;
@@ -275,14 +281,14 @@ static enum status allocate(const struct outbox_params *params, struct outbox **
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags, struct outbox **out) {
   struct outbox *outbox = NULL;
   *out = NULL;
-  enum status status = allocate(params, &outbox);
+  enum status status = outbox_allocate(params, &outbox);
   if (status == STATUS_OK) status = outbox_place_check(outbox->folder, diags);
   if (status == STATUS_OK) status = outbox_place_lock(outbox->folder, outbox->arena, diags, &outbox->lock);
   if (status == STATUS_OK) status = outbox_seal_open(outbox);
   if (status == STATUS_OK) status = outbox_place_file(outbox->path, outbox->arena, diags);
   if (status == STATUS_OK) status = open_database(outbox, diags);
   if (status == STATUS_OK) status = outbox_schema_up(outbox, params->accept_restored, diags);
-  if (status == STATUS_OK) status = quick_check(outbox, diags);
+  if (status == STATUS_OK) status = outbox_quick_check(outbox, diags);
   if (status == STATUS_OK) status = prepare(outbox);
   if (status == STATUS_OK) status = load(outbox, params, diags);
   if (status == STATUS_OK) {

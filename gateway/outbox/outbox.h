@@ -83,6 +83,9 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST
    long be delivered; so is a copy of outbox_backup_begin, with or without a marker. */
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
                         struct outbox **out) MUST_USE;
+/* What would keep outbox_open from it, as far as it can be seen from outside: no lock is taken, nothing is written or made, and a relay
+   may have it open. While its write-ahead log holds something, what depends on rows is left to the start. OK: nothing is known. */
+enum status outbox_look(const struct outbox_params *params, struct diag_list *diags) MUST_USE;
 /* An open group is given up. NULL is allowed. */
 void outbox_close(struct outbox *outbox);
 

@@ -139,7 +139,7 @@ enum status outbox_schema_own(struct outbox *outbox) {
   return execute(outbox, mark);
 }
 
-enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) {
+enum status outbox_schema_check(struct outbox *outbox, bool accept_restored, struct diag_list *diags, int64_t *out) {
   int64_t version = 0, application = 0, tables = 0;
   enum status status = read_pragma(outbox, "PRAGMA user_version", &version);
   if (status == STATUS_OK) status = read_pragma(outbox, "PRAGMA application_id", &application);
@@ -162,5 +162,12 @@ enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct
     return STATUS_CONFIG;
   }
   outbox->is_copy = application == OUTBOX_COPY;
-  return version < OUTBOX_SCHEMA ? climb(outbox, version) : STATUS_OK;
+  *out = version;
+  return STATUS_OK;
+}
+
+enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) {
+  int64_t version = 0;
+  enum status status = outbox_schema_check(outbox, accept_restored, diags, &version);
+  return status == STATUS_OK && version < OUTBOX_SCHEMA ? climb(outbox, version) : status;
 }

@@ -462,15 +462,19 @@ static enum status open_loop(struct whole *whole) {
   return status == STATUS_OK && !add_events(whole) ? STATUS_NOMEM : status;
 }
 
-static enum status open_store(struct whole *whole, bool accept_restored) {
+static struct outbox_params params_of(const struct whole *whole, bool accept_restored) {
   const struct relay_config *config = whole->relay.config;
-  struct outbox_params params = {.host = whole->relay.host,
-                                 .folder = config->state.ptr,
-                                 .keys = &whole->keys,
-                                 .marker = config->marker.ptr,
-                                 .accept_restored = accept_restored,
-                                 .max_records = (size_t)config->max_records,
-                                 .reserve_bytes = (uint64_t)config->reserve_mib << 20};
+  return (struct outbox_params){.host = whole->relay.host,
+                                .folder = config->state.ptr,
+                                .keys = &whole->keys,
+                                .marker = config->marker.ptr,
+                                .accept_restored = accept_restored,
+                                .max_records = (size_t)config->max_records,
+                                .reserve_bytes = (uint64_t)config->reserve_mib << 20};
+}
+
+static enum status open_store(struct whole *whole, bool accept_restored) {
+  struct outbox_params params = params_of(whole, accept_restored);
   return outbox_open(&params, whole->diags, &whole->relay.outbox);
 }
 
@@ -521,6 +525,15 @@ static enum status check(struct whole *whole) {
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (all[i] != STATUS_OK) return all[i];
   return STATUS_OK;
+}
+
+/* The store too, with whatever else is wrong: a relay may have it open. */
+static enum status look_at_store(struct whole *whole, enum status status) {
+  const struct relay_config *config = whole->relay.config;
+  struct outbox_params params = params_of(whole, false);
+  if (!config->state.len || !whole->keys.count) return status;
+  enum status store = outbox_look(&params, whole->diags);
+  return status == STATUS_OK ? store : status;
 }
 
 static enum status open_all(struct whole *whole) {
@@ -631,6 +644,7 @@ enum status relay_run(const struct relay_params *params, struct diag_list *diags
   relay->config = relay->arena ? ARENA_NEW(relay->arena, struct relay_config) : NULL;
   enum status status = relay->config ? base_crypto_begin() : STATUS_NOMEM;
   if (status == STATUS_OK) status = check(whole);
+  if (params->check && status != STATUS_NOMEM) status = look_at_store(whole, status);
   if (status == STATUS_OK && !params->check) status = params->accept_restored ? accept_copy(whole) : run(whole);
   close_all(whole);
   arena_free(relay->arena);

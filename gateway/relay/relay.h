@@ -19,7 +19,7 @@
 struct relay_params {
   const struct host *host;
   const char *config;
-  bool check;           /* only: configuration, maps, destinations, keys; nothing is opened for writing */
+  bool check;           /* only: configuration, maps, destinations, keys, and the store as it is seen from outside; nothing is written */
   bool accept_restored; /* only: an older copy of the store is taken for the present one; then it ends */
 };
 /* Runs until SIGTERM or SIGINT (OK), or until it must stop. With `check` every fault is in `diags`. */

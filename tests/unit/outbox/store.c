@@ -45,7 +45,11 @@ void store_close(struct store *store) {
 enum status store_try(struct store *store) {
   diag_list_init(&store->diags, store->arena);
   store_close(store);
-  return outbox_open(&store->params, &store->diags, &store->outbox);
+  enum status seen = outbox_look(&store->params, &store->diags);
+  diag_list_init(&store->diags, store->arena);
+  enum status status = outbox_open(&store->params, &store->diags, &store->outbox);
+  assert_true(seen == STATUS_OK || seen == status); /* what is seen from outside is so */
+  return status;
 }
 
 void store_reopen(struct store *store) {

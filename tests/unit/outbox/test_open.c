@@ -71,6 +71,63 @@ static void other_databases_are_refused(void **state) {
   assert_true(store_said(store, "no outbox of ketlink"));
 }
 
+/* --- from outside --- */
+
+static enum status look(struct store *store) {
+  diag_list_init(&store->diags, store->arena);
+  return outbox_look(&store->params, &store->diags);
+}
+
+static void expect_seen(struct store *store, enum status status, const char *part) {
+  assert_int_equal(look(store), status);
+  assert_true(store_said(store, part));
+  assert_int_equal(access(store_path(store, "outbox.db-wal"), F_OK), -1); /* nothing is made */
+}
+
+static void what_keeps_it_from_opening_is_seen_from_outside(void **state) {
+  struct store *store = *state;
+  store->params.marker = store_path(store, "marker");
+  store_reopen(store);
+  store_put(store, "ehr", "p", "a1");
+  store->keys.keys[0][31] ^= 1;
+  assert_int_equal(look(store), STATUS_OK); /* the keys may stand in the log: nothing is known */
+  store->keys.keys[0][31] ^= 1;
+  store_close(store);
+  assert_int_equal(look(store), STATUS_OK);
+  store->keys.keys[0][31] ^= 1;
+  expect_seen(store, STATUS_CONFIG, "does not open this store");
+  store->keys.keys[0][31] ^= 1;
+  put_file(store->params.marker, "99\n", 0600);
+  expect_seen(store, STATUS_CONFLICT, "older copy");
+  put_file(store->params.marker, "1\n", 0600);
+  store_sql(store, "PRAGMA application_id = 0x4B4C4F43");
+  expect_seen(store, STATUS_CONFLICT, "copy made as a backup");
+  store_sql(store, "PRAGMA application_id = 5");
+  expect_seen(store, STATUS_CONFIG, "no outbox of ketlink");
+  store_sql(store, "PRAGMA application_id = 0x4B4C4F42; PRAGMA user_version = 99");
+  expect_seen(store, STATUS_CONFIG, "a newer version of ketlink");
+  store_sql(store, "PRAGMA user_version = 12");
+  assert_int_equal(truncate(store_path(store, "outbox.db"), 5000), 0);
+  expect_seen(store, STATUS_IO, "malformed");
+  assert_int_equal(unlink(store_path(store, "outbox.db")), 0);
+  assert_int_equal(look(store), STATUS_OK); /* it will be made */
+  assert_int_equal(access(store_path(store, "outbox.db"), F_OK), -1);
+}
+
+/* While it is open, idle or at work, by the same key: never a fault. */
+static void a_store_at_work_is_no_fault(void **state) {
+  struct store *store = *state;
+  store->params.checkpoint_pages = 4;
+  store_reopen(store);
+  for (int i = 0; i < 40; i++) {
+    store_put(store, "ehr", "p", arena_printf(store->arena, "a%d", i).ptr);
+    assert_int_equal(look(store), STATUS_OK);
+    if (i % 3 == 0) assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+    assert_int_equal(look(store), STATUS_OK);
+  }
+  store_reopen(store);
+}
+
 /* --- from an older version --- */
 
 /* The bytes that the statement selects. */
@@ -821,6 +878,8 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
   const struct CMUnitTest tests[] = {
       CASE(a_second_one_is_refused),
+      CASE(what_keeps_it_from_opening_is_seen_from_outside),
+      CASE(a_store_at_work_is_no_fault),
       CASE(its_files_are_its_owners_alone),
       CASE(an_open_folder_is_refused),
       CASE(other_databases_are_refused),
