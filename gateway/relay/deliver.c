@@ -76,7 +76,7 @@ static enum status look_up(struct relay_job *job, struct exchange_job *exchange,
   enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  if (!entry->mentioned) status = relay_left_out_digest(job, exchange, index, &digest);
+  if (!entry->mentioned) status = relay_job_digest(job, exchange, index, &digest);
   if (status != STATUS_OK || (!entry->mentioned && !relay_left_out_is_same(job, index, &place, digest))) return status;
   *known = true;
   exchange->items[index].answer.version = place.etag;
@@ -91,10 +91,11 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   job->locks = ARENA_ARRAY(job->arena, struct relay_lock, exchange->plan.entry_count + 1);
   job->unowned = ARENA_ARRAY(job->arena, bool, exchange->plan.entry_count + 1);
   if (!job->locks || !job->unowned) return STATUS_NOMEM;
-  if (!exchange->look_first) (void)free_store(job); /* from here to the locks nobody else comes between */
+  (void)free_store(job); /* from here to the locks nobody else comes between */
   for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
     bool known = false;
     if (!exchange->look_first) status = look_up(job, exchange, i, &known);
+    if (status == STATUS_OK && !known) status = relay_deceased_keep(job, exchange, i, &known);
     if (status == STATUS_OK && !known) relay_locks_want(job, exchange->plan.entries[i].full_url);
   }
   if (status == STATUS_OK)

@@ -83,6 +83,11 @@ static bool keep_text(struct arena *arena, struct str *text) {
   return !text->len || text->ptr;
 }
 
+enum status relay_job_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *out) {
+  enum status status = relay_left_out_digest(job, exchange, index, out);
+  return status == STATUS_OK ? relay_deceased_digest(job, exchange, index, out) : status;
+}
+
 /* In memory of its own, and small: that of the conversation serves the next one, long before the end is durable. */
 static enum status keep_place(struct relay_job *job, const struct exchange_job *exchange, size_t index) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
@@ -90,7 +95,7 @@ static enum status keep_place(struct relay_job *job, const struct exchange_job *
   struct outbox_place *place = &placed->place;
   *placed = (struct outbox_placed){.key = entry->key, .identifier = entry->full_url};
   *place = (struct outbox_place){.location = exchange->known[index].location, .etag = short_etag(exchange->items[index].answer.version)};
-  enum status status = relay_left_out_digest(job, exchange, index, &place->digest);
+  enum status status = relay_job_digest(job, exchange, index, &place->digest);
   if (status != STATUS_OK) return status;
   struct str *texts[] = {&placed->key, &placed->identifier, &place->location, &place->etag, &place->digest};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

@@ -109,6 +109,16 @@ size_t relay_jobs_left(const struct relay_sender *sender);
 /* Memory of its own, for what the ledger is told. NULL: none. */
 struct arena *relay_job_places(struct relay_job *job);
 
+/* Of what is sent of an entry, for the ledger: which session it is of (left_out.c), whose death it tells (deceased.c). */
+enum status relay_job_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *out) MUST_USE;
+
+/* --- deceased.c: a death that was told, and what says nothing of it --- */
+
+/* Of a Patient who has died the digest says so, and which session tells it. */
+enum status relay_deceased_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *digest) MUST_USE;
+/* The store is free. A Patient who was told dead, by one that says nothing of it, stays as it is: *kept. */
+enum status relay_deceased_keep(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *kept) MUST_USE;
+
 /* --- left_out.c: what an earlier revision of a whole made, and this one does not have --- */
 
 /* The clinic is known: whose places are those that it makes. */

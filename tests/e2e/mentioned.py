@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows; and a merge keeps its place
-among the messages of each record that goes, also when it was parked and is mapped again.
+"""Through the relay, messages that are not about the patient leave the patient alone, whatever the ledger knows; a merge keeps its place
+among the messages of each record that goes, also when it was parked and is mapped again; and a death that was told stays told.
 
     mentioned.py                KETLINK names the program; ketlink-relay stands beside it
 """
@@ -64,13 +64,47 @@ class Bench:
                 if kind == "Patient" and identity.endswith(f"/{mrn}")]
 
 
+    def deaths(self, mrn):
+        """What was written of the patient's life, in order."""
+        return [resource.get("deceasedDateTime", resource.get("deceasedBoolean")) for kind, identity, resource in list(self.hospital.commits)
+                if kind == "Patient" and identity.endswith(f"/{mrn}")]
+
+    def session(self, number, revision, mrn, **patient):
+        """-> that it has arrived"""
+        made = json.loads((ROOT / "fixtures/clinic/minimal/record.json").read_text())
+        made["session"].update(id=f"S-{number}", revision=revision, room=f"Room {revision}")
+        made["patient"].update(mrn=mrn, **patient)
+        subprocess.run(["curl", "-sS", "--fail", "--unix-socket", self.work / "socket", "-H", "Content-Type: application/json", "--data-binary", "@-",
+                        "http://localhost/records"], input=json.dumps(made).encode(), stdout=subprocess.DEVNULL, check=True)
+        self.arrived(f"S-{number}/session", revision)
+
+    def arrived(self, key, count):
+        self.until(lambda: sum((identity or "").endswith(key) for kind, identity, _ in list(self.hospital.commits) if kind == "Encounter") >= count, key)
+
+
 def try_shape(work, certs, shape):
     bench = Bench(work / shape, certs, shape)
     try:
+        keep_deaths(bench, shape)
         leave_whole(bench, shape)
     finally:
         if not bench.relay.ended():
             bench.relay.kill()
+
+
+def keep_deaths(bench, shape):
+    """What says nothing of a death leaves it; what says that the patient lives takes it back, and so does the next revision of the session that told it."""
+    dead, lives = "|" * 18 + "20260401|Y", "|" * 19 + "N"
+    for number, (said, wanted) in enumerate([(dead, ["2026-04-01"]), ("", ["2026-04-01"]), (lives, ["2026-04-01", False]), ("", ["2026-04-01", False, None])]):
+        bench.post("ADT^A04", FULL.format("D1", f"{number} Elm St") + said, f"PV1|1|O|||||||||||||||||D1-{number}")
+        bench.arrived(f"visit/D1-{number}", 1)
+        expect(bench.deaths("D1") == wanted, shape, number, bench.deaths("D1"))
+    bench.session(1, 1, "D2", deceasedOn="2026-04-01")
+    bench.session(2, 1, "D2", phone="+1-555-555-0177")
+    expect(bench.deaths("D2") == ["2026-04-01"], shape, "another session", bench.deaths("D2"))
+    expect(b" death-kept destination=hospital" in (bench.work / "log").read_bytes(), (bench.work / "log").read_text())
+    bench.session(1, 2, "D2", phone="+1-555-555-0178")
+    expect(bench.deaths("D2") == ["2026-04-01", None], shape, "the same session", bench.deaths("D2"))
 
 
 def leave_whole(bench, shape):
