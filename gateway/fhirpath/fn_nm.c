@@ -12,7 +12,7 @@ static size_t count_digits(struct str text, size_t at) {
 }
 
 /* The sign, the digits before the point without leading zeros, those behind it as they are: 0.50 stays 0.50. Gives the length of what is
- * written to `out`; 0: it is no number. */
+ * written to `out`; 0: it is no number, or one with more digits than a decimal has. */
 static size_t read_number(struct str text, char out[NM_BYTES + 1]) {
   size_t first = text.len && (text.ptr[0] == '+' || text.ptr[0] == '-'), whole = count_digits(text, first), used = first + whole;
   bool has_point = used < text.len && text.ptr[used] == '.';
@@ -20,6 +20,7 @@ static size_t read_number(struct str text, char out[NM_BYTES + 1]) {
   if (used + has_point + fraction != text.len || whole + fraction == 0 || text.len > NM_BYTES) return 0;
   while (whole > 1 && text.ptr[first] == '0')
     first++, whole--;
+  if (whole + fraction > DECIMAL_DIGITS) return 0;
   if (text.ptr[0] == '-') out[length++] = '-';
   if (!whole) out[length++] = '0';
   size_t rest = fraction ? whole + 1 + fraction : whole;

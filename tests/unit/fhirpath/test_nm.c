@@ -6,18 +6,21 @@
 #include <cmocka.h>
 #include "fhirpath/fhirpath.h"
 
-/* 64 digits, the most that are read, and one more. */
-#define DIGITS_64 "1234567890123456789012345678901234567890123456789012345678901234"
+/* 38 digits, the most that a decimal has; 26 zeros before them make the 64 characters that are read. */
+#define DIGITS_38 "12345678901234567890123456789012345678"
+#define ZEROS_26 "00000000000000000000000000"
 
 static const struct {
   const char *text, *result; /* NULL: none */
 } rows[] = {
     {"120", "120"},     {"+120", "120"},   {"079", "79"},      {"000", "0"},      {"0", "0"},           {"-0.50", "-0.50"},
     {".5", "0.5"},      {"-.5", "-0.5"},   {"+.50", "0.50"},   {"5.", "5"},       {"0037.500", "37.500"}, {" 98.6 ", "98.6"},
-    {"-007", "-7"},     {"00.10", "0.10"}, {DIGITS_64, DIGITS_64},
+    {"-007", "-7"},     {"00.10", "0.10"}, {DIGITS_38, DIGITS_38},
+    {ZEROS_26 DIGITS_38, DIGITS_38},
     {"", NULL},         {" ", NULL},       {".", NULL},        {"-", NULL},       {"+.", NULL},         {"1e2", NULL},
     {"37,5", NULL},     {"1 000", NULL},   {"--1", NULL},      {"+-1", NULL},     {"1.2.3", NULL},      {"<5", NULL},
-    {"12 mg", NULL},    {"NaN", NULL},     {"0x10", NULL},     {DIGITS_64 "5", NULL},
+    {"12 mg", NULL},    {"NaN", NULL},     {"0x10", NULL},     {DIGITS_38 "9", NULL},
+    {DIGITS_38 ".9", NULL}, {"0" ZEROS_26 DIGITS_38, NULL},
 };
 
 static bool run_one(struct str text, struct arena *arena, struct fp_list *out) {
