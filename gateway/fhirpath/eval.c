@@ -169,7 +169,7 @@ bool fp_collect_other(struct fp_eval *e, const struct fp_ins *ins, struct fp_ite
 }
 
 static inline int single(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *from, struct fp_item *out) {
-  struct fp_list list;
+  FP_UNINITIALIZED struct fp_list list;
   if (from->op == FP_OP_CONST) {
     *out = from->literal;
     return 1;
@@ -210,7 +210,7 @@ enum fp_truth fp_truth_of(struct fp_eval *e, const struct fp_ins *ins, const str
 
 enum fp_truth fp_test_list(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
-  struct fp_list list;
+  FP_UNINITIALIZED struct fp_list list;
   FP_UNINITIALIZED struct fp_item slot;
   if (!fp_collect_at(e, ins, &slot, &list, 2)) return FP_FAILED;
   enum fp_truth truth = fp_truth_of(e, ins, &list);
@@ -338,6 +338,8 @@ static void prepare(struct fp_eval *e, const struct fp_run *run, struct fp_item 
   e->spilled = e->own_spare = NULL;
   e->spare = &e->own_spare;
   e->outermost = (struct fp_scope){0};
+  e->scope = &e->outermost;
+  e->focus.kind = FP_NODE;
   e->all_steps = run->limits ? run->limits->steps : LIMIT_EVAL_STEPS;
   e->max_items = run->limits ? run->limits->items : LIMIT_EVAL_ITEMS;
   e->mark_read = run->mark_read;
@@ -350,7 +352,8 @@ struct fp_kept {
   struct fp_item scratch[FIRST_SEGMENT];
 };
 
-static struct fp_eval FP_APART *new_kept(const struct fp_run *run) {
+/* Made when it is first asked for; NULL: there is no memory. */
+static struct fp_eval *new_kept(const struct fp_run *run) {
   struct fp_kept *kept = arena_alloc(run->arena, sizeof *kept);
   if (!kept) return NULL;
   prepare(&kept->e, run, kept->scratch);
@@ -358,10 +361,9 @@ static struct fp_eval FP_APART *new_kept(const struct fp_run *run) {
   return &kept->e;
 }
 
-/* What the run keeps, made when it is first asked for; NULL: nothing. */
+/* What the run keeps; NULL: nothing yet, or it keeps nothing. */
 static inline struct fp_eval *kept_of(const struct fp_run *run) {
-  if (!run->kept) return NULL;
-  return *run->kept ? &(*run->kept)->e : new_kept(run);
+  return run->kept && *run->kept ? &(*run->kept)->e : NULL;
 }
 
 /* Member by member, and only what changes: there are as many evaluations as rules, and most are short. */
@@ -371,7 +373,6 @@ static inline void start(struct fp_eval *e, const struct fp_program *program, co
   e->top = e->scratch;
   e->outermost.items = items;
   e->outermost.count = count;
-  e->scope = &e->outermost;
   e->once = NULL;
   e->steps = 0;
   e->status = STATUS_OK;
@@ -419,18 +420,16 @@ static enum status list_of(struct fp_eval *e, const struct fp_program *program, 
 
 static inline enum status one_of(struct fp_eval *e, const struct fp_program *program, const struct fp_item *items, size_t items_count,
                                  struct fp_item *out, size_t *count) {
-  struct fp_list list;
+  FP_UNINITIALIZED struct fp_list list;
   start(e, program, items, items_count);
-  e->top++; /* behind the first item */
-  bool good = fp_collect_at(e, program->root, e->scratch, &list, SIZE_MAX);
+  bool good = fp_collect_at(e, program->root, out, &list, SIZE_MAX);
   *count = good ? list.count : 0;
-  if (good && list.count) *out = list.items[0];
+  if (good && list.count && list.items != out) *out = list.items[0];
   finish(e);
   return good ? STATUS_OK : failure(e);
 }
 
 static inline enum status truth_of(struct fp_eval *e, const struct fp_program *program, struct tree_node *focus, bool *out) {
-  e->focus.kind = FP_NODE;
   e->focus.node = focus;
   start(e, program, &e->focus, focus ? 1 : 0);
   enum fp_truth truth = program->root->test(e, program->root);
@@ -439,20 +438,22 @@ static inline enum status truth_of(struct fp_eval *e, const struct fp_program *p
   return truth == FP_FAILED ? failure(e) : STATUS_OK;
 }
 
-/* The same by a run that keeps nothing. */
+/* The same by a run that keeps nothing, or has yet to begin to. */
 static enum status FP_APART one_apart(const struct fp_program *program, const struct fp_run *run, const struct fp_item *items,
                                       size_t items_count, struct fp_item *out, size_t *count) {
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
-  FP_UNINITIALIZED struct fp_eval e;
-  prepare(&e, run, scratch);
-  return one_of(&e, program, items, items_count, out, count);
+  FP_UNINITIALIZED struct fp_eval own;
+  struct fp_eval *e = run->kept ? new_kept(run) : NULL;
+  if (!e) prepare(e = &own, run, scratch);
+  return one_of(e, program, items, items_count, out, count);
 }
 
 static enum status FP_APART truth_apart(const struct fp_program *program, const struct fp_run *run, struct tree_node *focus, bool *out) {
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
-  FP_UNINITIALIZED struct fp_eval e;
-  prepare(&e, run, scratch);
-  return truth_of(&e, program, focus, out);
+  FP_UNINITIALIZED struct fp_eval own;
+  struct fp_eval *e = run->kept ? new_kept(run) : NULL;
+  if (!e) prepare(e = &own, run, scratch);
+  return truth_of(e, program, focus, out);
 }
 
 enum status fhirpath_eval(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
@@ -460,6 +461,7 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
   FP_UNINITIALIZED struct fp_item scratch[FIRST_SEGMENT];
   FP_UNINITIALIZED struct fp_eval own;
   struct fp_eval *e = kept_of(run);
+  if (!e && run->kept) e = new_kept(run);
   if (!e) prepare(e = &own, run, scratch);
   return list_of(e, program, focus, out);
 }
@@ -467,13 +469,15 @@ enum status fhirpath_eval(const struct fp_program *program, const struct fp_run 
 enum status fhirpath_one(const struct fp_program *program, const struct fp_run *run, struct fp_list focus,
                          struct fp_item *out, size_t *count) {
   struct fp_eval *e = kept_of(run);
-  return e ? one_of(e, program, focus.items, focus.count, out, count) : one_apart(program, run, focus.items, focus.count, out, count);
+  if (!e) return one_apart(program, run, focus.items, focus.count, out, count);
+  return one_of(e, program, focus.items, focus.count, out, count);
 }
 
 enum status fhirpath_truth(const struct fp_program *program, const struct fp_run *run,
                            struct tree_node *focus, bool *out) {
   struct fp_eval *e = kept_of(run);
-  return e ? truth_of(e, program, focus, out) : truth_apart(program, run, focus, out);
+  if (!e) return truth_apart(program, run, focus, out);
+  return truth_of(e, program, focus, out);
 }
 
 bool fhirpath_is_condition(const struct fp_program *program) {

@@ -456,13 +456,18 @@ bool fp_remember_list(struct fp_eval *e, const struct fp_ins *path, size_t items
 
 /* path.c */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop);
-/* What a plain path from one node leads to, without a list: how many nodes, up to `stop`, and the first. 1 when it has
-   been looked for, 0 when it is no such path (or begins with several items, or a system value), -1 failed. */
+/* What a plain path from one node leads to, without a list: how many nodes, up to `stop`, and the first. It is given back in two
+   registers, so the count says as well that it failed, or that it is no such path (or begins with several items, or a system value). */
 struct fp_found {
   struct tree_node *first;
   size_t count;
 };
-static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out);
+#define FP_FIND_FAILED SIZE_MAX
+#define FP_FIND_NOT_PLAIN (SIZE_MAX - 1)
+static inline bool fp_was_found(struct fp_found found) {
+  return found.count < FP_FIND_NOT_PLAIN;
+}
+static inline struct fp_found fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop);
 bool fp_children(struct fp_eval *e, struct tree_node *node, struct fp_list *out);
 static inline bool fp_step_matches(uint32_t symbol, struct str name, const struct tree_node *node) {
   if (symbol && node->symbol) return symbol == node->symbol;
@@ -480,43 +485,51 @@ static inline bool fp_is_nothing(const struct tree_node *node) {
 }
 /* A plain path from this node and step on, where fp_find does not go: names without symbols, several children, nulls. `gone`: so many steps
    are behind. */
-int fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop, struct fp_found *out);
+struct fp_found fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop);
 /* A node that has a child without a symbol lacks nothing, so far as is known: names have to be compared. */
 static inline bool fp_has_symbols_only(const struct tree_node *node) {
   return node->lacks != 0;
 }
 
+/* The same from the root of what is evaluated. */
+struct fp_found fp_find_in_resource(struct fp_eval *e, const struct fp_ins *ins, size_t stop);
+/* A walk that has come to a node, or (NULL) found nothing, after so many steps. */
+static inline struct fp_found fp_end_walk(struct fp_eval *e, struct tree_node *node, size_t steps) {
+  struct fp_found found = {node, fp_count(e, steps) ? node != NULL : FP_FIND_FAILED};
+  return found;
+}
+
 /* As long as each step leads to one child at most, which is the rule, by symbols alone. */
-static inline int fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop, struct fp_found *out) {
+static inline struct fp_found fp_find(struct fp_eval *e, const struct fp_ins *ins, size_t stop) {
   const struct fp_item *items = e->scope->items;
-  size_t count = e->scope->count, depth = 0, steps = ins->step_count;
-  *out = (struct fp_found){0};
+  size_t count = e->scope->count, steps = ins->step_count;
   if (ins->plain == FP_PLAIN_VARIABLE) {
-    if (!e->run->variables) return 1;
-    items = e->run->variables[ins->number].items;
-    count = e->run->variables[ins->number].count;
+    const struct fp_list *list = e->run->variables;
+    if (!list) return (struct fp_found){0};
+    list += ins->number;
+    items = list->items;
+    count = list->count;
   } else if (ins->plain != FP_PLAIN_THIS) {
-    return ins->plain == FP_PLAIN_RESOURCE && e->run->resource ? fp_find_on(e, ins, 0, e->run->resource, stop, out) : 0;
+    return fp_find_in_resource(e, ins, stop);
   }
-  if (count == 0) return 1;
-  if (count > 1 || items->kind != FP_NODE) return 0;
+  if (count == 0) return (struct fp_found){0};
+  if (count > 1 || items->kind != FP_NODE) return (struct fp_found){.count = FP_FIND_NOT_PLAIN};
   struct tree_node *node = items->node;
-  for (; depth < steps; depth++) {
+  for (size_t depth = 0; depth < steps; depth++) {
     uint32_t symbol = depth < FP_FIRST_SYMBOLS ? ins->symbols[depth] : 0;
-    if (!symbol) return fp_find_on(e, ins, depth, node, stop, out);
-    if (tree_lacks(node, symbol)) break;
+    if (!symbol) return fp_find_on(e, ins, depth, node, stop);
+    if (tree_lacks(node, symbol)) return fp_end_walk(e, NULL, depth + 1);
     struct tree_node *child = node->child;
     while (child && child->symbol != symbol)
       child = child->next;
-    if (!child && fp_has_symbols_only(node)) break;
+    if (!child && fp_has_symbols_only(node)) return fp_end_walk(e, NULL, depth + 1);
     const struct tree_node *next = child ? child->next : NULL;
     if (!child || (next && (next->symbol == symbol || !next->symbol)) || child->kind == TREE_NULL)
-      return fp_find_on(e, ins, depth, node, stop, out);
+      return fp_find_on(e, ins, depth, node, stop);
     if (e->mark_read) child->flags |= TREE_READ;
     node = child;
   }
-  if (depth == steps) *out = (struct fp_found){node, 1};
-  return fp_count(e, depth == steps ? steps : depth + 1) ? 1 : -1;
+  return fp_end_walk(e, node, steps);
 }
 
 /* --- values ------------------------------------------------------------------------------------------ */
@@ -606,7 +619,6 @@ static inline bool fp_input_string(struct fp_eval *e, const struct fp_ins *call,
 bool fp_collect_other(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out, size_t stop);
 static inline bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, struct fp_item *slot, struct fp_list *out,
                                  size_t stop) {
-  struct fp_found found;
   if (ins->op == FP_OP_VARIABLE && e->run->variables) {
     *out = e->run->variables[ins->number];
     return true;
@@ -620,9 +632,9 @@ static inline bool fp_collect_at(struct fp_eval *e, const struct fp_ins *ins, st
     *out = (struct fp_list){slot, 0, 1};
     return ins->exec(e, ins, out);
   }
-  int plain = fp_find(e, ins, 2, &found);
-  if (plain < 0) return false;
-  if (!plain || found.count > 1) return fp_collect_other(e, ins, slot, out, stop);
+  struct fp_found found = {.count = FP_FIND_NOT_PLAIN};
+  if (ins->plain) found = fp_find(e, ins, 2);
+  if (found.count > 1) return found.count != FP_FIND_FAILED && fp_collect_other(e, ins, slot, out, stop);
   *out = (struct fp_list){slot, found.count, 1};
   slot->kind = FP_NODE;
   slot->node = found.first;

@@ -10,17 +10,16 @@ static enum fp_truth truth(bool value) {
 
 static enum fp_truth FP_APART list_exists(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
-  struct fp_list list;
+  FP_UNINITIALIZED struct fp_list list;
   if (!fp_collect_some(e, ins->input, &list, 1)) return FP_FAILED;
   fp_release(e, mark);
   return truth(list.count > 0);
 }
 
 static inline enum fp_truth exists(struct fp_eval *e, const struct fp_ins *ins) {
-  struct fp_found found;
-  int plain = fp_find(e, ins->input, 1, &found);
-  if (!plain) return list_exists(e, ins);
-  return plain < 0 ? FP_FAILED : truth(found.count > 0);
+  struct fp_found found = fp_find(e, ins->input, 1);
+  if (found.count < 2) return truth(found.count > 0);
+  return found.count == FP_FIND_FAILED ? FP_FAILED : list_exists(e, ins);
 }
 
 enum fp_truth FP_APART fp_test_exists(struct fp_eval *e, const struct fp_ins *ins) {
@@ -67,20 +66,18 @@ static bool FP_APART first_of_list(struct fp_eval *e, const struct fp_ins *ins, 
 }
 
 bool fp_exec_first(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
-  struct fp_found found;
   if (ins->input->op == FP_OP_COMBINE) return fp_first_of_parts(e, ins->input, out);
-  int plain = fp_find(e, ins->input, 1, &found);
-  if (!plain) return first_of_list(e, ins, out);
-  return plain > 0 && (found.count == 0 || fp_push_node(e, out, found.first));
+  struct fp_found found = fp_find(e, ins->input, 1);
+  if (found.count < 2) return found.count == 0 || fp_push_node(e, out, found.first);
+  return found.count != FP_FIND_FAILED && first_of_list(e, ins, out);
 }
 
 static bool count_of(struct fp_eval *e, const struct fp_ins *ins, int64_t *count) {
   struct fp_mark mark = fp_mark(e);
   struct fp_list list;
-  struct fp_found found;
-  int plain = fp_find(e, ins->input, SIZE_MAX, &found);
+  struct fp_found found = fp_find(e, ins->input, FP_FIND_NOT_PLAIN);
   *count = (int64_t)found.count;
-  if (plain) return plain > 0;
+  if (found.count != FP_FIND_NOT_PLAIN) return found.count != FP_FIND_FAILED;
   if (!fp_collect(e, ins->input, &list)) return false;
   fp_release(e, mark);
   *count = (int64_t)list.count;
@@ -199,7 +196,7 @@ static bool is_equality(enum fp_op op) {
 /* As fp_lists_equal has it. */
 static enum fp_truth singles_equal(struct fp_eval *e, struct fp_mark mark, const struct fp_item *a,
                                    const struct fp_item *b) {
-  struct str left, right;
+  FP_UNINITIALIZED struct str left, right;
   if (!fp_count(e, 1)) return FP_FAILED;
   bool texts = fp_string_of(a, &left) && fp_string_of(b, &right);
   enum fp_truth value = texts ? truth(str_eq(left, right)) : fp_equal(e, a, b);
@@ -209,7 +206,7 @@ static enum fp_truth singles_equal(struct fp_eval *e, struct fp_mark mark, const
 
 static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
-  struct fp_list left, right;
+  FP_UNINITIALIZED struct fp_list left, right;
   FP_UNINITIALIZED struct fp_item a, b;
   if (!fp_collect_at(e, ins->input, &a, &left, SIZE_MAX) || !fp_collect_at(e, ins->right, &b, &right, SIZE_MAX))
     return FP_FAILED;
@@ -228,13 +225,12 @@ static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *n
 /* A path against one item, without lists: as fp_lists_equal has it. */
 static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item) {
   const struct fp_item *known = fp_known_item(e, ins->input);
-  struct fp_found found;
-  struct str text;
+  FP_UNINITIALIZED struct str text;
   int64_t count;
   if (known) return singles_equal(e, fp_mark(e), known, item);
   if (counts(ins)) return count_of(e, ins->input, &count) && fp_count(e, 1) ? truth(count == item->integer) : FP_FAILED;
-  int plain = fp_find(e, ins->input, SIZE_MAX, &found);
-  if (plain <= 0) return plain < 0 ? FP_FAILED : lists_compared(e, ins);
+  struct fp_found found = fp_find(e, ins->input, FP_FIND_NOT_PLAIN);
+  if (!fp_was_found(found)) return found.count == FP_FIND_FAILED ? FP_FAILED : lists_compared(e, ins);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
   if (!fp_count(e, 1)) return FP_FAILED;
   if (fp_is_text_node(found.first) && fp_string_of(item, &text)) return truth(str_eq(found.first->text, text));
@@ -263,7 +259,7 @@ enum fp_truth fp_test_eq_text(struct fp_eval *e, const struct fp_ins *ins) {
 /* The same against what is known, as in entry.resource.where(id = %key). */
 enum fp_truth fp_test_eq_variable(struct fp_eval *e, const struct fp_ins *ins) {
   const struct fp_item *item = fp_known_item(e, ins->right);
-  struct str text;
+  FP_UNINITIALIZED struct str text;
   return item && fp_string_of(item, &text) ? child_is(e, ins, text) : fp_test_equality(e, ins);
 }
 
@@ -293,13 +289,13 @@ static enum fp_truth FP_APART other_in_texts(struct fp_eval *e, const struct fp_
 
 /* A path to one node at most is looked at without a list. */
 enum fp_truth fp_test_in_texts(struct fp_eval *e, const struct fp_ins *ins) {
-  struct fp_found found;
   const struct fp_item *known = fp_known_item(e, ins->input);
-  struct str text;
-  if (known && fp_string_of(known, &text)) return !fp_count(e, 1) ? FP_FAILED : truth(map_get(&ins->right->constants->texts, text));
-  int plain = known ? 0 : fp_find(e, ins->input, 2, &found);
-  if (plain < 0 || (plain && !fp_count(e, 1))) return FP_FAILED;
-  if (!plain || found.count > 1) return other_in_texts(e, ins);
+  FP_UNINITIALIZED struct str text;
+  if (known && fp_string_of(known, &text)) return fp_count(e, 1) ? truth(map_get(&ins->right->constants->texts, text)) : FP_FAILED;
+  struct fp_found found = {.count = FP_FIND_NOT_PLAIN};
+  if (!known) found = fp_find(e, ins->input, 2);
+  if (found.count > 1) return found.count == FP_FIND_FAILED ? FP_FAILED : other_in_texts(e, ins);
+  if (!fp_count(e, 1)) return FP_FAILED;
   if (found.count == 0) return FP_UNKNOWN;
   return truth(fp_is_text_node(found.first) && map_get(&ins->right->constants->texts, found.first->text));
 }
@@ -399,7 +395,7 @@ bool fp_refuse_several(struct fp_eval *e, const struct fp_ins *call, size_t coun
 
 bool fp_exec_call(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {
   const struct fp_function *function = ins->function;
-  struct fp_list in;
+  FP_UNINITIALIZED struct fp_list in;
   FP_UNINITIALIZED struct fp_item slot;
   if (!fp_collect_at(e, ins->input, &slot, &in, SIZE_MAX)) return false;
   if (in.count == 0 && function->empty == FP_EMPTY_EMPTY) return true;

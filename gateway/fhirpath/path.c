@@ -118,7 +118,7 @@ static inline enum fp_truth passes(struct walk *w, const struct fp_step *step, c
   const struct fp_ins *test = step->test;
   struct fp_eval *e = w->e;
   uint32_t index = w->counters[step - w->ins->steps]++;
-  struct str text;
+  FP_UNINITIALIZED struct str text;
   enum fp_truth truth = FP_FAILED;
   const struct fp_item *known = test->op == FP_OP_EQ_VARIABLE && item->kind == FP_NODE ? fp_known_item(e, test->right) : NULL;
   if (known && fp_string_of(known, &text)) truth = fp_child_is(e, test->input->steps, item->node, text);
@@ -179,10 +179,10 @@ static size_t gone_through(const struct walk *w) {
 
 /* Appends what the path gives; stops when `out` holds `stop` items. */
 bool fp_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out, size_t stop) {
-  struct fp_found found;
-  int plain = fp_find(e, ins, 2, &found);
-  if (plain < 0) return false;
-  if (plain && found.count < 2) return found.count == 0 || fp_push_node(e, out, found.first);
+  struct fp_found found = {.count = FP_FIND_NOT_PLAIN};
+  if (ins->plain) found = fp_find(e, ins, 2);
+  if (found.count < 2) return found.count == 0 || fp_push_node(e, out, found.first);
+  if (found.count == FP_FIND_FAILED) return false;
   struct walk w = {.e = e, .ins = ins, .end = ins->steps + ins->step_count, .out = out, .stop = stop};
   struct fp_list input;
   bool looks_up = ins->lookup_at && e->run->lookups;
@@ -223,20 +223,28 @@ static struct tree_node *first_named(const struct fp_step *step, const struct tr
   return child;
 }
 
-int fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop, struct fp_found *out) {
-  size_t depth = gone, steps = ins->step_count;
-  for (; depth < steps; depth++) {
+static struct fp_found FP_APART find_several(struct fp_eval *e, const struct fp_ins *ins, size_t depth, const struct tree_node *node, size_t stop) {
+  struct fp_found found = {0};
+  bool good = find_below(e, ins, depth, node, stop, &found) && (found.count <= e->max_items || fp_limit(e));
+  return good ? found : (struct fp_found){.count = FP_FIND_FAILED};
+}
+
+struct fp_found fp_find_on(struct fp_eval *e, const struct fp_ins *ins, size_t gone, struct tree_node *node, size_t stop) {
+  for (size_t depth = gone; depth < ins->step_count; depth++) {
     const struct fp_step *step = &ins->steps[depth];
     struct tree_node *child = first_named(step, node);
-    if (!child) break;
-    if (child->next && fp_step_matches(step->symbol, step->name, child->next))
-      return find_below(e, ins, depth, node, stop, out) && (out->count <= e->max_items || fp_limit(e)) ? 1 : -1;
-    if (fp_is_nothing(child)) break;
+    if (!child) return fp_end_walk(e, NULL, depth + 1);
+    if (child->next && fp_step_matches(step->symbol, step->name, child->next)) return find_several(e, ins, depth, node, stop);
+    if (fp_is_nothing(child)) return fp_end_walk(e, NULL, depth + 1);
     if (e->mark_read) child->flags |= TREE_READ;
     node = child;
   }
-  if (depth == steps) *out = (struct fp_found){node, 1};
-  return fp_count(e, depth == steps ? steps : depth + 1) ? 1 : -1;
+  return fp_end_walk(e, node, ins->step_count);
+}
+
+struct fp_found fp_find_in_resource(struct fp_eval *e, const struct fp_ins *ins, size_t stop) {
+  if (ins->plain != FP_PLAIN_RESOURCE || !e->run->resource) return (struct fp_found){.count = FP_FIND_NOT_PLAIN};
+  return fp_find_on(e, ins, 0, e->run->resource, stop);
 }
 
 bool fp_exec_path(struct fp_eval *e, const struct fp_ins *ins, struct fp_list *out) {

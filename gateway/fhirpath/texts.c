@@ -56,7 +56,7 @@ static bool add_parts(struct fp_eval *e, const struct fp_ins *ins, struct texts 
 
 static bool add_part(struct fp_eval *e, const struct fp_ins *ins, const struct fp_ins *operand, struct texts *all) {
   const struct fp_ins *from = operand;
-  struct str text;
+  FP_UNINITIALIZED struct str text;
   while (from->op == FP_OP_IIF && from->input->op == FP_OP_THIS) {
     if (!fp_choose(e, from, &from)) return false;
     if (!from) return true;
@@ -107,7 +107,7 @@ bool fp_first_of_parts(struct fp_eval *e, const struct fp_ins *ins, struct fp_li
   FP_UNINITIALIZED struct fp_item first, slot;
   bool found = false;
   for (size_t i = 0; i < ins->argument_count; i++) {
-    struct fp_list list;
+    FP_UNINITIALIZED struct fp_list list;
     if (!fp_collect_at(e, ins->arguments[i], &slot, &list, SIZE_MAX)) return false;
     if (list.count == 0 || found) continue;
     first = list.items[0];
