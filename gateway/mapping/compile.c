@@ -302,7 +302,8 @@ static bool is_simple(const struct prog_source *source) {
 }
 
 /* With a fault the variable is bound all the same, its type unknown: no faults that follow from the first. */
-static void compile_source(struct fml_compiler *c, const struct ast_source *ast, struct prog_source *out) {
+/* `named`: something names its items, be it the short form of a rule. */
+static void compile_source(struct fml_compiler *c, const struct ast_source *ast, bool named, struct prog_source *out) {
   struct fml_type type = {0}, outer = {0};
   out->ast = ast;
   out->context = fml_want_variable(c, &ast->context, 0);
@@ -313,7 +314,7 @@ static void compile_source(struct fml_compiler *c, const struct ast_source *ast,
     narrow(c, ast, out, &type);
   out->fallback = fml_expr(c, ast->fallback, &outer);
   /* the variable is there for its own where, check and log */
-  out->out = fml_bind(c, ast->alias.text, false, type);
+  out->out = named ? fml_bind(c, ast->alias.text, false, type) : -1;
   out->where = fml_expr(c, ast->where, &type);
   out->check = fml_expr(c, ast->check, &type);
   out->log = fml_expr(c, ast->log, &type);
@@ -417,7 +418,7 @@ static void compile_rule(struct fml_compiler *c, const struct ast_rule *ast, str
   *out = (struct prog_rule){.ast = ast, .map = c->map};
   if (!alloc_rule(c, out)) return;
   for (const struct ast_source *s = ast->sources; s && !c->nomem; s = s->next)
-    compile_source(c, s, &out->sources[i++]);
+    compile_source(c, s, ast->simple || s->alias.text.len, &out->sources[i++]);
   i = 0;
   for (const struct ast_target *t = ast->targets; t && !c->nomem; t = t->next)
     fml_compile_target(c, ast, out, t, &out->targets[i++]);

@@ -532,6 +532,11 @@ static void shorten(struct fml_compiler *c, struct prog_target *out) {
   out->way = WAY_READY;
 }
 
+/* What is made is its stamp, where no other target shares it. */
+static void shorten_making(struct prog_target *out) {
+  if (out->way == WAY_MAKE && out->stamp && out->share < 0) out->way = out->again ? WAY_AGAIN : WAY_READY;
+}
+
 void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule, const struct prog_rule *rule,
                         const struct ast_target *ast, struct prog_target *out) {
   struct place p = {.c = c, .ast = ast, .rule = rule, .out = out};
@@ -549,6 +554,7 @@ void fml_compile_target(struct fml_compiler *c, const struct ast_rule *ast_rule,
   out->way = way_of(out);
   shorten(c, out);
   bind_share(&p);
+  shorten_making(out);
   if (!ast->alias.text.len) return;
   struct fml_type type = out->type ? fml_type_of(out->type) : p.type;
   if (!ok) type = (struct fml_type){0};

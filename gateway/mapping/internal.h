@@ -390,8 +390,9 @@ struct prog_arg {
   struct str text;
 };
 
-/* Which way a target takes: what is prepared when the map is loaded takes a short one. */
-enum prog_way { WAY_READY, WAY_DIRECT, WAY_MAKE, WAY_BUILD, WAY_EVALUATE, WAY_TRANSFORM };
+/* Which way a target takes: what is prepared when the map is loaded takes a short one, WAY_READY where the stamp is all there is to it,
+   WAY_AGAIN where it is used unless the element is there. */
+enum prog_way { WAY_READY, WAY_AGAIN, WAY_DIRECT, WAY_MAKE, WAY_BUILD, WAY_EVALUATE, WAY_TRANSFORM };
 
 /* How a complex value of type `source` becomes one of type `target`. */
 struct prog_case {
@@ -404,7 +405,7 @@ struct prog_target {
   int context, out, share;       /* slots, -1: none */
   bool again;                    /* what is there already is taken */
   uint32_t step_count;
-  const struct tree_node *stamp; /* of the last step; of WAY_READY, a literal that fits, with its text */
+  const struct tree_node *stamp; /* of the last step; of a literal that fits, with its text: WAY_READY */
   enum def_primitive primitive;  /* of the type */
   uint32_t case_count;
   const struct def_type *type; /* of the value made, when known */
@@ -687,8 +688,8 @@ static inline void fml_put_slot(struct fml_frame *frame, int slot, const struct 
 /* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
                           const struct prog_arg *args, const struct fp_item *direct);
-enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);
-/* The same, and it is told and counted what is written. */
+enum status fml_run_targets(struct fml_run *run, struct fml_frame *frame, const struct prog_target *targets, size_t count);
+/* One, and it is told and counted what is written. */
 enum status fml_run_target_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);
 enum status fml_transform(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                           struct fml_value *out);

@@ -137,11 +137,19 @@ static struct fml_slots *piece_for(struct fml_run *run, size_t count) {
   return *piece;
 }
 
+/* Lists that are used for the first time point to their items. */
+static void make_ready(struct fml_slots *piece) {
+  struct fp_item *item = piece->items + piece->ready;
+  struct fp_list *end = piece->lists + piece->used;
+  for (struct fp_list *list = piece->lists + piece->ready; list < end; list++)
+    *list = (struct fp_list){item++, 0, 1};
+  piece->ready = piece->used;
+}
+
 static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
   struct fml_frame frame = {piece->items + piece->used, piece->lists + piece->used};
   piece->used += count;
-  for (; piece->ready < piece->used; piece->ready++)
-    piece->lists[piece->ready] = (struct fp_list){piece->items + piece->ready, 0, 1};
+  if (piece->ready < piece->used) make_ready(piece);
   return frame;
 }
 
@@ -216,9 +224,11 @@ enum status fml_eval_one(struct fml_run *run, struct fml_frame *frame, const str
 
 /* An expression that gives one Boolean or nothing: no list is made. */
 static enum status plain_truth(struct fml_run *run, const struct fml_frame *frame, const struct prog_expr *expr,
-                               const struct fp_item *item, bool *out) {
-  before_expression(run, frame, expr, item);
-  enum status status = fhirpath_truth(expr->program, &run->fp, item->node, out);
+                               struct tree_node *node, bool *out) {
+  run->expr = expr;
+  run->expr_node = node;
+  run->fp.variables = frame->lists;
+  enum status status = fhirpath_truth(expr->program, &run->fp, node, out);
   if (status != STATUS_INVALID) return status;
   run->failed = true;
   return STATUS_OK;
@@ -230,7 +240,7 @@ static enum status truth(struct fml_run *run, struct fml_frame *frame, const str
   struct fp_list list = {0};
   *out = false;
   if (item->kind == FP_NODE && fhirpath_is_condition(expr->program))
-    return plain_truth(run, frame, expr, item, out);
+    return plain_truth(run, frame, expr, item->node, out);
   enum status status = fml_eval(run, frame, expr, item, &list);
   if (status == STATUS_INVALID) return STATUS_OK;
   if (status != STATUS_OK || list.count == 0) return status;
@@ -475,19 +485,29 @@ static enum status FML_APART fire_watched(struct fml_run *run, struct fml_frame 
 }
 
 /* One combination of source items. */
-static inline enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+static FML_WITHIN enum status fire(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, bool watched) {
   enum status status = STATUS_OK;
   if (++run->steps > run->max_steps) return too_many_steps(run);
-  if (run->watched) return fire_watched(run, frame, rule);
-  for (size_t i = 0; i < rule->target_count && status == STATUS_OK; i++)
-    status = fml_run_target(run, frame, &rule->targets[i]);
+  if (watched) return fire_watched(run, frame, rule);
+  if (rule->target_count) status = fml_run_targets(run, frame, rule->targets, rule->target_count);
   if (rule->call_count && status == STATUS_OK) status = run_calls(run, frame, rule);
   if (rule->rules.count && status == STATUS_OK) status = run_rules(run, frame, &rule->rules);
   return status;
 }
 
-static void mark_item(const struct fp_item *item) {
-  if (item->kind == FP_NODE && item->node->kind != TREE_OBJECT) item->node->flags |= TREE_READ;
+/* An item of a source under its name. `node` NULL: it is no node, but what stands in `text`. */
+static FML_WITHIN void name_item(struct fml_frame *frame, const struct prog_source *source, struct tree_node *node, const struct fp_item *text) {
+  if (node)
+    fml_set_node(frame, source->out, node);
+  else
+    fml_set_slot(frame, source->out, text);
+}
+
+/* The item that a rule runs for is read. */
+static FML_WITHIN void take_item(struct fml_run *run, struct tree_node *node) {
+  if (!node) return;
+  run->focus = node;
+  if (node->kind != TREE_OBJECT) node->flags |= TREE_READ;
 }
 
 static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index);
@@ -497,33 +517,22 @@ static void FML_SELDOM skipped_unset(struct fml_run *run, const struct prog_rule
           arena_printf(run->arena, "the variable '%.*s' has no value", STR_ARG(source->ast->context.text)));
 }
 
-static inline void take_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
-                             const struct fp_item *item) {
-  run->rule = rule;
-  if (item->kind == FP_NODE) run->focus = item->node;
-  mark_item(item);
-  fml_put_slot(frame, rule->sources[index].out, item);
-}
-
-/* One item of the last source. */
-static inline enum status run_last(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
-                                   const struct fp_item *item) {
-  struct tree_node *outer = run->focus;
-  take_item(run, frame, rule, index, item);
-  enum status status = fire(run, frame, rule);
-  run->focus = outer;
-  return status;
-}
-
 /* One item of a source: the next source, or the rule itself. */
 static enum status FML_APART run_item(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
                                       const struct fp_item *item) {
-  if (index + 1 == rule->source_count) return run_last(run, frame, rule, index, item);
-  struct tree_node *outer = run->focus;
-  take_item(run, frame, rule, index, item);
-  enum status status = run_sources(run, frame, rule, index + 1);
+  struct tree_node *outer = run->focus, *node = item->kind == FP_NODE ? item->node : NULL;
+  run->rule = rule;
+  name_item(frame, &rule->sources[index], node, item);
+  take_item(run, node);
+  enum status status = index + 1 == rule->source_count ? fire(run, frame, rule, run->watched) : run_sources(run, frame, rule, index + 1);
   run->focus = outer;
   return status;
+}
+
+static enum status FML_APART run_first(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                                       struct tree_node *node, const struct fp_item *text) {
+  struct fp_item item = {.kind = FP_NODE, .node = node};
+  return run_item(run, frame, rule, index, node ? &item : text);
 }
 
 /* The items that a source stands for, one after the other; its context has a value. */
@@ -543,66 +552,61 @@ static enum status FML_APART run_items(struct fml_run *run, struct fml_frame *fr
   return status;
 }
 
-/* The one item that a source stands for but for its condition, when that can be told at a glance: 1; 0: there is none; -1: it cannot. */
-static FML_WITHIN int only_item(const struct prog_source *source, const struct fp_item *context, struct fp_item *item) {
-  if (!source->simple) return -1;
-  if (source->step_count == 0) {
-    *item = *context;
-    return 1;
-  }
-  if (context->kind != FP_NODE || context->node->kind != TREE_OBJECT) return -1;
-  uint32_t symbol = source->symbol;
-  if (tree_lacks(context->node, symbol)) return 0;
-  struct tree_node *child = context->node->child;
+/* The one child that a source stands for but for its condition, when that can be told at a glance: 1; 0: there is none; -1: it cannot. */
+static FML_WITHIN int only_child(uint32_t symbol, const struct tree_node *of, struct tree_node **out) {
+  if (tree_lacks(of, symbol)) return 0;
+  struct tree_node *child = of->child;
   while (child && child->symbol != symbol)
     child = child->next;
   if (!child) return 0;
-  if (child->next && child->next->symbol == symbol) return -1;
-  if (child->kind == TREE_NULL || tree_is_meta(child)) return -1;
-  item->kind = FP_NODE;
-  item->node = child;
+  if ((child->next && child->next->symbol == symbol) || child->kind == TREE_NULL || tree_is_meta(child)) return -1;
+  *out = child;
   return 1;
 }
 
-/* The items of one source; its context has a value. */
-static FML_WITHIN enum status run_source(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
+/* The items of one source; its context has a value. Whose rule it is sets the focus back. */
+static FML_WITHIN enum status run_source(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index,
+                                         bool watched) {
   const struct prog_source *source = &rule->sources[index];
-  struct fp_item item;
+  const struct fp_item *item = &frame->items[source->context];
+  struct tree_node *node = item->kind == FP_NODE ? item->node : NULL;
   bool yes = true;
-  enum status status = STATUS_OK;
-  int only = run->watched && run->params->trace ? -1 : only_item(source, &frame->items[source->context], &item);
-  if (only < 0) return run_items(run, frame, rule, index);
-  if (only == 0) return STATUS_OK;
-  if (source->where) {
-    fml_put_slot(frame, source->out, &item);
-    status = item.kind == FP_NODE ? plain_truth(run, frame, source->where, &item, &yes)
-                                  : truth(run, frame, source->where, &item, &yes);
-    if (status != STATUS_OK) return status;
-    fml_hit(run, source->ast->mark + (yes ? FML_WHERE_TRUE : FML_WHERE_FALSE));
+  if (!source->simple || (watched && run->params->trace)) return run_items(run, frame, rule, index);
+  if (source->step_count) {
+    int only = node && node->kind == TREE_OBJECT ? only_child(source->symbol, node, &node) : -1;
+    if (only <= 0) return only == 0 ? STATUS_OK : run_items(run, frame, rule, index);
   }
-  if (!yes) return STATUS_OK;
-  return rule->source_count == 1 ? run_last(run, frame, rule, index, &item) : run_item(run, frame, rule, index, &item);
+  name_item(frame, source, node, item);
+  if (source->where) {
+    enum status status = node ? plain_truth(run, frame, source->where, node, &yes) : truth(run, frame, source->where, item, &yes);
+    if (status != STATUS_OK) return status;
+    if (watched) fml_hit(run, source->ast->mark + (yes ? FML_WHERE_TRUE : FML_WHERE_FALSE));
+    if (!yes) return STATUS_OK;
+  }
+  if (rule->source_count > 1) return run_first(run, frame, rule, index, node, item);
+  take_item(run, node);
+  return fire(run, frame, rule, watched);
 }
 
 static enum status run_sources(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule, size_t index) {
   const struct prog_source *source = &rule->sources[index];
-  if (frame->lists[source->context].count) return run_source(run, frame, rule, index);
+  if (frame->lists[source->context].count) return run_source(run, frame, rule, index, run->watched);
   if (run->params->trace) skipped_unset(run, rule, source);
   return STATUS_OK;
 }
 
 /* Many rules look for what is not there: they are passed by without a call. */
-static inline bool finds_nothing(const struct fml_run *run, const struct fml_frame *frame, const struct prog_source *source) {
+static FML_WITHIN bool finds_nothing(const struct fml_frame *frame, const struct prog_source *source) {
   const struct fp_item *context = &frame->items[source->context];
   return source->symbol && context->kind == FP_NODE && context->node->kind == TREE_OBJECT &&
-         tree_lacks(context->node, source->symbol) && !run->params->trace;
+         tree_lacks(context->node, source->symbol);
 }
 
 /* The rule's condition is false: the text that it asks for is another. */
-static bool FML_APART cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules,
-                                                  size_t index, struct fml_chosen *chosen) {
-  const struct prog_choice *choice = rules->beside->choice;
-  if (!choice || index >= FML_CHOICE_RULES || !(choice->asks >> index & 1) || run->params->trace) return false;
+static bool cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules, size_t index,
+                        struct fml_chosen *chosen) {
+  const struct prog_choice *choice = rules->beside ? rules->beside->choice : NULL;
+  if (!choice || index >= FML_CHOICE_RULES || !(choice->asks >> index & 1)) return false;
   if (fml_may_hold(choice, frame, chosen) >> index & 1) return false;
   fml_hit(run, rules->rules[index].sources->ast->mark + FML_WHERE_FALSE);
   return true;
@@ -615,21 +619,37 @@ static void FML_SELDOM reached(struct fml_run *run, const struct prog_rule *rule
     skipped_unset(run, rule, rule->sources);
 }
 
-static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
+/* A list that has something beside it, or somebody who looks on. */
+static enum status FML_APART run_other_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
   enum status status = STATUS_OK;
-  bool watched = run->watched;
-  struct fml_chosen chosen;
-  chosen.text.ptr = NULL;
+  struct tree_node *outer = run->focus;
+  bool watched = run->watched, traced = run->params->trace;
+  struct fml_chosen chosen = {0};
   for (size_t i = 0; rules->beside && i < rules->beside->shared_count; i++)
     fml_set_slot(frame, rules->beside->shared[i], NULL);
   for (size_t i = 0; i < rules->count && status == STATUS_OK; i++) {
     const struct prog_rule *rule = run->rule = &rules->rules[i];
     bool set = frame->lists[rule->sources->context].count != 0;
     if (watched) reached(run, rule, set);
-    if (!set || finds_nothing(run, frame, rule->sources) || (rules->beside && cannot_hold(run, frame, rules, i, &chosen))) continue;
-    status = run_source(run, frame, rule, 0);
+    if (!set || (!traced && (finds_nothing(frame, rule->sources) || cannot_hold(run, frame, rules, i, &chosen)))) continue;
+    status = run_source(run, frame, rule, 0, watched);
+    run->focus = outer;
   }
   return status;
+}
+
+static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const struct prog_rules *rules) {
+  struct tree_node *outer = run->focus;
+  if (rules->beside || run->watched) return run_other_rules(run, frame, rules);
+  for (const struct prog_rule *rule = rules->rules, *end = rule + rules->count; rule < end; rule++) {
+    const struct prog_source *source = rule->sources;
+    run->rule = rule;
+    if (frame->lists[source->context].count == 0 || finds_nothing(frame, source)) continue;
+    enum status status = run_source(run, frame, rule, 0, false);
+    if (status != STATUS_OK) return status;
+    run->focus = outer;
+  }
+  return STATUS_OK;
 }
 
 /* --- groups ----------------------------------------------------------------------------------------------
@@ -663,16 +683,15 @@ static void pass_direct(const struct prog_group *group, struct fml_frame *frame,
 /* Arguments into the callee's first slots; false when a target has no value: there is nothing to write to. */
 static inline bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
                                   const struct fml_frame *caller, const struct prog_arg *args) {
-  for (size_t i = 0; i < group->param_count; i++) {
+  struct fp_item *item = frame->items, *from = caller->items;
+  struct fp_list *list = frame->lists, *lists = caller->lists;
+  for (size_t i = 0, count = group->param_count; i < count; i++, item++, list++) {
     int slot = args ? args[i].slot : (int)i;
-    if (slot < 0) {
-      struct fp_item item = literal_item(&args[i]);
-      fml_set_slot(frame, (int)i, &item);
-      continue;
-    }
-    size_t count = frame->lists[i].count = caller->lists[slot].count;
-    if (count)
-      frame->items[i] = caller->items[slot];
+    list->count = slot < 0 ? 1 : lists[slot].count;
+    if (slot < 0)
+      *item = literal_item(&args[i]);
+    else if (list->count)
+      *item = from[slot];
     else if (group->is_target[i])
       return false;
   }

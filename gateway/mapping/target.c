@@ -57,8 +57,7 @@ static struct tree_node *make_at(struct fml_run *run, struct tree_node *parent,
 }
 
 /* The same from what was prepared when the map was loaded. */
-static inline struct tree_node *stamp_at(struct fml_run *run, struct tree_node *parent,
-                                  const struct tree_node *stamp) {
+static FML_WITHIN struct tree_node *stamp_within(struct fml_run *run, struct tree_node *parent, const struct tree_node *stamp) {
   if (!(stamp->flags & TREE_IN_ARRAY) && !tree_lacks(parent, stamp->symbol)) remove_existing(parent, stamp->symbol);
   struct tree_node *node = arena_alloc(run->arena, sizeof *node);
   if (!node) return NULL;
@@ -66,6 +65,10 @@ static inline struct tree_node *stamp_at(struct fml_run *run, struct tree_node *
   node->offset = lineage(run, NULL);
   tree_insert_ordered(parent, node);
   return node;
+}
+
+static struct tree_node *FML_APART stamp_at(struct fml_run *run, struct tree_node *parent, const struct tree_node *stamp) {
+  return stamp_within(run, parent, stamp);
 }
 
 struct tree_node *fml_set_text(struct fml_run *run, struct tree_node *parent,
@@ -270,11 +273,23 @@ static enum status write_quantity(struct fml_run *run, struct tree_node *parent,
   return STATUS_OK;
 }
 
+/* A primitive that is a text and nothing else. */
+static inline bool is_plain(const struct tree_node *node) {
+  return node->kind != TREE_OBJECT && node->kind != TREE_NULL && !node->child;
+}
+
+/* Whether a value is a text, plain to write where one is wanted, and which. */
+static inline bool has_text(const struct fml_value *value, struct str *out) {
+  bool is_node = value->item.kind == FP_NODE;
+  if (is_node ? !is_plain(value->item.node) : value->item.kind != FP_STRING) return false;
+  *out = is_node ? value->item.node->text : value->item.string;
+  return true;
+}
+
 /* A text where one is wanted, of a type that was known when the map was loaded. */
 static inline enum status write_prepared(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
-                                  const struct fml_value *value, struct tree_node **out) {
-  struct str text = value->item.string;
-  enum def_primitive from = value->type ? fml_primitive_of(value->type) : DEF_P_STRING;
+                                  const struct fml_value *value, struct str text, struct tree_node **out) {
+  enum def_primitive from = primitive_of_item(value);
   if (text.len == 0) return STATUS_OK; /* FHIR has no empty values */
   bool fits = from == target->primitive && !target->cast;
   if (!fits && !text_fits(run, target, value, from, target->type, text)) return STATUS_OK;
@@ -354,12 +369,11 @@ static enum status FML_APART make_unprepared(struct fml_run *run, struct fml_fra
   return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
-static inline enum status run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+static enum status FML_APART run_make(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                             struct tree_node *parent, struct tree_node **out) {
-  enum status status = STATUS_OK;
   if (!parent) return make_root(run, target, out);
   if (!target->stamp) {
-    status = make_unprepared(run, frame, target, parent, out);
+    enum status status = make_unprepared(run, frame, target, parent, out);
     if (!*out) return status;
   } else {
     *out = reused(frame, target, parent, target->stamp->symbol);
@@ -392,12 +406,13 @@ static inline enum status write_result(struct fml_run *run, struct fml_frame *fr
     return STATUS_OK;
   }
   if (!value->origin && value->item.kind == FP_NODE) value->origin = value->item.node;
-  bool prepared = target->stamp && target->type && target->primitive != DEF_P_NONE;
-  if (prepared && value->item.kind == FP_STRING) return write_prepared(run, target, parent, value, out);
+  FML_UNINITIALIZED struct str text;
+  bool prepared = target->stamp && target->type && target->primitive != DEF_P_NONE && !target->case_count;
+  if (prepared && has_text(value, &text)) return write_prepared(run, target, parent, value, text, out);
   return write_item(run, target, parent, &target->steps[target->step_count - 1], value, out);
 }
 
-static enum status FML_APART run_transform(struct fml_run *run, struct fml_frame *frame,
+static inline enum status run_transform(struct fml_run *run, struct fml_frame *frame,
                                  const struct prog_target *target, struct tree_node *parent,
                                  struct tree_node **out) {
   struct fml_value value = {0};
@@ -406,7 +421,17 @@ static enum status FML_APART run_transform(struct fml_run *run, struct fml_frame
   return write_result(run, frame, target, parent, &value, out);
 }
 
-static inline enum status run_evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node *parent,
+/* The value of an expression is worked out where the variable has its items. */
+static inline enum status evaluate_variable(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
+  FML_UNINITIALIZED struct fp_item nowhere;
+  size_t count;
+  int slot = target->out;
+  enum status status = fml_evaluate(run, frame, target, slot < 0 ? &nowhere : &frame->items[slot], &count);
+  if (slot >= 0) frame->lists[slot].count = count;
+  return status;
+}
+
+static enum status FML_APART run_evaluate(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node *parent,
                                 struct tree_node **out) {
   FML_UNINITIALIZED struct fml_value value;
   size_t count;
@@ -422,7 +447,7 @@ static inline struct tree_node *plain_text(const struct fml_frame *frame, const 
   int slot = target->focus;
   if (frame->lists[slot].count == 0 || frame->items[slot].kind != FP_NODE) return NULL;
   struct tree_node *node = frame->items[slot].node;
-  if (node->kind == TREE_OBJECT || node->kind == TREE_NULL || node->child || node->text.len == 0) return NULL;
+  if (!is_plain(node) || node->text.len == 0) return NULL;
   enum def_primitive from = fml_primitive_of(node_type(node));
   return from == target->primitive || fml_primitive_fit(from, target->primitive) == FML_FIT ? node : NULL;
 }
@@ -435,12 +460,6 @@ static inline enum status run_direct(struct fml_run *run, const struct prog_targ
   (*out)->text = from->text;
   (*out)->offset = lineage(run, from);
   return STATUS_OK;
-}
-
-static inline enum status run_ready(struct fml_run *run, const struct prog_target *target, struct tree_node *parent,
-                             struct tree_node **out) {
-  *out = stamp_at(run, parent, target->stamp);
-  return *out ? STATUS_OK : STATUS_NOMEM;
 }
 
 static struct str transform_name(const struct fml_run *run, const struct prog_target *target) {
@@ -480,18 +499,15 @@ static inline bool find_place(struct fml_run *run, const struct fml_frame *frame
   return *status == STATUS_OK;
 }
 
-static inline enum status write_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
+/* The ways that are not run_target's own. */
+static enum status FML_APART write_other(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target,
                                 struct tree_node *parent, struct tree_node **out) {
   struct tree_node *text;
   switch (target->way) {
-  case WAY_READY:
-    return run_ready(run, target, parent, out);
   case WAY_MAKE:
     return run_make(run, frame, target, parent, out);
   case WAY_BUILD:
     return run_build(run, frame, target, parent, out);
-  case WAY_EVALUATE:
-    return run_evaluate(run, frame, target, parent, out);
   case WAY_DIRECT:
     text = plain_text(frame, target);
     if (text) return run_direct(run, target, parent, text, out);
@@ -502,24 +518,36 @@ static inline enum status write_target(struct fml_run *run, struct fml_frame *fr
   return run_transform(run, frame, target, parent, out);
 }
 
-/* False: there is no place to write to. */
-static inline bool run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node **node,
+/* *node stays NULL where nothing is written. False: there is no place to write to. */
+static FML_WITHIN bool run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node **node,
                               enum status *status) {
-  struct tree_node *parent = NULL;
+  struct tree_node *parent = NULL, *made = NULL;
   fml_set_slot(frame, target->out, NULL);
   if (target->context >= 0 && !find_place(run, frame, target, &parent, status)) {
     if (*status == STATUS_INVALID) *status = STATUS_OK;
     return false;
   }
-  *status = write_target(run, frame, target, parent, node);
+  if (target->way == WAY_READY || target->way == WAY_AGAIN) {
+    *node = target->way == WAY_AGAIN ? existing(parent, target->stamp->symbol) : NULL;
+    if (!*node) *node = stamp_within(run, parent, target->stamp);
+    if (!*node) *status = STATUS_NOMEM;
+  } else if (target->way == WAY_EVALUATE) {
+    *status = parent ? run_evaluate(run, frame, target, parent, &made) : evaluate_variable(run, frame, target);
+    *node = made;
+  } else {
+    *status = write_other(run, frame, target, parent, &made);
+    *node = made;
+  }
   if (*node) fml_set_node(frame, target->out, *node);
   return true;
 }
 
-enum status fml_run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target) {
-  struct tree_node *node = NULL;
+enum status fml_run_targets(struct fml_run *run, struct fml_frame *frame, const struct prog_target *targets, size_t count) {
   enum status status = STATUS_OK;
-  run_target(run, frame, target, &node, &status);
+  for (const struct prog_target *target = targets; target < targets + count && status == STATUS_OK; target++) {
+    struct tree_node *node = NULL;
+    run_target(run, frame, target, &node, &status);
+  }
   return status;
 }
 
