@@ -193,15 +193,19 @@ static bool is_equality(enum fp_op op) {
   return op == FP_OP_EQ || op == FP_OP_NE || op == FP_OP_EQ_TEXT || op == FP_OP_EQ_VARIABLE;
 }
 
-/* As fp_lists_equal has it. */
-static enum fp_truth singles_equal(struct fp_eval *e, struct fp_mark mark, const struct fp_item *a,
-                                   const struct fp_item *b) {
-  FP_UNINITIALIZED struct str left, right;
-  if (!fp_count(e, 1)) return FP_FAILED;
-  bool texts = fp_string_of(a, &left) && fp_string_of(b, &right);
-  enum fp_truth value = texts ? truth(str_eq(left, right)) : fp_equal(e, a, b);
+/* As fp_lists_equal has it; texts, as nearly all are, at once. */
+static FP_APART enum fp_truth others_equal(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b) {
+  struct fp_mark mark = fp_mark(e);
+  enum fp_truth value = fp_equal(e, a, b);
   fp_release(e, mark);
   return value;
+}
+
+static inline enum fp_truth singles_equal(struct fp_eval *e, const struct fp_item *a, const struct fp_item *b) {
+  FP_UNINITIALIZED struct str left, right;
+  if (!fp_count(e, 1)) return FP_FAILED;
+  if (fp_string_of(a, &left) && fp_string_of(b, &right)) return truth(str_eq(left, right));
+  return others_equal(e, a, b);
 }
 
 static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_ins *ins) {
@@ -210,9 +214,10 @@ static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_
   FP_UNINITIALIZED struct fp_item a, b;
   if (!fp_collect_at(e, ins->input, &a, &left, SIZE_MAX) || !fp_collect_at(e, ins->right, &b, &right, SIZE_MAX))
     return FP_FAILED;
-  if (is_equality(ins->op) && left.count == 1 && right.count == 1) return singles_equal(e, mark, left.items, right.items);
-  enum fp_truth value =
-      is_equality(ins->op) ? fp_lists_equal(e, &left, &right) : fp_lists_equivalent(e, &left, &right);
+  bool singles = is_equality(ins->op) && left.count == 1 && right.count == 1;
+  enum fp_truth value = singles               ? singles_equal(e, left.items, right.items)
+                        : is_equality(ins->op) ? fp_lists_equal(e, &left, &right)
+                                               : fp_lists_equivalent(e, &left, &right);
   fp_release(e, mark);
   return value;
 }
@@ -227,7 +232,7 @@ static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *
   const struct fp_item *known = fp_known_item(e, ins->input);
   FP_UNINITIALIZED struct str text;
   int64_t count;
-  if (known) return singles_equal(e, fp_mark(e), known, item);
+  if (known) return singles_equal(e, known, item);
   if (counts(ins)) return count_of(e, ins->input, &count) && fp_count(e, 1) ? truth(count == item->integer) : FP_FAILED;
   struct fp_found found = fp_find(e, ins->input, FP_FIND_NOT_PLAIN);
   if (!fp_was_found(found)) return found.count == FP_FIND_FAILED ? FP_FAILED : lists_compared(e, ins);

@@ -62,7 +62,8 @@ static bool add_part(struct fp_eval *e, const struct fp_ins *ins, const struct f
     if (!from) return true;
   }
   if (from->op == FP_OP_CONCAT_ALL) return add_parts(e, from, all);
-  if (from->op == FP_OP_CONST && from->literal.kind == FP_STRING) return add_text(e, all, from->literal.string);
+  const struct fp_item *known = fp_known_item(e, from);
+  if (known && fp_string_of(known, &text)) return add_text(e, all, text);
   return concat_part(e, ins, operand, from, &text) && add_text(e, all, text);
 }
 

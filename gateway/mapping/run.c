@@ -460,14 +460,7 @@ static enum status FML_SELDOM too_many_steps(struct fml_run *run) {
   return STATUS_LIMIT;
 }
 
-static enum status run_calls(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
-  enum status status = STATUS_OK;
-  for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
-    status = fml_run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
-    run->rule = rule;
-  }
-  return status;
-}
+static enum status run_calls(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule);
 
 /* One combination of source items, with somebody who looks on. */
 static enum status FML_APART fire_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
@@ -595,13 +588,6 @@ static enum status run_sources(struct fml_run *run, struct fml_frame *frame, con
   return STATUS_OK;
 }
 
-/* Many rules look for what is not there: they are passed by without a call. */
-static FML_WITHIN bool finds_nothing(const struct fml_frame *frame, const struct prog_source *source) {
-  const struct fp_item *context = &frame->items[source->context];
-  return source->symbol && context->kind == FP_NODE && context->node->kind == TREE_OBJECT &&
-         tree_lacks(context->node, source->symbol);
-}
-
 /* The rule's condition is false: the text that it asks for is another. */
 static bool cannot_hold(const struct fml_run *run, const struct fml_frame *frame, const struct prog_rules *rules, size_t index,
                         struct fml_chosen *chosen) {
@@ -631,7 +617,7 @@ static enum status FML_APART run_other_rules(struct fml_run *run, struct fml_fra
     const struct prog_rule *rule = run->rule = &rules->rules[i];
     bool set = frame->lists[rule->sources->context].count != 0;
     if (watched) reached(run, rule, set);
-    if (!set || (!traced && (finds_nothing(frame, rule->sources) || cannot_hold(run, frame, rules, i, &chosen)))) continue;
+    if (!set || (!traced && cannot_hold(run, frame, rules, i, &chosen))) continue;
     status = run_source(run, frame, rule, 0, watched);
     run->focus = outer;
   }
@@ -642,9 +628,8 @@ static enum status run_rules(struct fml_run *run, struct fml_frame *frame, const
   struct tree_node *outer = run->focus;
   if (rules->beside || run->watched) return run_other_rules(run, frame, rules);
   for (const struct prog_rule *rule = rules->rules, *end = rule + rules->count; rule < end; rule++) {
-    const struct prog_source *source = rule->sources;
     run->rule = rule;
-    if (frame->lists[source->context].count == 0 || finds_nothing(frame, source)) continue;
+    if (frame->lists[rule->sources->context].count == 0) continue;
     enum status status = run_source(run, frame, rule, 0, false);
     if (status != STATUS_OK) return status;
     run->focus = outer;
@@ -729,8 +714,8 @@ static void FML_SELDOM tell_not_called(struct fml_run *run, const struct prog_gr
               NULL);
 }
 
-enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                          const struct prog_arg *args, const struct fp_item *direct) {
+static FML_WITHIN enum status run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                                        const struct prog_arg *args, const struct fp_item *direct) {
   enum status status = STATUS_OK;
   if (run->depth + 1 >= run->max_depth) return too_deep(run);
   struct fml_slots *piece = piece_for(run, group->slot_count);
@@ -742,6 +727,20 @@ enum status fml_run_group(struct fml_run *run, const struct prog_group *group, s
   else if (run->watched)
     tell_not_called(run, group);
   piece->used -= group->slot_count;
+  return status;
+}
+
+enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
+                          const struct prog_arg *args, const struct fp_item *direct) {
+  return run_group(run, group, caller, args, direct);
+}
+
+static enum status run_calls(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
+    status = run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
+    run->rule = rule;
+  }
   return status;
 }
 

@@ -522,20 +522,20 @@ static enum status FML_APART write_other(struct fml_run *run, struct fml_frame *
 static FML_WITHIN bool run_target(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target, struct tree_node **node,
                               enum status *status) {
   struct tree_node *parent = NULL, *made = NULL;
-  fml_set_slot(frame, target->out, NULL);
   if (target->context >= 0 && !find_place(run, frame, target, &parent, status)) {
+    fml_set_slot(frame, target->out, NULL);
     if (*status == STATUS_INVALID) *status = STATUS_OK;
     return false;
   }
   if (target->way == WAY_READY || target->way == WAY_AGAIN) {
-    *node = target->way == WAY_AGAIN ? existing(parent, target->stamp->symbol) : NULL;
-    if (!*node) *node = stamp_within(run, parent, target->stamp);
+    made = target->way == WAY_AGAIN ? existing(parent, target->stamp->symbol) : NULL;
+    *node = made ? made : stamp_within(run, parent, target->stamp);
     if (!*node) *status = STATUS_NOMEM;
-  } else if (target->way == WAY_EVALUATE) {
-    *status = parent ? run_evaluate(run, frame, target, parent, &made) : evaluate_variable(run, frame, target);
-    *node = made;
   } else {
-    *status = write_other(run, frame, target, parent, &made);
+    fml_set_slot(frame, target->out, NULL);
+    *status = target->way != WAY_EVALUATE ? write_other(run, frame, target, parent, &made)
+              : parent                    ? run_evaluate(run, frame, target, parent, &made)
+                                          : evaluate_variable(run, frame, target);
     *node = made;
   }
   if (*node) fml_set_node(frame, target->out, *node);
