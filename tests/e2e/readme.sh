@@ -26,7 +26,7 @@ while read -r line; do
   (cd "$work/run" && eval "${line/#ketlink/\"$program\"}" > "$work/out" 2> "$work/err") ||
     { cat "$work/err" >&2; fail "README: $line"; }
   commands=$((commands + 1))
-done < <(sed -n '/^## Use/,/^## The source/p' README.md | grep '^ketlink ')
+done < <(sed -n '/^## Use/,/^## The source/p' README.md | sed -n '/^```sh/,/^```$/p' | grep '^ketlink ')
 [ "$commands" -ge 9 ] || fail "only $commands commands were found in README"
 
 # links lead somewhere
