@@ -59,7 +59,7 @@ static struct b_element *copy_element(struct making *m, const struct b_element *
   struct b_element *e = has_room(m) ? def_builder_alloc(m->b, 1, sizeof *e) : NULL;
   if (!e) return NULL;
   *e = *from;
-  if (!from->based && !from->resolved) e->base_max = from->max;
+  if (!from->based) e->base_max = from->max;
   e->based = true;
   e->parent = parent;
   e->child = e->last = e->next = e->slices = e->last_slice = e->base = NULL;
