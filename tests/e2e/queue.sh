@@ -334,6 +334,10 @@ expect 0 "$ketlink" audit export --config "$work/real/relay.ini" -o "$work/long.
 expect_text "$work/err" "^$(wc -l < "$work/long.ndjson") events, 1 to $(wc -l < "$work/long.ndjson"); once they are kept"
 [ "$(wc -l < "$work/long.ndjson")" -gt 1100 ] || fail "the trail is too short"
 expect_same "$(jq -r .id "$work/long.ndjson" | sort -u | wc -l)" "$(wc -l < "$work/long.ndjson")"
+expect 0 "$ketlink" audit check --config "$work/real/relay.ini" "$work/long.ndjson"
+sed '40s/"recorded":"2/"recorded":"1/' "$work/long.ndjson" > "$work/changed.ndjson"
+expect 1 "$ketlink" audit check --config "$work/real/relay.ini" "$work/changed.ndjson"
+expect_text "$work/err" "changed.ndjson:40: this event was changed"
 
 # --- and more records than the relay takes at a time; some may be on their way at that moment, and be back at the next: of these more match
 # then than were confirmed, and the portion stays
