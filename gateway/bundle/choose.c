@@ -94,7 +94,7 @@ static enum status follow_left_out(struct bundle_finishing *finish) {
     for (size_t i = 0; i < finish->count && status == STATUS_OK; i++) {
       struct reading reading = {finish, &finish->items[i]};
       if (reading.item->fate != BUNDLE_GOES) continue;
-      status = bundle_each_reference(finish->params->definitions, reading.item->resource, want_real, &reading);
+      status = bundle_each_reference(finish->reference, reading.item->resource, want_real, &reading);
       changed |= reading.item->fate != BUNDLE_GOES;
     }
   }
@@ -111,8 +111,15 @@ static enum status mark_wanted(void *context, struct tree_node *reference, struc
   return STATUS_OK;
 }
 
+static bool any_looked_up(const struct bundle_finishing *finish) {
+  bool any = false;
+  for (size_t i = 0; i < finish->count && !any; i++)
+    any = finish->items[i].fate == BUNDLE_LOOKED_UP;
+  return any;
+}
+
 static enum status mark_targets(struct bundle_finishing *finish, const struct bundle_item *item) {
-  return bundle_each_reference(finish->params->definitions, item->resource, mark_wanted, finish);
+  return bundle_each_reference(finish->reference, item->resource, mark_wanted, finish);
 }
 
 /* People and places are the server's own to know; all else says what happened. */
@@ -193,7 +200,8 @@ enum status bundle_choose(struct bundle_finishing *finish) {
   for (size_t i = 0; i < finish->count; i++)
     judge(finish, &finish->items[i]);
   enum status status = follow_left_out(finish);
-  for (size_t i = 0; i < finish->count && status == STATUS_OK; i++)
+  bool mark = any_looked_up(finish); /* of others nobody asks whether they are wanted */
+  for (size_t i = 0; i < finish->count && status == STATUS_OK && mark; i++)
     if (finish->items[i].fate == BUNDLE_GOES) status = mark_targets(finish, &finish->items[i]);
   if (status == STATUS_OK) status = decide_note(finish);
   if (status != STATUS_OK) return status;

@@ -84,6 +84,7 @@ static struct str target_text(const struct bundle_finishing *finish, const struc
 struct rewriting {
   struct bundle_finishing *finish;
   struct bundle_item *item;
+  bool marked; /* something is to be taken out */
 };
 
 /* The note says all itself: what it cannot refer to it does without. */
@@ -95,6 +96,7 @@ static enum status replace(struct rewriting *rewriting, struct tree_node *refere
   if (!gone)
     return bundle_make_logical(finish->params, reference, target->type, finish->space.system, target->key);
   gone->flags |= TREE_MARK;
+  rewriting->marked = true;
   if (real)
     BUNDLE_COMPLAIN(finish, DIAG_WARNING, DIAG_BUNDLE_ADJUSTED, gone,
                     "the reference to %.*s is left out: the destination takes no logical references",
@@ -124,11 +126,11 @@ static enum status rewrite(void *context, struct tree_node *reference, struct tr
 static enum status rewrite_all(struct bundle_finishing *finish) {
   enum status status = bundle_graph_init(&finish->graph, finish->count, finish->params->arena);
   for (size_t i = 0; i < finish->count && status == STATUS_OK; i++) {
-    struct rewriting rewriting = {finish, &finish->items[i]};
+    struct rewriting rewriting = {.finish = finish, .item = &finish->items[i]};
     bundle_graph_begin(&finish->graph, i);
     if (!bundle_item_stays(rewriting.item)) continue;
-    status = bundle_each_reference(finish->params->definitions, rewriting.item->resource, rewrite, &rewriting);
-    bundle_sweep(rewriting.item->resource);
+    status = bundle_each_reference(finish->reference, rewriting.item->resource, rewrite, &rewriting);
+    if (rewriting.marked) bundle_sweep(rewriting.item->resource);
   }
   if (status == STATUS_OK) bundle_graph_begin(&finish->graph, finish->count);
   return status;
@@ -155,11 +157,18 @@ static enum status set_request(const struct bundle_params *params, struct tree_n
   return bundle_set(params, request, "ifNoneExist", query);
 }
 
-static enum status add_request(struct bundle_finishing *finish, const struct bundle_item *item) {
-  const struct bundle_params *params = finish->params;
+static struct str match_of(struct bundle_finishing *finish, const struct bundle_item *item) {
+  struct arena *arena = finish->params->arena;
   bool by_identifier;
   struct str key = bundle_identity_of(item->resource, finish->space.system, &by_identifier);
-  struct str query = bundle_match_query(by_identifier, finish->space.system, key, params->arena);
+  struct str *of_system = &finish->matches[by_identifier];
+  if (!of_system->ptr) *of_system = bundle_match_system(by_identifier, finish->space.system, arena);
+  return bundle_match_query(*of_system, key, arena);
+}
+
+static enum status add_request(struct bundle_finishing *finish, const struct bundle_item *item) {
+  const struct bundle_params *params = finish->params;
+  struct str query = match_of(finish, item);
   struct tree_node *request = bundle_child(params, item->entry, "request");
   enum status status = query.ptr && request ? set_request(params, request, item, query) : STATUS_NOMEM;
   return status == STATUS_OK && item->mentioned ? bundle_mark_put(params, request) : status;
@@ -223,7 +232,7 @@ static enum status put_in_order(struct bundle_finishing *finish, struct tree_nod
 }
 
 enum status bundle_finish(const struct bundle_params *params, struct tree_node *bundle) {
-  struct bundle_finishing finish = {.params = params};
+  struct bundle_finishing finish = {.params = params, .reference = bundle_reference_type(params)};
   map_init(&finish.names, params->arena);
   enum status status = bundle_namespace_make(params->clinic_id, params->arena, &finish.space);
   if (status == STATUS_OK) status = collect(&finish, bundle);

@@ -64,10 +64,12 @@ struct bundle_item {
 
 struct bundle_finishing {
   const struct bundle_params *params;
+  const struct def_type *reference; /* bundle_reference_type */
   struct bundle_namespace space;
   struct bundle_item *items;
   size_t count;
   struct map names; /* Type/key -> item */
+  struct str matches[2]; /* bundle_match_system of its own, by tag and by identifier; made when one is needed */
   struct bundle_graph graph;
   bool failed;
 };
@@ -103,9 +105,10 @@ void bundle_mark_remove(struct tree_node *entry);
 unsigned bundle_may_mentioned(unsigned may);
 
 bool bundle_matches_identifier(const struct definitions *definitions, struct str type);
-/* "identifier=system%7Cvalue" or "_tag=…", values escaped for FHIR search and percent-encoded. ptr NULL: no
- * memory. */
-struct str bundle_match_query(bool by_identifier, struct str system, struct str key, struct arena *arena);
+/* "identifier=system%7Cvalue" or "_tag=…", values escaped for FHIR search and percent-encoded, in two steps: what its system makes
+   of it is the same for all of a Bundle. ptr NULL: no memory. */
+struct str bundle_match_system(bool by_identifier, struct str system, struct arena *arena);
+struct str bundle_match_query(struct str of_system, struct str key, struct arena *arena);
 /* Fills key and searches of an entry whose type is set. */
 enum status bundle_searches(const struct bundle_params *params, const struct tree_node *resource,
                             struct str own_system, struct bundle_entry *entry) MUST_USE;
@@ -117,8 +120,10 @@ struct str bundle_identity_of(const struct tree_node *resource, struct str syste
 
 /* Calls `visit` for each Reference.reference below root; stops at the first status that is not OK. */
 typedef enum status bundle_visit(void *context, struct tree_node *reference, struct tree_node *text);
-enum status bundle_each_reference(const struct definitions *definitions, struct tree_node *root,
-                                  bundle_visit *visit, void *context) MUST_USE;
+enum status bundle_each_reference(const struct def_type *reference, struct tree_node *root, bundle_visit *visit,
+                                  void *context) MUST_USE;
+/* The first argument of it: to be looked up once, not for each entry. */
+const struct def_type *bundle_reference_type(const struct bundle_params *params);
 
 /* Bundle.type of a shape. */
 struct str bundle_word(enum bundle_submit submit);

@@ -48,21 +48,25 @@ static char *put_value(char *at, struct str value) {
   return at;
 }
 
-static struct str make(struct str type, bool by_tag, struct str system, struct str value, struct arena *arena) {
-  struct str parameter = by_tag ? STR("_tag=") : STR("identifier="), bar = STR("%7C"), mark = STR("?");
-  size_t size = (type.len ? type.len + mark.len : 0) + parameter.len + value_size(system) + bar.len + value_size(value);
-  char *bytes = arena_alloc(arena, size + 1), *at = bytes;
-  if (!bytes) return (struct str){0};
-  if (type.len) at = put(put(at, type), mark);
-  at = put_value(put(at, parameter), system);
-  at = put_value(put(at, bar), value);
+/* `before`, and the value escaped. */
+static struct str extend(struct str before, struct str value, struct str after, struct arena *arena) {
+  size_t size = before.len + value_size(value) + after.len;
+  char *bytes = arena_alloc(arena, size + 1);
+  if (!bytes || !before.ptr) return (struct str){0};
+  put(put_value(put(bytes, before), value), after);
   return (struct str){bytes, size};
 }
 
-struct str bundle_match_query(bool by_identifier, struct str system, struct str key, struct arena *arena) {
-  return make((struct str){0}, !by_identifier, system, key, arena);
+struct str bundle_match_system(bool by_identifier, struct str system, struct arena *arena) {
+  return extend(by_identifier ? STR("identifier=") : STR("_tag="), system, STR("%7C"), arena);
+}
+
+struct str bundle_match_query(struct str of_system, struct str key, struct arena *arena) {
+  return extend(of_system, key, (struct str){0}, arena);
 }
 
 struct str bundle_search_url(const struct bundle_entry *entry, const struct bundle_search *search, struct arena *arena) {
-  return make(entry->type, search->by_tag, search->system, search->value, arena);
+  struct str of_system = bundle_match_system(!search->by_tag, search->system, arena);
+  struct str query = bundle_match_query(of_system, search->value, arena);
+  return query.ptr ? arena_join(arena, entry->type, '?', query) : query;
 }

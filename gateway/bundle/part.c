@@ -76,7 +76,7 @@ static enum status copy_entry(struct part *part, struct tree_node *bundle, size_
   tree_append(bundle, entry);
   bundle_mark_remove(entry);
   enum status status = list_urls(part);
-  if (status == STATUS_OK) status = bundle_each_reference(params->definitions, entry, relocate, part);
+  if (status == STATUS_OK) status = bundle_each_reference(bundle_reference_type(params), entry, relocate, part);
   if (status != STATUS_OK) return status;
   bundle_sweep(entry);
   return part->known[index].location.len ? update_by_id(part, entry, &part->known[index]) : STATUS_OK;

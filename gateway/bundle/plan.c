@@ -81,12 +81,13 @@ static enum status read_entries(struct planning *planning, struct tree_node *bun
 
 static enum status read_graph(struct planning *planning) {
   const struct bundle_params *params = planning->params;
+  const struct def_type *reference = bundle_reference_type(params);
   enum status status = bundle_graph_init(&planning->graph, planning->count, params->arena);
   for (size_t i = 0; i < planning->count && status == STATUS_OK; i++) {
     bundle_graph_begin(&planning->graph, i);
     planning->reading = &planning->entries[i];
     if (is_lookup(planning->reading)) continue;
-    status = bundle_each_reference(params->definitions, planning->reading->entry, add_edge, planning);
+    status = bundle_each_reference(reference, planning->reading->entry, add_edge, planning);
   }
   if (status != STATUS_OK) return status;
   bundle_graph_begin(&planning->graph, planning->count);

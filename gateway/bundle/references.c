@@ -1,9 +1,12 @@
 /* references.c - finds every Reference.reference of a bound tree. */
 #include "bundle/internal.h"
 
-enum status bundle_each_reference(const struct definitions *definitions, struct tree_node *root,
-                                  bundle_visit *visit, void *context) {
-  const struct def_type *reference = definitions_type(definitions, STR("Reference"));
+const struct def_type *bundle_reference_type(const struct bundle_params *params) {
+  return definitions_type(params->definitions, STR("Reference"));
+}
+
+enum status bundle_each_reference(const struct def_type *reference, struct tree_node *root, bundle_visit *visit,
+                                  void *context) {
   for (struct tree_node *node = root; node; node = tree_following(root, node)) {
     if (node_type(node) != reference || node->kind != TREE_OBJECT) continue;
     struct tree_node *text = tree_find(node, "reference");

@@ -40,7 +40,8 @@ enum status bundle_searches(const struct bundle_params *params, const struct tre
   add(&searching, !by_identifier, own_system, entry->key, true);
   for (size_t i = 0; lookup && i < lookup->system_count; i++)
     add_system(&searching, resource, lookup->systems[i]);
-  if (!lookup && bundle_matches_identifier(params->definitions, entry->type))
+  bool others = room - 1 > by_identifier; /* identifiers beside the record's own */
+  if (!lookup && others && bundle_matches_identifier(params->definitions, entry->type))
     add_system(&searching, resource, (struct str){0});
   entry->searches = searching.out;
   entry->search_count = searching.count;

@@ -21,7 +21,7 @@ static void test_table(void **state) {
     if (line.len == 0 || line.ptr[0] == '#') continue;
     size_t tab = str_find_char(line, '\t', 0);
     struct str key = str_slice(line, 0, tab), want = str_slice(line, tab + 1, line.len);
-    struct str got = bundle_match_query(true, STR("urn:x"), key, arena);
+    struct str got = bundle_match_query(bundle_match_system(true, STR("urn:x"), arena), key, arena);
     struct str whole = arena_concat(arena, STR("identifier=urn%3Ax%7C"), want);
     assert_string_equal(got.ptr, whole.ptr);
     rows++;
@@ -34,7 +34,7 @@ static void test_tag(void **state) {
   struct arena *arena = arena_new(1 << 16);
   (void)state;
   struct str got =
-      bundle_match_query(false, STR("http://ketlink.dev/fhir/clinic/x/record"), STR("S/1"), arena);
+      bundle_match_query(bundle_match_system(false, STR("http://ketlink.dev/fhir/clinic/x/record"), arena), STR("S/1"), arena);
   assert_string_equal(got.ptr, "_tag=http%3A%2F%2Fketlink.dev%2Ffhir%2Fclinic%2Fx%2Frecord%7CS%2F1");
   arena_free(arena);
 }
