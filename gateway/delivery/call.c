@@ -131,10 +131,17 @@ static bool set_body(struct delivery_call *call) {
          curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->request.body.len ? call->request.body.ptr : "") == CURLE_OK;
 }
 
+/* Transactions go to the base itself. Its text too: without one libcurl makes it of the parts, and says that there is no address when
+   it has no memory for that. */
+static bool set_url(struct delivery_call *call, struct str url) {
+  CURLU *base = str_eq(url, call->client->destination.base) ? call->client->base : NULL;
+  return curl_easy_setopt(call->curl, CURLOPT_URL, url.ptr) == CURLE_OK && curl_easy_setopt(call->curl, CURLOPT_CURLU, base) == CURLE_OK;
+}
+
 static bool set_request(struct delivery_call *call, struct str url, bool reuse) {
   CURL *curl = call->curl;
   bool get = strcmp(call->request.method, "GET") == 0;
-  bool fine = curl_easy_setopt(curl, CURLOPT_URL, url.ptr) == CURLE_OK;
+  bool fine = set_url(call, url);
   fine = fine && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
   fine = fine && curl_easy_setopt(curl, CURLOPT_WRITEDATA, call) == CURLE_OK;
@@ -313,6 +320,7 @@ enum status delivery_call_end(struct delivery_call *call, CURLcode code, struct 
 }
 
 void delivery_call_release(struct delivery_call *call) {
+  curl_easy_setopt(call->curl, CURLOPT_CURLU, NULL);
   curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, NULL);
   curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_DATA, NULL);
   curl_easy_setopt(call->curl, CURLOPT_SSL_CTX_FUNCTION, NULL);

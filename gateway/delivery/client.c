@@ -97,6 +97,14 @@ enum status delivery_handle_set(const struct delivery_client *client, CURL *curl
   return !code ? STATUS_OK : code == CURLE_OUT_OF_MEMORY ? STATUS_NOMEM : STATUS_UNSUPPORTED;
 }
 
+/* NULL: libcurl will say what is wrong with it. */
+static CURLU *take_apart(struct str url) {
+  CURLU *parts = curl_url();
+  if (parts && curl_url_set(parts, CURLUPART_URL, url.ptr, 0) == CURLUE_OK) return parts;
+  curl_url_cleanup(parts);
+  return NULL;
+}
+
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
                                 struct diag_list *diags, struct delivery_client **out) {
   struct delivery_client *client = calloc(1, sizeof *client);
@@ -110,6 +118,7 @@ enum status delivery_client_new(const struct delivery_destination *destination, 
   status = copy_destination(client, destination);
   if (status == STATUS_OK && destination->protocol == DELIVERY_HTTPS)
     client->host_name = delivery_host_of(client->destination.base, client->arena);
+  if (status == STATUS_OK && destination->protocol == DELIVERY_HTTPS) client->base = take_apart(client->destination.base);
   if (status == STATUS_OK) status = delivery_credential_load(client, diags);
   if (status == STATUS_OK) status = delivery_handle_set(client, client->curl, client->error);
   if (status == STATUS_UNSUPPORTED)
@@ -130,6 +139,7 @@ void delivery_client_free(struct delivery_client *client) {
   delivery_lines_hang_up(client);
   delivery_loop_forget(client);
   if (client->curl) curl_easy_cleanup(client->curl);
+  curl_url_cleanup(client->base);
   if (client->authorization) OPENSSL_clear_free(client->authorization, client->authorization_size);
   arena_free(client->arena);
   free(client);

@@ -48,6 +48,7 @@ struct delivery_client {
   struct delivery_destination destination;
   struct arena *arena;
   struct str host_name; /* of base; of HTTPS */
+  CURLU *base;          /* taken apart once for all requests to it; NULL: each is taken apart */
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_mark mark; /* of the file of the token or password, before it was read */
