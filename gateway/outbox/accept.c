@@ -59,36 +59,38 @@ struct accepting {
   } drawn; /* at random */
 };
 
-static sqlite3_stmt *revision_statement(struct accepting *a, enum outbox_statement which) {
-  sqlite3_stmt *statement = outbox_statement(a->outbox, which);
-  sqlite3_bind_int64(statement, 1, a->destination);
-  outbox_bind_blob(statement, 2, a->subject, MARK_BYTES);
-  return statement;
+static enum status add_subject(struct accepting *a) {
+  int64_t id = 0;
+  enum status status = outbox_rows_add(a->outbox, ROWS_SUBJECTS, a->destination, a->subject, &id);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_SUBJECT_ADD);
+  sqlite3_bind_int64(add, 1, id);
+  sqlite3_bind_int64(add, 2, a->destination);
+  outbox_bind_blob(add, 3, a->subject, MARK_BYTES);
+  sqlite3_bind_int64(add, 4, a->item->revision);
+  return outbox_run(a->outbox, add);
 }
 
-static enum status put_revision(struct accepting *a, enum outbox_statement which) {
-  sqlite3_stmt *put = revision_statement(a, which);
-  sqlite3_bind_int64(put, 3, a->item->revision);
-  return outbox_run(a->outbox, put);
+static enum status raise_subject(struct accepting *a, int64_t id) {
+  sqlite3_stmt *raise = outbox_statement(a->outbox, STATEMENT_SUBJECT_RAISE);
+  sqlite3_bind_int64(raise, 1, id);
+  sqlite3_bind_int64(raise, 2, a->item->revision);
+  a->outbox->last_correction = a->id;
+  return outbox_run(a->outbox, raise);
 }
 
 /* What is parked for another reason as well says this one: it must not go with the others. */
 static enum status judge_revision(struct accepting *a) {
+  struct outbox_found found = {0};
   a->parked = a->item->parked;
   a->blocks = a->item->blocks;
   if (!a->item->subject.len) return STATUS_OK;
   struct outbox_digest digest = outbox_digest(a->item->subject);
   outbox_mark(a->outbox, 'r', &digest, 1, a->subject);
-  sqlite3_stmt *get = revision_statement(a, STATEMENT_REVISION_GET);
-  enum status status = outbox_row_step(a->outbox, get);
-  int64_t highest = status == STATUS_OK ? sqlite3_column_int64(get, 0) : 0;
-  sqlite3_reset(get);
-  if (status == STATUS_NOT_FOUND) return put_revision(a, STATEMENT_REVISION_ADD);
-  if (status != STATUS_OK || highest == a->item->revision) return status;
-  if (highest < a->item->revision) {
-    a->outbox->last_correction = a->id;
-    return put_revision(a, STATEMENT_REVISION_RAISE);
-  }
+  enum status status = outbox_rows_find(a->outbox, ROWS_SUBJECTS, a->destination, a->subject, &found);
+  if (status == STATUS_NOT_FOUND) return add_subject(a);
+  if (status != STATUS_OK || found.value == a->item->revision) return status;
+  if (found.value < a->item->revision) return raise_subject(a, found.id);
   a->parked = STR(OUTBOX_OLDER);
   a->older = true;
   a->blocks = false;
@@ -97,30 +99,29 @@ static enum status judge_revision(struct accepting *a) {
 
 /* Its first record may go at once. One without a mark is the record's own, and numbered as it is, below zero. */
 static enum status add_lane(struct accepting *a, const unsigned char mark[MARK_BYTES]) {
-  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_LANE_ADD);
   bool goes = !a->parked.len;
-  if (!mark) sqlite3_bind_int64(add, 1, -a->id);
+  enum status status = STATUS_OK;
+  a->lane = -a->id;
+  if (mark) status = outbox_rows_add(a->outbox, ROWS_LANES, a->destination, mark, &a->lane);
+  if (status != STATUS_OK) return status;
+  sqlite3_stmt *add = outbox_statement(a->outbox, STATEMENT_LANE_ADD);
+  sqlite3_bind_int64(add, 1, a->lane);
   sqlite3_bind_int64(add, 2, a->destination);
   if (mark) outbox_bind_blob(add, 3, mark, MARK_BYTES);
   if (goes) sqlite3_bind_int64(add, 4, a->id);
   sqlite3_bind_int64(add, 5, goes ? a->now : 0);
-  enum status status = outbox_run(a->outbox, add);
-  a->lane = sqlite3_last_insert_rowid(a->outbox->db);
-  return status;
+  return outbox_run(a->outbox, add);
 }
 
 static enum status find_lane(struct accepting *a) {
   unsigned char mark[MARK_BYTES];
+  struct outbox_found found = {0};
   if (!a->item->lane.len) return add_lane(a, NULL);
   struct outbox_digest digest = outbox_digest(a->item->lane);
   outbox_mark(a->outbox, 'l', &digest, 1, mark);
-  sqlite3_stmt *find = outbox_statement(a->outbox, STATEMENT_LANE_FIND);
-  sqlite3_bind_int64(find, 1, a->destination);
-  outbox_bind_blob(find, 2, mark, MARK_BYTES);
-  enum status status = outbox_row_step(a->outbox, find);
-  if (status == STATUS_OK) a->lane = sqlite3_column_int64(find, 0);
-  a->headless = status == STATUS_OK && sqlite3_column_type(find, 1) == SQLITE_NULL;
-  sqlite3_reset(find);
+  enum status status = outbox_rows_find(a->outbox, ROWS_LANES, a->destination, mark, &found);
+  a->lane = found.id;
+  a->headless = found.value;
   return status == STATUS_NOT_FOUND ? add_lane(a, mark) : status;
 }
 

@@ -108,13 +108,12 @@ static enum status claim_record(struct outbox *outbox, const struct turn *turn, 
 
 /* Whether its subject has a higher revision: none has when no correction has come since. */
 static enum status find_above(struct outbox *outbox, const struct outbox_handed *handed, bool *out) {
+  struct outbox_found found = {0};
   *out = false;
   if (!handed->is_revision || outbox->last_correction <= handed->id) return STATUS_OK;
-  sqlite3_stmt *find = outbox_statement(outbox, STATEMENT_REVISION_ABOVE);
-  sqlite3_bind_int64(find, 1, handed->destination);
-  outbox_bind_blob(find, 2, handed->subject, MARK_BYTES);
-  sqlite3_bind_int64(find, 3, handed->revision);
-  return outbox_is_there(outbox, find, out);
+  enum status status = outbox_rows_find(outbox, ROWS_SUBJECTS, handed->destination, handed->subject, &found);
+  *out = status == STATUS_OK && found.value > handed->revision;
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* One that came a moment ago. NOT_FOUND: it is to be read: it is not here, has a correction, or finds no memory. */

@@ -22,7 +22,7 @@ struct outbox_dedupe outbox_dedupe_of(struct outbox *outbox, const struct outbox
 
 static void add_young(struct outbox_young *young, const unsigned char mark[MARK_BYTES], int64_t row, int64_t came) {
   young->oldest = young->index.count && young->oldest < came ? young->oldest : came;
-  outbox_index_add(&young->index, mark, row);
+  outbox_index_add(&young->index, outbox_index_key(mark), row);
 }
 
 void outbox_dedupe_forget(struct outbox *outbox) {
@@ -127,11 +127,12 @@ static enum status look_at(struct outbox *outbox, int64_t row, struct looking *l
 static enum status look_in_young(struct outbox *outbox, struct looking *looking) {
   const struct outbox_index *index = &outbox->young.index;
   enum status status = know_young(outbox);
+  uint64_t key = outbox_index_key(looking->dedupe->mark);
   size_t steps = 0;
   int64_t row;
   if (status != STATUS_OK) return status;
   status = STATUS_NOT_FOUND;
-  while (status == STATUS_NOT_FOUND && (row = outbox_index_next(index, looking->dedupe->mark, &steps)) != 0)
+  while (status == STATUS_NOT_FOUND && (row = outbox_index_next(index, key, &steps)) != 0)
     status = look_at(outbox, row, looking);
   return status;
 }

@@ -204,6 +204,15 @@ static enum status read_row(struct outbox *outbox, const struct node *node, cons
   return status == STATUS_OK && !text->len ? STATUS_INVALID : status;
 }
 
+/* NOT_FOUND: there is none, and *id is 0. */
+static enum status ask_row(struct outbox *outbox, const struct node *node, unsigned char mark[MARK_BYTES], int64_t *id) {
+  struct outbox_found found = {0};
+  make_mark(outbox, node, mark);
+  enum status status = outbox_rows_find(outbox, ROWS_FAMILIES, node->destination, mark, &found);
+  *id = status == STATUS_OK ? found.id : 0;
+  return status;
+}
+
 /* A view, until the next call. NOT_FOUND: there is no such row; INVALID: it does not open. */
 static enum status load(struct outbox *outbox, const struct node *node, struct str *text) {
   const struct outbox_kept *kept = kept_at(outbox, node);
@@ -214,9 +223,7 @@ static enum status load(struct outbox *outbox, const struct node *node, struct s
   }
   unsigned char mark[MARK_BYTES];
   int64_t id = 0;
-  make_mark(outbox, node, mark);
-  enum status status = outbox_rows_find(outbox, node->destination, mark, &id);
-  if (status == STATUS_NOT_FOUND) id = 0;
+  enum status status = ask_row(outbox, node, mark, &id);
   if (status == STATUS_OK) status = read_row(outbox, node, mark, id, text);
   if (status == STATUS_OK || status == STATUS_NOT_FOUND) keep(outbox, node, mark, id, *text);
   return status;
@@ -225,10 +232,7 @@ static enum status load(struct outbox *outbox, const struct node *node, struct s
 /* Its mark, and the number of its row. NOT_FOUND: it has none. */
 static enum status find_row(struct outbox *outbox, const struct node *node, unsigned char mark[MARK_BYTES], int64_t *id) {
   const struct outbox_kept *kept = kept_at(outbox, node);
-  if (!is_of(kept, node)) {
-    make_mark(outbox, node, mark);
-    return outbox_rows_find(outbox, node->destination, mark, id);
-  }
+  if (!is_of(kept, node)) return ask_row(outbox, node, mark, id);
   memcpy(mark, kept->mark, MARK_BYTES);
   *id = kept->id;
   return *id ? STATUS_OK : STATUS_NOT_FOUND;
@@ -239,7 +243,7 @@ static enum status put_row(struct outbox *outbox, const struct node *node, struc
   struct str sealed = {0};
   int64_t id = 0;
   enum status status = find_row(outbox, node, mark, &id);
-  if (status == STATUS_NOT_FOUND) status = outbox_rows_add(outbox, mark, &id);
+  if (status == STATUS_NOT_FOUND) status = outbox_rows_add(outbox, ROWS_FAMILIES, node->destination, mark, &id);
   if (status != STATUS_OK) return status;
   struct seal_place place = outbox_place_of_mark(SEAL_FAMILY, node->destination, mark);
   status = outbox_seal(outbox, outbox->root_ledger, &place, text, outbox->scratch, &sealed);

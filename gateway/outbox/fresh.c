@@ -160,8 +160,29 @@ enum status outbox_fresh_oldest(struct outbox *outbox, int64_t *out) {
   return status;
 }
 
+/* Whether a record's subject has a higher revision, and which is the highest. */
+static enum status find_higher(struct outbox *outbox, int64_t id, bool *is, int64_t *highest) {
+  struct outbox_found found = {0};
+  sqlite3_stmt *of = outbox_statement(outbox, STATEMENT_REVISION_OF);
+  sqlite3_bind_int64(of, 1, id);
+  enum status status = outbox_row_step(outbox, of);
+  struct str subject = status == STATUS_OK ? outbox_column_str(of, 1) : (struct str){0};
+  if (status == STATUS_OK && subject.len != MARK_BYTES) status = STATUS_NOT_FOUND;
+  if (status == STATUS_OK)
+    status = outbox_rows_find(outbox, ROWS_SUBJECTS, sqlite3_column_int64(of, 0), (const unsigned char *)subject.ptr, &found);
+  *is = status == STATUS_OK && found.value > sqlite3_column_int64(of, 2);
+  *highest = found.value;
+  sqlite3_reset(of);
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status outbox_fresh_ask_higher(struct outbox *outbox, enum outbox_statement which, int64_t id, bool *out) {
-  enum status status = outbox_ask(outbox, STATEMENT_REVISION_HIGHER, id, out);
+  int64_t highest = 0;
+  enum status status = find_higher(outbox, id, out, &highest);
   if (status == STATUS_OK && *out) status = outbox_fresh_settle(outbox);
-  return status == STATUS_OK && *out ? outbox_ask(outbox, which, id, out) : status;
+  if (status != STATUS_OK || !*out) return status;
+  sqlite3_stmt *ask = outbox_statement(outbox, which);
+  sqlite3_bind_int64(ask, 1, id);
+  sqlite3_bind_int64(ask, 2, highest);
+  return outbox_is_there(outbox, ask, out);
 }

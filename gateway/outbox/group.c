@@ -115,7 +115,7 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   to->anchor_number = from->anchor_number;
   memcpy(to->anchor_chain, from->anchor_chain, CHAIN_BYTES);
   to->fresh_from = from->fresh_from;
-  to->last_family = from->last_family;
+  memcpy(to->last_rows, from->last_rows, sizeof to->last_rows);
 }
 
 static void give_up(struct outbox *outbox) {

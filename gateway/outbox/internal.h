@@ -120,17 +120,21 @@ struct outbox_dedupe {
   unsigned char mark[MARK_BYTES], digest[MARK_BYTES];
 };
 
-/* Where the newest are, by the beginning of their mark; row 0: none. Half of the slots are free at least. */
+/* Where the newest are, by a key made of their mark; row 0: none. Half of the slots are free at least. */
 enum { INDEX_MAX = OUTBOX_YOUNG_MAX, INDEX_SLOTS = 2 * INDEX_MAX };
+struct outbox_slot {
+  uint64_t key;
+  int64_t row;
+};
 struct outbox_index {
-  struct {
-    uint64_t begin;
-    int64_t row;
-  } slots[INDEX_SLOTS];
+  struct outbox_slot slots[INDEX_SLOTS];
   size_t count;
   int64_t settled; /* the last that is in the tree */
-  bool known;      /* false: of a group that was given up */
+  bool known;      /* false: of a group that was given up, or sorted */
 };
+
+/* Tables whose rows are found by their marks (rows.c). */
+enum outbox_rows { ROWS_FAMILIES, ROWS_LANES, ROWS_SUBJECTS, ROWS_TABLES };
 
 /* Keys: the number of an event, or, below zero, a row of dedupe_new. */
 struct outbox_young {
@@ -186,7 +190,7 @@ struct outbox_memory {
   int64_t anchor_number; /* the last event that was exported and need not be here any more; 0: none */
   unsigned char anchor_chain[CHAIN_BYTES];
   int64_t fresh_from; /* no record below it is of the newest */
-  int64_t last_family; /* no row of a family has a higher number, or had */
+  int64_t last_rows[ROWS_TABLES]; /* no row has a higher number, or had */
 };
 
 /* The last row that the sweep looked at, of records and of duplicate keys; zeros: to begin anew. */
@@ -245,7 +249,7 @@ struct outbox {
   struct outbox_swept_to swept; /* how far the sweep has come */
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
-  struct outbox_index rows; /* of families */
+  struct outbox_index rows[ROWS_TABLES];
   struct outbox_fresh fresh;
   struct outbox_handover handed;
   int64_t last_correction; /* no record after it has raised the revision of a subject, since the store was opened */
@@ -254,7 +258,7 @@ struct outbox {
   bool free_known;
   size_t log_pages; /* that are not in the store yet */
   bool log_empty;   /* its file; what was moved into the store leaves old pages there */
-  struct outbox_walk ledger, old_ledger, revisions; /* the first two: of schemas before 7 */
+  struct outbox_walk ledger, old_ledger; /* of schemas before 7 */
   struct {
     int64_t row;
     size_t seen, counted;
@@ -300,7 +304,7 @@ enum status outbox_read_store(struct outbox *outbox) MUST_USE;
 enum status outbox_check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) MUST_USE;
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 12, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 13, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 /* Whether it is a store of ours, and not a newer one or a copy; 0: there is none yet. */
 enum status outbox_schema_check(struct outbox *outbox, bool accept_restored, struct diag_list *diags, int64_t *version) MUST_USE;
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;
@@ -480,19 +484,32 @@ struct str outbox_family_of(struct str key);
 void outbox_ledger_forget(struct outbox *outbox);
 
 /* --- index.c --- */
+/* The beginning of a mark, in the order of marks. */
+uint64_t outbox_index_key(const unsigned char mark[MARK_BYTES]);
 /* There is room: fewer than INDEX_MAX are there. */
-void outbox_index_add(struct outbox_index *index, const unsigned char mark[MARK_BYTES], int64_t row);
-/* The next row that may be of that mark, in the order in which they came; 0: none. *steps begins with 0. */
-int64_t outbox_index_next(const struct outbox_index *index, const unsigned char mark[MARK_BYTES], size_t *steps);
+void outbox_index_add(struct outbox_index *index, uint64_t key, int64_t row);
+/* The next row of that key, in the order in which they came; 0: none. *steps begins with 0. */
+int64_t outbox_index_next(const struct outbox_index *index, uint64_t key, size_t *steps);
+/* Its `count` slots are the first, in the order of their keys as numbers with a sign; until it is cleared nothing is found. */
+void outbox_index_sort(struct outbox_index *index);
 /* Nothing is new behind `settled`. */
 void outbox_index_clear(struct outbox_index *index, int64_t settled);
 
 /* --- rows.c: where they are. In a group, but outbox_rows_find --- */
+/* The trees of a store whose schema is 13 from now on. */
+enum status outbox_rows_fill(struct outbox *outbox) MUST_USE;
 enum status outbox_rows_load(struct outbox *outbox) MUST_USE;
+/* Of one that was found: `value` as its statement says it, in statements.def. */
+struct outbox_found {
+  int64_t id, value;
+};
 /* NOT_FOUND: there is none. */
-enum status outbox_rows_find(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], int64_t *id) MUST_USE;
+enum status outbox_rows_find(struct outbox *outbox, enum outbox_rows which, int64_t destination, const unsigned char mark[MARK_BYTES],
+                             struct outbox_found *out) MUST_USE;
 /* The number of a new one, before it is written. */
-enum status outbox_rows_add(struct outbox *outbox, const unsigned char mark[MARK_BYTES], int64_t *id) MUST_USE;
+enum status outbox_rows_add(struct outbox *outbox, enum outbox_rows which, int64_t destination, const unsigned char mark[MARK_BYTES],
+                            int64_t *id) MUST_USE;
+/* A family's row. */
 enum status outbox_rows_drop(struct outbox *outbox, int64_t destination, const unsigned char mark[MARK_BYTES], int64_t id) MUST_USE;
 /* A group was given up. */
 void outbox_rows_forget(struct outbox *outbox);

@@ -284,7 +284,7 @@ struct outbox_stats {
   uint64_t events;              /* of the trail that are here */
   size_t max_records;           /* open ones that there may be */
   const char *full;             /* why nothing more is taken, "records" or "disk"; NULL: it takes */
-  size_t ledger, subjects;      /* places, and subjects of revisions, as outbox_sweep has counted them: of a while ago */
+  size_t ledger, subjects;      /* places, as outbox_sweep has counted them: of a while ago; subjects of revisions */
   uint64_t bytes;               /* of the store's file and its log */
 };
 /* Names of all destinations that anything was ever accepted for. */

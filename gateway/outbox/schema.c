@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include "outbox/internal.h"
 
+/* Where rows are (rows.c): of one key there may be two. */
+#define TREE "(key INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(key, id)) STRICT, WITHOUT ROWID;"
+
 static const char *const steps[OUTBOX_SCHEMA] = {
     /* 1 */
     "CREATE TABLE store(id BLOB NOT NULL, generation INTEGER NOT NULL) STRICT;"
@@ -102,7 +105,23 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "INSERT INTO family_at SELECT destination, mark, id FROM family INDEXED BY family_mark ORDER BY destination, mark;"
     "DROP INDEX family_mark;"
     "ALTER TABLE store ADD COLUMN families INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE store SET families = (SELECT coalesce(max(id), 0) FROM family);"};
+    "UPDATE store SET families = (SELECT coalesce(max(id), 0) FROM family);",
+    /* 13: so are lanes and the subjects of revisions, and all of them in trees of numbers, which are small and quick to compare. An own
+       lane has a number below zero, and is in none. "OR FAIL": else SQLite would keep pages in memory as they were */
+    "ALTER TABLE family_at RENAME TO family_at_12;"
+    "CREATE TABLE family_at" TREE "CREATE TABLE lane_at" TREE "CREATE TABLE subject_at" TREE
+    "CREATE TABLE subject(id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, mark BLOB NOT NULL, number INTEGER NOT NULL) STRICT;"
+    "INSERT OR FAIL INTO subject(destination, mark, number) SELECT destination, mark, number FROM revision ORDER BY destination, mark;"
+    "DROP TABLE revision;"
+    "ALTER TABLE store ADD COLUMN lanes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE store ADD COLUMN subjects INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE store SET lanes = max(0, (SELECT coalesce(max(id), 0) FROM lane)), subjects = (SELECT coalesce(max(id), 0) FROM subject);"};
+
+/* What takes more than SQL. */
+enum { FILLED = 13 };
+static const char over[] = "DROP TABLE family_at_12; DROP INDEX lane_mark;";
+
+#undef TREE
 
 static enum status read_pragma(struct outbox *outbox, const char *sql, int64_t *out) {
   sqlite3_stmt *statement = NULL;
@@ -119,12 +138,19 @@ static enum status execute(struct outbox *outbox, const char *sql) {
   return outbox_status_of(outbox, sqlite3_exec(outbox->db, sql, NULL, NULL, NULL));
 }
 
+static enum status climb_to(struct outbox *outbox, int64_t version) {
+  enum status status = execute(outbox, steps[version - 1]);
+  if (version != FILLED) return status;
+  if (status == STATUS_OK) status = outbox_rows_fill(outbox);
+  return status == STATUS_OK ? execute(outbox, over) : status;
+}
+
 /* What fails is rolled back when the store is closed, at once: until then SQLite can say what it was. */
 static enum status climb(struct outbox *outbox, int64_t version) {
   char mark[96];
   enum status status = execute(outbox, "BEGIN EXCLUSIVE");
   for (int64_t at = version; status == STATUS_OK && at < OUTBOX_SCHEMA; at++)
-    status = execute(outbox, steps[at]);
+    status = climb_to(outbox, at + 1);
   if (status == STATUS_OK && version == 0)
     status = execute(outbox, "INSERT INTO store(id, generation) VALUES (randomblob(16), 0)");
   snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d",

@@ -231,8 +231,7 @@ static enum status count_what_stays(struct outbox *outbox, size_t rows) {
     status = count_some(outbox, &outbox->ledger, STATEMENT_LEDGER_STEP, STATEMENT_LEDGER_REST, rows);
   if (status == STATUS_OK && outbox->old_places)
     status = count_some(outbox, &outbox->old_ledger, STATEMENT_LEDGER_OLD_STEP, STATEMENT_LEDGER_OLD_REST, rows);
-  if (status != STATUS_OK) return status;
-  return count_some(outbox, &outbox->revisions, STATEMENT_REVISION_STEP, STATEMENT_REVISION_REST, rows);
+  return status;
 }
 
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
@@ -318,7 +317,7 @@ enum status outbox_stats(struct outbox *outbox, struct str destination, struct o
                                .generation = outbox->generation,
                                .events = (uint64_t)(outbox->now.audit_number - outbox->now.anchor_number),
                                .ledger = outbox->families.counted + outbox->ledger.counted + outbox->old_ledger.counted,
-                               .subjects = outbox->revisions.counted,
+                               .subjects = (size_t)outbox->now.last_rows[ROWS_SUBJECTS], /* none ever goes */
                                .bytes = bytes_of(outbox->path) + bytes_of(outbox->log_path),
                                .max_records = outbox->max_records};
   out->full = why_full(outbox, out->free_bytes);

@@ -1,4 +1,4 @@
-/* test_ledger.c - rows of the ledger: families that grow, forks, what is put together, what is damaged. */
+/* test_ledger.c - rows of the ledger: families that grow, forks, what is put together, what is damaged; and rows that are found by marks. */
 #include "store.h"
 
 #include <stdio.h>
@@ -325,6 +325,55 @@ static void what_was_left_out_in_a_group_that_was_given_up_is_found_again(void *
   assert_int_equal(count_events(store), 1);
 }
 
+/* --- rows that are found by their marks: families, lanes, subjects --- */
+
+enum { OWNERS = 20 /* of each: most are in the trees */ };
+
+/* A session of each of them; those of the first revision come in time, later ones of it are older. */
+static int64_t put_session(struct store *store, int owner, int64_t revision) {
+  struct str name = arena_printf(store->arena, "owner-%d", owner);
+  enum outbox_answer answer;
+  int64_t id = 0;
+  struct outbox_item item = {.destination = STR("ehr"), .lane = name, .kind = STR("bundle"), .payload = name, .subject = name, .revision = revision};
+  struct outbox_message message = {.source = STR("t"), .control = arena_printf(store->arena, "%lld", (long long)store->now), .items = &item, .item_count = 1};
+  assert_int_equal(outbox_accept(store->outbox, &message, store->now++, &store->diags, &answer, &id), STATUS_OK);
+  return id;
+}
+
+/* All of a tree under all its keys: that the row itself is asked tells them apart. */
+static void rows_of_one_key_are_told_apart(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  for (int i = 0; i < OWNERS; i++) {
+    struct str name = arena_printf(store->arena, "S-%d", i);
+    struct outbox_place place = {.location = name};
+    assert_int_equal(put_session(store, i, 2), i + 1);
+    assert_int_equal(store_place(store, STR("ehr"), name, name, &place), STATUS_OK);
+  }
+  assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+  store_close(store);
+  store_sql(store, "INSERT OR IGNORE INTO family_at SELECT a.key, b.id FROM family_at a, family_at b;"
+                   "INSERT OR IGNORE INTO lane_at SELECT a.key, b.id FROM lane_at a, lane_at b;"
+                   "INSERT OR IGNORE INTO subject_at SELECT a.key, b.id FROM subject_at a, subject_at b;"
+                   "CREATE TEMP TABLE many(n INTEGER CHECK (n >= 256)); INSERT INTO many SELECT count(*) FROM family_at;"
+                   "INSERT INTO many SELECT count(*) FROM lane_at; INSERT INTO many SELECT count(*) FROM subject_at");
+  store_reopen(store);
+  for (int i = 0; i < OWNERS; i++) {
+    struct str name = arena_printf(store->arena, "S-%d", i);
+    struct outbox_place got;
+    assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), name, name, store->arena, &got), STATUS_OK);
+    assert_true(str_eq(got.location, name));
+    assert_true(str_is(store_row(store, put_session(store, i, 1)).reason, OUTBOX_OLDER));
+    assert_int_equal(store_row(store, put_session(store, i, 3)).state, OUTBOX_QUEUED);
+  }
+  /* the third revision waits behind the second, in its lane */
+  for (int i = 0; i < OWNERS; i++) {
+    assert_int_equal(store_claim(store, "ehr", &claim), STATUS_OK);
+    assert_int_equal(claim.id, i + 1);
+  }
+  assert_int_equal(store_claim(store, "ehr", &claim), STATUS_NOT_FOUND);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -338,6 +387,7 @@ int main(void) {
       CASE(a_family_larger_than_memory_is_left_out_too),
       CASE(what_is_not_its_own_is_not_left_out),
       CASE(what_was_left_out_in_a_group_that_was_given_up_is_found_again),
+      CASE(rows_of_one_key_are_told_apart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

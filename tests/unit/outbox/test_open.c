@@ -282,7 +282,7 @@ static void places_of_an_older_version_are_found(void **state) {
   store_reopen(store);
 }
 
-/* What stood in the stores of schemas 7 to 11, each with records in every state; 12 was on its way. */
+/* What stood in the stores of schemas 7 to 12, each with records in every state; record 12 was on its way. */
 static const struct older_row {
   enum outbox_state state;
   bool blocks, goes; /* goes: when all is due, before anybody decides */
@@ -391,7 +391,7 @@ static void deliver_older(struct store *store) {
 static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
   static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-7.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql",
                                       SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-10.sql",
-                                      SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql"};
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-12.sql"};
   struct store *store = *state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     put_old_store(store, paths[i]);
@@ -433,20 +433,24 @@ static void a_large_store_of_an_older_version_is_brought_up_in_little_memory(voi
   assert_int_equal(store_count(store, OUTBOX_QUEUED), 3 + 100000 - 9);
 }
 
-/* The tree of where families are is made of the index that was there, in its order: 4.5 MiB, sorted 7. */
-static void many_families_of_an_older_version_are_brought_up_in_little_memory(void **state) {
+/* The trees of where families, lanes and subjects are, are made of what was there, in its order: 4.9 MiB, sorted 7. */
+static void many_rows_of_an_older_version_are_brought_up_in_little_memory(void **state) {
   enum { MOST = 11 << 19 };
   struct store *store = *state;
   put_old_store(store, SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql");
   store_sql(store, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 100099) INSERT INTO family SELECT i, 1, "
                    "randomblob(16), 1, 1, X'00' FROM n");
+  store_sql(store, "INSERT INTO lane SELECT id, 1, mark, NULL, 0, 0 FROM family WHERE id >= 100; "
+                   "INSERT INTO revision SELECT 1, mark, id FROM family WHERE id >= 100");
   (void)sqlite3_memory_highwater(1);
   store_reopen(store);
   assert_in_range(sqlite3_memory_highwater(0), 1 << 20, MOST);
   struct outbox_place got;
   assert_int_equal(outbox_ledger_get(store->outbox, STR("ehr"), STR("S-1/b"), STR("urn:uuid:2"), store->arena, &got), STATUS_OK);
   store_close(store);
-  store_sql(store, "CREATE TEMP TABLE many(n INTEGER CHECK (n = 100018)); INSERT INTO many SELECT count(*) FROM family_at NATURAL JOIN family");
+  store_sql(store, "CREATE TEMP TABLE many(n INTEGER CHECK (n = 100018)); INSERT INTO many SELECT count(*) FROM family_at NATURAL JOIN family;"
+                   "CREATE TEMP TABLE lanes(n INTEGER CHECK (n = 100007)); INSERT INTO lanes SELECT count(*) FROM lane_at NATURAL JOIN lane WHERE mark IS NOT NULL;"
+                   "CREATE TEMP TABLE subjects(n INTEGER CHECK (n = 100002)); INSERT INTO subjects SELECT count(*) FROM subject_at NATURAL JOIN subject");
   store_reopen(store);
 }
 
@@ -888,7 +892,7 @@ int main(void) {
       CASE(all_of_a_store_of_the_last_versions_is_brought_up),
       CASE(a_store_that_cannot_be_brought_up_stays_as_it_was),
       CASE(a_large_store_of_an_older_version_is_brought_up_in_little_memory),
-      CASE(many_families_of_an_older_version_are_brought_up_in_little_memory),
+      CASE(many_rows_of_an_older_version_are_brought_up_in_little_memory),
       CASE(a_payload_that_is_over_is_read_by_nobody),
       CASE(an_older_copy_is_refused_until_accepted),
       CASE(a_wrong_key_is_refused),
