@@ -293,7 +293,7 @@ enum status delivery_call_begin(struct delivery_call *call, bool reuse) {
   buf_init(&call->body, fhir ? call->client->destination.max_response : SMALL_ANSWER);
   if (call->request.purpose == DELIVERY_HOOK) url = base;
   if (fhir) url = arena_concat(call->arena, base, call->request.path);
-  if (fhir || call->request.purpose == DELIVERY_HOOK) delivery_credential_refresh(call->client);
+  if (call->request.purpose == DELIVERY_HOOK) delivery_credential_refresh(call->client); /* of FHIR: delivery_send_on */
   if (!url.ptr || !make_headers(call, url) || !set_request(call, url, reuse && call->client->proven) || !set_host(call, url))
     return STATUS_NOMEM;
   call->error[0] = 0;

@@ -52,7 +52,8 @@ struct delivery_client {
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_mark mark; /* of the file of the token or password, before it was read */
-  bool stale;                /* that file is another now, and cannot be used: the old secret serves */
+  bool stale;                /* that file is another now, and cannot be used: nothing goes with the old secret */
+  char stale_reason[DELIVERY_REASON_MAX]; /* why it cannot */
   struct delivery_token token;
   bool proven; /* its last request was answered: connections are kept; a failed one is closed at once, and read out */
   struct delivery_talk *kept; /* MLLP, of who waits: a connection that stands, without a message */

@@ -110,7 +110,10 @@ void delivery_credential_refresh(struct delivery_client *client) {
   struct arena *arena = arena_new(8 * SECRET_MAX); /* wiped when it is freed */
   if (!arena) return;
   diag_list_init(&diags, arena);
-  client->stale = load_secret(client, arena, &diags) != STATUS_OK;
+  enum status status = load_secret(client, arena, &diags);
+  struct str why = diags.first ? diags.first->message : STR("it cannot be used");
+  if (status != STATUS_NOMEM) client->stale = status != STATUS_OK; /* else it is read the next time */
+  (void)snprintf(client->stale_reason, sizeof client->stale_reason, "%.*s: %.*s", STR_ARG(path), STR_ARG(why));
   arena_free(arena);
 }
 

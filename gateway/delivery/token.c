@@ -257,6 +257,22 @@ static enum status tell_failure(const struct delivery_client *client, struct are
   return out->reason.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
+/* The file of the secret is not there any more, or others may read it: what was in it is not used further. */
+static enum status tell_stale(const struct delivery_client *client, struct arena *arena, struct delivery_answer *out) {
+  *out = (struct delivery_answer){.phase = DELIVERY_BEFORE_CONNECT,
+                                  .retry_after_ms = -1,
+                                  .verdict = DELIVERY_HOLD,
+                                  .as_status = STATUS_CONFIG};
+  out->reason = arena_str(arena, str_of(client->stale_reason));
+  return out->reason.ptr ? STATUS_OK : STATUS_NOMEM;
+}
+
+static enum status send_with_secret(struct delivery_client *client, const struct delivery_channel *channel,
+                                    const struct delivery_request *request, struct arena *arena, struct delivery_answer *out) {
+  delivery_credential_refresh(client);
+  return client->stale ? tell_stale(client, arena, out) : channel->send(channel->context, request, arena, out);
+}
+
 /* Refused though its life was not over. */
 static void forget(struct delivery_client *client) {
   if (client->authorization) OPENSSL_clear_free(client->authorization, client->authorization_size);
@@ -267,8 +283,8 @@ static void forget(struct delivery_client *client) {
 enum status delivery_send_on(struct delivery_client *client, const struct delivery_channel *channel,
                              const struct delivery_request *request, struct arena *arena,
                              struct delivery_answer *out) {
-  if (client->destination.auth != DELIVERY_AUTH_SMART || request->purpose != DELIVERY_FHIR)
-    return channel->send(channel->context, request, arena, out);
+  if (request->purpose != DELIVERY_FHIR) return channel->send(channel->context, request, arena, out);
+  if (client->destination.auth != DELIVERY_AUTH_SMART) return send_with_secret(client, channel, request, arena, out);
   for (bool again = false;; again = true) {
     enum status status = have(client, channel);
     if (status != STATUS_OK) return status;

@@ -11,6 +11,7 @@ wrong is told, and when it is put right nothing has to be restarted.
     relay_ini      the configuration is replaced by one with faults, or by another, and SIGHUP: refused with line and column; told that it needs a start
     log            the file of the log is moved away, made empty, its disk is full, its reader ends
     full_folder    the disk of the drop folder is full, so that nothing can be written beside a file that is rejected
+    secret         others may read the file of the token, it is taken away, and comes back: the destination is held meanwhile, and why is said
     full_store     the disk of the store is full to its last byte: it says so, takes nothing, and goes on when there is room
     folder         the drop folder is removed whole and made anew; done/ or rejected/ cannot be written to
     name           the name of the hospital is not known any more
@@ -36,7 +37,7 @@ import ehr
 import peer
 
 AT_ONCE = 4
-TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "full_store", "name", "descriptors", "failed_start")
+TRIALS = ("backup", "socket_folder", "reloads", "relay_ini", "store_key", "log", "folder", "full_folder", "full_store", "secret", "name", "descriptors", "failed_start")
 
 
 class Trial:
@@ -352,6 +353,30 @@ def full_store(given, work):
     faults = trial.end("full_store")
     subprocess.run(["umount", "-l", work / "state"], check=True)
     return faults
+
+
+def secret(given, work):
+    """Nothing goes with a token that others may read, or that somebody took away."""
+    trial = Trial(given, work)
+    token, destination = work / "token", work / "mappings/destinations/hospital.json"
+    token.touch(0o600)
+    token.write_text("a-good-token\n")
+    destination.write_text(json.dumps({**json.loads(destination.read_text()), "auth": {"type": "bearer", "tokenFile": str(token)}}))
+    trial.start()
+    trial.arrives("at the start")
+    token.chmod(0o644)
+    posts, session = len(trial.server.posts), trial.put()
+    trial.check("others may read the token: not told", trial.said("alert state=destination-held what=hospital why=configuration"))
+    trial.check("not said what to do", trial.said("chmod 600", 1, 1))
+    token.unlink()
+    trial.check("the token is gone: not told", trial.said("is missing or cannot be read"))
+    trial.check("something went", len(trial.server.posts) == posts and session not in bed.newest(trial.server))
+    (work / "token.new").touch(0o600)
+    (work / "token.new").write_text("a-new-token\n")
+    (work / "token.new").rename(token)
+    trial.check("no end of it", trial.said("alert state=destination-cleared"))
+    trial.check("not delivered", bed.wait_for(lambda: session in bed.newest(trial.server), 20))
+    return trial.end("secret")
 
 
 def name(given, work):

@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 #include "delivery/client.h"
+#include "delivery/token.h"
 
 static struct arena *arena;
 static struct diag_list diags;
@@ -140,6 +141,27 @@ static void test_password_file(void **state) {
   arena_free(arena);
 }
 
+static enum status count_sent(void *context, const struct delivery_request *request, struct arena *memory, struct delivery_answer *out) {
+  (void)request;
+  (void)memory;
+  *out = (struct delivery_answer){.status = 200, .complete = true};
+  ++*(int *)context;
+  return STATUS_OK;
+}
+
+/* Whether a request goes; else the destination is held, and why is said. */
+static bool goes(struct delivery_client *client) {
+  int sent = 0;
+  struct delivery_channel channel = {.context = &sent, .send = count_sent};
+  struct delivery_request request = {.method = "GET", .path = STR("/Patient")};
+  struct delivery_answer answer;
+  assert_int_equal(STATUS_OK, delivery_send_on(client, &channel, &request, arena, &answer));
+  if (sent) return true;
+  assert_true(answer.verdict == DELIVERY_HOLD && answer.as_status == STATUS_CONFIG && answer.phase == DELIVERY_BEFORE_CONNECT);
+  assert_true(str_find(answer.reason, STR("secret: the "), 0) != SIZE_MAX);
+  return false;
+}
+
 static void test_renewed_secrets(void **state) {
   static const char *const bearer = AUTH("\"type\":\"bearer\",\"tokenFile\":\"secret\"");
   static const char *const basic = AUTH("\"type\":\"basic\",\"user\":\"us\",\"passwordFile\":\"secret\"");
@@ -174,10 +196,14 @@ static void test_renewed_secrets(void **state) {
       delivery_credential_refresh(client);
       assert_int_equal(client->stale, steps[s].stale);
       assert_int_equal(strcmp(client->authorization, before.ptr) == 0, steps[s].stale);
+      assert_int_equal(goes(client), !steps[s].stale);
     }
     drop("secret");
-    delivery_credential_refresh(client); /* gone: the last one serves */
-    assert_true(client->stale && client->authorization);
+    assert_false(goes(client)); /* whoever took it away does not want it to be used */
+    assert_false(goes(client));
+    put("secret", "abcdefgh", 0600);
+    assert_true(goes(client));
+    drop("secret");
     delivery_client_free(client);
     drop("d.json");
   }
