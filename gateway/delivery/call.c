@@ -218,6 +218,7 @@ static void fill_answer(struct delivery_call *call, CURLcode code, struct delive
     out->server_ms = server_time(call->curl, arena);
     out->body = call->body.len ? buf_take_str(&call->body, arena) : (struct str){0};
   }
+  out->too_large = call->body.error == STATUS_LIMIT || call->heads > LIMIT_RESPONSE_HEADS;
   out->reason = delivery_reason_of(call, code, out->status);
   enum delivery_body shape =
       out->complete ? delivery_body_shape(out->content_type, out->body, arena, &out->root) : DELIVERY_BODY_TRUNCATED;

@@ -125,6 +125,7 @@ struct delivery_answer {
   int64_t server_ms;      /* Date header; 0: none */
   enum delivery_ack ack;  /* MLLP */
   unsigned skipped;       /* MLLP: answers to other messages */
+  bool too_large;         /* HTTP: it was cut off at maxResponseBytes, or its head was too long: whether it was a yes nobody knows */
   bool no_token;          /* the access token could not be had: the request was not sent */
   struct str reason;      /* for people: "certificate has expired", "connection refused"; no patient data */
   enum delivery_verdict verdict; /* of delivery_classify */

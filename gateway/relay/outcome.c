@@ -34,7 +34,7 @@ static const struct {
 } endings[] = {
     {STATUS_UNAVAILABLE, RELAY_BUSY, "unreachable"}, {STATUS_RETRY, RELAY_BUSY, "no-answer"},
     {STATUS_NOMEM, RELAY_BUSY, "no-memory"},         {STATUS_DENIED, RELAY_HELD, "credential-refused"},
-    {STATUS_CONFIG, RELAY_HELD, "configuration"},    {STATUS_LIMIT, RELAY_BUSY, "answer-too-large"},
+    {STATUS_CONFIG, RELAY_HELD, "configuration"},
 };
 
 struct str relay_http_word(long status) {
@@ -64,6 +64,7 @@ static struct relay_verdict passing(const struct sum *sum, enum status status,
     verdict.trouble = endings[i].trouble;
     verdict.reason = str_of(endings[i].reason);
   }
+  if (last->too_large) verdict.reason = STR("answer-too-large");
   if (last->no_token) verdict.reason = STR("no-token");
   if (last->phase == DELIVERY_TLS) verdict.reason = STR("tls");
   if (verdict.trouble == RELAY_BUSY && last->phase == DELIVERY_ANSWER && last->status >= 300)

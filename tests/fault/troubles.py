@@ -28,6 +28,7 @@
     halfway    the relay is stopped, and killed, while it maps such a file: it is taken again, each record is there once
     missing    a destination is taken out of the configuration while records wait for it: told and counted at each start, sent when it is back
     unseen     the same, and there is no memory to see it at the start: told later
+    longest    the longest answer that is read, one byte less and one more: the last is asked for again, and nothing is doubled
     protocol   a destination file becomes one of HL7 v2 by mistake while records wait: held, none is parked, and sent when it is right again
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
@@ -56,7 +57,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "unseen", "twins", "moved", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "longest", "unseen", "twins", "moved", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -396,6 +397,23 @@ def nothing_comes(given, work):
         file.unlink()
         faults += [] if bed.wait_for(lambda word=works: bed.holds(log, word), 20) else [f"nothing_comes: no {works.decode()}"]
     return faults + run.judge("nothing_comes")
+
+
+def longest(given, work):
+    """Of the longest answer that is read, one byte less and one more: the last is asked for again, since nobody knows what it said."""
+    run, cap, faults = Run(given, work), 4096, []
+    file, log = work / "mappings/destinations/hospital.json", work / "log"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "maxResponseBytes": cap}))
+    run.relay.process.send_signal(signal.SIGHUP)
+    bed.wait_for(lambda: bed.holds(log, b"reloaded"), 10)
+    for patient, size in enumerate((cap - 1, cap, cap + 1)):
+        run.server.pads.append(size)
+        run.drop(patient)
+        bed.wait_for(lambda: log.read_bytes().count(b"done destination") == patient + 1, 20)
+        if bed.holds(log, b"reason=answer-too-large") != (size > cap):
+            faults.append(f"longest: an answer of {size} bytes for {cap}")
+    faults += run.judge("longest", 20)
+    return faults + ([] if run.server.requests == 4 else [f"longest: {run.server.requests} requests"])
 
 
 def unseen(given, work):

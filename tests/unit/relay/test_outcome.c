@@ -10,6 +10,7 @@
 
 static const struct delivery_answer none = {.phase = DELIVERY_CONNECT};
 static const struct delivery_answer lost = {.phase = DELIVERY_SENDING};
+static const struct delivery_answer longer = {.phase = DELIVERY_ANSWER, .status = 200, .too_large = true};
 static const struct delivery_answer bad_tls = {.phase = DELIVERY_TLS};
 static const struct delivery_answer busy = {.phase = DELIVERY_ANSWER, .status = 503};
 static const struct delivery_answer denied = {.phase = DELIVERY_ANSWER, .status = 401};
@@ -34,6 +35,8 @@ static const struct {
      "http-503"},
     {EXCHANGE_STORED, EXCHANGE_FAILED, true, false, STATUS_RETRY, &lost, OUTBOX_UNKNOWN, RELAY_BUSY,
      "no-answer"},
+    {EXCHANGE_STORED, EXCHANGE_FAILED, true, false, STATUS_RETRY, &longer, OUTBOX_UNKNOWN, RELAY_BUSY,
+     "answer-too-large"},
     /* what was unknown and could not be looked for is unknown still */
     {EXCHANGE_UNTRIED, EXCHANGE_UNTRIED, false, true, STATUS_UNAVAILABLE, &none, OUTBOX_UNKNOWN, RELAY_BUSY,
      "unreachable"},
