@@ -147,6 +147,7 @@ static enum status evaluate(struct evaluation *e, struct buf *out) {
 
 static int run(struct cli *cli) {
   struct pipeline *pipeline = NULL;
+  if (cli->json && cli_flag(cli, "dump")) return cli_usage(cli, "a program has no JSON form: --dump and --json do not go together");
   int failed = cli_flag(cli, "plain") ? 0 : cli_pipeline(cli, 0, &pipeline);
   if (failed) return failed;
   struct evaluation e = {.cli = cli, .arena = arena_new(RECORD_ARENA), .diags = &cli->diags};

@@ -324,6 +324,8 @@ static enum status decide_many(struct console_reply *reply, const struct order *
 
 static const char *refusal_of_many(const struct console_reply *reply, const struct order *order) {
   enum outbox_order which = reply->route->order;
+  if (str_is(order->state, outbox_state_name(OUTBOX_DONE)) || str_is(order->state, outbox_state_name(OUTBOX_DROPPED)))
+    return "what is done or dropped is over: nothing can be decided about it any more";
   if (order->dry_run || which == OUTBOX_RETRY) return NULL;
   if (!order->reason.len) return "a reason is needed";
   if (which == OUTBOX_DROP && !order->confirm.len) return "confirm is how many match, as a text: what is dropped is not delivered";

@@ -13,6 +13,7 @@ expect_same "$(jq -c '[.mappings, .maps > 0, .conceptMaps > 0, .toFillIn, .fault
 expect_same "$(cat "$work/err")" "" "messages of map check --json"
 expect 2 "$ketlink" map dump session --json
 expect_text "$work/err" "no JSON form: .ketlink map convert"
+expect 2 "$ketlink" fhirpath --dump --json Patient.name fixtures/clinic/iv-trd/record.json
 
 # a file of the folder is checked with it; a second map of the same URL is told with the first one's place; a folder is no file
 expect 0 "$ketlink" map check mappings/clinic/vitals.fml "$PWD/mappings/terminology/form.json" mappings/models/session-record.json

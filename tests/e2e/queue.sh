@@ -64,6 +64,11 @@ expect_text "$work/err" "^5 records; what belongs to the same patient waits behi
 queue 2 list --destination hospitl
 expect_text "$work/err" "there is no such destination; there are: hospital, archive"
 queue 2 retry --where state=parked,destination=hospitl
+for state in done dropped; do
+  queue 2 retry --where state=$state --dry-run
+  expect_text "$work/err" "what is done or dropped is over"
+done
+queue 2 drop --where state=done --reason test --confirm=2
 queue 0 list --state parked --destination hospital --reason http-422
 expect_same "$(wc -l < "$work/out")" 2
 queue 0 list --limit 2
