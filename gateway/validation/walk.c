@@ -91,6 +91,11 @@ static void check_repeat(struct validation_walk *walk, struct run *run, const st
                          element->max, element->max == 1 ? "" : "s");
 }
 
+/* Of a list that is too long the rest is not looked at: rules that compare each item with each would take hours. */
+static bool is_beyond(const struct run *run, const struct validation_element *element) {
+  return element->is_list && element->max != DEF_UNBOUNDED && run->element == element && run->count > element->max;
+}
+
 /* valueString beside valueQuantity: the second name of a choice. */
 static bool is_second_choice(const struct tree_node *child, const struct validation_element *element) {
   if (!element->is_choice) return false;
@@ -140,6 +145,7 @@ static void walk_child(struct validation_walk *walk, const struct validation_pla
                       STR_ARG(def_element_path(element->element)));
   else
     check_repeat(walk, run, child, element);
+  if (is_beyond(run, element)) return;
   if (child->flags & TREE_EMPTY_ARRAY) {
     validation_report(walk, DIAG_ERROR, DIAG_EMPTY_VALUE, child, "an empty array");
     return;
