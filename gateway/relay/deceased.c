@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include "relay/job.h"
 
-enum { DIGEST_CHARS = 64, WORD_CHARS = 8, SESSION_CHARS = 4, TAIL_CHARS = WORD_CHARS + SESSION_CHARS };
+enum { DIGEST_CHARS = 64, WORD_CHARS = 8, TAIL_CHARS = WORD_CHARS + OUTBOX_OWNER };
 static const char word[] = "deaddead"; /* hexadecimal as the rest, and too long to be there by chance */
 
-static const struct tree_node *patient_of(const struct exchange_job *exchange, size_t index) {
-  const struct bundle_entry *entry = &exchange->plan.entries[index];
+static const struct tree_node *patient_of(const struct bundle_entry *entry) {
   return str_is(entry->type, "Patient") ? tree_find(entry->entry, "resource") : NULL;
 }
 
@@ -21,17 +20,18 @@ static bool has_died(const struct tree_node *patient) {
   return tree_find(patient, "deceasedDateTime") || (whether && str_is(whether->text, "true"));
 }
 
-static bool says_nothing(const struct tree_node *patient) {
-  return !tree_find(patient, "deceasedDateTime") && !tree_find(patient, "deceasedBoolean") && !tree_find(patient, "link");
+bool relay_deceased_is_silent(const struct bundle_entry *entry) {
+  const struct tree_node *patient = entry->mentioned ? NULL : patient_of(entry);
+  return patient && !tree_find(patient, "deceasedDateTime") && !tree_find(patient, "deceasedBoolean") && !tree_find(patient, "link");
 }
 
 /* The session that tells it; of a message, which is of none, nobody. */
 static void tail_of(const struct relay_job *job, char out[TAIL_CHARS + 1]) {
-  (void)snprintf(out, TAIL_CHARS + 1, "%s%.4s", word, job->owner[0] ? job->owner : "0000");
+  (void)snprintf(out, TAIL_CHARS + 1, "%s%s", word, job->owner[0] ? job->owner : "00000000");
 }
 
 enum status relay_deceased_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *digest) {
-  const struct tree_node *patient = patient_of(exchange, index);
+  const struct tree_node *patient = patient_of(&exchange->plan.entries[index]);
   char tail[TAIL_CHARS + 1];
   if (!patient || !has_died(patient)) return STATUS_OK;
   tail_of(job, tail);
@@ -48,19 +48,9 @@ static bool was_told(const struct relay_job *job, struct str digest) {
   return str_starts(end, str_of(word)) && (!job->owner[0] || !str_is(end, tail));
 }
 
-enum status relay_deceased_keep(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *kept) {
-  const struct bundle_entry *entry = &exchange->plan.entries[index];
-  const struct tree_node *patient = entry->mentioned ? NULL : patient_of(exchange, index);
-  const struct relay_sender *sender = job->sender;
-  struct outbox_place place = {0};
-  if (!patient || !says_nothing(patient)) return STATUS_OK;
-  enum status status = outbox_ledger_get(relay_store(sender->relay), sender->config->name, entry->key, entry->full_url, job->arena, &place);
-  if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  if (!was_told(job, place.digest)) return STATUS_OK;
-  *kept = true;
-  exchange->items[index].answer.version = place.etag;
-  exchange->items[index].state = EXCHANGE_REFERRED;
-  exchange->known[index].location = place.location;
-  RELAY_LOG(sender->relay, RELAY_WARNING, "death-kept", RELAY_TEXT("destination", sender->config->name), RELAY_NUMBER("record", job->claim.id));
-  return STATUS_OK;
+bool relay_deceased_is_kept(const struct relay_job *job, const struct outbox_place *place) {
+  if (!was_told(job, place->digest)) return false;
+  RELAY_LOG(job->sender->relay, RELAY_WARNING, "death-kept", RELAY_TEXT("destination", job->sender->config->name),
+            RELAY_NUMBER("record", job->claim.id));
+  return true;
 }

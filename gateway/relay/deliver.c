@@ -67,21 +67,40 @@ static struct outbox *free_store(struct relay_job *job) {
   return relay_store(relay);
 }
 
-/* Known there, unchanged or only mentioned: it need not go. */
+static void stays_there(struct exchange_job *exchange, size_t index, const struct outbox_place *place, enum exchange_state state) {
+  exchange->items[index].answer.version = place->etag;
+  exchange->items[index].state = state;
+  exchange->known[index].location = place->location;
+}
+
+/* Unchanged, or only mentioned: it need not go. */
+static enum status is_there(struct relay_job *job, struct exchange_job *exchange, size_t index, const struct outbox_place *place, bool *known) {
+  struct str digest = {0};
+  *known = exchange->plan.entries[index].mentioned;
+  if (*known) return STATUS_OK;
+  enum status status = relay_job_digest(job, exchange, index, &digest);
+  if (status == STATUS_OK) *known = relay_left_out_is_same(job, index, place, digest);
+  return status;
+}
+
+/* What the ledger knows of it, by which it need not go, or must not. Where the server is asked first, that is a death alone. */
 static enum status look_up(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *known) {
   const struct bundle_entry *entry = &exchange->plan.entries[index];
+  bool silent = relay_deceased_is_silent(entry);
   struct outbox_place place = {0};
-  struct str digest = {0};
   *known = false;
+  if (exchange->look_first && !silent) return STATUS_OK;
   enum status status = outbox_ledger_get(relay_store(job->sender->relay), job->sender->config->name, entry->key,
                                          entry->full_url, job->arena, &place);
   if (status != STATUS_OK) return status == STATUS_NOT_FOUND || status == STATUS_INVALID ? STATUS_OK : status;
-  if (!entry->mentioned) status = relay_job_digest(job, exchange, index, &digest);
-  if (status != STATUS_OK || (!entry->mentioned && !relay_left_out_is_same(job, index, &place, digest))) return status;
-  *known = true;
-  exchange->items[index].answer.version = place.etag;
-  exchange->items[index].state = entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME;
-  exchange->known[index].location = place.location;
+  if (!exchange->look_first) status = is_there(job, exchange, index, &place, known);
+  if (status != STATUS_OK) return status;
+  if (*known) {
+    stays_there(exchange, index, &place, entry->mentioned ? EXCHANGE_REFERRED : EXCHANGE_SAME);
+  } else if (silent && relay_deceased_is_kept(job, &place)) {
+    *known = true;
+    stays_there(exchange, index, &place, EXCHANGE_REFERRED);
+  }
   return STATUS_OK;
 }
 
@@ -94,8 +113,7 @@ static enum status planned(void *context, struct exchange_job *exchange) {
   (void)free_store(job); /* from here to the locks nobody else comes between */
   for (size_t i = exchange->plan.lookup_count; status == STATUS_OK && i < exchange->plan.entry_count; i++) {
     bool known = false;
-    if (!exchange->look_first) status = look_up(job, exchange, i, &known);
-    if (status == STATUS_OK && !known) status = relay_deceased_keep(job, exchange, i, &known);
+    status = look_up(job, exchange, i, &known);
     if (status == STATUS_OK && !known) relay_locks_want(job, exchange->plan.entries[i].full_url);
   }
   if (status == STATUS_OK)

@@ -116,8 +116,10 @@ enum status relay_job_digest(struct relay_job *job, const struct exchange_job *e
 
 /* Of a Patient who has died the digest says so, and which session tells it. */
 enum status relay_deceased_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *digest) MUST_USE;
-/* The store is free. A Patient who was told dead, by one that says nothing of it, stays as it is: *kept. */
-enum status relay_deceased_keep(struct relay_job *job, struct exchange_job *exchange, size_t index, bool *kept) MUST_USE;
+/* A Patient that goes, and neither tells of a death nor that the patient lives. */
+bool relay_deceased_is_silent(const struct bundle_entry *entry);
+/* Of such a one, by what the ledger has of it: who was told dead, by one whom this record may not correct, stays as it is. Logs it. */
+bool relay_deceased_is_kept(const struct relay_job *job, const struct outbox_place *place);
 
 /* --- left_out.c: what an earlier revision of a whole made, and this one does not have --- */
 
