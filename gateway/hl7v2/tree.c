@@ -11,6 +11,8 @@ struct making {
   char separators[NOTHING_BELOW + 1]; /* of the parts of a repetition, of a component, of a subcomponent */
   bool escapes;                       /* the segment has some */
   const char *text;
+  struct str kind; /* of the last OBX-5, and the type that it has: results of a report are mostly of one kind */
+  const struct def_type *observed;
 };
 
 /* --- nodes --- */
@@ -120,10 +122,32 @@ static bool is_null(struct str run) {
   return run.len == 2 && run.ptr[0] == '"' && run.ptr[1] == '"';
 }
 
-static bool add_value(struct making *m, struct tree_node *parent, struct tree_node *node, struct str run, enum level level);
+static bool add_inner(struct making *m, struct tree_node *node, struct str run, enum level level);
 
 static inline enum level below(enum level level) {
   return level == COMPONENTS ? SUBCOMPONENTS : NOTHING_BELOW;
+}
+
+/* A text that none of the separators of its level cuts: most of them. */
+static inline bool is_whole(const struct making *m, struct str run, enum level level) {
+  char part = m->separators[level], inner = level == COMPONENTS ? m->separators[SUBCOMPONENTS] : 0;
+  size_t at = 0;
+  while (at < run.len && run.ptr[at] != part && run.ptr[at] != inner)
+    at++;
+  return at == run.len;
+}
+
+/* Attaches the node, if there is one, and lays into it what the bytes say; false: no memory. */
+static inline bool add_value(struct making *m, struct tree_node *parent, struct tree_node *node, struct str run, enum level level) {
+  if (!node) return false;
+  bool empty = !run.len || is_null(run);
+  if (empty) {
+    node->flags |= TREE_META;
+    node->text = run;
+  }
+  tree_append(parent, node);
+  if (empty) return true;
+  return !is_complex(node_type(node)) && is_whole(m, run, level) ? set_text(m, node, run) : add_inner(m, node, run, level);
 }
 
 /* Parts from `number` on: what is empty is left out, but for the last. */
@@ -159,16 +183,7 @@ static bool fill_text(struct making *m, struct tree_node *node, struct str run, 
   return !parts.at || add_further(m, node, node->name, parts, below(level));
 }
 
-/* Attaches the node, if there is one, and lays into it what the bytes say; false: no memory. */
-static bool add_value(struct making *m, struct tree_node *parent, struct tree_node *node, struct str run, enum level level) {
-  if (!node) return false;
-  if (!run.len || is_null(run)) {
-    node->flags |= TREE_META;
-    node->text = run;
-    tree_append(parent, node);
-    return true;
-  }
-  tree_append(parent, node);
+static bool add_inner(struct making *m, struct tree_node *node, struct str run, enum level level) {
   if (!is_complex(node_type(node))) return fill_text(m, node, run, level);
   struct shape shape = shape_of(node_type(node));
   node->kind = TREE_OBJECT;
@@ -189,6 +204,14 @@ static const struct def_type *observed(const struct def_element *element, struct
     if (type && is_complex(type) && str_eq(prefix_of(type), kind)) return type;
   }
   return def_element_type(element, 0).type;
+}
+
+static const struct def_type *observed_again(struct making *m, const struct def_element *element, struct str kind) {
+  if (!m->observed || !str_eq(kind, m->kind)) {
+    m->kind = kind;
+    m->observed = observed(element, kind);
+  }
+  return m->observed;
 }
 
 /* What is read by the name of a field that may not repeat is its first value: the others have a symbol that no name has, and stay for
@@ -217,7 +240,7 @@ static bool add_field(struct making *m, struct tree_node *node, const struct hl7
   struct tree_node *field = new_part(m, shape, number, run.ptr);
   if (!field) return false;
   if (number == 5 && field->element && str_is(node->name, "OBX"))
-    field->type = observed(field->element, hl7v2_field(m->message, segment, 2));
+    field->type = observed_again(m, field->element, hl7v2_field(m->message, segment, 2));
   if (number > 2 || !hl7v2_is_header(node->name)) return add_repetitions(m, node, field, run);
   field->kind = TREE_STRING;
   field->text = run;
