@@ -13,7 +13,7 @@ enum { SLACK = 64, FIRST = 4096 /* room of a buffer that has none */ };
 
 struct writer {
   struct buf *out;
-  char *end; /* of the room */
+  char *begin, *end; /* of the room */
   bool pretty, keep_empty;
 };
 
@@ -23,6 +23,7 @@ static char *grow(struct writer *writer, char *at, size_t need) {
   struct buf *out = writer->out;
   out->len = (size_t)(at - out->ptr);
   if (!buf_reserve(out, need)) return NULL;
+  writer->begin = out->ptr;
   writer->end = out->ptr + out->room;
   return out->ptr + out->len;
 }
@@ -33,11 +34,11 @@ static inline char *room(struct writer *writer, char *at, size_t size) {
 }
 
 static inline size_t offset(const struct writer *writer, const char *at) {
-  return (size_t)(at - writer->out->ptr);
+  return (size_t)(at - writer->begin);
 }
 
 static inline char *back_to(const struct writer *writer, size_t mark) {
-  return writer->out->ptr + mark;
+  return writer->begin + mark;
 }
 
 /* --- parts --- */
@@ -257,7 +258,7 @@ static char *array_member(struct writer *writer, char *at, struct array *array, 
 }
 
 /* `"name": value` or, for a partner, `"_name": {…}`; nothing at all when there is no value. */
-static inline char *single_member(struct writer *writer, char *at, const struct tree_node *node, bool partner,
+static char *single_member(struct writer *writer, char *at, const struct tree_node *node, bool partner,
                                   bool first, size_t depth) {
   size_t mark = offset(writer, at);
   at = member_name(writer, at, node->name, partner, first, depth);
@@ -267,10 +268,32 @@ static inline char *single_member(struct writer *writer, char *at, const struct 
   return at && offset(writer, at) == start ? back_to(writer, mark) : at;
 }
 
+/* Most members are texts on their own, on one line: written whatever is in them, with room for all at once. */
+static inline bool is_text_alone(const struct writer *writer, const struct tree_node *node) {
+  return node->kind == TREE_STRING && !(node->flags & TREE_IN_ARRAY) && !node->child && !writer->pretty;
+}
+
+static inline char *text_alone(struct writer *writer, char *at, const struct tree_node *node, bool first, size_t depth) {
+  at = room(writer, at, node->name.len + node->text.len);
+  if (!at) return NULL;
+  char *to = at;
+  if (!first) *to++ = ',';
+  *to++ = '"';
+  if (copy_plain(node->name.ptr, node->name.len, to) != node->name.len) return single_member(writer, at, node, false, first, depth);
+  to += node->name.len;
+  memcpy(to, "\":\"", 3);
+  to += 3;
+  if (copy_plain(node->text.ptr, node->text.len, to) != node->text.len) return single_member(writer, at, node, false, first, depth);
+  to += node->text.len;
+  *to++ = '"';
+  return to;
+}
+
 /* The members that `*node` begins, one or an array, and its partner; sets *node to the last node written. */
 static inline char *member(struct writer *writer, char *at, const struct tree_node **node, size_t begin,
                            size_t depth) {
   const struct tree_node *first = *node;
+  if (is_text_alone(writer, first)) return text_alone(writer, at, first, offset(writer, at) == begin, depth);
   if (first->flags & TREE_IN_ARRAY) {
     struct array array = {.first = first, .last = first}; /* there may be no room even for the name */
     at = array_member(writer, at, &array, offset(writer, at) == begin, depth);
@@ -334,7 +357,7 @@ void tree_write_json(const struct tree_node *root, const struct tree_write *opti
   /* The room asked for is more than what is written: so the cap is looked at when all is done. */
   out->max = max < SIZE_MAX - 4 * SLACK ? max + 4 * SLACK : SIZE_MAX;
   char *at = out->ptr ? out->ptr + begin : grow(&writer, NULL, out->max < FIRST ? out->max : FIRST);
-  if (at && !writer.end) writer.end = out->ptr + out->room;
+  if (at && !writer.end) writer.begin = out->ptr, writer.end = out->ptr + out->room;
   at = at ? document(&writer, at, root) : NULL;
   out->len = at ? offset(&writer, at) : begin;
   out->max = max;
