@@ -146,6 +146,8 @@ static bool no_answer(struct cli_doctor *doctor, struct cli_doctor_line *line, i
     return cli_doctor_warn(doctor, line, "systemctl start ketlink", "it does not run") && false;
   if (exit == CLI_PERMISSION)
     return cli_doctor_warn(doctor, line, "ask as the relay's user or as root", "it answers others nothing") && false;
+  if (exit == CLI_TRY_LATER)
+    return cli_doctor_fail(doctor, line, STATUS_UNAVAILABLE, "try again; ss -xp says who has its connections open", "it runs, and cannot answer now");
   return cli_doctor_fail(doctor, line, STATUS_UNAVAILABLE, "journalctl -u ketlink -n 20", "it gives no answer");
 }
 

@@ -67,6 +67,9 @@ void cli_queue_close(struct cli_queue *queue) {
 
 /* --- what went wrong --- */
 
+/* Of who is turned away the relay reads nothing, and tells him a status alone. */
+static const char all_taken[] = "try again, and if it lasts see who has all its connections open: ss -xp";
+
 static int say_unreachable(const struct cli_queue *queue, CURLcode code) {
   long error = 0;
   curl_easy_getinfo(queue->curl, CURLINFO_OS_ERRNO, &error);
@@ -74,9 +77,13 @@ static int say_unreachable(const struct cli_queue *queue, CURLcode code) {
     fprintf(stderr, "ketlink: %s: only the user of the relay and root may use it\n", queue->socket);
     return CLI_PERMISSION;
   }
-  if (code == CURLE_COULDNT_CONNECT) {
+  if (code == CURLE_COULDNT_CONNECT && (error == ENOENT || error == ECONNREFUSED)) {
     fprintf(stderr, "ketlink: %s: the relay does not run; start it: ketlink relay\n", queue->socket);
     return CLI_UNAVAILABLE;
+  }
+  if (code == CURLE_COULDNT_CONNECT) { /* there is a queue for it, or it has hung up at once */
+    fprintf(stderr, "ketlink: %s: somebody listens there, and takes no more connections: %s\n", queue->socket, all_taken);
+    return CLI_TRY_LATER;
   }
   fprintf(stderr, "ketlink: %s: no answer of the relay: %s\n", queue->socket,
           queue->error[0] ? queue->error : curl_easy_strerror(code));
@@ -102,7 +109,9 @@ static int exit_of(long status) {
 
 static int say_refusal(const struct cli_queue *queue, const char *what, long status, const json_t *answer) {
   bool says = *cli_json_text(answer, "detail");
-  struct str clean = says ? cli_json_shown(queue->cli, answer, "detail") : STR("the answer says nothing more");
+  struct str clean = says            ? cli_json_shown(queue->cli, answer, "detail")
+                     : status == 503 ? str_of(all_taken)
+                                     : STR("the answer says nothing more");
   fprintf(stderr, "ketlink: %s: %.*s (HTTP status %ld)\n", what, STR_ARG(clean), status);
   return exit_of(status);
 }

@@ -34,6 +34,22 @@ queue() { # STATUS VERB ARGUMENTS…
 queue 69 list
 expect_text "$work/err" "the relay does not run; start it: ketlink relay"
 expect 78 "$ketlink" queue list --config "$work/none.ini"
+# one that is there, but whose connections are all taken
+python3 -c 'import socket, sys, time
+place = socket.socket(socket.AF_UNIX); place.bind(sys.argv[1]); place.listen(0)
+others = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+for other in others:
+    other.setblocking(False); other.connect_ex(sys.argv[1])
+open(sys.argv[2], "w").write("full")
+time.sleep(60)' "$work/relay.sock" "$work/full" &
+relay=$!
+until [ -s "$work/full" ]; do sleep 0.05; done
+queue 75 list
+expect_text "$work/err" "takes no more connections: try again"
+expect_no_text "$work/err" "does not run"
+kill "$relay"
+wait "$relay" || rm "$work/relay.sock"
+queue 69 list
 expect 2 "$ketlink" queue
 expect 2 "$ketlink" queue lost
 expect 2 "$ketlink" queue show
