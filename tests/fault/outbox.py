@@ -196,7 +196,7 @@ def inject(course, fault, stride, calls, chance):
             runs += 1
             refused = Promises(lines).full
             full += refused is not None
-            if refused is not None and Promises(lines).step <= refused:
+            if refused is not None and Promises(lines).step < refused:
                 fault_seen = fault_seen or f"it did not go on after step {refused}, when there was room: {result.returncode}"
             if fault_seen:
                 bad.append(f"{call} {number} {fault}: {fault_seen}")
