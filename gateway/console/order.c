@@ -190,6 +190,10 @@ static void refuse_exported(struct console_reply *reply) {
 static void on_durable(void *context, enum status status) {
   struct console_reply *reply = context;
   struct console *console = reply->console;
+  if (console && status == STATUS_LIMIT) {
+    console_answer_status(reply, status);
+    return;
+  }
   if (!console || status != STATUS_OK) {
     console_problem(reply, 503, "the decision could not be written; look at the record before deciding again");
     return;

@@ -207,13 +207,20 @@ static void nothing_is_told_before_it_is_durable(void **state) {
 }
 
 static void a_disk_that_fails_is_told(void **state) {
+  static const struct {
+    enum status durable;
+    const char *said;
+  } cases[] = {{STATUS_IO, "could not be written; look at the record"}, {STATUS_LIMIT, "is full: nothing was changed"}};
   struct talk *talk = *state;
   fill(talk);
-  talk->durable = STATUS_IO;
-  assert_int_equal(talk_ask(talk, "POST", "/queue/2/retry", "{}"), 503);
-  outbox_abandon(talk->store->outbox);
-  assert_int_equal(talk->kicks, 0);
-  assert_int_equal(store_row(talk->store, 2).state, OUTBOX_PARKED);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    talk->durable = cases[i].durable;
+    assert_int_equal(talk_ask(talk, "POST", "/queue/2/retry", "{}"), 503);
+    assert_non_null(strstr(talk_body(talk), cases[i].said));
+    outbox_abandon(talk->store->outbox);
+    assert_int_equal(talk->kicks, 0);
+    assert_int_equal(store_row(talk->store, 2).state, OUTBOX_PARKED);
+  }
 }
 
 static void close_while_the_disk_writes(void **state) {
