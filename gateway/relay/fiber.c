@@ -24,6 +24,10 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
+/* Of a stack, from its top down: what most fibers use, at the end of it what tells whether more was used, and all below. */
+enum { USED_BYTES = 12 << 10, MARK_BYTES = 4 << 10, BELOW_BYTES = FIBER_STACK_BYTES - USED_BYTES - MARK_BYTES };
+static const char mark[16] = "nobody was here";
+
 struct relay_fiber {
   struct relay_fiber_pool *pool;
   struct relay_fiber *next; /* idle ones */
@@ -36,6 +40,7 @@ struct relay_fiber {
   size_t outside_size;
   void *fake_stack;
   bool begun, running, ended;
+  unsigned ends; /* that it has had */
 };
 
 struct relay_fiber_pool {
@@ -87,12 +92,27 @@ static char *stack_of(const struct relay_fiber *fiber) {
   return (char *)fiber->mapping + page_size();
 }
 
+/* Variables are zeroed where they begin (-ftrivial-auto-var-init), so what goes deeper writes over it. */
+static void put_mark(struct relay_fiber *fiber) {
+  char *bytes = stack_of(fiber) + BELOW_BYTES;
+  for (size_t i = 0; i < MARK_BYTES; i += sizeof mark)
+    memcpy(bytes + i, mark, sizeof mark);
+}
+
+static bool has_mark(const struct relay_fiber *fiber) {
+  const char *bytes = stack_of(fiber) + BELOW_BYTES;
+  return memcmp(bytes, mark, sizeof mark) == 0 && memcmp(bytes, bytes + sizeof mark, MARK_BYTES - sizeof mark) == 0;
+}
+
 static struct relay_fiber *make_fiber(void) {
   struct relay_fiber *fiber = calloc(1, sizeof *fiber);
   if (!fiber) return NULL;
   fiber->mapping = mmap(NULL, page_size() + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-  if (fiber->mapping != MAP_FAILED && mprotect(fiber->mapping, page_size(), PROT_NONE) == 0) return fiber;
+  if (fiber->mapping != MAP_FAILED && mprotect(fiber->mapping, page_size(), PROT_NONE) == 0) {
+    put_mark(fiber);
+    return fiber;
+  }
   if (fiber->mapping != MAP_FAILED) munmap(fiber->mapping, page_size() + FIBER_STACK_BYTES);
   free(fiber);
   return NULL;
@@ -134,13 +154,17 @@ static struct relay_fiber *take_fiber(struct relay_fiber_pool *pool) {
 }
 
 /* What a fiber left on its stack may be of a patient. What most of them use is wiped and stays: a page that comes from the
-   system anew costs more. The pages below go back, and come again as zeros. */
+   system anew costs more. The pages below go back, and come again as zeros, when the mark says that they were used; and now and then
+   whatever it says. */
 static bool wipe(struct relay_fiber *fiber) {
-  enum { USED_BYTES = 16 << 10, BELOW_BYTES = FIBER_STACK_BYTES - USED_BYTES };
+  enum { NOW_AND_THEN = 64 };
 #ifdef FIBER_SANITIZED
   __asan_unpoison_memory_region(stack_of(fiber), FIBER_STACK_BYTES); /* frames that were never left */
 #endif
-  explicit_bzero(stack_of(fiber) + BELOW_BYTES, USED_BYTES);
+  bool deep = !has_mark(fiber) || ++fiber->ends % NOW_AND_THEN == 0;
+  explicit_bzero(stack_of(fiber) + BELOW_BYTES + MARK_BYTES, USED_BYTES);
+  if (!deep) return true;
+  put_mark(fiber);
   return madvise(stack_of(fiber), BELOW_BYTES, MADV_DONTNEED) == 0;
 }
 

@@ -58,28 +58,44 @@ static void fibers_wait_in_any_order(void **state) {
   relay_fiber_pool_free(pool);
 }
 
-enum { TRACES = 65536 };
+enum { MANY_TRACES = 65536, FEW_TRACES = 1024 };
 
-static void leave_traces(struct relay_fiber *fiber, void *context) {
-  volatile unsigned char room[TRACES];
+static void leave_many(struct relay_fiber *fiber, void *context) {
+  volatile unsigned char room[MANY_TRACES];
   (void)fiber;
   for (size_t i = 0; i < sizeof room; i++)
     room[i] = 0xA5;
   *(uintptr_t *)context = (uintptr_t)room;
 }
 
-/* The stack of an ended fiber is kept for the next: what lies there now is looked at from outside. */
-static void a_stack_that_is_kept_is_clean(void **state) {
-  struct relay_fiber_pool *pool;
+static void leave_few(struct relay_fiber *fiber, void *context) {
+  volatile unsigned char room[FEW_TRACES];
+  (void)fiber;
+  for (size_t i = 0; i < sizeof room; i++)
+    room[i] = 0xA5;
+  *(uintptr_t *)context = (uintptr_t)room;
+}
+
+static void check_clean(struct relay_fiber_pool *pool, relay_fiber_body *leave, size_t count) {
   uintptr_t where = 0;
   size_t dirty = 0;
-  (void)state;
-  assert_int_equal(relay_fiber_pool_new(1, &pool), STATUS_OK);
-  assert_int_equal(relay_fiber_start(pool, leave_traces, &where), STATUS_OK);
+  assert_int_equal(relay_fiber_start(pool, leave, &where), STATUS_OK);
   const volatile unsigned char *left = (const volatile unsigned char *)where;
-  for (size_t i = 0; i < TRACES; i++)
+  for (size_t i = 0; i < count; i++)
     dirty += left[i] == 0xA5;
   assert_int_equal(dirty, 0);
+}
+
+/* The stack of an ended fiber is kept for the next: what lies there now is looked at from outside, whether it was used a little or
+   deep down, in any order. */
+static void a_stack_that_is_kept_is_clean(void **state) {
+  struct relay_fiber_pool *pool;
+  (void)state;
+  assert_int_equal(relay_fiber_pool_new(1, &pool), STATUS_OK);
+  for (int round = 0; round < 200; round++) {
+    bool deep = round % 3 == 1 || round % 7 == 2;
+    check_clean(pool, deep ? leave_many : leave_few, deep ? MANY_TRACES : FEW_TRACES);
+  }
   relay_fiber_pool_free(pool);
 }
 
