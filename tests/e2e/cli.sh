@@ -205,6 +205,8 @@ expect 0 "$ketlink" fhirpath 'PID.PID_3.CX_1' fixtures/hl7v2/adt-a01-no-visit/me
 [ "$(cat "$work/out")" = "MRN-0042" ] || fail "a value of a message by its name"
 expect 0 "$ketlink" definitions list
 expect 0 "$ketlink" definitions show Patient
+expect_text "$work/out" "^  contact .* pat-1$"
+expect_no_text "$work/out" "ele-1|ext-1" # which hold everywhere
 expect_text "$work/out" "birthDate"
 
 # packages: added to a copy of the pack, from the user cache, and for one run

@@ -26,6 +26,9 @@ expect 2 "$ketlink" map check mappings
 expect_text "$work/err" "mappings is a folder: name files in it, or give a folder of mappings by --mappings DIR"
 expect 78 "$ketlink" export --for mappings/destinations fixtures/clinic/minimal/record.json
 expect_text "$work/err" "mappings/destinations: error file-unreadable: the file cannot be read: it is a folder"
+echo '{"protocol": "mllp", "messages": ["ADT_A99"]}' > "$work/receiver.json"
+expect 78 "$ketlink" export --for "$work/receiver.json" fixtures/clinic/minimal/record.json
+expect_text "$work/err" "receiver.json:1:[0-9]+: error config-invalid: messages must be words, each one of: ADT_A04"
 for verb in test cover; do
   expect 74 "$ketlink" map $verb "$work/none.json"
   expect_text "$work/err" "ketlink map $verb: $work/none.json: no such file or folder"
@@ -176,8 +179,13 @@ expect 74 "$ketlink" map test fixtures/clinic/minmal
 expect_text "$work/err" "fixtures/clinic/minmal: no such file or folder"
 expect 0 "$ketlink" map test fixtures/clinic/minimal/record.json
 expect_text "$work/out" "^1 fixture: 1 passed"
-# what cannot be read is not what is not there: it neither passes nor is written over
+# entries go together by their fullUrl: one that is new is told alone, with the rule that made it
 cp -r fixtures/clinic/minimal "$work/fixture"
+jq 'del(.entry[0])' fixtures/clinic/minimal/expected.json > "$work/fixture/expected.json"
+expect 1 "$ketlink" map test "$work/fixture"
+expect_same "$(grep -c '^  [-+~]' "$work/out")" 1 "what is told of one new entry"
+expect_text "$work/out" "^  \+ Bundle.entry\[0\]: not expected: .*rule clinic.fml:[0-9:]+"
+# what cannot be read is not what is not there: it neither passes nor is written over
 rm "$work/fixture/expected.json"
 mkdir "$work/fixture/expected.json"
 expect 1 "$ketlink" map test "$work/fixture"

@@ -80,6 +80,7 @@ expect 2 "$ketlink" validate --json --format html fixtures/clinic/minimal/record
 expect_text "$work/err" "--json is --format json, and not html"
 expect 0 "$ketlink" validate --json --format json -q fixtures/clinic/minimal/record.json
 expect 65 "$ketlink" validate --format html "$folder" "$work/a<b&c" -o "$work/report.html"
+expect_text "$work/report.html" "<title>Validation report: [0-9]+ errors</title>"
 python3 - "$work/report.html" << 'PYTHON' || fail "not a whole page"
 import html.parser, re, sys
 text = open(sys.argv[1], encoding="utf-8").read()
