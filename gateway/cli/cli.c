@@ -162,6 +162,11 @@ int cli_pipeline(struct cli *cli, unsigned maps, struct pipeline **out) {
   return cli_pipeline_open(cli, &params, out);
 }
 
+bool cli_is_folder(const char *path) {
+  struct stat info;
+  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 enum status cli_read(struct cli *cli, const char *path, struct arena *arena, struct diag_list *diags,
                      struct str *out) {
   enum status status = cli->host->read_file(cli->host->context, path, LIMIT_TEXT_BYTES, arena, out);
@@ -172,10 +177,9 @@ enum status cli_read(struct cli *cli, const char *path, struct arena *arena, str
                                         [STATUS_LIMIT] = "larger than 64 MiB",
                                         [STATUS_IO] = "cannot be read",
                                         [STATUS_NOMEM] = "not enough memory"};
-  struct stat info;
   if (!*path)
     diag_error(diags, DIAG_FILE_UNREADABLE, NULL, "an argument is empty: it names no file");
-  else if (status == STATUS_IO && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+  else if (status == STATUS_IO && cli_is_folder(path))
     diag_error(diags, DIAG_FILE_UNREADABLE, &at, "a folder, not a file");
   else if (status != STATUS_OK)
     diag_error(diags, status == STATUS_LIMIT ? DIAG_INPUT_TOO_LARGE : DIAG_FILE_UNREADABLE, &at, "%s",

@@ -99,6 +99,8 @@ void cli_report(const struct cli *cli, const struct diag_list *diags);
 void cli_render(const struct cli *cli, const struct diag_list *diags, struct buf *out);
 /* Of the option --fail-on: the least severity that is a finding for the exit status; above DIAG_FATAL: none. */
 int cli_fail_on(const struct cli *cli, enum diag_severity *out);
+/* Whether an argument names a folder; "-", which is stdin, does not. */
+bool cli_is_folder(const char *path);
 /* Whether a file could not be read: that is no finding in one. */
 bool cli_has_unreadable(const struct diag_list *diags);
 /* What the shell is told for a status. */

@@ -1,7 +1,6 @@
 /* cmd_map.c - ketlink map check and map run: are the maps right, and what does one of them do? */
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include "cli/maps.h"
 
 /* --- map check -------------------------------------------------------------------------------------------
@@ -72,11 +71,6 @@ static bool is_of_folder(const char *file, const char *folder) {
   return checked && !str_starts(str_slice(path, below.len + 1, path.len), STR("destinations/"));
 }
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 /* The files to be checked beside the folder; false: there is nothing to check, or no file, as is told. */
 static bool take_files(struct cli *cli, struct mapping_load *load, int *result) {
   const char **files = ARENA_ARRAY(cli->arena, const char *, cli->argument_count + 1);
@@ -84,7 +78,7 @@ static bool take_files(struct cli *cli, struct mapping_load *load, int *result) 
   load->files = files;
   for (size_t i = 0; files && i < cli->argument_count; i++) {
     const char *path = cli->arguments[i];
-    if (is_folder(path)) *result = cli_usage(cli, "%s is a folder: name files in it, or give a folder of mappings by --mappings DIR", path);
+    if (cli_is_folder(path)) *result = cli_usage(cli, "%s is a folder: name files in it, or give a folder of mappings by --mappings DIR", path);
     if (*result != CLI_DONE) return false;
     if (!is_of_folder(path, load->folder)) files[load->file_count++] = path;
   }

@@ -1,5 +1,4 @@
 /* cmd_simulate.c - ketlink simulate: the other side of an HL7 v2 interface, to try one before go-live. */
-#include <sys/stat.h>
 #include "base/socket.h"
 #include "cli/simulate_row.h"
 #include "delivery/message.h"
@@ -286,9 +285,8 @@ static enum status send_all(struct sending *sending, int64_t repeat) {
   enum status status = STATUS_OK;
   for (int64_t turn = 0; turn < repeat && status == STATUS_OK && wants_more(sending); turn++)
     for (size_t i = 1; i < cli->argument_count && status == STATUS_OK; i++) {
-      struct stat info;
-      bool folder = stat(cli->arguments[i], &info) == 0 && S_ISDIR(info.st_mode);
-      status = folder ? send_folder(sending, cli->arguments[i]) : send_file(sending, cli->arguments[i]);
+      const char *path = cli->arguments[i];
+      status = cli_is_folder(path) ? send_folder(sending, path) : send_file(sending, path);
     }
   return status;
 }

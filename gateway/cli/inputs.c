@@ -102,11 +102,6 @@ static enum status add_folder(struct search *search, const char *path) {
                 "the folder has no .json, .ndjson, .xml or .hl7 file, and no set of CSV files");
 }
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 enum status cli_inputs_find(const struct host *host, const char *const *arguments, size_t count,
                             struct arena *arena, struct diag_list *diags, struct cli_inputs *out) {
   struct search search = {.host = host, .arena = arena, .diags = diags, .out = out};
@@ -115,7 +110,7 @@ enum status cli_inputs_find(const struct host *host, const char *const *argument
   if (!out->max_files) out->max_files = LIMIT_FOLDER_FILES;
   for (size_t i = 0; i < count; i++) {
     enum status status =
-        is_folder(arguments[i]) ? add_folder(&search, arguments[i]) : push(&search, arguments[i]);
+        cli_is_folder(arguments[i]) ? add_folder(&search, arguments[i]) : push(&search, arguments[i]);
     if (worst == STATUS_OK) worst = status;
   }
   return worst;

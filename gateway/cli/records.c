@@ -14,11 +14,6 @@ static bool is_large_file(const char *path) {
          info.st_size > LIMIT_RECORD_BYTES;
 }
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 static enum status open_mapped(struct cli_records *records) {
   enum status status = file_map(records->path, &records->text);
   if (status != STATUS_OK) return status;
@@ -84,7 +79,7 @@ static enum status look_ahead(struct cli_records *records) {
 
 static enum status open_any(struct cli *cli, struct cli_records *records) {
   enum status status = STATUS_UNSUPPORTED;
-  records->many = is_folder(records->path);
+  records->many = cli_is_folder(records->path);
   if (records->many) return open_set(cli, records);
   if (is_large_file(records->path)) status = open_mapped(records);
   if (status != STATUS_OK) status = open_text(cli, records);
