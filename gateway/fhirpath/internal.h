@@ -666,7 +666,6 @@ int fp_compare(struct fp_eval *e, const struct fp_ins *ins, const struct fp_valu
 /* arith.c: empty result: *has false */
 bool fp_arithmetic(struct fp_eval *e, const struct fp_ins *ins, enum fp_op op, const struct fp_value *a,
                    const struct fp_value *b, struct fp_value *out, bool *has);
-bool fp_decimal_quotient(struct decimal a, struct decimal b, struct decimal *out);
 
 /* quantity.c */
 bool fp_quantity_parse(struct str text, struct fp_quantity *out);

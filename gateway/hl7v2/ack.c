@@ -1,4 +1,4 @@
-/* ack.c - acknowledgements: which, what they say, and what was said. HL7 v2.8.2, chapters 2.9.2, 2.9.3; tables 0008, 0155, 0357. */
+/* ack.c - acknowledgements: which, and what they say. HL7 v2.8.2, chapters 2.9.2, 2.9.3; tables 0008, 0155, 0357. */
 #include <stdio.h>
 #include "hl7v2/internal.h"
 
@@ -201,23 +201,4 @@ void hl7v2_ack_write(const struct hl7v2_message *of, enum hl7v2_ack ack, const s
   if (text->text.len) put_text(&w, text->text);
   buf_add_char(out, '\r');
   if (text->fate != HL7V2_ACCEPTED && has_new_err(head_field(&w, 12))) write_err(&w, text, condition);
-}
-
-/* --- reading --- */
-
-static struct str value_at(const struct hl7v2_message *message, const char *place, struct arena *arena) {
-  struct hl7v2_place at;
-  return hl7v2_place_parse(str_of(place), &at) ? hl7v2_value(message, &at, arena) : (struct str){0};
-}
-
-bool hl7v2_answer_read(const struct hl7v2_message *message, struct arena *arena, struct hl7v2_answer *out) {
-  static const char *const texts[] = {"MSA-3", "ERR-8", "ERR-3.2", "ERR-3.1"};
-  struct str code = value_at(message, "MSA-1", arena);
-  *out = (struct hl7v2_answer){0};
-  for (size_t i = 1; i < sizeof names / sizeof names[0]; i++)
-    if (str_is(code, names[i])) out->code = (enum hl7v2_ack)i;
-  out->control = value_at(message, "MSA-2", arena);
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !out->text.len; i++)
-    out->text = value_at(message, texts[i], arena);
-  return out->code != HL7V2_NO_ACK;
 }

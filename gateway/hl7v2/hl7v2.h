@@ -266,13 +266,4 @@ struct hl7v2_ack_text {
 void hl7v2_ack_write(const struct hl7v2_message *of, enum hl7v2_ack ack, const struct hl7v2_ack_text *text,
                      struct buf *out);
 
-/* An answer that was received. */
-struct hl7v2_answer {
-  enum hl7v2_ack code;
-  struct str control; /* MSA-2, escapes resolved: MSH-10 of what it answers */
-  struct str text;    /* MSA-3, else ERR-8, else ERR-3.2 or ERR-3.1 */
-};
-/* False: it has no MSA, or MSA-1 is no code of table 0008. */
-bool hl7v2_answer_read(const struct hl7v2_message *message, struct arena *arena, struct hl7v2_answer *out);
-
 #endif

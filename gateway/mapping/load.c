@@ -330,10 +330,6 @@ struct str mapping_name(const struct mapping_map *map) {
   return map->name;
 }
 
-struct str mapping_file(const struct mapping_map *map) {
-  return map->file;
-}
-
 struct str mapping_path(const struct mapping_map *map) {
   return map->source.name;
 }

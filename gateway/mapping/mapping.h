@@ -59,7 +59,6 @@ const struct mapping_map *mapping_find(const struct mapping_set *set, struct str
 struct str mapping_nearest(const struct mapping_set *set, struct str url_or_name);
 struct str mapping_url(const struct mapping_map *map);
 struct str mapping_name(const struct mapping_map *map);
-struct str mapping_file(const struct mapping_map *map);
 /* As it was read, with its folder; NUL terminated. */
 struct str mapping_path(const struct mapping_map *map);
 /* Types of the first group's source and target. */
