@@ -83,6 +83,17 @@ expect_same "$(get "$base" "Patient" | jq -r '.entry | length, .[0].resource.bir
 expect 0 "$ketlink" send --to "$work/destinations/created.json" "$work/corrected.json"
 expect_no_text "$work/out" "^Patient .* stored "
 
+# --- whatever a server answers to a search, nobody else is taken for the patient, or for the clinic
+server_start faults deaf --faults pass-ignored-search --to "$base"
+destination deaf medplum "$server_url" '{"submit": "single", "idempotency": "search-first"}'
+for change in '.patient.mrn = "MRN-other"' '.clinic.id = "ELSEWHERE"'; do
+  jq ".session.id = \"S-third\" | $change" "$record" > "$work/third.json"
+  expect 1 "$ketlink" send --to "$work/destinations/deaf.json" "$work/third.json"
+  expect_text "$work/err" "error delivery-refused: (patient|clinic/ELSEWHERE): the server ignores the search by identifier"
+  expect_no_text "$work/out" "^Patient .* (stored|referred)|^Organization .* stored "
+  expect_same "$(get "$base" "Patient" | jq -r '.entry | length, .[0].resource.birthDate' | tr '\n' ' ')" "1 1970-02-03 "
+done
+
 # --- whom the hospital knows by its own number is found by it, referred to, and neither made again nor written over
 server_start medplum known --strict
 base=$server_url
