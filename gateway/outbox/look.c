@@ -70,8 +70,20 @@ static enum status look_at_rows(struct outbox *outbox, const struct outbox_param
   return status;
 }
 
+static enum status list_waiting(struct outbox *outbox, struct arena *arena, struct str **out, size_t *count) {
+  struct str *names = *out = ARENA_ARRAY(arena, struct str, DESTINATIONS_MAX);
+  enum status status = names ? outbox_prepare(outbox, STATEMENT_DESTINATION_WAITED) : STATUS_NOMEM;
+  while (status == STATUS_OK && *count < DESTINATIONS_MAX) {
+    status = outbox_row_step(outbox, outbox->statements[STATEMENT_DESTINATION_WAITED]);
+    if (status != STATUS_OK) break;
+    names[*count] = arena_str(arena, outbox_column_str(outbox->statements[STATEMENT_DESTINATION_WAITED], 0));
+    if (!names[(*count)++].ptr) status = STATUS_NOMEM;
+  }
+  return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* What the rows say is dropped when somebody was at work meanwhile. */
-static enum status look(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
+static enum status look(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags, struct str **waiting, size_t *count) {
   struct stat before, after;
   struct diag_list found;
   int64_t version = 0;
@@ -83,19 +95,23 @@ static enum status look(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_schema_check(outbox, params->accept_restored, diags, &version);
   if (status == STATUS_OK && version && still) {
     status = look_at_rows(outbox, params, &found);
+    if (status == STATUS_OK) status = list_waiting(outbox, diags->arena, waiting, count);
     still = is_still(outbox, &after) && is_the_same(&before, &after);
     if (still) diag_take(diags, &found, DIAG_FATAL);
+    if (!still) *count = 0;
     if (!still && status != STATUS_NOMEM) status = STATUS_OK;
   }
   return status;
 }
 
-enum status outbox_look(const struct outbox_params *params, struct diag_list *diags) {
+enum status outbox_look(const struct outbox_params *params, struct diag_list *diags, struct str **waiting, size_t *count) {
   struct outbox *outbox = NULL;
+  *waiting = NULL;
+  *count = 0;
   size_t told = diag_errors(diags);
   enum status status = outbox_allocate(params, &outbox);
   if (status == STATUS_OK) status = outbox_seal_open(outbox);
-  if (status == STATUS_OK) status = look(outbox, params, diags);
+  if (status == STATUS_OK) status = look(outbox, params, diags, waiting, count);
   if (status == STATUS_NOT_FOUND) status = STATUS_OK; /* it will be made */
   if (status == STATUS_IO && diag_errors(diags) == told)
     outbox_refuse(diags, outbox->path, "the store cannot be read: %s", outbox->db ? sqlite3_errmsg(outbox->db) : "no memory");

@@ -84,8 +84,9 @@ enum status outbox_place_check(const char *folder, struct diag_list *diags) MUST
 enum status outbox_open(const struct outbox_params *params, struct diag_list *diags,
                         struct outbox **out) MUST_USE;
 /* What would keep outbox_open from it, as far as it can be seen from outside: no lock is taken, nothing is written or made, and a relay
-   may have it open. While its write-ahead log holds something, what depends on rows is left to the start. OK: nothing is known. */
-enum status outbox_look(const struct outbox_params *params, struct diag_list *diags) MUST_USE;
+   may have it open. While its write-ahead log holds something, what depends on rows is left to the start. OK: nothing is known. `waiting`:
+   destinations that have open records, as far as that is known; in the arena of `diags`. */
+enum status outbox_look(const struct outbox_params *params, struct diag_list *diags, struct str **waiting, size_t *count) MUST_USE;
 /* An open group is given up. NULL is allowed. */
 void outbox_close(struct outbox *outbox);
 

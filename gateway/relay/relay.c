@@ -527,12 +527,25 @@ static enum status check(struct whole *whole) {
   return STATUS_OK;
 }
 
+/* They would be told at the start, and wait: nothing is lost by it. */
+static void warn_of_left(const struct whole *whole, const struct str *waiting, size_t count) {
+  const struct relay *relay = &whole->relay;
+  for (size_t i = 0; i < count; i++)
+    if (!relay_config_destination(relay->config, waiting[i]))
+      diag_warning(whole->diags, DIAG_CONFIG_INVALID, &(struct diag_at){.source = &relay->config->source},
+                   "the store has records for %.*s, and there is no [destination] of that name: they wait until it is there again, or somebody drops them",
+                   STR_ARG(diag_quote(whole->diags->arena, waiting[i])));
+}
+
 /* The store too, with whatever else is wrong: a relay may have it open. */
 static enum status look_at_store(struct whole *whole, enum status status) {
   const struct relay_config *config = whole->relay.config;
   struct outbox_params params = params_of(whole, false);
   if (!config->state.len || !whole->keys.count) return status;
-  enum status store = outbox_look(&params, whole->diags);
+  struct str *waiting = NULL;
+  size_t count = 0;
+  enum status store = outbox_look(&params, whole->diags, &waiting, &count);
+  if (config->destination_count) warn_of_left(whole, waiting, count);
   return status == STATUS_OK ? store : status;
 }
 

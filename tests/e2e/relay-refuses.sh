@@ -226,6 +226,13 @@ make_relay running
 second_relay
 "$relay" relay --check --config "$here/relay.ini" 2> "$here/checked" || fail "--check does not let a relay run: $(cat "$here/checked")"
 kill "$beside" && wait "$beside" || fail "the relay that was checked ended with $?"
+make_relay left
+run_once
+sql "INSERT INTO destination(id, name) VALUES (7, 'archive');
+  INSERT INTO record(id, destination, lane, state, open, blocks, kind, label, reason, attempts, bytes, data_key, salt, due, accepted, changed, revision)
+  VALUES (9, 7, -9, 3, 0, 0, 'bundle', x'', '', 0, 0, 1, x'', 0, 0, 0, 0)"
+"$relay" relay --check --config "$here/relay.ini" 2> "$here/checked" || fail "--check refuses what is only to be told: $(cat "$here/checked")"
+expect_text "$here/checked" "warning.*records for .?archive.?, and there is no \[destination\] of that name"
 make_relay sound
 cp -r mappings/* "$here/mappings/"
 "$relay" relay --check --config "$here/relay.ini" 2> "$here/checked" || fail "--check of no store yet: $(cat "$here/checked")"

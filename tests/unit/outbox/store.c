@@ -45,7 +45,9 @@ void store_close(struct store *store) {
 enum status store_try(struct store *store) {
   diag_list_init(&store->diags, store->arena);
   store_close(store);
-  enum status seen = outbox_look(&store->params, &store->diags);
+  struct str *waiting = NULL;
+  size_t count = 0;
+  enum status seen = outbox_look(&store->params, &store->diags, &waiting, &count);
   diag_list_init(&store->diags, store->arena);
   enum status status = outbox_open(&store->params, &store->diags, &store->outbox);
   assert_true(seen == STATUS_OK || seen == status); /* what is seen from outside is so */

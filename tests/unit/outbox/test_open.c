@@ -73,9 +73,35 @@ static void other_databases_are_refused(void **state) {
 
 /* --- from outside --- */
 
-static enum status look(struct store *store) {
+static enum status look_for(struct store *store, struct str **waiting, size_t *count) {
   diag_list_init(&store->diags, store->arena);
-  return outbox_look(&store->params, &store->diags);
+  return outbox_look(&store->params, &store->diags, waiting, count);
+}
+
+static enum status look(struct store *store) {
+  struct str *waiting = NULL;
+  size_t count = 0;
+  return look_for(store, &waiting, &count);
+}
+
+static void what_waits_is_seen_from_outside(void **state) {
+  struct store *store = *state;
+  struct outbox_claim claim;
+  struct str *waiting = NULL;
+  size_t count = 0;
+  store_put(store, "over", "p", "a1");
+  assert_int_equal(store_claim(store, "over", &claim), STATUS_OK);
+  store_finish(store, claim.id, OUTBOX_DONE, 0);
+  store_put(store, "parked", "p", "a2");
+  assert_int_equal(store_claim(store, "parked", &claim), STATUS_OK);
+  store_finish(store, claim.id, OUTBOX_PARKED, 0);
+  store_put(store, "ehr", "p", "a3");
+  assert_int_equal(look_for(store, &waiting, &count), STATUS_OK);
+  assert_int_equal(count, 0); /* it is at work */
+  assert_int_equal(outbox_idle(store->outbox), STATUS_OK);
+  assert_int_equal(look_for(store, &waiting, &count), STATUS_OK);
+  assert_int_equal(count, 2);
+  assert_true(str_is(waiting[0], "parked") && str_is(waiting[1], "ehr"));
 }
 
 static void expect_seen(struct store *store, enum status status, const char *part) {
@@ -883,6 +909,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(a_second_one_is_refused),
       CASE(what_keeps_it_from_opening_is_seen_from_outside),
+      CASE(what_waits_is_seen_from_outside),
       CASE(a_store_at_work_is_no_fault),
       CASE(its_files_are_its_owners_alone),
       CASE(an_open_folder_is_refused),
