@@ -7,8 +7,8 @@ package=$packages/hl7.fhir.us.core-6.1.0.tgz
 [ -f "$package" ] || { echo "skipped: no $package"; exit 77; }
 export HOME="$work"
 
-# What cannot be told as a vital sign must be: a unit without a code, a pressure written as one text, no time. It is told as it is, without a claim.
-as_written="oru-alternate-codes oru-odd-unit oru-pressure-units oru-signs-without-unit oru-without-order"
+# What cannot be told as a vital sign must be: a unit without a code or of another code, a pressure written as one text, no time. It is told as it is, without a claim.
+as_written="oru-alternate-codes oru-odd-unit oru-pressure-units oru-signs-without-unit oru-vitals-beyond oru-without-order"
 conforming=$(ls fixtures/clinic/*/expected.json fixtures/hl7v2/*/expected.json | grep -v -E "/(${as_written// /|})/")
 # shellcheck disable=SC2086 # a list of names
 expect 0 "$ketlink" validate --ig "$package" $conforming
