@@ -246,8 +246,8 @@ until_states " 22 done "
 give not-the-token-any-more
 drop 2
 until_text "$work/alerts" '^destination-held hospital' 2
-printf '%s\n' "$(cat "$work/token")" > "$work/bearer" && chmod 644 "$work/bearer" # right, but open to others: the old one serves
-until_text "$work/relay.log" 'changed and cannot be used'
+printf '%s\n' "$(cat "$work/token")" > "$work/bearer" && chmod 644 "$work/bearer" # right, but open to others: nothing is sent
+until_text "$work/relay.log" 'reason=configuration .*read by others: chmod 600'
 chmod 600 "$work/bearer"
 until_states " 24 done "
 until_text "$work/alerts" '^destination-cleared hospital' 2
