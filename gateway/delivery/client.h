@@ -52,7 +52,7 @@ struct delivery_client {
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_mark mark; /* of the file of the token or password, before it was read */
-  bool stale;                /* that file is another now, and cannot be used: nothing goes with the old secret */
+  bool stale;                /* that file is another now, and cannot be used: no record goes with the old secret, alerts do */
   char stale_reason[DELIVERY_REASON_MAX]; /* why it cannot */
   struct delivery_token token;
   bool proven; /* its last request was answered: connections are kept; a failed one is closed at once, and read out */

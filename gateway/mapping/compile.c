@@ -301,8 +301,8 @@ static bool is_simple(const struct prog_source *source) {
   return one && (!source->where || fhirpath_is_condition(source->where->program));
 }
 
-/* With a fault the variable is bound all the same, its type unknown: no faults that follow from the first. */
-/* `named`: something names its items, be it the short form of a rule. */
+/* With a fault the variable is bound all the same, its type unknown: no faults that follow from the first. `named`: something names its
+   items, be it the short form of a rule. */
 static void compile_source(struct fml_compiler *c, const struct ast_source *ast, bool named, struct prog_source *out) {
   struct fml_type type = {0}, outer = {0};
   out->ast = ast;
