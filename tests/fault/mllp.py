@@ -45,18 +45,24 @@ class Trial:
         self.relay.before += ["-e", f"inject={call}:signal=SIGKILL:when={number}"] if number else []
 
     def before(self, call):
-        """Those of the start: so many come before the first message. strace counts the calls of each thread apart; the last
-        one is of the thread that makes groups durable."""
+        """Those of the start: so many come before the first message. strace counts the calls of each thread apart; the
+        thread that makes groups durable is the one beside the first, and what it writes at the start may come after "started"."""
         self.trace(call)
         self.started()
-        threads = [line.split()[0] for line in (self.work / "trace").read_text().splitlines() if f"{call}(" in line]
-        self.terminate()
-        return threads.count(threads[-1])
+        own = subprocess.run(["pgrep", "-P", str(self.relay.process.pid)], capture_output=True, text=True, check=True).stdout.split()[0]
 
-    def terminate(self):
+        def of_groups():
+            threads = [line.split()[0] for line in (self.work / "trace").read_text().splitlines() if f"{call}(" in line]
+            return len(threads) - threads.count(own)
+
+        bed.wait_for(of_groups, 60)
+        count = of_groups()
+        self.terminate(int(own))
+        return count
+
+    def terminate(self, own):
         """The relay itself: strace passes nothing on."""
-        own = subprocess.run(["pgrep", "-P", str(self.relay.process.pid)], capture_output=True, text=True, check=True).stdout.split()
-        os.kill(int(own[0]), signal.SIGTERM)
+        os.kill(own, signal.SIGTERM)
         self.relay.process.wait(60)
         self.relay.before = []
 
