@@ -80,13 +80,22 @@ done:
   return status;
 }
 
+/* One that a person names may be new, without what it must become; one that is to be refused covers nothing, and is no finding. */
+static bool is_wanted(struct coverer *c, const char *folder) {
+  struct cli *cli = c->cli;
+  if (cli_fixture_has(cli, folder, "expected.json")) return true;
+  if (!cli->argument_count) return false;
+  if (!cli_fixture_has(cli, folder, "expected.diagnostics")) return true;
+  cli_note(cli, "%s: left out, it is to be refused", folder);
+  return false;
+}
+
 static enum status run_all(struct coverer *c) {
   struct cli *cli = c->cli;
   size_t done = 0;
   enum status status = cli_fixtures_find(cli, pipeline_mappings_folder(c->pipeline), &c->fixtures);
   for (const struct cli_fixture *f = c->fixtures.first; f && status == STATUS_OK; f = f->next) {
-    bool wanted = cli->argument_count || cli_fixture_has(cli, f->folder, "expected.json");
-    if (wanted) status = run_fixture(c, f);
+    if (is_wanted(c, f->folder)) status = run_fixture(c, f);
     cli_progress(cli, "fixtures", ++done, c->fixtures.count);
   }
   return status;

@@ -116,6 +116,7 @@ struct reading {
   size_t sections[SECTIONS]; /* where each is in the text, the first of its kind */
   bool looking; /* credentials are not asked for */
   bool no_memory; /* something was not kept, so that it only seems not to be there */
+  bool no_credential; /* the same of the path of one, which was told */
 };
 
 static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *format, ...) {
@@ -139,14 +140,22 @@ static struct str keep(struct reading *reading, struct str text) {
 
 /* --- sections --- */
 
-static bool is_name(struct str name) {
+static bool is_made_of(struct str name, const char *marks) {
   for (size_t i = 0; i < name.len; i++) {
     char c = name.ptr[i];
-    bool fine =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr(marks, c));
     if (!fine) return false;
   }
   return name.len > 0 && name.len <= RELAY_NAME_MAX;
+}
+
+static bool is_name(struct str name) {
+  return is_made_of(name, "-_");
+}
+
+/* A file in one folder: no path, and neither . nor .. */
+static bool is_credential(struct str name) {
+  return is_made_of(name, "-_.") && name.ptr[0] != '.';
 }
 
 static void *open_folder(struct reading *reading, struct str name) {
@@ -271,14 +280,17 @@ static void take_path(struct reading *reading, struct str *out, struct str value
     return;
   }
   struct str name = str_slice(value, sizeof credential - 1, value.len);
-  if (reading->looking)
+  if (reading->looking) {
     *out = keep(reading, value);
-  else if (!folder || !is_name(name))
-    complain(
-        reading,
-        "a credential is a file of systemd's $CREDENTIALS_DIRECTORY, which is not set, or has no such name");
-  else
+  } else if (folder && is_credential(name)) {
     *out = kept(reading, arena_printf(reading->arena, "%s/%.*s", folder, STR_ARG(name)));
+  } else {
+    reading->no_credential = true;
+    complain(reading, folder ? "a credential's name has letters, digits, -, _ and (not in front) ., at most %d"
+                             : "a credential is a file of $CREDENTIALS_DIRECTORY, which is not set: systemd sets it for the unit; by hand use systemd-run "
+                               "with LoadCredential",
+             RELAY_NAME_MAX);
+  }
 }
 
 static void take_number(struct reading *reading, const struct key *key, int64_t *out, struct str value) {
@@ -468,7 +480,7 @@ static void check_mllp(struct reading *reading, size_t at) {
   if (mllp->is_path && mllp->listen.ptr[0] != '/')
     mllp->listen = kept(reading, config_beside(reading->path, mllp->listen, reading->arena));
   bool fine = mllp->is_path || base_address_parse(mllp->listen, &address);
-  const char *fault = fine ? mllp_fault(mllp, &address)
+  const char *fault = fine ? reading->no_credential ? NULL : mllp_fault(mllp, &address)
                            : "listen is an address and a port (127.0.0.1:2575, [::1]:2575), or a path with a /";
   if (fault) complain(reading, "%s: %s", where, fault);
   for (size_t i = 0; i < at; i++)
@@ -517,7 +529,7 @@ static void check_whole(struct reading *reading) {
   const struct relay_config *config = reading->config;
   reading->line_at = reading->sections[RELAY];
   if (!config->state.len) complain(reading, "[relay] state is missing: the folder of the store");
-  if (!config->key.len) complain(reading, "[relay] key is missing: the file of the store key");
+  if (!config->key.len && !reading->no_credential) complain(reading, "[relay] key is missing: the file of the store key");
   reading->line_at = 0;
   if (!config->destination_count) complain(reading, "there is no [destination NAME]");
   if (!config->folder_count && !config->mllp_count && !config->socket.len && !config->listen.len)

@@ -142,6 +142,7 @@ enum status relay_tls_open(const struct relay_mllp_config *config, const struct 
                            struct relay_tls **out) {
   *out = NULL;
   if (!config->certificate.len) return STATUS_OK;
+  if (!config->key.len) return STATUS_CONFIG; /* relay_config_read has said why */
   struct relay_tls *tls = calloc(1, sizeof *tls);
   if (tls) tls->context = SSL_CTX_new(TLS_server_method());
   enum status status = tls && tls->context && set_rules(tls->context) ? STATUS_OK : STATUS_NOMEM;

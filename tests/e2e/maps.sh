@@ -232,6 +232,15 @@ jq -e '.fixtures == 1 and .rules.covered > 0 and .rules.covered < .rules.total
   and (.rules.missing | length) == .rules.total - .rules.covered and (.rules.missing[0].line > 0)' "$work/out" > /dev/null ||
   fail "map cover --json does not add up"
 expect 1 "$ketlink" map cover --summary --fail-under 99.9 fixtures/clinic/minimal
+# of a folder those that are to be refused are left out; a new one, without what it must become, is not
+expect 0 "$ketlink" map cover --summary fixtures/hl7v2
+expect_text "$work/err" "fixtures/hl7v2/adt-a41-bad-account: left out, it is to be refused"
+mkdir -p "$work/new/bad" "$work/new/good"
+cp fixtures/clinic/minimal/record.json "$work/new/good/"
+cp fixtures/clinic/bad-broken-json/record.json "$work/new/bad/"
+expect 1 "$ketlink" map cover --summary "$work/new"
+expect_text "$work/out" "^1 fixture$"
+expect_text "$work/err" "new/bad: no Bundle comes out of this record"
 expect_no_text "$work/out" "never"
 expect 2 "$ketlink" map cover --fail-under much
 # the compiled program, to be read

@@ -163,6 +163,16 @@ static void a_list_that_stands_twice_is_one_fault(void **state) {
   assert_true(str_find(diags.first->message, STR("to stands twice"), 0) != SIZE_MAX);
 }
 
+static void a_key_without_credentials_is_one_fault(void **state) {
+  struct relay_config config;
+  static const char text[] = GOOD "[mllp x]\nlisten = 127.0.0.1:2575\nto = hospital\ncertificate = c\nkey = credential:ehr.key\n";
+  (void)state;
+  unsetenv("CREDENTIALS_DIRECTORY");
+  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_CONFIG);
+  assert_int_equal(diag_errors(&diags), 1);
+  assert_true(str_find(diags.first->message, STR("CREDENTIALS_DIRECTORY, which is not set"), 0) != SIZE_MAX);
+}
+
 /* Who asks where the relay is has not its credentials. */
 static void who_only_looks_needs_no_credentials(void **state) {
   struct relay_config config;
@@ -275,11 +285,20 @@ static void nothing_is_passed_over_without_memory(void **state) {
 
 static void credentials_are_found(void **state) {
   struct relay_config config;
-  static const char text[] = GOOD "[relay]\nmarker = credential:mark\n";
+  static const struct {
+    const char *name;
+    bool fine;
+  } names[] = {{"mark", true}, {"ehr.key", true}, {"a.b-c_1.", true}, {"", false}, {".", false}, {"..", false}, {".key", false}, {"a/b", false}, {"a b", false}};
   (void)state;
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/ketlink", 1);
-  assert_int_equal(read_text(text, sizeof text - 1, &config), STATUS_OK);
-  assert_true(str_is(config.marker, "/run/credentials/ketlink/mark"));
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char text[512], path[128];
+    int length = snprintf(text, sizeof text, GOOD "[relay]\nmarker = credential:%s\n", names[i].name);
+    snprintf(path, sizeof path, "/run/credentials/ketlink/%s", names[i].name);
+    assert_int_equal(read_text(text, (size_t)length, &config), names[i].fine ? STATUS_OK : STATUS_CONFIG);
+    assert_true(!names[i].fine || str_is(config.marker, path));
+    if (!names[i].fine) assert_true(str_starts(diags.first->message, STR("a credential's name has letters")));
+  }
 }
 
 static void a_missing_file_is_said(void **state) {
@@ -296,7 +315,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
   const struct CMUnitTest tests[] = {
       CASE(a_good_one_is_read),     CASE(faults_are_told_by_line),        CASE(all_faults_come_at_once),
-      CASE(a_list_that_stands_twice_is_one_fault), CASE(who_only_looks_needs_no_credentials),
+      CASE(a_list_that_stands_twice_is_one_fault), CASE(a_key_without_credentials_is_one_fault), CASE(who_only_looks_needs_no_credentials),
       CASE(long_lines_are_refused), CASE(there_is_a_cap_on_destinations), CASE(credentials_are_found),
       CASE(a_missing_file_is_said), CASE(listeners_are_read),             CASE(there_is_a_cap_on_listeners),
       CASE(there_is_a_cap_on_clients), CASE(nothing_is_passed_over_without_memory),
