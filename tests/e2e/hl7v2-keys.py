@@ -18,6 +18,7 @@ def ids(fixture, kind, code=None):
 
 
 RATE, PANEL, GLUCOSE = ("Observation", "8867-4"), ("Observation", "85354-9"), ("Observation", "2345-7")
+PATIENT = ("Patient", None)
 DOSE = ("MedicationAdministration", None)
 # first fixture, second fixture, what, whether those of the second are in the first
 ROWS = [
@@ -36,6 +37,11 @@ ROWS = [
     ("ras-infusion", "ras-second-dose-taken-back", DOSE, False),
     ("adt-a04-results-alike", "adt-a04-results-alike-more", GLUCOSE, True),
     ("adt-a04-check-in", "adt-a11-cancelled", ("Encounter", None), True),
+    ("adt-a28-authorities", "adt-a28-authorities-in-turn", PATIENT, True),
+    ("adt-a28-authorities-of-others", "adt-a28-authorities-of-others-in-turn", PATIENT, True),
+    ("adt-a28-authorities", "adt-a28-authorities-of-others", PATIENT, False),
+    ("adt-a28-authorities", "adt-a28-one-authority-ended", PATIENT, True),
+    ("adt-a28-authorities", "adt-a28-one-authority-twice", PATIENT, False),
     ("mdm-note", "mdm-t11-cancelled", ("DocumentReference", None), True),
 ]
 

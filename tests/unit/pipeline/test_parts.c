@@ -1,4 +1,4 @@
-/* A merge of several records is as many parts, each with its own patient and its own Bundle. */
+/* A merge of several records is as many parts, each with its own patient and its own Bundle; whose a message is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,10 +108,44 @@ static void parts_have_a_cap(void **state) {
   }
 }
 
+/* What the relay keeps the order by, of a message with these numbers in PID-3. */
+static struct str patient_of(const char *kind, const char *numbers, struct arena *arena) {
+  struct str text = arena_printf(arena, "MSH|^~\\&|EHR|RIVERSIDE|||20260311100500-0500||%s|M1|P|2.5.1\rPID|1||%s||Doe^Jordan\r", kind, numbers);
+  struct intake_input input = intake_open(STR("message.hl7"), text);
+  struct intake_record record = {0};
+  struct diag_list diags;
+  diag_list_init(&diags, arena);
+  assert_int_equal(intake_next(&input, pipeline_definitions(pipeline), pipeline_routes(pipeline), arena, &diags, &record), STATUS_OK);
+  return pipeline_identity(pipeline, &record, INTAKE_PATIENT, arena);
+}
+
+static void a_patient_is_one_in_whatever_order_the_numbers_stand(void **state) {
+  static const char *kinds[] = {"ADT^A01", "ADT^A03", "ADT^A05", "ADT^A11", "ADT^A38", "ADT^A27", "ORU^R01", "RAS^O17", "SIU^S12", "MDM^T02", "MDM^T11"};
+  static const char *rows[][2] = {
+      {"H7^^^GENERAL^MR~M4^^^RIVERSIDE^MR", "RIVERSIDE/M4"},
+      {"M4^^^RIVERSIDE^MR~H7^^^GENERAL^MR", "RIVERSIDE/M4"},
+      {"A1^^^AAA^PI~M4^^^RIVERSIDE^MR", "RIVERSIDE/M4"},
+      {"Z1^^^ZION^MR~H7^^^GENERAL^MR", "GENERAL/H7"},
+      {"H7^^^GENERAL^MR~Z1^^^ZION^MR", "GENERAL/H7"},
+      {"M1^^^RIVERSIDE^MR^^^20250101~M4^^^RIVERSIDE^MR", "RIVERSIDE/M4"},
+      {"M1^^^RIVERSIDE^MR~M4^^^RIVERSIDE^MR", "RIVERSIDE/M1"},
+      {"M4", "M4"},
+  };
+  (void)state;
+  struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+  for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+      struct str got = patient_of(kinds[k], rows[i][0], arena);
+      if (!str_is(got, rows[i][1])) fail_msg("%s, %s: %.*s", kinds[k], rows[i][0], STR_ARG(got));
+    }
+  arena_free(arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_old_number_is_a_part),
       cmocka_unit_test(parts_have_a_cap),
+      cmocka_unit_test(a_patient_is_one_in_whatever_order_the_numbers_stand),
   };
   struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
   struct pipeline *opened = passage_open(arena);
