@@ -21,26 +21,34 @@ import outbox
 CALLS = "read,fdatasync,renameat2"
 
 
+def calls(trace):
+    """(text, begin, end) of each call, in the order of their ends: numbers of lines. Between the two another thread's may stand."""
+    begun = {}
+    for number, line in enumerate(trace.read_text().splitlines()):
+        thread, _, call = line.partition(" ")
+        call = call.strip()
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>").rstrip(), number
+            continue
+        resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", call)
+        first, begin = begun.pop(thread) if resumed else (call, number)
+        yield first + resumed[1] if resumed else first, begin, number
+
+
 def follow(trace):
     """What is wrong with the order of the calls, and how many files were moved."""
-    read, synced, syncing, moved, bad = {}, -1, set(), 0, []
-    for number, line in enumerate(trace.read_text().splitlines()):
-        thread = line.split()[0]
-        if re.search(r"fdatasync\(\d+<[^>]*outbox\.db-wal> <unfinished", line):
-            syncing.add(thread)
-        taken = re.search(r"read\(\d+<[^>]*/drop/([^/>]+\.json)>", line)
-        renamed = re.search(r'renameat2\([^"]*"([^"]+\.json)",.*/done>.* = 0$', line)
-        if taken and "= -1" not in line:
-            read[taken.group(1)] = number
-        elif re.search(r"fdatasync\(\d+<[^>]*outbox\.db-wal>\) += 0$", line):
-            synced = number
-        elif thread in syncing and re.search(r"<\.\.\. fdatasync resumed>\) += 0$", line):
-            synced = number
-            syncing.remove(thread)
+    read, syncs, moved, bad = {}, [], 0, []
+    for call, begin, end in calls(trace):
+        taken = re.match(r"read\(\d+<[^>]*/drop/([^/>]+\.json)>", call)
+        renamed = re.match(r'renameat2\([^"]*"([^"]+\.json)",.*/done>.* = 0$', call)
+        if taken and "= -1" not in call:
+            read[taken[1]] = end
+        elif re.match(r"fdatasync\(\d+<[^>]*outbox\.db-wal>\) += 0$", call):
+            syncs.append((begin, end))
         elif renamed:
             moved += 1
-            if synced < read.get(renamed.group(1), number):
-                bad.append(f"{renamed.group(1)} was moved to done/ (call {number}) before its records were synced")
+            if not any(read.get(renamed[1], begin) < synced_from and synced < begin for synced_from, synced in syncs):
+                bad.append(f"{renamed[1]} was moved to done/ (call {begin}) before its records were synced")
     return bad, moved
 
 
