@@ -75,10 +75,10 @@ npm_ci() {
 python_with() {
   local home=build/python/$1
   if ! cmp -s "$1/requirements.txt" "$home/.ketlink-requirements"; then
-    need_packages python3-venv >&2
-    /usr/bin/python3 -m venv --clear "$home" >&2
-    "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt" >&2
-    cp "$1/requirements.txt" "$home/.ketlink-requirements"
+    # who asks whether it can be had has switched off that a failure ends the script
+    need_packages python3-venv >&2 && /usr/bin/python3 -m venv --clear "$home" >&2 &&
+      "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt" >&2 &&
+      cp "$1/requirements.txt" "$home/.ketlink-requirements" || return 1
   fi
   echo "$home/bin/python"
 }
