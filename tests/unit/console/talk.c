@@ -113,8 +113,11 @@ static void turn_once(struct talk *talk) {
   nanosleep(&moment, NULL);
 }
 
+/* Also where this process has to wait for the processor: to accept, to read and to answer are turns of their own. */
 void talk_turn(struct talk *talk, int ms) {
-  for (int64_t end = now_ms() + ms; now_ms() < end;)
+  enum { TURNS = 10 };
+  int turns = 0;
+  for (int64_t end = now_ms() + ms; now_ms() < end || (turns < ms && turns < TURNS); turns++)
     turn_once(talk);
 }
 

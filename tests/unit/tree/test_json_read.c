@@ -181,9 +181,10 @@ static void test_number_length(void **state) {
   buf_release(&text);
 }
 
+/* Of the processor: other tests have it too. */
 static double seconds(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
