@@ -6,6 +6,7 @@
 The receiver is a TLS server of the test's authority that is fine, dead for a while, busy, redirects, or says nothing at all; an edge is
 made by taking the drop folder away and giving it back. Then the same in clear on this machine, and addresses that --check refuses.
 """
+import contextlib
 import http.server
 import json
 import os
@@ -33,7 +34,8 @@ class Receiver:
     """`mode`: a status, or "hang". What it was told is in `told`, requests to elsewhere in `strays`."""
 
     def __init__(self, certs, name="server", port=0):
-        self.certs, self.name, self.port, self.mode, self.server = certs, name, port, 204, None
+        self.certs, self.name, self.mode, self.server = certs, name, 204, None
+        self.held, self.port = bed.hold_port(port)  # while nobody listens too
         self.told, self.strays, self.asked, self.going = [], [], 0, threading.Event()
 
     def start(self):
@@ -64,7 +66,6 @@ class Receiver:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certs / f"{self.name}.pem", self.certs / f"{self.name}.key")
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
@@ -212,6 +213,15 @@ mv "$0.new" "$0.told"
 """
 
 
+def states_of_children(own):
+    """One that is reaped meanwhile has none."""
+    states = []
+    for child in (own / "task" / own.name / "children").read_text().split():
+        with contextlib.suppress(OSError):
+            states.append((own.parent / child / "stat").read_text().rpartition(")")[2].split()[0])
+    return states
+
+
 def program(work, certs):
     """It has nothing of the relay's: no connection, no ignored signals, no environment."""
     bench = Bench(work / "program", certs, f"alert = {work}/program/alert\n")
@@ -231,9 +241,7 @@ def program(work, certs):
     expect_soon(lambda: b'alert-failed state=folder-gone why="it failed" status=3' in bench.log.read_bytes(), bench.log.read_text())
     bench.edge("folder-back")
     own = pathlib.Path(f"/proc/{bench.relay.process.pid}")
-    states = lambda: [(own.parent / child / "stat").read_text().rpartition(")")[2].split()[0]
-                      for child in (own / "task" / own.name / "children").read_text().split()]
-    expect_soon(lambda: "Z" not in states(), "a program that ended is not reaped")
+    expect_soon(lambda: "Z" not in states_of_children(own), "a program that ended is not reaped")
     bench.stop()
 
 

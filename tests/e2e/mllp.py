@@ -8,6 +8,7 @@ What must be answered stands in ACKNOWLEDGEMENTS below.
 """
 import argparse
 import atexit
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -16,9 +17,11 @@ import resource
 import shutil
 import signal
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import warnings
@@ -234,7 +237,7 @@ def acknowledgements(work, server):
         case.check(f"stored and not delivered in time: {answer.code}", answer.code == "AE" and answer.control == "LATE")
         server.stall = 0
         case.check("it is when it is sent again", bed.wait_for(lambda: sender.ask(text).code == "AA", PATIENCE))
-    server.stall = 2
+    server.gate.clear()
     with peer.Peer(case.place("delivered")) as sender:
         sender.send(peer.frame(make("STOP")))
         case.check("it is stored", bed.wait_for(lambda: hashlib.sha256(b"STOP").hexdigest()[:12] in case.log(), PATIENCE))
@@ -243,7 +246,7 @@ def acknowledgements(work, server):
         case.relay.process.terminate()
         answer = sender.answer()
         case.check(f"who waits while it stops is told: {answer.code}", answer.code == "AE" and answer.control == "STOP")
-    server.stall = 0
+    server.gate.set()
     case.relay.process.wait(60)  # by itself, with what was under way
     check_numbers(case, *numbers.values())
     return case.close()
@@ -428,12 +431,18 @@ def not_reading(case):
         case.check("who takes no answers is closed", bed.wait_for(lambda: "answers are not taken" in case.log(), PATIENCE))
 
 
+def unread(local):
+    """Bytes that the other side of a socket of this host has not read yet."""
+    return struct.unpack("i", fcntl.ioctl(local, termios.TIOCOUTQ, bytes(4)))[0]
+
+
 def memory(case):
     """64 MiB of messages under way, over all connections, and a bit more."""
     there = [peer.Peer(case.place("heavy")) for _ in range(6)]
     for one in there[:4]:
         one.send(b"\x0b" + b"x" * 16000000)
     there[4].send(b"\x0b" + b"x" * 3000000)
+    case.check("they are not read", bed.wait_for(lambda: not any(unread(one.socket) for one in there[:5]), PATIENCE))
     case.check("67,000,000 bytes under way", there[4].silent(0.5))
     there[5].send(b"\x0b" + b"x" * 200000)
     case.check("more than 64 MiB", there[5].closed())
@@ -628,7 +637,7 @@ def percentile(took, share):
 
 def drip(place, stop):
     with peer.Peer(place) as sender:
-        data = peer.frame(make("DRIP"))
+        data = peer.frame(make(f"DRIP{next(SERIALS)}"))
         for at in range(len(data)):
             sender.send(data[at:at + 1])
             if stop.wait(1):
@@ -641,31 +650,39 @@ def crowd(work, server, idle):
         print(f"crowd: skipped: at most {hard} descriptors")
         return []
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, idle + 200) if hard != resource.RLIM_INFINITY else idle + 200, hard))
-    messages = 200 if idle > 1000 else 60
     case = Case(work, {"ehr": ("max-connections = 20000\nmax-per-address = 20000\nframe-seconds = 3600", "127.0.0.1:0")}, server)
-    place, stop = case.place("ehr"), threading.Event()
+    for turn in range(3):  # what the machine does besides may have begun in between: then it is measured again
+        slower = beside(case, idle, turn)
+        if not slower:
+            break
+    case.check(f"each time: {slower}", not slower)
+    return case.close()
+
+
+def beside(case, idle, turn):
+    """-> how much longer answers take beside connections that wait, if it is too long."""
+    place, stop, messages = case.place("ehr"), threading.Event(), 200 if idle > 1000 else 60
     with peer.Peer(place) as sender:
-        before = latencies(sender, messages, "W")
+        before = latencies(sender, messages, f"W{turn}-")
         start = time.monotonic()
         there = [peer.Peer(place) for _ in range(idle)]
         dripper = threading.Thread(target=drip, args=(place, stop))
         dripper.start()
         connected = time.monotonic() - start
-        after = latencies(sender, 2 * messages, "X")
+        after = latencies(sender, 2 * messages, f"X{turn}-")
         memory = int((pathlib.Path("/proc") / str(case.relay.process.pid) / "statm").read_text().split()[1]) * 4096 >> 20
         print(f"crowd: {idle} idle connections in {connected:.1f} s, {memory} MiB; p99 {percentile(before, 0.99) * 1000:.1f} ms before, "
               f"{percentile(after, 0.99) * 1000:.1f} ms after")
-        # of all messages, none left out: the slowest of them tell of the machine, which does other things as well, the tenth slowest in
-        # a hundred of the relay
-        for share in (0.5, 0.9):
-            pair = percentile(before, share), percentile(after, share)
-            case.check(f"{share:.0%} of the answers within {pair[0] * 1000:.1f} ms before, {pair[1] * 1000:.1f} ms after", pair[1] < pair[0] * 2 + 0.05)
-        case.check("those who wait are still there", there[0].ask(make("IDLE0")).code == "AA" and there[-1].ask(make("IDLE1")).code == "AA")
+        case.check("those who wait are still there", there[0].ask(make(f"IDLE{turn}-0")).code == "AA" and there[-1].ask(make(f"IDLE{turn}-1")).code == "AA")
         stop.set()
         dripper.join()
         for one in there:
             one.socket.close()
-    return case.close()
+    # of all messages, none left out: the slowest of them tell of the machine, which does other things as well, the tenth slowest in
+    # a hundred of the relay
+    pairs = {share: (percentile(before, share), percentile(after, share)) for share in (0.5, 0.9)}
+    return ", ".join(f"{share:.0%} of the answers within {pair[0] * 1000:.1f} ms before, {pair[1] * 1000:.1f} ms after"
+                     for share, pair in pairs.items() if pair[1] >= pair[0] * 2 + 0.05)
 
 
 # --- some who only send ---

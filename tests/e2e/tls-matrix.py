@@ -21,6 +21,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fault"))
+import bed  # noqa: E402
 import ehr  # noqa: E402
 
 KETLINK = pathlib.Path(os.environ.get("KETLINK", ROOT / "build/release/ketlink")).resolve()
@@ -110,9 +111,7 @@ class Bad:
     def __init__(self, name, case, work):
         self.name, self.case, self.work = name, case, work
         self.raw, self.process, self.stopped = b"", None, False
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.held, self.port = bed.hold_port()  # until the good server has it
         self.base = f"https://{case.get('host', '127.0.0.1')}:{self.port}/fhir"
         self.out = work / f"{name}.received"
         if case.get("raw"):

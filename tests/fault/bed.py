@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -22,10 +24,13 @@ SHAPES = {
 
 
 class Relay:
+    all = []
+
     def __init__(self, program, work, before=(), environment=None):
         self.program, self.work, self.process, self.starts = program, work, None, 0
         self.before, self.environment = list(before), environment or {}
         atexit.register(self.leave_none)
+        self.all.append(self)
 
     def leave_none(self):
         """Whatever becomes of the test."""
@@ -33,7 +38,7 @@ class Relay:
             self.kill()
 
     def start(self):
-        self.log = open(self.work / "log", "ab")
+        self.log = open(self.work / "log", "a+b")
         self.process = subprocess.Popen([*self.before, self.program, "relay", "--config", self.work / "relay.ini"], stderr=self.log,
                                         env={"PATH": os.environ["PATH"], "SSLKEYLOGFILE": str(self.work / "tls.keys"), **sanitizer_options(), **self.environment})
         self.starts += 1
@@ -63,6 +68,26 @@ class Relay:
             except OSError:
                 pass
         return found
+
+
+def tell(kind, fault, trace):
+    """Of a test that broke off: what the relays said last, although their folders are gone by now."""
+    for relay in [relay for relay in Relay.all if relay.starts][-3:]:
+        os.lseek(relay.log.fileno(), 0, os.SEEK_SET)
+        said = relay.log.read().decode(errors="replace")
+        print(f"--- the log in {relay.work}:", *said.splitlines()[-10:], sep="\n", flush=True)
+    sys.__excepthook__(kind, fault, trace)
+
+
+sys.excepthook = tell
+
+
+def hold_port(port=0):
+    """A port that no other process is given by chance as long as this socket is open, whether somebody listens there or nobody."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    return held, held.getsockname()[1]
 
 
 def sanitizer_options():

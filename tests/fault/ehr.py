@@ -16,6 +16,8 @@ import threading
 import time
 import urllib.parse
 
+import bed
+
 FAULTS = ("close-before", "close-after", "late", "cut", "503", "429", "500-after", "503-after", "503-late", "408-after", "html-after",
           "slow", "empty-after", "wrong-count")
 
@@ -33,9 +35,12 @@ class Ehr:
         self.cuts = collections.deque()       # of every third answer to a write only so many bytes arrive
         self.busy = 0                         # the next write is answered with 429 and Retry-After so many seconds
         self.stall = 0                        # seconds that each write waits before it is looked at
+        self.gate = threading.Event()         # and until this is set
+        self.gate.set()
         self.posts = []                       # arrivals of writes
         self.pads = collections.deque()       # to how many bytes the answers to the next writes are made longer
-        self.certificate, self.key, self.port = certificate, key, port
+        self.certificate, self.key = certificate, key
+        self.held, self.port = bed.hold_port(port)  # while nobody listens too
         self.start()
 
     def start(self):
@@ -44,7 +49,6 @@ class Ehr:
         context.load_cert_chain(self.certificate, self.key)
         context.set_alpn_protocols(["h2", "http/1.1"])  # who offers the first of them is not understood
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port = self.server.server_address[1]
         self.base = f"https://127.0.0.1:{self.port}/fhir"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -246,6 +250,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(body)
         with self.ehr.under_way(identities_of(body)):
             time.sleep(self.ehr.stall + (self.ehr.some(0.5) if fault in ("slow", "late", "503-late") else 0))
+            self.ehr.gate.wait()
             status, answer, headers = self.take(body)
         if fault in ("late", "503-late"):
             return None

@@ -34,7 +34,8 @@ class Hapi:
 
     def __init__(self, work):
         certs = work / "certs"
-        self.work, self.certificate, self.port, self.process, self.starts = work, certs / "server.pem", 0, None, 0
+        self.work, self.certificate, self.process, self.starts = work, certs / "server.pem", None, 0
+        self.held, self.port = bed.hold_port()  # while it is dead too
         (work / "data").mkdir()
         token = work / "token"
         token.touch(0o600)
@@ -53,7 +54,6 @@ class Hapi:
         self.starts += 1
         if not bed.wait_for(lambda: ready.exists() or self.process.poll() is not None, READY_SECONDS) or not ready.exists():
             raise RuntimeError("HAPI did not start:\n" + (self.work / "hapi.out").read_text()[-3000:])
-        self.port = int(ready.read_text())
         self.base = f"https://127.0.0.1:{self.port}/fhir/R4"
 
     def kill(self):

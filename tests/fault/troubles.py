@@ -325,10 +325,13 @@ def left_with(server):
     return {(kind, identity): serial for kind, identity, serial in bed.commits_of(server)}
 
 
-def take_back(name, run, correct):
-    """A session, its correction, which `correct` sees to once it is dropped, and what it was at first."""
+def take_back(name, run, correct, gated=False):
+    """A session, its correction, which `correct` sees to once it is dropped, and what it was at first. `gated`: the server waits with
+    the correction until `correct` opens its gate."""
     for turn, serial in enumerate((10, 20, 10)):
         before = len(run.server.posts)
+        if turn == 1 and gated:
+            run.server.gate.clear()
         bed.drop(run.work, turn, bed.record(serial, 1, 7, revision=turn + 1))
         if turn == 1:
             correct(before)
@@ -370,13 +373,12 @@ def given_up(given, work):
     log = work / "log"
 
     def correct(before):
-        run.server.stall = 1
         bed.wait_for(lambda: len(run.server.posts) > before, 20)
         (work / "lapse").write_text("UPDATE record SET state = ?2")
         (work / "lapse").rename(file)
-        run.server.stall = 0
+        run.server.gate.set()
 
-    faults = take_back("given_up", run, correct)
+    faults = take_back("given_up", run, correct, gated=True)
     return faults + ([] if bed.holds(log, b"not-settled") else ["given_up: no group was given up"])
 
 
@@ -464,15 +466,15 @@ def moved(given, work):
     """Two destinations of one server; one of them waits for what the other writes there, which is led elsewhere meanwhile."""
     run, faults = Run(given, work, ("hospital", "ward"), one_server=True, timeout=30000), []
     elsewhere = ehr.Ehr(given.work / "certs/server.pem", given.work / "certs/server.key", given.seed, 0)
-    run.server.stall = 6
+    run.server.gate.clear()
     run.drop(1)
     begun = bed.wait_for(lambda: run.server.posts, 20)
     hospital = work / "mappings/destinations/hospital.json"
     hospital.write_text(json.dumps({**json.loads(hospital.read_text()), "base": elsewhere.base}))
     run.relay.process.send_signal(signal.SIGHUP)
-    if not begun or not bed.wait_for(lambda: bed.holds(work / "log", b"reloaded destinations=2"), 2) or len(run.server.posts) != 1:
+    if not begun or not bed.wait_for(lambda: bed.holds(work / "log", b"reloaded destinations=2"), 5) or len(run.server.posts) != 1:
         faults.append(f"moved: it was not reloaded while one waits: {len(run.server.posts)} requests")
-    run.server.stall = 0
+    run.server.gate.set()
     if not bed.wait_for(lambda: all(bed.holds(work / "log", b"done destination=" + name) for name in (b"hospital", b"ward")), 10):
         faults.append("moved: the one that waits is never asked again")
     run.drop(2)
@@ -670,7 +672,7 @@ def full(given, work):
     time.sleep(1.5)
     taken, log = bed.acknowledged(work), work / "log"
     refused = ask(run, "records", json.loads(bed.record(900, 900, 900)))
-    told = bed.holds(log, b"alert state=store-full what=http") and bed.holds(log, b"alert state=store-full what=drop")
+    told = bed.wait_for(lambda: all(bed.holds(log, b"alert state=store-full what=" + who) for who in (b"http", b"drop")), 10)
     run.server.start()
     takes = bed.wait_for(lambda: ask(run, "records", json.loads(bed.record(901, 901, 901))).get("records") == 1, 40)
     run.wanted[901] = 901
@@ -738,10 +740,11 @@ def finish(given, work):
         return []
     full_disk = given.work / "full-disk"
     run = Run(given, work, environment={"NOSPACE_FILE": str(full_disk), **preload(given.nospace)})
-    run.server.stall = 1
+    run.server.gate.clear()
     run.drop(1)
     bed.wait_for(lambda: run.server.posts, 30)
     full_disk.touch()
+    run.server.gate.set()
     log = run.work / "log"
     faults = [] if bed.wait_for(lambda: bed.holds(log, b"alert state=ends-fail"), 30) else ["finish: not told"]
     if not run.delivered():
@@ -761,7 +764,6 @@ def finish(given, work):
     if again not in (0, 74):
         faults.append(f"finish: with a full disk it ends with {again}")
     full_disk.unlink()
-    run.server.stall = 0
     run.start()
     run.drop(1)
     faults += run.judge("finish", 30)

@@ -11,6 +11,8 @@ import ssl
 import threading
 import time
 
+import bed  # of tests/fault, which is in the path of all who use this
+
 VT, FS, CR = b"\x0b", b"\x1c", b"\r"
 # What may be chosen by chance. Each says whether the message was taken.
 FAULTS = ("cut-before", "cut-after", "silent", "late", "foreign", "AE", "garbage", "half", "two", "slow", "other-frame")
@@ -43,13 +45,14 @@ class Receiver:
             if client_ca:
                 self.context.verify_mode = ssl.CERT_REQUIRED
                 self.context.load_verify_locations(client_ca)
-        self.open, self.port = True, port
+        self.open = True
+        self.held, self.port = bed.hold_port(port)  # while nobody listens too
         self.shakes_after = 0.0                 # seconds before TLS is answered
         self.listen()
 
     def listen(self):
         self.socket = socket.create_server(("127.0.0.1", self.port), backlog=256)
-        self.port, self.open = self.socket.getsockname()[1], True
+        self.open = True
         threading.Thread(target=self.serve, args=(self.socket,), daemon=True).start()
 
     def stop(self):
