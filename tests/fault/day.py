@@ -89,13 +89,17 @@ class Day:
         self.wrong_ms = 0
         self.skip(0)
 
-    def look(self):
-        proc = pathlib.Path(f"/proc/{self.relay.process.pid}")
+    def descriptors(self):
         try:
-            descriptors = len(os.listdir(proc / "fd"))
+            return len(os.listdir(f"/proc/{self.relay.process.pid}/fd"))
         except PermissionError:  # of a process that may not be dumped, for others than root
-            descriptors = None
-        self.looks.append((self.relay.resident(), descriptors, (self.work / "state/outbox.db").stat().st_size))
+            return None
+
+    def look(self):
+        first = self.looks[0][1] if self.looks else None
+        if first:  # what it looks into at this moment is closed again
+            bed.wait_for(lambda: self.descriptors() <= first + IN_FLIGHT, 5)
+        self.looks.append((self.relay.resident(), self.descriptors(), (self.work / "state/outbox.db").stat().st_size))
 
     def judge(self):
         (_, first, _), (warm, _, _), (end, last, store) = self.looks[0], self.looks[WARM], self.looks[-1]

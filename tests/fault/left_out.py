@@ -148,9 +148,9 @@ class Run:
         number, count = record["id"], len(places)
         bed.expect(record["reason"] == "left-out" and sorted(record["leftOut"]) == places, "show", record, places)
         bed.expect([event for event in self.events() if event[0] == number] == [(number, f"resources-{count}")], "trail", self.events())
-        log = (self.work / "log").read_text()
         if not self.given.kills:  # else it may have ended between the two
-            bed.expect(f"left-out destination=hospital record={number} resources={count}" in log, "log")
+            line = f"left-out destination=hospital record={number} resources={count}"
+            bed.expect(bed.wait_for(lambda: line in (self.work / "log").read_text(), 5), "log")
             self.told += count
             bed.expect(f'ketlink_left_out_total{{destination="hospital"}} {self.told}' in self.get("/metrics"), "metric")
             bed.expect(bed.wait_for(self.alerts, 10) and self.alerts() == ["hospital"], "one alert an hour", self.alerts())
