@@ -188,7 +188,7 @@ try {
   const ended = new Promise((done) => browser.once('exit', done));
   browser.kill();
   await ended;
-  rmSync(profile, { recursive: true, force: true });
+  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // its other processes end a moment later
 }
 console.log(`${pages} pages, ${views.length} views each, ${faults.length} faults`);
 faults.forEach((text) => console.log(text));

@@ -43,13 +43,13 @@ server_start() {
     server_wait "$server_name"
 }
 
-# A ready file, or two minutes, or a process that has gone.
+# A ready file, or five minutes (a server in Java has much to do on a machine that does other things too), or a process that has gone.
 server_wait() {
     server_tries=0
     until [ -s "$servers_dir/$1.ready" ]; do
         server_tries=$((server_tries + 1))
-        if [ $server_tries -gt 1200 ] || ! kill -0 "$(cat "$servers_dir/$1.pid")" 2>/dev/null; then
-            echo "server $1 did not start:" >&2
+        if [ $server_tries -gt 3000 ] || ! kill -0 "$(cat "$servers_dir/$1.pid")" 2>/dev/null; then
+            echo "server $1 $(kill -0 "$(cat "$servers_dir/$1.pid")" 2>/dev/null && echo "is not ready after five minutes" || echo "has ended"):" >&2
             tail -n 20 "$servers_dir/$1.out" >&2
             return 1
         fi
