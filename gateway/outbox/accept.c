@@ -10,11 +10,15 @@ static enum status refuse(struct outbox *outbox, struct diag_list *diags, enum s
   return status;
 }
 
+static size_t bytes_of(const struct outbox_item *item) {
+  return item->bytes ? item->bytes : item->payload.len;
+}
+
 static bool is_fit(const struct outbox_item *item) {
   return item->destination.len && item->destination.len <= OUTBOX_NAME_MAX && item->kind.len &&
          item->kind.len <= OUTBOX_NAME_MAX && item->parked.len <= OUTBOX_REASON_MAX &&
          item->label.len <= LIMIT_OUTBOX_LABEL && item->lane.len <= LIMIT_OUTBOX_LABEL &&
-         item->subject.len <= LIMIT_OUTBOX_LABEL && item->payload.len <= LIMIT_OUTBOX_PAYLOAD;
+         item->subject.len <= LIMIT_OUTBOX_LABEL && bytes_of(item) <= LIMIT_OUTBOX_PAYLOAD;
 }
 
 /* The file system is asked once a group: what the group takes is known. */
@@ -23,7 +27,7 @@ static uint64_t free_bytes(struct outbox *outbox, const struct outbox_message *m
   if (!outbox->free_known) outbox->free_bytes = outbox_place_free(outbox->folder);
   outbox->free_known = true;
   for (size_t i = 0; i < message->item_count; i++)
-    taken += 2 * message->items[i].payload.len; /* in the log, and in the store */
+    taken += 2 * bytes_of(&message->items[i]); /* in the log, and in the store */
   outbox->free_bytes -= taken < outbox->free_bytes ? taken : outbox->free_bytes;
   return outbox->free_bytes;
 }
@@ -46,7 +50,8 @@ static enum status check(struct outbox *outbox, const struct outbox_message *mes
 
 struct accepting {
   struct outbox *outbox;
-  const struct outbox_item *item;
+  struct outbox_item pressed;
+  const struct outbox_item *item; /* that one */
   int64_t id, destination, lane, now;
   const struct outbox_dedupe *key; /* of its message, with the first item */
   bool headless; /* its lane was there, and none of it may be claimed */
@@ -161,7 +166,7 @@ static enum status add_record(struct accepting *a, struct str label) {
   outbox_bind_str(add, 7, item->kind);
   outbox_bind_blob(add, 8, label.ptr, label.len);
   outbox_bind_str(add, 9, a->parked);
-  sqlite3_bind_int64(add, 10, (int64_t)item->payload.len);
+  sqlite3_bind_int64(add, 10, (int64_t)bytes_of(item));
   sqlite3_bind_int64(add, 11, a->data_key->id);
   outbox_bind_blob(add, 12, a->drawn.salt, SALT_BYTES);
   sqlite3_bind_int64(add, 13, a->now);
@@ -182,7 +187,7 @@ static enum status add_payload(struct accepting *a, struct str sealed) {
 }
 
 /* Its turn may be now. */
-static void hand_over(const struct accepting *a, struct str pressed) {
+static void hand_over(const struct accepting *a) {
   const struct outbox_item *item = a->item;
   struct outbox_handed handed = {.id = a->id,
                                  .destination = a->destination,
@@ -190,29 +195,29 @@ static void hand_over(const struct accepting *a, struct str pressed) {
                                  .accepted_at = a->now,
                                  .revision = item->revision,
                                  .is_revision = item->subject.len != 0,
-                                 .bytes = item->payload.len};
+                                 .bytes = bytes_of(item)};
   memcpy(handed.subject, a->subject, MARK_BYTES);
-  if (!a->parked.len) outbox_hand_over(a->outbox, &handed, item->kind, item->label, pressed);
+  if (!a->parked.len) outbox_hand_over(a->outbox, &handed, item->kind, item->label, item->payload);
 }
 
 static enum status add_sealed(struct accepting *a) {
   unsigned char record[OUTBOX_KEY_BYTES] = {0}, key[OUTBOX_KEY_BYTES] = {0};
-  struct str label, payload, pressed = {0};
+  struct str label, payload;
   enum status status = make_keys(a, record, key);
-  if (status == STATUS_OK) status = outbox_press(a->item->payload, a->outbox->scratch, &pressed);
-  enum seal_use use = pressed.len < a->item->payload.len ? SEAL_PRESSED : SEAL_PAYLOAD;
+  enum seal_use use = a->item->payload.len < bytes_of(a->item) ? SEAL_PRESSED : SEAL_PAYLOAD;
   if (status == STATUS_OK) status = seal(a, SEAL_LABEL, record, a->item->label, &label);
-  if (status == STATUS_OK) status = seal(a, use, key, pressed, &payload);
+  if (status == STATUS_OK) status = seal(a, use, key, a->item->payload, &payload);
   OPENSSL_cleanse(record, sizeof record);
   OPENSSL_cleanse(key, sizeof key);
   if (status == STATUS_OK) status = add_record(a, label);
   if (status == STATUS_OK) status = add_payload(a, payload);
-  if (status == STATUS_OK) hand_over(a, pressed);
+  if (status == STATUS_OK) hand_over(a);
   return status;
 }
 
 static enum status add_item(struct accepting *a) {
-  enum status status = outbox_destination_id(a->outbox, a->item->destination, true, &a->destination);
+  enum status status = outbox_item_press(&a->pressed, a->outbox->scratch);
+  if (status == STATUS_OK) status = outbox_destination_id(a->outbox, a->item->destination, true, &a->destination);
   if (status == STATUS_OK) status = judge_revision(a);
   if (status == STATUS_OK) status = find_lane(a);
   if (status == STATUS_OK) status = add_sealed(a);
@@ -231,7 +236,7 @@ static enum status add_items(struct outbox *outbox, const struct outbox_message 
   enum status status = STATUS_OK;
   for (size_t i = 0; status == STATUS_OK && i < message->item_count; i++) {
     struct accepting a = {
-        .outbox = outbox, .item = &message->items[i], .id = outbox->now.next_id++, .key = i ? NULL : key, .now = now};
+        .outbox = outbox, .pressed = message->items[i], .item = &a.pressed, .id = outbox->now.next_id++, .key = i ? NULL : key, .now = now};
     struct arena_mark mark = arena_mark(outbox->scratch);
     status = add_item(&a);
     arena_rewind(outbox->scratch, mark);

@@ -117,11 +117,15 @@ struct outbox_item {
   struct str kind;        /* what the payload is, a word: "bundle", "record", "hl7v2" */
   struct str label;       /* by which people find it: the record's id in the clinic; sealed */
   struct str payload;
+  size_t bytes;       /* what `payload` was before outbox_press; 0: it was not pressed */
   struct str subject; /* of which it is a revision: stable key; empty: of nothing */
   int64_t revision;   /* with a subject: a lower one than was accepted before is parked, see outbox_accept */
   struct str parked; /* reason, when it is parked from the start; else empty */
   bool blocks;       /* a parked one: holds its lane back */
 };
+/* A payload as the store keeps it, with `bytes`: by any thread, before it is accepted, which then is done sooner. What there is nothing to win of,
+   and what was pressed already, stays as it is. The new one lives in the arena. NOMEM. */
+enum status outbox_item_press(struct outbox_item *item, struct arena *arena) MUST_USE;
 struct outbox_message {
   struct str source;  /* who sent it: address and application, or folder */
   struct str control; /* control id or file name; empty: known by its content alone */

@@ -13,7 +13,7 @@
 
 enum {
   NAME_TAKEN_MAX = 220, /* a longer name leaves no room for what is put beside it, or behind it, when it is moved away */
-  PIECE_BYTES = 1 << 20 /* of what becomes of a large file, put into the store at a time */
+  PIECE_BYTES = 512 << 10 /* of what becomes of a large file, put into the store at a time */
 };
 
 /* A large file: mapped beside the loop, piece by piece, each durable before the next one is made. */

@@ -166,10 +166,19 @@ static void show_life(size_t taken) {
   if (taken % RECORDS_A_SIGN == 0) relay_show_life();
 }
 
+/* As the store keeps them: what takes them has less to do, and less to keep. */
+static enum status press_items(const struct taking *taking) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; status == STATUS_OK && i < taking->item_count; i++)
+    status = outbox_item_press(&taking->items[i], taking->arena);
+  return status;
+}
+
 /* `status` of reading it. */
 static enum status take_record(struct relay_mapping *mapping, const struct intake_record *record, enum status status) {
   struct taking taking = {.mapping = mapping, .arena = mapping->scratch};
   if (status == STATUS_OK) status = record->route ? make_items(&taking, record) : STATUS_INVALID;
+  if (status == STATUS_OK) status = press_items(&taking);
   if (status == STATUS_NOMEM) status = too_large(mapping, record);
   struct relay_mapped mapped = {
       .content = record->source.text, .items = taking.items, .item_count = taking.item_count};
