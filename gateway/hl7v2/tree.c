@@ -3,12 +3,17 @@
 
 enum level { COMPONENTS, SUBCOMPONENTS, NOTHING_BELOW };
 
+/* What a field may be cut by: asked once for each field, as most have none of them, or one. */
+enum cut { CUT_COMPONENTS = 1, CUT_SUBCOMPONENTS = 2, CUT_REPETITIONS = 4 };
+
 struct making {
   const struct hl7v2_message *message;
   const struct definitions *definitions;
   struct arena *arena;
   struct diag_list *diags;
   char separators[NOTHING_BELOW + 1]; /* of the parts of a repetition, of a component, of a subcomponent */
+  uint8_t separates[UINT8_MAX + 1];   /* by byte: a bit of enum cut */
+  unsigned cuts;                      /* that the field at hand has */
   bool escapes;                       /* the segment has some */
   const char *text;
   struct str kind; /* of the last OBX-5, and the type that it has: results of a report are mostly of one kind */
@@ -40,13 +45,19 @@ static void tell_kept(struct making *m, struct str run) {
   diag_warning(m->diags, DIAG_HL7V2_ESCAPE, &at, "an escape sequence stands in the text as it was written");
 }
 
-static bool set_text(struct making *m, struct tree_node *node, struct str run) {
-  if (!run.len) return true;
+static bool __attribute__((noinline)) set_escaped(struct making *m, struct tree_node *node, struct str run) {
   bool kept = false;
-  node->kind = TREE_STRING;
-  node->text = m->escapes ? hl7v2_unescape_of(m->message, run, m->arena, &kept) : run;
+  node->text = hl7v2_unescape_of(m->message, run, m->arena, &kept);
   if (kept) tell_kept(m, run);
   return node->text.ptr != NULL;
+}
+
+static inline bool set_text(struct making *m, struct tree_node *node, struct str run) {
+  if (!run.len) return true;
+  node->kind = TREE_STRING;
+  if (m->escapes) return set_escaped(m, node, run);
+  node->text = run;
+  return true;
 }
 
 static struct str numbered(struct making *m, struct str prefix, size_t number) {
@@ -130,8 +141,10 @@ static inline enum level below(enum level level) {
 
 /* A text that none of the separators of its level cuts: most of them. */
 static inline bool is_whole(const struct making *m, struct str run, enum level level) {
+  static const unsigned cut_by[] = {[COMPONENTS] = CUT_COMPONENTS | CUT_SUBCOMPONENTS, [SUBCOMPONENTS] = CUT_SUBCOMPONENTS, [NOTHING_BELOW] = 0};
   char part = m->separators[level], inner = level == COMPONENTS ? m->separators[SUBCOMPONENTS] : 0;
   size_t at = 0;
+  if (!(m->cuts & cut_by[level])) return true;
   while (at < run.len && run.ptr[at] != part && run.ptr[at] != inner)
     at++;
   return at == run.len;
@@ -220,7 +233,7 @@ static const uint32_t unnamed = UINT32_MAX;
 
 /* `first`: the node of the first repetition; the others are of its kind. */
 static bool add_repetitions(struct making *m, struct tree_node *segment, struct tree_node *first, struct str run) {
-  struct parts parts = parts_of(run, m->message->delims.repetition);
+  struct parts parts = parts_of(run, m->cuts & CUT_REPETITIONS ? m->message->delims.repetition : 0);
   struct tree_node *node = first;
   while (parts.at) {
     struct str part = next_part(&parts);
@@ -235,12 +248,20 @@ static bool add_repetitions(struct making *m, struct tree_node *segment, struct 
   return true;
 }
 
+static unsigned cuts_of(const struct making *m, struct str run) {
+  unsigned cuts = 0;
+  for (size_t i = 0; i < run.len; i++)
+    cuts |= m->separates[(unsigned char)run.ptr[i]];
+  return cuts;
+}
+
 static bool add_field(struct making *m, struct tree_node *node, const struct hl7v2_segment *segment, const struct shape *shape,
                       size_t number, struct str run) {
   struct tree_node *field = new_part(m, shape, number, run.ptr);
   if (!field) return false;
   if (number == 5 && field->element && str_is(node->name, "OBX"))
     field->type = observed_again(m, field->element, hl7v2_field(m->message, segment, 2));
+  m->cuts = cuts_of(m, run);
   if (number > 2 || !hl7v2_is_header(node->name)) return add_repetitions(m, node, field, run);
   field->kind = TREE_STRING;
   field->text = run;
@@ -254,7 +275,10 @@ static bool add_fields(struct making *m, struct tree_node *node, const struct hl
   m->escapes = escape && memchr(text, escape, segment->end - segment->at);
   struct shape shape = shape_of(node_type(node));
   shape.name = node->name;
+  const uint32_t *starts = m->message->fields + segment->first_field;
   for (uint32_t number = 1; number <= segment->field_count; number++) {
+    bool nothing = number > 1 && starts[number] == starts[number - 1] + 1; /* but its separator, as most */
+    if (nothing && number < segment->field_count) continue;
     struct str run = hl7v2_field(m->message, segment, number);
     if (!run.len && number < segment->field_count) continue;
     if (!add_field(m, node, segment, &shape, number, run)) return false;
@@ -280,6 +304,14 @@ static struct tree_node *make_root(const struct hl7v2_message *message, const st
   return root;
 }
 
+/* A separator that a message does not have is 0, which no field has. */
+static void know_separators(struct making *m) {
+  const struct hl7v2_delims *delims = &m->message->delims;
+  m->separates[(unsigned char)delims->component] |= CUT_COMPONENTS;
+  m->separates[(unsigned char)delims->subcomponent] |= CUT_SUBCOMPONENTS;
+  m->separates[(unsigned char)delims->repetition] |= CUT_REPETITIONS;
+}
+
 enum status hl7v2_tree(const struct hl7v2_message *message, const struct definitions *definitions,
                        struct arena *arena, struct diag_list *diags, struct tree_node **out) {
   enum status status;
@@ -292,6 +324,7 @@ enum status hl7v2_tree(const struct hl7v2_message *message, const struct definit
                           .text = message->source->text.ptr};
   *out = root;
   if (!root) return status;
+  know_separators(&making);
   struct hl7v2_grouping grouping = {definitions, arena, diags, message->source, 1, {{root, node_type(root), 0}}};
   for (uint32_t i = 0; i < message->segment_count; i++) {
     const struct hl7v2_segment *segment = &message->segments[i];
