@@ -47,24 +47,16 @@ static inline bool copy_short(const char *from, size_t len, char *to) {
     memcpy(to + len - 4, &tail, 4);
     return escapes(_mm_set1_epi64x((long long)((uint64_t)tail << 32 | head))) == 0;
   }
-  bool plain = true;
-  for (size_t i = 0; i < len; i++) {
-    to[i] = from[i];
-    plain = plain && !needs_escape(from[i]);
-  }
-  return plain;
+  if (len == 0) return true;
+  char first = from[0], middle = from[len / 2], end = from[len - 1];
+  to[0] = first;
+  to[len / 2] = middle;
+  to[len - 1] = end;
+  return !needs_escape(first) && !needs_escape(middle) && !needs_escape(end);
 }
 
-/* Copies until a byte that must be escaped; returns how many were good. Bytes behind them may be overwritten,
- * to len. */
-static inline size_t copy_plain(const char *from, size_t len, char *to) {
-  if (len < 16) {
-    if (copy_short(from, len, to)) return len;
-    size_t good = 0;
-    while (!needs_escape(from[good]))
-      good++;
-    return good;
-  }
+/* Sixteen bytes and more. */
+static __attribute__((noinline)) size_t copy_long(const char *from, size_t len, char *to) {
   size_t last = len - 16;
   for (size_t at = 0; at < last; at += 16) {
     __m128i bytes = load16(from + at);
@@ -76,6 +68,17 @@ static inline size_t copy_plain(const char *from, size_t len, char *to) {
   store16(to + last, bytes);
   unsigned mask = escapes(bytes);
   return mask ? last + (size_t)__builtin_ctz(mask) : len;
+}
+
+/* Copies until a byte that must be escaped; returns how many were good. Bytes behind them may be overwritten,
+ * to len. Most names and values are short: they are copied where they are written. */
+static inline size_t copy_plain(const char *from, size_t len, char *to) {
+  if (len >= 16) return copy_long(from, len, to);
+  if (copy_short(from, len, to)) return len;
+  size_t good = 0;
+  while (!needs_escape(from[good]))
+    good++;
+  return good;
 }
 
 #else

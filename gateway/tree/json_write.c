@@ -68,9 +68,8 @@ static char *escape_rest(struct writer *writer, char *at, struct str rest) {
   return at;
 }
 
-static inline char *string(struct writer *writer, char *at, struct str s) {
-  at = room(writer, at, s.len);
-  if (!at) return NULL;
+/* There is room for it. */
+static inline char *quoted(struct writer *writer, char *at, struct str s) {
   *at++ = '"';
   size_t done = copy_plain(s.ptr, s.len, at);
   at += done;
@@ -83,6 +82,11 @@ static inline char *string(struct writer *writer, char *at, struct str s) {
   return at;
 }
 
+static inline char *string(struct writer *writer, char *at, struct str s) {
+  at = room(writer, at, s.len);
+  return at ? quoted(writer, at, s) : NULL;
+}
+
 static char *text(struct writer *writer, char *at, struct str s) {
   at = room(writer, at, s.len);
   if (!at) return NULL;
@@ -90,35 +94,35 @@ static char *text(struct writer *writer, char *at, struct str s) {
   return at + s.len;
 }
 
-/* A new line and its indent, when asked for. */
-static char *new_line(struct writer *writer, char *at, size_t depth) {
-  at = room(writer, at, 1 + 2 * depth);
+/* A new line and its indent, when asked for. `behind`: bytes that there is to be room for behind it, as there was before. */
+static char *new_line(struct writer *writer, char *at, size_t depth, size_t behind) {
+  at = room(writer, at, 1 + 2 * depth + behind);
   if (!at) return NULL;
   *at++ = '\n';
   memset(at, ' ', 2 * depth);
   return at + 2 * depth;
 }
 
-static inline char *line(struct writer *writer, char *at, size_t depth) {
-  return writer->pretty ? new_line(writer, at, depth) : at;
+static inline char *line(struct writer *writer, char *at, size_t depth, size_t behind) {
+  return writer->pretty ? new_line(writer, at, depth, behind) : at;
 }
 
 /* `,"name":`; a partner's name has `_` before it. */
 static inline char *member_name(struct writer *writer, char *at, struct str name, bool partner, bool first,
                                 size_t depth) {
-  at = room(writer, at, 0);
+  at = room(writer, at, name.len);
   if (!at) return NULL;
   if (!first) *at++ = ',';
-  at = line(writer, at, depth);
+  at = line(writer, at, depth, name.len);
   if (!at) return NULL;
   if (partner) {
     /* The name is written one byte later, and what stood there becomes the quote and the underscore. */
     size_t mark = offset(writer, at);
-    at = string(writer, at + 1, name);
+    at = quoted(writer, at + 1, name);
     if (!at) return NULL;
     memcpy(back_to(writer, mark), "\"_", 2);
   } else {
-    at = string(writer, at, name);
+    at = quoted(writer, at, name);
     if (!at) return NULL;
   }
   *at++ = ':';
@@ -128,16 +132,14 @@ static inline char *member_name(struct writer *writer, char *at, struct str name
 
 static char *members(struct writer *writer, char *at, const struct tree_node *object, size_t depth);
 
-/* `{…}`; nothing at all when it has no members. */
+/* `{…}`; nothing at all when it has no members. There is room for the first bracket. */
 static char *object(struct writer *writer, char *at, const struct tree_node *node, size_t depth) {
-  at = room(writer, at, 0);
-  if (!at) return NULL;
   size_t mark = offset(writer, at) + 1;
   *at++ = '{';
   at = members(writer, at, node, depth + 1);
   if (!at) return NULL;
   if (offset(writer, at) == mark) return at - 1;
-  at = line(writer, at, depth);
+  at = line(writer, at, depth, 0);
   at = at ? room(writer, at, 0) : NULL;
   if (!at) return NULL;
   *at++ = '}';
@@ -206,7 +208,7 @@ static inline char *item(struct writer *writer, char *at, const struct tree_node
   if (!at) return NULL;
   size_t mark = offset(writer, at);
   if (!first) *at++ = ',';
-  at = line(writer, at, depth);
+  at = line(writer, at, depth, 0);
   if (!at) return NULL;
   size_t start = offset(writer, at);
   if (!array->partner) {
@@ -223,11 +225,9 @@ static inline char *item(struct writer *writer, char *at, const struct tree_node
   return back_to(writer, mark);
 }
 
-/* `[…]`; nothing at all when no item has anything. */
+/* `[…]`; nothing at all when no item has anything. There is room for both brackets: each value leaves some. */
 static char *items(struct writer *writer, char *at, struct array *array, size_t depth) {
   bool any = false;
-  at = room(writer, at, 0);
-  if (!at) return NULL;
   size_t mark = offset(writer, at);
   *at++ = '[';
   for (const struct tree_node *node = array->first; node; node = next_item(node)) {
@@ -238,8 +238,7 @@ static char *items(struct writer *writer, char *at, struct array *array, size_t 
     if (!at) return NULL;
   }
   if (!any) return back_to(writer, mark);
-  at = line(writer, at, depth);
-  at = at ? room(writer, at, 0) : NULL;
+  at = line(writer, at, depth, 0);
   if (!at) return NULL;
   *at++ = ']';
   return at;
@@ -335,6 +334,8 @@ static bool is_top_array(const struct tree_node *root) {
 }
 
 static char *document(struct writer *writer, char *at, const struct tree_node *root) {
+  at = room(writer, at, 0);
+  if (!at) return NULL;
   size_t mark = offset(writer, at);
   struct array array = {.first = root->child};
   bool list = is_top_array(root);
@@ -346,7 +347,7 @@ static char *document(struct writer *writer, char *at, const struct tree_node *r
   /* The whole is never left out. */
   if (at && offset(writer, at) == mark)
     at = text(writer, at, list ? STR("[]") : is_primitive(root) ? STR("null") : STR("{}"));
-  return at ? line(writer, at, 0) : NULL;
+  return at ? line(writer, at, 0, 0) : NULL;
 }
 
 void tree_write_json(const struct tree_node *root, const struct tree_write *options, struct buf *out) {
