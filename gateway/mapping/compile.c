@@ -374,8 +374,9 @@ static void compile_call(struct fml_compiler *c, const struct ast_call *ast, str
     return;
   }
   out->args = ARENA_ARRAY(c->set->arena, struct prog_arg, ast->arg_count);
+  int *slots = ARENA_ARRAY(c->set->arena, int, ast->arg_count);
   struct fml_type *types = ARENA_ARRAY(c->set->arena, struct fml_type, ast->arg_count);
-  if (!out->args || !types) {
+  if (!out->args || !slots || !types) {
     c->nomem = true;
     return;
   }
@@ -384,8 +385,10 @@ static void compile_call(struct fml_compiler *c, const struct ast_call *ast, str
   const struct ast_arg *arg = ast->args;
   for (const struct ast_param *param = group->params; param; param = param->next, arg = arg->next, i++) {
     ok = compile_arg(c, arg, param, &out->args[i], &types[i]) && ok;
+    slots[i] = out->args[i].slot;
     if (ok) fit_param(c, group, param, arg->at, &types[i]);
   }
+  out->slots = slots;
   if (ok) out->group = fml_instance(c, group, types);
 }
 

@@ -432,6 +432,7 @@ _Static_assert(sizeof(struct prog_target) == 2 * ARENA_LINE, "a target fills its
 struct prog_call {
   const struct ast_call *ast;
   struct prog_group *group;
+  const int *slots; /* of the arguments; -1: a literal */
   struct prog_arg *args;
 };
 
@@ -685,9 +686,9 @@ static inline void fml_put_slot(struct fml_frame *frame, int slot, const struct 
   else
     fml_set_slot(frame, slot, item);
 }
-/* `direct`: the arguments themselves; else `args` of the caller, or its first slots when NULL. */
+/* `direct`: the arguments themselves; NULL: the first slots of the caller. */
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                          const struct prog_arg *args, const struct fp_item *direct);
+                          const struct fp_item *direct);
 enum status fml_run_targets(struct fml_run *run, struct fml_frame *frame, const struct prog_target *targets, size_t count);
 /* One, and it is told and counted what is written. */
 enum status fml_run_target_watched(struct fml_run *run, struct fml_frame *frame, const struct prog_target *target);

@@ -154,7 +154,7 @@ static struct fml_frame open_frame(struct fml_slots *piece, size_t count) {
 }
 
 static bool FML_SELDOM grow_stack(struct fml_run *run) {
-  size_t room = run->stack_room ? run->stack_room * 2 : 64;
+  size_t room = run->stack_room ? run->stack_room * 2 : 16;
   struct fp_item *stack = arena_alloc(run->arena, room * sizeof *stack);
   if (!stack) return false;
   if (run->stack_count) memcpy(stack, run->stack, run->stack_count * sizeof *stack);
@@ -656,26 +656,30 @@ static enum status load_constants(struct fml_run *run, const struct prog_group *
   return STATUS_OK;
 }
 
-static struct fp_item literal_item(const struct prog_arg *arg) {
-  return (struct fp_item){.kind = FP_STRING, .string = arg->text};
-}
-
 static void pass_direct(const struct prog_group *group, struct fml_frame *frame, const struct fp_item *direct) {
   for (size_t i = 0; i < group->param_count; i++)
     fml_put_slot(frame, (int)i, &direct[i]);
 }
 
+static void FML_APART pass_literal(struct fp_list *list, const struct prog_arg *arg) {
+  list->count = 1;
+  list->items[0] = (struct fp_item){.kind = FP_STRING, .string = arg->text};
+}
+
 /* Arguments into the callee's first slots; false when a target has no value: there is nothing to write to. */
 static inline bool pass_arguments(const struct prog_group *group, struct fml_frame *frame,
-                                  const struct fml_frame *caller, const struct prog_arg *args) {
+                                  const struct fml_frame *caller, const struct prog_call *call) {
   struct fp_item *item = frame->items, *from = caller->items;
   struct fp_list *list = frame->lists, *lists = caller->lists;
+  const int *slots = call ? call->slots : NULL;
   for (size_t i = 0, count = group->param_count; i < count; i++, item++, list++) {
-    int slot = args ? args[i].slot : (int)i;
-    list->count = slot < 0 ? 1 : lists[slot].count;
-    if (slot < 0)
-      *item = literal_item(&args[i]);
-    else if (list->count)
+    int slot = slots ? slots[i] : (int)i;
+    if (slot < 0) {
+      pass_literal(list, &call->args[i]);
+      continue;
+    }
+    list->count = lists[slot].count;
+    if (list->count)
       *item = from[slot];
     else if (group->is_target[i])
       return false;
@@ -695,7 +699,7 @@ static inline enum status run_in_frame(struct fml_run *run, const struct prog_gr
   run->depth++;
   if (run->watched) tell_group(run, group);
   if (group->map->constant_count) status = load_constants(run, group, frame);
-  if (status == STATUS_OK && group->parent) status = fml_run_group(run, group->parent, frame, NULL, NULL);
+  if (status == STATUS_OK && group->parent) status = fml_run_group(run, group->parent, frame, NULL);
   if (status == STATUS_OK) status = run_rules(run, frame, &group->rules);
   run->depth--;
   return status;
@@ -715,14 +719,14 @@ static void FML_SELDOM tell_not_called(struct fml_run *run, const struct prog_gr
 }
 
 static FML_WITHIN enum status run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                                        const struct prog_arg *args, const struct fp_item *direct) {
+                                        const struct prog_call *call, const struct fp_item *direct) {
   enum status status = STATUS_OK;
   if (run->depth + 1 >= run->max_depth) return too_deep(run);
   struct fml_slots *piece = piece_for(run, group->slot_count);
   if (!piece) return STATUS_NOMEM;
   struct fml_frame frame = open_frame(piece, group->slot_count);
   if (direct) pass_direct(group, &frame, direct);
-  if (direct || pass_arguments(group, &frame, caller, args))
+  if (direct || pass_arguments(group, &frame, caller, call))
     status = run_in_frame(run, group, &frame);
   else if (run->watched)
     tell_not_called(run, group);
@@ -731,14 +735,14 @@ static FML_WITHIN enum status run_group(struct fml_run *run, const struct prog_g
 }
 
 enum status fml_run_group(struct fml_run *run, const struct prog_group *group, struct fml_frame *caller,
-                          const struct prog_arg *args, const struct fp_item *direct) {
-  return run_group(run, group, caller, args, direct);
+                          const struct fp_item *direct) {
+  return run_group(run, group, caller, NULL, direct);
 }
 
 static enum status run_calls(struct fml_run *run, struct fml_frame *frame, const struct prog_rule *rule) {
   enum status status = STATUS_OK;
   for (size_t i = 0; i < rule->call_count && status == STATUS_OK; i++) {
-    status = run_group(run, rule->calls[i].group, frame, rule->calls[i].args, NULL);
+    status = run_group(run, rule->calls[i].group, frame, &rule->calls[i], NULL);
     run->rule = rule;
   }
   return status;
@@ -819,7 +823,7 @@ enum status mapping_run(const struct mapping_set *set, const struct mapping_map 
   run.focus = source;
   arguments[0] = (struct fp_item){.kind = FP_NODE, .node = source};
   arguments[1] = (struct fp_item){.kind = FP_NODE, .node = root};
-  enum status status = fml_run_group(&run, map->entry, NULL, NULL, arguments);
+  enum status status = fml_run_group(&run, map->entry, NULL, arguments);
   if (status == STATUS_OK && run.nomem) status = STATUS_NOMEM;
   if (status == STATUS_LIMIT) status = STATUS_INVALID;
   if (status == STATUS_OK && run.failed) status = STATUS_INVALID;

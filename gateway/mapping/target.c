@@ -238,7 +238,7 @@ static enum status write_complex(struct fml_run *run, const struct prog_target *
     arguments[1].node = *out = make_at(run, parent, element, c->target);
     if (!*out) return STATUS_NOMEM;
     const struct prog_rule *rule = run->rule;
-    enum status status = fml_run_group(run, c->group, NULL, NULL, arguments);
+    enum status status = fml_run_group(run, c->group, NULL, arguments);
     run->rule = rule;
     return status;
   }
