@@ -44,7 +44,8 @@ enum {
   DOCTOR_EVENTS_MAX = 1000000,
   DOCTOR_PLACES_MAX = 50000000,
   DOCTOR_FINISHED_MAX = 1000000,
-  DOCTOR_OPEN_SECONDS_MAX = 3 * 24 * 3600 /* a weekend */
+  DOCTOR_OPEN_SECONDS_MAX = 3 * 24 * 3600, /* a weekend */
+  DOCTOR_AHEAD_SECONDS_MAX = 7 * 24 * 3600 /* what the relay does not believe at its start */
 };
 /* Pure; fills all the lines of the answer of GET /store. */
 void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_doctor_line lines[DOCTOR_STORE_LINES]);

@@ -60,7 +60,11 @@ static struct cli_doctor_line ledger_line(const json_t *store, struct arena *are
                  "they stay for good, some hundred bytes each: does what comes in have new identifiers each time?");
 }
 
-static struct cli_doctor_line finished_line(const json_t *records, struct arena *arena) {
+static struct cli_doctor_line finished_line(const json_t *store, const json_t *records, struct arena *arena) {
+  int64_t ahead = cli_json_number(store, "clockAheadSeconds");
+  if (ahead > DOCTOR_AHEAD_SECONDS_MAX)
+    return bounded("finished", arena_printf(arena, "nothing goes by its age: the clock was %lld days ahead when the relay started", (long long)ahead / 86400), true,
+                   "is the clock right? If so, the first delivery shows it; else set it by NTP");
   int64_t done = cli_json_number(records, "done"), dropped = cli_json_number(records, "dropped");
   return bounded("finished",
                  arena_printf(arena, "%lld delivered, %lld dropped are kept, without their payload", (long long)done,
@@ -112,7 +116,7 @@ void cli_doctor_store(const json_t *store, struct arena *arena, struct cli_docto
   lines[0] = store_line(store, arena);
   lines[1] = trail_line(store, arena);
   lines[2] = ledger_line(store, arena);
-  lines[3] = finished_line(records, arena);
+  lines[3] = finished_line(store, records, arena);
   lines[4] = open_line(store, records, arena);
   lines[5] = missing_line(store, arena);
 }

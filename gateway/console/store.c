@@ -92,6 +92,12 @@ static void add_sizes(const struct outbox_stats *stats, struct buf *out) {
   console_json_int(out, "revisionSubjects", (int64_t)stats->subjects);
 }
 
+/* How far the wall clock is ahead of the time by which old rows go: as a rule less than an hour. */
+static void add_clock(const struct console *console, struct buf *out) {
+  int64_t noted = outbox_clock(console_outbox(console)), ahead = console->params.host->now_ms(console->params.host->context) - noted;
+  console_json_int(out, "clockAheadSeconds", noted && ahead > 0 ? ahead / 1000 : 0);
+}
+
 void console_get_store(struct console_reply *reply) {
   const struct console *console = reply->console;
   struct outbox_stats stats;
@@ -101,6 +107,7 @@ void console_get_store(struct console_reply *reply) {
   enum status status = outbox_stats(console_outbox(console), (struct str){0}, &stats);
   if (status == STATUS_OK) {
     add_sizes(&stats, &body);
+    add_clock(console, &body);
     add_records(&stats, &body);
     status = add_oldest(console, (struct str){0}, &body);
   }

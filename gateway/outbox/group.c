@@ -116,6 +116,7 @@ static void copy_memory(struct outbox_memory *to, const struct outbox_memory *fr
   memcpy(to->anchor_chain, from->anchor_chain, CHAIN_BYTES);
   to->fresh_from = from->fresh_from;
   memcpy(to->last_rows, from->last_rows, sizeof to->last_rows);
+  to->clock = from->clock;
 }
 
 static void give_up(struct outbox *outbox) {

@@ -191,6 +191,7 @@ struct outbox_memory {
   unsigned char anchor_chain[CHAIN_BYTES];
   int64_t fresh_from; /* no record below it is of the newest */
   int64_t last_rows[ROWS_TABLES]; /* no row has a higher number, or had */
+  int64_t clock; /* to which it was swept, as it was noted */
 };
 
 /* The last row that the sweep looked at, of records and of duplicate keys; zeros: to begin anew. */
@@ -304,7 +305,7 @@ enum status outbox_read_store(struct outbox *outbox) MUST_USE;
 enum status outbox_check_generation(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) MUST_USE;
 
 /* --- schema.c --- */
-enum { OUTBOX_SCHEMA = 13, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
+enum { OUTBOX_SCHEMA = 14, OUTBOX_APPLICATION = 0x4B4C4F42 /* KLOB */, OUTBOX_COPY = 0x4B4C4F43 /* of outbox_backup_begin */ };
 /* Whether it is a store of ours, and not a newer one or a copy; 0: there is none yet. */
 enum status outbox_schema_check(struct outbox *outbox, bool accept_restored, struct diag_list *diags, int64_t *version) MUST_USE;
 enum status outbox_schema_up(struct outbox *outbox, bool accept_restored, struct diag_list *diags) MUST_USE;

@@ -185,6 +185,14 @@ enum status outbox_read_store(struct outbox *outbox) {
   return status == STATUS_OK ? status : STATUS_IO;
 }
 
+static enum status read_clock(struct outbox *outbox) {
+  sqlite3_stmt *get = outbox_statement(outbox, STATEMENT_STORE_CLOCK);
+  enum status status = outbox_row_step(outbox, get);
+  if (status == STATUS_OK) outbox->now.clock = sqlite3_column_int64(get, 0);
+  sqlite3_reset(get);
+  return status;
+}
+
 static enum status read_last(struct outbox *outbox) {
   sqlite3_stmt *last = outbox_statement(outbox, STATEMENT_RECORD_LAST);
   enum status status = outbox_row_step(outbox, last);
@@ -239,6 +247,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   int64_t sending = 0;
   enum status status = outbox_read_store(outbox);
   if (status == STATUS_OK) status = read_last(outbox);
+  if (status == STATUS_OK) status = read_clock(outbox);
   if (status == STATUS_OK) status = outbox_check_generation(outbox, params, diags);
   if (status == STATUS_OK) status = outbox_begin(outbox);
   if (status == STATUS_OK) status = outbox_data_keys_load(outbox, params->keys, diags);

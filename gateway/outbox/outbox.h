@@ -347,6 +347,8 @@ struct outbox_swept {
    revisions, since an older one could undo a correction. Both grow with the number of resources, not of deliveries. */
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) MUST_USE;
+/* The `now` of the last sweep, to an hour; also of one of an earlier process. 0: there was none. */
+int64_t outbox_clock(const struct outbox *outbox);
 /* When nothing is to be done: the log into the store and emptied, so that no older page stays in it. Costs nothing when it is empty. */
 enum status outbox_idle(struct outbox *outbox) MUST_USE;
 /* A checked copy at `path` (which must not exist), sealed as the store is, made in pieces: between them the store is used

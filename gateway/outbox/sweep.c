@@ -234,6 +234,20 @@ static enum status count_what_stays(struct outbox *outbox, size_t rows) {
   return status;
 }
 
+/* Seldom: a store that has nothing to do is not written to each time. */
+static enum status note_clock(struct outbox *outbox, int64_t now) {
+  enum { HOUR_MS = 3600000 };
+  int64_t since = now - outbox->now.clock;
+  if (since < HOUR_MS && since > -HOUR_MS) return STATUS_OK;
+  enum status status = outbox_run_on(outbox, STATEMENT_STORE_CLOCK_SET, now);
+  if (status == STATUS_OK) outbox->now.clock = now;
+  return status;
+}
+
+int64_t outbox_clock(const struct outbox *outbox) {
+  return outbox->now.clock;
+}
+
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) {
   int64_t dedupe_ms =
@@ -250,6 +264,7 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
   enum status back = delete_whole(outbox, false);
   if (status == STATUS_OK) status = back;
   if (status == STATUS_OK && budget) status = count_what_stays(outbox, budget);
+  if (status == STATUS_OK) status = note_clock(outbox, now);
   return outbox_end(outbox, status);
 }
 

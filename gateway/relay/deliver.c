@@ -38,13 +38,23 @@ static void token_ended(void *context) {
   }
 }
 
+/* TLS has vouched for the server; a day is little to what is kept. */
+static void compare_clocks(struct relay *relay, const struct delivery_answer *answer) {
+  enum { DAY_MS = 86400000 };
+  int64_t off = relay_now(relay) - answer->server_ms;
+  if (answer->server_ms) relay->clock_agrees = off > -DAY_MS && off < DAY_MS;
+}
+
 static enum status send_request(void *context, const struct delivery_request *request, struct arena *arena,
                                 struct delivery_answer *answer) {
   struct relay_job *job = context;
   struct delivery_channel channel = {
       .context = job, .send = transfer, .join = join_token, .ended = token_ended};
   enum status status = delivery_send_on(relay_job_way(job)->client, &channel, request, arena, answer);
-  if (status == STATUS_OK) job->last = *answer;
+  if (status == STATUS_OK) {
+    job->last = *answer;
+    compare_clocks(job->sender->relay, answer);
+  }
   return status;
 }
 

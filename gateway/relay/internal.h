@@ -383,6 +383,7 @@ struct relay {
   struct relay_program *programs; /* that tell of alerts, and run */
   bool full;     /* what was posted last did not fit */
   bool unreachable; /* a socket is not where it was, and cannot be made again */
+  bool clock_agrees; /* with that of a server, as it answered last */
   bool stopping;
   bool closing; /* the loop has ended: nothing is claimed or sent any more */
   enum status fatal; /* why the loop was left */

@@ -42,6 +42,8 @@ struct whole {
   struct relay_backup *backup;
   int64_t started_at, started_elapsed; /* by both clocks */
   int64_t ahead;                       /* of the wall clock since then, at the last look */
+  int64_t noted;                       /* when the wall clock was far ahead of the store's at the start: the store's; else 0 */
+  bool start_judged;
   char stopper[ACTOR_BYTES];           /* who asked to stop, for the trail, and how */
   const char *stopped_by;
   size_t lines_lost; /* of the log */
@@ -178,19 +180,49 @@ static enum status watch_clock(struct whole *whole) {
   return STATUS_OK;
 }
 
-/* Not later than the time of the start and what has passed since: a clock that jumps ahead must not make
- * everything old. */
-static int64_t sober_now(const struct whole *whole) {
+enum { DAY_MS = 86400000, AWAY_DAYS_MAX = 7 };
+
+/* So long after the last sweep, either the relay did not run, or the clock is wrong: then all that is kept would seem old. */
+static enum status judge_start(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  char why[64];
+  if (whole->start_judged) return STATUS_OK;
+  whole->start_judged = true;
+  int64_t noted = outbox_clock(relay_store(relay)), days = (whole->started_at - noted) / DAY_MS;
+  if (!noted || days < AWAY_DAYS_MAX) return STATUS_OK;
+  whole->noted = noted;
+  (void)snprintf(why, sizeof why, "%lld days", (long long)days);
+  relay_alert_why(relay, "clock-ahead", STR("store"), str_of(why));
+  return STATUS_OK;
+}
+
+/* It is believed when a server's agrees with it, or when all from before the start has become old while the relay ran. */
+static void trust_clock(struct whole *whole) {
+  struct relay *relay = &whole->relay;
+  int64_t days = relay->config->keep_days > relay->config->dedupe_days ? relay->config->keep_days : relay->config->dedupe_days;
+  if (!relay->clock_agrees && relay_elapsed(relay) - whole->started_elapsed < days * DAY_MS) return;
+  whole->noted = 0;
+  if (relay->clock_agrees) { /* it may have been wrong at the start, and was set since */
+    whole->started_at = relay_now(relay);
+    whole->started_elapsed = relay_elapsed(relay);
+    whole->ahead = 0;
+  }
+  relay_alert(relay, "clock-agrees", STR("store"));
+}
+
+/* Not later than the time of the start, or that of the store when the former is not to be believed, and what has passed since: a clock
+ * that jumps ahead must not make everything old. */
+static int64_t sober_now(struct whole *whole) {
+  if (whole->noted) trust_clock(whole);
   int64_t now = relay_now(&whole->relay);
-  int64_t passed = whole->started_at + relay_elapsed(&whole->relay) - whole->started_elapsed;
+  int64_t passed = (whole->noted ? whole->noted : whole->started_at) + relay_elapsed(&whole->relay) - whole->started_elapsed;
   return now < passed ? now : passed;
 }
 
 static enum status sweep(struct whole *whole) {
   const struct relay_config *config = whole->relay.config;
   struct outbox_swept swept;
-  struct outbox_retention retention = {.done_ms = config->keep_days * 86400000,
-                                       .dedupe_ms = config->dedupe_days * 86400000};
+  struct outbox_retention retention = {.done_ms = config->keep_days * DAY_MS, .dedupe_ms = config->dedupe_days * DAY_MS};
   enum status status = outbox_sweep(relay_store(&whole->relay), &retention, sober_now(whole), SWEEP_ROWS, &swept);
   status = commit_or_stop(whole, status);
   if (status != STATUS_OK) return status;
@@ -210,7 +242,7 @@ static enum status watch_left(struct whole *whole) {
 /* Each of them: what fails is tried again the next time. */
 static void keep_up(struct whole *whole) {
   static const struct relay_tries_words words = {"not-kept-up", "what", "upkeep-fails", "upkeep-works"};
-  const enum status all[] = {watch_clock(whole), sweep(whole), watch_store(whole), watch_left(whole)};
+  const enum status all[] = {watch_clock(whole), judge_start(whole), sweep(whole), watch_store(whole), watch_left(whole)};
   enum status worst = STATUS_OK;
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (worst == STATUS_OK) worst = all[i];

@@ -38,6 +38,7 @@ class Ehr:
         self.gate = threading.Event()         # and until this is set
         self.gate.set()
         self.posts = []                       # arrivals of writes
+        self.dated = False                    # its answers say when they were made
         self.pads = collections.deque()       # to how many bytes the answers to the next writes are made longer
         self.certificate, self.key = certificate, key
         self.held, self.port = bed.hold_port(port)  # while nobody listens too
@@ -190,6 +191,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data += b" " * (self.ehr.pads.popleft() - len(data))
         lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(data)}",
                  "Content-Type: " + ("text/html" if data[:1] == b"<" else "application/fhir+json"),
+                 *([f"Date: {self.date_time_string()}"] if self.ehr.dated else []),
                  *(f"{name}: {value}" for name, value in headers), "", ""]
         whole = "\r\n".join(lines).encode() + data
         self.wfile.write(whole if cut is None else whole[:cut])

@@ -33,6 +33,7 @@
     full       a store of 5 records: the sixth file stays, and is taken later
     clock      the wall clock jumps 10 years on, 20 back, and comes right
     back       the wall clock is set back by two days while the destination answers nobody: what was to be tried again does not wait so long
+    ahead      at its start the wall clock is twelve years ahead: nothing goes by its age, and what came before is still known
     finish     the disk is full when a delivery has ended: the relay goes on, says so, and settles it when there is room; started on a full disk
                it ends; it sends nothing twice
     disk       EIO, ENOSPC and SIGKILL at the Nth write, fsync, fdatasync and rename: it stops, and all is well after a start
@@ -57,7 +58,7 @@ import bed
 import ehr
 import outbox
 
-QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "longest", "unseen", "twins", "moved", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "finish", "disk")
+QUICK = ("offsets", "taken_back", "given_up", "nothing_comes", "longest", "unseen", "twins", "moved", "block", "skip", "walled", "gives_up", "held", "older", "large", "copied", "lines", "halfway", "storm", "died", "missing", "protocol", "full", "back", "ahead", "finish", "disk")
 FULL = ("dead", "hang", "restart", "pause", "later", "clock")
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -734,16 +735,68 @@ def set_back(given, work, seconds):
     return faults
 
 
+def ahead(given, work):
+    """At a start: what came before is known all the same, and the clock is believed when a server's agrees with it."""
+    if not given.clock:
+        print("ahead: skipped, without the library")
+        return []
+    stamp = given.work / "far-ahead"
+    stamp.write_bytes(struct.pack("=qq", 0, 0))
+    run = Run(given, work, folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n",
+              environment={"CLOCK_FILE": str(stamp), **preload(given.clock)})
+    faults, text, log = [], json.loads(bed.record(0, 0, 0)), work / "log"
+
+    def expect(what, words):
+        if not what:
+            faults.append(f"ahead: {words}")
+
+    def restart(years):
+        run.relay.stop()
+        stamp.write_bytes(struct.pack("=qq", years * 365 * 86400000, 0))
+        run.start()
+        time.sleep(6)  # its upkeep
+
+    expect(ask(run, "records", text).get("records") == 1, "it was not taken")
+    run.wanted[0], run.serial = 0, 1
+    expect(bed.wait_for(run.delivered, 20), "it was not delivered")
+    time.sleep(6)
+    for years in (12, 12, 0):
+        restart(years)
+        answer = ask(run, "records", text)
+        expect(answer.get("again") == 1, f"with {years} years it is not known any more: {answer}")
+        expect(bed.holds(log, b"alert state=clock-ahead") and not bed.holds(log, b" swept "), "it is not told, or swept")
+        expect((ask(run, "store")["clockAheadSeconds"] > 11 * 365 * 86400) == (years > 0), "GET /store does not tell")
+    run.relay.stop()
+    subprocess.run(["sqlite3", work / "state/outbox.db", "UPDATE store SET clock = clock - 40 * 86400000"], check=True)
+    log.write_text("")  # the relay was away for forty days
+    run.start()
+    expect(bed.wait_for(lambda: bed.holds(log, b'alert state=clock-ahead what=store why="40 days"'), 20), "forty days are not told")
+    run.drop(1)
+    expect(bed.wait_for(run.delivered, 20), "what came next was not delivered")
+    time.sleep(6)
+    expect(not bed.holds(log, b"clock-agrees"), "believed without a word of a server")
+    run.server.dated = True
+    run.drop(2)
+    expect(bed.wait_for(lambda: bed.holds(log, b"alert state=clock-agrees"), 20), "not believed though a server agrees")
+    return faults + run.judge("ahead", 20)
+
+
 def finish(given, work):
+    """Without room on the disk, or without quota."""
     if not given.nospace:
         print("finish: skipped, without the library")
         return []
-    full_disk = given.work / "full-disk"
+    work.mkdir()
+    return [fault for why in ("disk", "quota") for fault in finish_without_room(given, work / why, "" if why == "disk" else "quota")]
+
+
+def finish_without_room(given, work, text):
+    full_disk = work.with_suffix(".full")
     run = Run(given, work, environment={"NOSPACE_FILE": str(full_disk), **preload(given.nospace)})
     run.server.gate.clear()
     run.drop(1)
     bed.wait_for(lambda: run.server.posts, 30)
-    full_disk.touch()
+    full_disk.write_text(text)
     run.server.gate.set()
     log = run.work / "log"
     faults = [] if bed.wait_for(lambda: bed.holds(log, b"alert state=ends-fail"), 30) else ["finish: not told"]
@@ -754,7 +807,7 @@ def finish(given, work):
     faults += ["finish: it ended"] if run.relay.ended() else ["finish: taken without room"] if bed.acknowledged(work) - {0} else []
     full_disk.unlink()
     faults += [] if bed.wait_for(lambda: bed.holds(log, b"alert state=ends-work"), 10) and bed.wait_for(run.delivered, 20) else ["finish: it does not go on"]
-    full_disk.touch()
+    full_disk.write_text(text)
     run.drop(3)
     time.sleep(2)
     run.relay.kill()

@@ -100,6 +100,7 @@ static void test_store_bounds(void **state) {
       {1, NULL, "events", DOCTOR_EVENTS_MAX},
       {2, NULL, "ledgerPlaces", DOCTOR_PLACES_MAX},
       {3, "records", "done", DOCTOR_FINISHED_MAX},
+      {3, NULL, "clockAheadSeconds", DOCTOR_AHEAD_SECONDS_MAX},
       {4, "oldest", "ageSeconds", DOCTOR_OPEN_SECONDS_MAX},
       {4, "records", "parked", 0},
   };

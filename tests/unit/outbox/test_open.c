@@ -417,7 +417,8 @@ static void deliver_older(struct store *store) {
 static void all_of_a_store_of_the_last_versions_is_brought_up(void **state) {
   static const char *const paths[] = {SOURCE_DIR "/tests/unit/outbox/data/schema-7.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-8.sql",
                                       SOURCE_DIR "/tests/unit/outbox/data/schema-9.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-10.sql",
-                                      SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-12.sql"};
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-11.sql", SOURCE_DIR "/tests/unit/outbox/data/schema-12.sql",
+                                      SOURCE_DIR "/tests/unit/outbox/data/schema-13.sql"};
   struct store *store = *state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     put_old_store(store, paths[i]);

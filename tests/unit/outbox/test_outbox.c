@@ -1162,6 +1162,27 @@ static void old_rows_go_when_their_time_is_over(void **state) {
   assert_true(id > claim.id); /* a number is never used twice */
 }
 
+/* To an hour, forth and back, and only when it is durable. */
+static void the_time_of_the_last_sweep_is_known(void **state) {
+  static const struct {
+    int64_t now, noted;
+  } cases[] = {{5000000, 5000000}, {8599999, 5000000}, {8600000, 8600000}, {5000001, 8600000}, {5000000, 5000000}, {INT64_C(2145916800000), INT64_C(2145916800000)}};
+  struct store *store = *state;
+  struct outbox_retention retention = {.done_ms = 1000};
+  struct outbox_swept swept;
+  assert_int_equal(outbox_clock(store->outbox), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    int64_t before = outbox_clock(store->outbox);
+    assert_int_equal(outbox_sweep(store->outbox, &retention, cases[i].now, 10, &swept), STATUS_OK);
+    outbox_abandon(store->outbox);
+    assert_int_equal(outbox_clock(store->outbox), before);
+    assert_int_equal(outbox_sweep(store->outbox, &retention, cases[i].now, 10, &swept), STATUS_OK);
+    assert_int_equal(outbox_commit(store->outbox), STATUS_OK);
+    store_reopen(store);
+    assert_int_equal(outbox_clock(store->outbox), cases[i].noted);
+  }
+}
+
 /* --- the write-ahead log --- */
 
 static off_t log_size(struct store *store) {
@@ -1335,6 +1356,7 @@ int main(void) {
       CASE(what_stays_is_counted),
       CASE(the_oldest_open_one_is_known),
       CASE(old_rows_go_when_their_time_is_over),
+      CASE(the_time_of_the_last_sweep_is_known),
       CASE(records_that_are_over_are_found_wherever_they_stand),
       CASE(keys_of_a_clock_that_was_ahead_hold_no_others_back),
       CASE(so_many_destinations_and_no_more),
