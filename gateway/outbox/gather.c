@@ -1,6 +1,7 @@
 /* gather.c - writes of SQLite that follow each other, as one. It writes each page of the log by two calls and each page
    of a checkpoint by one, and a call costs more than its bytes. Only the order of syncs matters to what survives: what
    was gathered is written before a sync, and before anybody looks. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include "outbox/internal.h"
@@ -24,12 +25,20 @@ static sqlite3_file *below(sqlite3_file *file) {
   return (sqlite3_file *)(void *)(file_of(file) + 1);
 }
 
+/* To who has a quota, the disk is full when it is used up: SQLite takes only the former for it. */
+static int write_below(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 at) {
+  sqlite3_file *real = below(base);
+  int why = 0, result = real->pMethods->xWrite(real, bytes, count, at);
+  if (result == SQLITE_IOERR_WRITE) (void)real->pMethods->xFileControl(real, SQLITE_FCNTL_LAST_ERRNO, &why);
+  return why == EDQUOT ? SQLITE_FULL : result;
+}
+
 /* What cannot be written is not tried again: whoever asked is told, and gives up. */
 static int flush(sqlite3_file *base) {
   struct file *file = file_of(base);
   size_t used = file->used;
   file->used = 0;
-  return used ? below(base)->pMethods->xWrite(below(base), file->bytes, (int)used, file->from) : SQLITE_OK;
+  return used ? write_below(base, file->bytes, (int)used, file->from) : SQLITE_OK;
 }
 
 static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 at) {
@@ -38,7 +47,7 @@ static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3
   int result = SQLITE_OK;
   if (!follows || file->used + (size_t)count > GATHER_BYTES) result = flush(base);
   if (result != SQLITE_OK) return result;
-  if (count > GATHER_BYTES) return below(base)->pMethods->xWrite(below(base), bytes, count, at);
+  if (count > GATHER_BYTES) return write_below(base, bytes, count, at);
   if (!file->used) file->from = at;
   memcpy(file->bytes + file->used, bytes, (size_t)count);
   file->used += (size_t)count;
