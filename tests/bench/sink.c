@@ -23,6 +23,7 @@ struct sink {
   SSL_CTX *tls;
   struct stamps stamps;
   long number; /* of resources */
+  char text[ANSWER_MAX + 1024]; /* of the answer that is written; on the stack it would be wiped for each */
 };
 
 static const char *find(const char *from, const char *end, const char *word) {
@@ -55,13 +56,12 @@ static size_t write_answer(struct sink *sink, const char *body, const char *end,
 }
 
 static void answer(struct sink *sink, struct bufferevent *connection, const char *body, const char *end) {
-  char text[ANSWER_MAX + 1024];
   note(sink, body, end);
-  size_t len = write_answer(sink, body, end, text);
+  size_t len = write_answer(sink, body, end, sink->text);
   struct evbuffer *out = bufferevent_get_output(connection);
   evbuffer_add_printf(
       out, "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: %zu\r\n\r\n", len);
-  evbuffer_add(out, text, len);
+  evbuffer_add(out, sink->text, len);
 }
 
 /* False: the request is not whole yet. */
