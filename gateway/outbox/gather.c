@@ -11,11 +11,12 @@ enum { GATHER_BYTES = 124 << 10 }; /* SQLite writes less than 128 KiB in one cal
 /* What lies below stands behind it in memory. */
 struct file {
   sqlite3_file base;
+  struct outbox *outbox; /* whose log it is; NULL: of the store itself */
   sqlite3_int64 from;
   size_t used;
   unsigned char *bytes;
 };
-_Static_assert(sizeof(struct file) % _Alignof(max_align_t) == 0, "what stands behind it is aligned");
+_Static_assert(sizeof(struct file) % sizeof(sqlite3_int64) == 0, "what stands behind it is aligned as SQLite aligns files");
 
 static struct file *file_of(sqlite3_file *file) {
   return (struct file *)(void *)file;
@@ -66,9 +67,14 @@ static int truncate_to(sqlite3_file *base, sqlite3_int64 size) {
   return result == SQLITE_OK ? below(base)->pMethods->xTruncate(below(base), size) : result;
 }
 
+/* Of a group that is written the log is synced later, by outbox_sync, while the store serves others. */
 static int sync_all(sqlite3_file *base, int flags) {
+  struct outbox *outbox = file_of(base)->outbox;
   int result = flush(base);
-  return result == SQLITE_OK ? below(base)->pMethods->xSync(below(base), flags) : result;
+  if (result != SQLITE_OK) return result;
+  if (!outbox || !outbox->puts_off) return below(base)->pMethods->xSync(below(base), flags);
+  outbox->owes_sync = true;
+  return SQLITE_OK;
 }
 
 static int size_of(sqlite3_file *base, sqlite3_int64 *size) {
@@ -77,6 +83,7 @@ static int size_of(sqlite3_file *base, sqlite3_int64 *size) {
 }
 
 static int close_file(sqlite3_file *base) {
+  if (file_of(base)->outbox) file_of(base)->outbox->log = NULL;
   int written = flush(base), closed = below(base)->pMethods->xClose(below(base));
   free(file_of(base)->bytes);
   return written == SQLITE_OK ? closed : written;
@@ -124,14 +131,21 @@ static const sqlite3_io_methods methods = {
 };
 
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *out) {
-  sqlite3_vfs *real = vfs->pAppData;
+  struct outbox *outbox = vfs->pAppData;
+  sqlite3_vfs *real = outbox->vfs_below;
   struct file *file = file_of(base);
-  *file = (struct file){.bytes = malloc(GATHER_BYTES)};
+  *file = (struct file){.bytes = malloc(GATHER_BYTES), .outbox = flags & SQLITE_OPEN_WAL ? outbox : NULL};
   if (!file->bytes) return SQLITE_NOMEM;
   int result = real->xOpen(real, name, below(base), flags, out);
   if (result == SQLITE_OK) file->base.pMethods = &methods;
+  if (result == SQLITE_OK && file->outbox) outbox->log = base;
   if (result != SQLITE_OK) free(file->bytes);
   return result;
+}
+
+/* Nothing of it that another thread changes: neither what is gathered nor what SQLite knows. */
+bool outbox_sync_log(const struct outbox *outbox) {
+  return outbox->log && below(outbox->log)->pMethods->xSync(below(outbox->log), SQLITE_SYNC_NORMAL) == SQLITE_OK;
 }
 
 /* SQLite's own but for opening files; named by its own address: two stores may be open in one process. */
@@ -142,7 +156,8 @@ enum status outbox_gather_open(struct outbox *outbox) {
   outbox->vfs.szOsFile = (int)sizeof(struct file) + real->szOsFile;
   outbox->vfs.pNext = NULL;
   outbox->vfs.zName = arena_printf(outbox->arena, "ketlink-%p", (void *)outbox).ptr;
-  outbox->vfs.pAppData = real;
+  outbox->vfs.pAppData = outbox;
+  outbox->vfs_below = real;
   outbox->vfs.xOpen = open_file;
   if (!outbox->vfs.zName || sqlite3_vfs_register(&outbox->vfs, 0) != SQLITE_OK) return STATUS_NOMEM;
   outbox->gathers = true;

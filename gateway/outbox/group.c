@@ -162,18 +162,35 @@ static enum status not_committed(struct outbox *outbox, int result) {
   return STATUS_LIMIT;
 }
 
-enum status outbox_commit(struct outbox *outbox) {
+static enum status commit(struct outbox *outbox, bool put_off) {
   if (outbox->failed) return STATUS_IO;
   if (is_lost(outbox)) (void)outbox_end(outbox, STATUS_NOMEM);
   enum status status = outbox->group_error;
   outbox->group_error = STATUS_OK;
   if (status != STATUS_OK || !outbox->in_group) return status;
+  outbox->puts_off = put_off;
   int result = sqlite3_step(outbox_statement(outbox, STATEMENT_COMMIT));
+  outbox->puts_off = false;
   if (result != SQLITE_DONE) return not_committed(outbox, result);
   outbox->in_group = false;
   copy_memory(&outbox->committed, &outbox->now);
   status = outbox_checkpoint(outbox, false);
   return status == STATUS_LIMIT ? STATUS_OK : status; /* the group is durable where it is; the next tries again */
+}
+
+enum status outbox_commit(struct outbox *outbox) {
+  return commit(outbox, false);
+}
+
+enum status outbox_write(struct outbox *outbox) {
+  outbox->owes_sync = false;
+  return commit(outbox, true);
+}
+
+enum status outbox_sync(struct outbox *outbox) {
+  if (!outbox->owes_sync || outbox_sync_log(outbox)) return STATUS_OK;
+  outbox->failed = true;
+  return STATUS_IO;
 }
 
 /* --- counting --- */

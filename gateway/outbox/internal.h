@@ -214,7 +214,10 @@ struct outbox_walk {
 struct outbox {
   sqlite3 *db;
   sqlite3_vfs vfs; /* of gather.c */
-  bool gathers;    /* it is registered */
+  sqlite3_vfs *vfs_below;
+  bool gathers;            /* it is registered */
+  sqlite3_file *log;       /* NULL: not open */
+  bool puts_off, owes_sync; /* the sync of a group that is written; outbox_sync */
   sqlite3_stmt *statements[STATEMENT_COUNT];
   const struct host *host;
   int lock;              /* descriptor of the lock file, or -1 */
@@ -238,7 +241,7 @@ struct outbox {
   int64_t generation;
   bool is_copy; /* made as a backup, and taken for the store when all of it has been opened */
   bool in_group;
-  bool failed;             /* the disk is not to be trusted: every call is refused */
+  _Atomic bool failed;     /* the disk is not to be trusted: every call is refused */
   enum status group_error; /* why the group was given up; until outbox_commit */
   struct outbox_memory now, committed;
   struct outbox_known known[DESTINATIONS_MAX];
@@ -296,6 +299,8 @@ void outbox_count(struct outbox *outbox, int64_t destination, enum outbox_state 
 enum status outbox_gather_open(struct outbox *outbox) MUST_USE;
 /* After the database is closed. */
 void outbox_gather_close(struct outbox *outbox);
+/* False: the disk failed. */
+bool outbox_sync_log(const struct outbox *outbox);
 
 /* --- open.c: its pieces, for who only looks --- */
 enum status outbox_allocate(const struct outbox_params *params, struct outbox **out) MUST_USE;

@@ -92,6 +92,12 @@ void outbox_close(struct outbox *outbox);
 
 /* Makes the group durable. OK also when there is none. LIMIT: no room on the disk, the group was given up. */
 enum status outbox_commit(struct outbox *outbox) MUST_USE;
+/* outbox_commit in two steps, between and during the second of which others may use the store: writes the group, and makes what was
+   written durable. Not OK: as with outbox_commit, and the second step may be left out. Between the two nobody may be told of what the store
+   says of the group. */
+enum status outbox_write(struct outbox *outbox) MUST_USE;
+/* On the thread that wrote. While it waits for the disk another thread may call anything but outbox_write and outbox_close. */
+enum status outbox_sync(struct outbox *outbox) MUST_USE;
 /* Gives the group up. */
 void outbox_abandon(struct outbox *outbox);
 /* Whether a change waits for outbox_commit. */

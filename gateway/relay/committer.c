@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "relay/internal.h"
 
-enum work { REST, WORK, DONE };
+enum work { REST, WORK, SYNC, DONE };
 
 struct relay_committer {
   struct outbox *outbox;
@@ -14,7 +14,7 @@ struct relay_committer {
   void *context;
   pthread_t thread;
   bool has_thread, has_lock;
-  int bell; /* eventfd: it is done */
+  int bell; /* eventfd: the store is free; it is done */
   struct event *readable;
   pthread_mutex_t lock;
   pthread_cond_t turn; /* of either side: `work` is another */
@@ -32,16 +32,24 @@ static void make(const struct relay_committer *committer) {
     if (promise->make) promise->make(promise->context, committer->outbox);
 }
 
-/* Under the lock, which nobody needs meanwhile but to see that there is work. */
-static void commit(struct relay_committer *committer) {
-  pthread_mutex_unlock(&committer->lock);
-  make(committer);
-  enum status status = outbox_commit(committer->outbox);
+static void tell(struct relay_committer *committer, enum work work, enum status status) {
   pthread_mutex_lock(&committer->lock);
   committer->status = status;
-  committer->work = DONE;
+  committer->work = work;
   pthread_cond_broadcast(&committer->turn);
   (void)eventfd_write(committer->bell, 1); /* fails only when it has been rung 2^64 times */
+  pthread_mutex_unlock(&committer->lock);
+}
+
+/* The disk is waited for when others have the store already. */
+static void commit(struct relay_committer *committer) {
+  make(committer);
+  enum status status = outbox_write(committer->outbox);
+  if (status == STATUS_OK) {
+    tell(committer, SYNC, status);
+    status = outbox_sync(committer->outbox);
+  }
+  tell(committer, DONE, status);
 }
 
 static void *run(void *context) {
@@ -51,7 +59,9 @@ static void *run(void *context) {
     while (committer->work != WORK && !committer->closing)
       pthread_cond_wait(&committer->turn, &committer->lock);
     if (committer->work != WORK) break;
+    pthread_mutex_unlock(&committer->lock); /* which nobody needs meanwhile but to see that there is work */
     commit(committer);
+    pthread_mutex_lock(&committer->lock);
   }
   pthread_mutex_unlock(&committer->lock);
   return NULL;
@@ -63,23 +73,26 @@ void relay_committer_begin(struct relay_committer *committer, const struct relay
   pthread_mutex_lock(&committer->lock);
   committer->promised = promised;
   committer->work = WORK;
-  if (committer->has_thread)
-    pthread_cond_broadcast(&committer->turn);
-  else
-    commit(committer);
+  pthread_cond_broadcast(&committer->turn);
   pthread_mutex_unlock(&committer->lock);
+  if (!committer->has_thread) commit(committer);
 }
 
-bool relay_committer_is_busy(struct relay_committer *committer) {
-  pthread_mutex_lock(&committer->lock);
-  bool busy = committer->work == WORK;
-  pthread_mutex_unlock(&committer->lock);
-  return busy;
+/* Under the lock. */
+static bool is_before(const struct relay_committer *committer, enum relay_committer_step step) {
+  return committer->work == WORK || (step == RELAY_COMMITTER_DURABLE && committer->work == SYNC);
 }
 
-void relay_committer_wait(struct relay_committer *committer) {
+bool relay_committer_is_before(struct relay_committer *committer, enum relay_committer_step step) {
   pthread_mutex_lock(&committer->lock);
-  while (committer->work == WORK)
+  bool is = is_before(committer, step);
+  pthread_mutex_unlock(&committer->lock);
+  return is;
+}
+
+void relay_committer_wait(struct relay_committer *committer, enum relay_committer_step step) {
+  pthread_mutex_lock(&committer->lock);
+  while (is_before(committer, step))
     pthread_cond_wait(&committer->turn, &committer->lock);
   pthread_mutex_unlock(&committer->lock);
 }

@@ -1,7 +1,7 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
    records came in and were settled meanwhile. What came in is in the store before; ends and claims are only listed, as promises,
-   and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits, and
-   is the next group. Who was promised something hears of it when it is durable, and only then. */
+   and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits until
+   the group is written, and is the next group while the disk is waited for. Who was promised something hears of it when it is durable, and only then. */
 #include <event2/event.h>
 #include <sys/statvfs.h>
 #include "relay/internal.h"
@@ -39,11 +39,11 @@ static void keep(struct relay_promises *list, enum status status) {
 /* --- the store --- */
 
 bool relay_store_is_busy(const struct relay *relay) {
-  return relay->group.under_way && relay_committer_is_busy(relay->group.committer);
+  return relay->group.under_way && relay_committer_is_before(relay->group.committer, RELAY_COMMITTER_WRITTEN);
 }
 
 struct outbox *relay_store(const struct relay *relay) {
-  if (relay->group.under_way) relay_committer_wait(relay->group.committer);
+  if (relay->group.under_way) relay_committer_wait(relay->group.committer, RELAY_COMMITTER_WRITTEN);
   return relay->outbox;
 }
 
@@ -95,16 +95,27 @@ static bool is_enough(const struct relay *relay) {
   return relay->group.to_make >= TO_MAKE && !relay->group.under_way && relay->fatal == STATUS_OK;
 }
 
+/* The group is written, and not yet durable: nobody hears of it, but the store is free. */
+static void free_store(struct relay *relay) {
+  if (!relay_store_is_busy(relay)) keep(&relay->group.waiting, STATUS_OK);
+}
+
 static void end(struct relay *relay) {
   enum status status = STATUS_OK;
-  if (!relay->group.under_way || !relay_committer_result(relay->group.committer, &status)) return;
+  if (!relay->group.under_way) return;
+  if (!relay_committer_result(relay->group.committer, &status)) {
+    free_store(relay);
+    return;
+  }
   if (status == STATUS_IO) {
     relay->group.under_way = false;
     relay_store_failed(relay);
     return;
   }
   /* before the promises, of which more may come that is not durable: what is told is what was settled until now */
-  for (size_t i = 0; relay->group.settled && status == STATUS_OK && i < RELAY_MLLP_MAX; i++)
+  bool settled = relay->group.settled && status == STATUS_OK;
+  relay->group.settled = false;
+  for (size_t i = 0; settled && i < RELAY_MLLP_MAX; i++)
     relay_listener_look(relay->listeners[i]);
   keep(&relay->group.durable, status);
   keep(&relay->group.waiting, STATUS_OK);
@@ -116,7 +127,7 @@ static void end(struct relay *relay) {
 }
 
 static void wait_for_end(struct relay *relay) {
-  (void)relay_store(relay);
+  if (relay->group.under_way) relay_committer_wait(relay->group.committer, RELAY_COMMITTER_DURABLE);
   end(relay);
 }
 
@@ -176,7 +187,8 @@ bool relay_group_is_open(const struct relay *relay) {
 }
 
 int64_t relay_group_age(const struct relay *relay) {
-  return relay_store_is_busy(relay) ? relay_elapsed(relay) - relay->group.begun_at : 0;
+  bool is_at_work = relay->group.under_way && relay_committer_is_before(relay->group.committer, RELAY_COMMITTER_DURABLE);
+  return is_at_work ? relay_elapsed(relay) - relay->group.begun_at : 0;
 }
 
 void relay_group_end(struct relay *relay) {

@@ -66,18 +66,19 @@ void relay_log_diags(const struct relay_log *log, const char *event, const struc
 /* The same of the relay's own files, by their names. */
 void relay_log_faults(const struct relay_log *log, const char *event, const struct diag_list *diags);
 
-/* --- committer.c: what was promised is made, and outbox_commit, on a thread of its own, one group at a time --- */
+/* --- committer.c: what was promised is made, written and synced, on a thread of its own, one group at a time --- */
 
-/* `ended` is called on the loop when one that was begun is done; relay_committer_result says what became of it. Without a
-   thread (no memory, a limit of the system) the loop commits. */
+/* `ended` is called on the loop when the store is free again, and when one that was begun is done; relay_committer_result says what
+   became of it. Without a thread (no memory, a limit of the system) the loop commits. */
 enum status relay_committer_open(struct event_base *base, struct outbox *outbox, void (*ended)(void *context), void *context,
                                  struct relay_committer **out) MUST_USE;
 /* Waits for the thread. NULL is allowed. */
 void relay_committer_close(struct relay_committer *committer);
-/* Makes what was promised, and commits. Until it is done nobody else may use the outbox. */
+/* Makes what was promised, and commits. Until it is written nobody else may use the outbox; while only the disk is waited for others may. */
 void relay_committer_begin(struct relay_committer *committer, const struct relay_promise *promised);
-bool relay_committer_is_busy(struct relay_committer *committer);
-void relay_committer_wait(struct relay_committer *committer);
+enum relay_committer_step { RELAY_COMMITTER_WRITTEN /* the store is free */, RELAY_COMMITTER_DURABLE /* it is done */ };
+bool relay_committer_is_before(struct relay_committer *committer, enum relay_committer_step step);
+void relay_committer_wait(struct relay_committer *committer, enum relay_committer_step step);
 /* True once for each that was begun and is done. */
 bool relay_committer_result(struct relay_committer *committer, enum status *out) MUST_USE;
 
@@ -95,11 +96,11 @@ struct relay_promise {
 struct relay_promises {
   struct relay_promise *first, **end;
 };
-/* The store, to be used until control goes back to the event loop. While a group is made durable it waits: for ends, claims and a sync, some
-   milliseconds. Who comes often asks first whether it is busy, and goes on when it is free. */
+/* The store, to be used until control goes back to the event loop. While a group is made and written it waits: for ends and claims, some
+   milliseconds; not for the disk. Who comes often asks first whether it is busy, and goes on when it is free. */
 struct outbox *relay_store(const struct relay *relay);
 bool relay_store_is_busy(const struct relay *relay);
-/* Kept, as OK, when it is free: at the end of the group that is under way, after the promises of that group. */
+/* Kept, as OK, when it is free: when the group that is under way is written, or after its promises. */
 void relay_when_free(struct relay *relay, struct relay_promise *promise);
 /* Kept once, after the commit at the end of this turn of the loop, or sooner when much is to be made. */
 void relay_promise(struct relay *relay, struct relay_promise *promise);

@@ -171,7 +171,7 @@ static enum standing look_at(struct relay *relay, int64_t id) {
 /* What is not durable yet is not told: the end of its group looks again. */
 static enum standing look_at_all(struct relay *relay, const struct relay_answer *answer) {
   enum standing worst = STANDS_DONE;
-  if (relay->settled || relay->decided) return STANDS_OPEN;
+  if (relay->settled || relay->decided || relay->group.settled) return STANDS_OPEN;
   arena_reset(relay->records);
   for (size_t i = 0; i < answer->count; i++) {
     enum standing one = look_at(relay, answer->first + (int64_t)i);
