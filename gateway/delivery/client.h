@@ -52,7 +52,8 @@ struct delivery_client {
   char *authorization; /* "Authorization: Bearer …", wiped when freed; NULL: none */
   size_t authorization_size;
   struct delivery_mark mark; /* of the file of the token or password, before it was read */
-  bool stale;                /* that file is another now, and cannot be used: no record goes with the old secret, alerts do */
+  struct delivery_mark key_mark; /* of clientKeyFile */
+  bool stale;                /* one of these files is another now, and cannot be used: no record goes with the old secret, alerts do */
   char stale_reason[DELIVERY_REASON_MAX]; /* why it cannot */
   struct delivery_token token;
   bool proven; /* its last request was answered: connections are kept; a failed one is closed at once, and read out */
@@ -78,8 +79,8 @@ enum status delivery_authorize(struct delivery_client *client, const char *schem
 /* Reads and checks every file that the destination names for trust and identity. */
 enum status delivery_credential_load(struct delivery_client *client, struct diag_list *diags) MUST_USE;
 
-/* Reads the file of the bearer token or password again when it is not the one that was read: before each request that
-   carries it. */
+/* Reads the file of the bearer token or password again when it is not the one that was read, and asks of clientKeyFile whether others
+   can read it: before each request. */
 void delivery_credential_refresh(struct delivery_client *client);
 /* Refused: the next request reads it again in any case. */
 void delivery_credential_doubt(struct delivery_client *client);

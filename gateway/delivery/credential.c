@@ -102,19 +102,37 @@ static enum status load_secret(struct delivery_client *client, struct arena *are
   return status;
 }
 
+/* libcurl reads it for each connection; here only whether it is one's own still. */
+static enum status look_at_key(struct delivery_client *client, struct arena *arena, struct diag_list *diags) {
+  struct str path = client->destination.key_file, key = {0};
+  if (!path.len) return STATUS_OK;
+  struct delivery_mark mark = mark_of(path);
+  enum status status = base_secret_read(path.ptr, "clientKeyFile", SECRET_MAX, arena, diags, &key);
+  if (status != STATUS_NOMEM) client->key_mark = mark;
+  return status;
+}
+
 void delivery_credential_refresh(struct delivery_client *client) {
-  struct str path = secret_file(client);
-  struct delivery_mark mark = path.len ? mark_of(path) : client->mark;
+  struct str path = secret_file(client), key = client->destination.key_file;
+  struct delivery_mark mark = path.len ? mark_of(path) : client->mark, key_mark = key.len ? mark_of(key) : client->key_mark;
   struct diag_list diags;
-  if (is_same(&mark, &client->mark)) return;
+  if (is_same(&mark, &client->mark) && is_same(&key_mark, &client->key_mark)) return;
   struct arena *arena = arena_new(8 * SECRET_MAX); /* wiped when it is freed */
   if (!arena) return;
   diag_list_init(&diags, arena);
   enum status status = load_secret(client, arena, &diags);
+  if (status == STATUS_OK) {
+    path = key;
+    status = look_at_key(client, arena, &diags);
+  }
   struct str why = diags.first ? diags.first->message : STR("it cannot be used");
   if (status != STATUS_NOMEM) client->stale = status != STATUS_OK; /* else it is read the next time */
   (void)snprintf(client->stale_reason, sizeof client->stale_reason, "%.*s: %.*s", STR_ARG(path), STR_ARG(why));
   arena_free(arena);
+}
+
+struct str delivery_client_stale(const struct delivery_client *client) {
+  return client->stale ? str_of(client->stale_reason) : (struct str){0};
 }
 
 void delivery_credential_doubt(struct delivery_client *client) {
@@ -232,6 +250,7 @@ enum status delivery_credential_load(struct delivery_client *client, struct diag
   if (!arena) return STATUS_NOMEM;
   enum status status = check_authority(client, arena, diags);
   if (status == STATUS_OK) status = check_lists(client, arena, diags);
+  if (status == STATUS_OK && client->destination.key_file.len) client->key_mark = mark_of(client->destination.key_file);
   if (status == STATUS_OK) status = check_pair(client, arena, diags);
   if (status == STATUS_OK) status = load_secret(client, arena, diags);
   if (status == STATUS_OK && client->destination.auth == DELIVERY_AUTH_SMART)

@@ -100,6 +100,8 @@ struct delivery_client;
 enum status delivery_client_new(const struct delivery_destination *destination, const struct host *host,
                                 struct diag_list *diags, struct delivery_client **out) MUST_USE;
 void delivery_client_free(struct delivery_client *client);
+/* Why its secret cannot be used any more, as it was at the last request; empty: it can. Records do not go then, alerts do. */
+struct str delivery_client_stale(const struct delivery_client *client);
 
 /* What a request is for. Only those for FHIR, which go below base, and for a hook, which go to base itself, carry a
    credential; the others go to `url`. */

@@ -33,6 +33,9 @@ struct delivery_message {
   bool (*read)(struct str frame, struct arena *arena, struct delivery_acknowledgement *out);
 };
 
+/* Before each on the loop: whether the key of the client's certificate is one's own still. Its reason is empty when it is; else `out` is
+   what became of the message, which is not sent. */
+enum status delivery_message_may_go(struct delivery_client *client, struct arena *arena, struct delivery_answer *out) MUST_USE;
 /* Sends and waits. */
 enum status delivery_message_send(struct delivery_client *client, const struct delivery_message *message,
                                   struct arena *arena, struct delivery_answer *out) MUST_USE;

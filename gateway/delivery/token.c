@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "base/secret.h"
 #include "delivery/client.h"
+#include "delivery/message.h"
 #include "delivery/smart.h"
 
 enum { FETCH_ARENA = 1 << 20, SKEW_MAX_MS = 60000, AGAIN_MS = 5000, ERROR_WORD_MAX = 64 };
@@ -267,10 +268,10 @@ static enum status tell_stale(const struct delivery_client *client, struct arena
   return out->reason.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 
-static enum status send_with_secret(struct delivery_client *client, const struct delivery_channel *channel,
-                                    const struct delivery_request *request, struct arena *arena, struct delivery_answer *out) {
+enum status delivery_message_may_go(struct delivery_client *client, struct arena *arena, struct delivery_answer *out) {
+  *out = (struct delivery_answer){0};
   delivery_credential_refresh(client);
-  return client->stale ? tell_stale(client, arena, out) : channel->send(channel->context, request, arena, out);
+  return client->stale ? tell_stale(client, arena, out) : STATUS_OK;
 }
 
 /* Refused though its life was not over. */
@@ -284,7 +285,9 @@ enum status delivery_send_on(struct delivery_client *client, const struct delive
                              const struct delivery_request *request, struct arena *arena,
                              struct delivery_answer *out) {
   if (request->purpose != DELIVERY_FHIR) return channel->send(channel->context, request, arena, out);
-  if (client->destination.auth != DELIVERY_AUTH_SMART) return send_with_secret(client, channel, request, arena, out);
+  delivery_credential_refresh(client);
+  if (client->stale) return tell_stale(client, arena, out);
+  if (client->destination.auth != DELIVERY_AUTH_SMART) return channel->send(channel->context, request, arena, out);
   for (bool again = false;; again = true) {
     enum status status = have(client, channel);
     if (status != STATUS_OK) return status;

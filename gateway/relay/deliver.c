@@ -209,8 +209,10 @@ static enum status send_message(void *context, const struct delivery_message *me
                                 struct delivery_answer *answer) {
   struct relay_job *job = context;
   job->answer = answer;
-  enum status status = delivery_loop_message(job->sender->relay->loop, relay_job_way(job)->client, message, arena, on_answer, job);
-  if (status == STATUS_OK) relay_fiber_suspend(job->fiber);
+  enum status status = delivery_message_may_go(relay_job_way(job)->client, arena, answer);
+  bool goes = status == STATUS_OK && !answer->reason.len;
+  if (goes) status = delivery_loop_message(job->sender->relay->loop, relay_job_way(job)->client, message, arena, on_answer, job);
+  if (goes && status == STATUS_OK) relay_fiber_suspend(job->fiber);
   if (status == STATUS_OK) job->last = *answer;
   return status;
 }

@@ -23,6 +23,7 @@ struct relay_webhook {
   size_t count;
   unsigned tries; /* of the first */
   bool sending;
+  bool stale_told;
 };
 
 int64_t relay_webhook_wait(unsigned tries) {
@@ -112,9 +113,17 @@ static bool is_final(const struct delivery_answer *answer) {
          answer->status != 429;
 }
 
+/* An alert that does not come is worse than a token of nothing but alerts that others may have read: it goes with the old one, and this is said. */
+static void tell_stale(struct relay_webhook *webhook) {
+  struct str why = delivery_client_stale(webhook->client);
+  if (why.len && !webhook->stale_told) RELAY_LOG(webhook->relay, RELAY_WARNING, "alert-token", RELAY_TEXT("why", why));
+  webhook->stale_told = why.len;
+}
+
 static void on_answer(void *context, const struct delivery_answer *answer) {
   struct relay_webhook *webhook = context;
   webhook->sending = false;
+  tell_stale(webhook);
   if (answer->status >= 200 && answer->status < 300) {
     end_first(webhook);
     send_first(webhook);

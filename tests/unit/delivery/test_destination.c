@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 #include "delivery/client.h"
+#include "delivery/message.h"
 #include "delivery/token.h"
 
 static struct arena *arena;
@@ -158,7 +159,7 @@ static bool goes(struct delivery_client *client) {
   assert_int_equal(STATUS_OK, delivery_send_on(client, &channel, &request, arena, &answer));
   if (sent) return true;
   assert_true(answer.verdict == DELIVERY_HOLD && answer.as_status == STATUS_CONFIG && answer.phase == DELIVERY_BEFORE_CONNECT);
-  assert_true(str_find(answer.reason, STR("secret: the "), 0) != SIZE_MAX);
+  assert_true(str_find(answer.reason, STR("secret: the "), 0) != SIZE_MAX || str_find(answer.reason, STR("k.pem: clientKeyFile "), 0) != SIZE_MAX);
   return false;
 }
 
@@ -235,6 +236,29 @@ static void put_certificate(EVP_PKEY *key, const char *from, const char *until) 
   X509_free(certificate);
 }
 
+/* Others can read its key, while it is in use; it is renewed; it is gone. */
+static void expect_own_key(const char *path) {
+  static const mode_t modes[] = {0640, 0600, 0604, 0600, 0};
+  struct delivery_destination d;
+  struct delivery_client *client = NULL;
+  char file[256];
+  put("d.json", "{\"base\":\"https://e.example\",\"auth\":{\"type\":\"mtls\"},\"clientCertFile\":\"c.pem\",\"clientKeyFile\":\"k.pem\"}", 0600);
+  snprintf(file, sizeof file, "%s/d.json", folder);
+  assert_int_equal(STATUS_OK, delivery_destination_read(file, host_system(), arena, &diags, &d));
+  assert_int_equal(STATUS_OK, delivery_client_new(&d, host_system(), &diags, &client));
+  assert_true(goes(client));
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    struct delivery_answer answer;
+    usleep(20000); /* the clock of a file system is coarse */
+    assert_int_equal(0, modes[i] ? chmod(path, modes[i]) : unlink(path));
+    assert_int_equal(STATUS_OK, delivery_message_may_go(client, arena, &answer));
+    assert_int_equal(answer.reason.len == 0, modes[i] == 0600);
+    assert_int_equal(goes(client), modes[i] == 0600);
+  }
+  delivery_client_free(client);
+  drop("d.json");
+}
+
 /* One that does not hold now, or of which that cannot be told, is refused here: the server would do it without a word. */
 static void test_client_certificate(void **state) {
   static const struct {
@@ -259,6 +283,8 @@ static void test_client_certificate(void **state) {
     assert_int_equal(rows[i].status, open_destination("{\"base\":\"https://e.example\",\"auth\":{\"type\":\"mtls\"},"
                                                       "\"clientCertFile\":\"c.pem\",\"clientKeyFile\":\"k.pem\"}", &d));
   }
+  put_certificate(key, rows[0].from, rows[0].until);
+  expect_own_key(path);
   drop("c.pem");
   drop("k.pem");
   EVP_PKEY_free(key);
