@@ -488,7 +488,7 @@ static const struct {
   unsigned condition;
   bool closes;
 } faults[] = {[FAULT_DAMAGED] = {"the frame is damaged: it has FS within", HL7V2_PASSING, 0, false},
-              [FAULT_TOO_LARGE] = {"the message is too large", HL7V2_BAD, 0, true},
+              [FAULT_TOO_LARGE] = {"the message has more bytes than max-bytes of this listener", HL7V2_BAD, 0, true},
               [FAULT_SEVERAL] = {"a frame has one message, without an envelope", HL7V2_BAD, 100, false}};
 
 static enum fault fault_of(enum mllp_event event, const struct hl7v2_look *look) {

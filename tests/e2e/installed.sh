@@ -11,6 +11,9 @@ for file in bin/ketlink bin/ketlink-send bin/ketlink-relay share/ketlink/definit
   [ -s "$work/usr/$file" ] || fail "$file is not installed"
 done
 grep -q "^Documentation=file:///usr/share/doc/ketlink/operating.md" "$work/usr/lib/systemd/system/ketlink.service" || fail "the unit names other docs"
+# what does not mend itself is not tried again for ever: systemd asks that of the main process alone
+expect_no_text "$work/usr/lib/systemd/system/ketlink.service" '^ExecStartPre='
+expect_text "$work/usr/lib/systemd/system/ketlink.service" '^RestartPreventExitStatus=1 2 65 78$'
 expect 0 "$ketlink" export "$record"
 cp "$work/out" "$work/built"
 mkdir "$work/elsewhere"

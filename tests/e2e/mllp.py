@@ -392,6 +392,7 @@ def sizes(case):
             answer = sender.ask(text)
             wanted = ("AA",) if size <= 65536 else ("AE", "AR")
             case.check(f"{size} bytes: {answer.code}", answer.code in wanted and answer.control == f"SIZE{size}")
+            case.check(f"{size} bytes: {answer.text}", ("more bytes than max-bytes" in answer.text) == (size > 65536))
             case.check(f"{size} bytes: goes on", sender.closed() if size > 65536 else sender.ask(make(f"THEN{size}")).code == "AA")
 
 
