@@ -42,7 +42,7 @@ static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-struct str str_trim(struct str s) {
+struct str str_trim_ends(struct str s) {
   while (s.len && is_space(s.ptr[0])) {
     s.ptr++;
     s.len--;

@@ -46,8 +46,12 @@ size_t str_find(struct str s, struct str needle, size_t from);
 size_t str_find_char(struct str s, char c, size_t from);
 /* Bytes [from, to), both clamped to the view. */
 struct str str_slice(struct str s, size_t from, size_t to);
-/* Without leading and trailing space, tab, CR and LF. */
-struct str str_trim(struct str s);
+/* Without leading and trailing space, tab, CR and LF. Few have any: they are looked at more closely. */
+struct str str_trim_ends(struct str s);
+static inline struct str str_trim(struct str s) {
+  bool spaces = s.len && ((unsigned char)s.ptr[0] <= ' ' || (unsigned char)s.ptr[s.len - 1] <= ' ');
+  return spaces ? str_trim_ends(s) : s;
+}
 /* 64-bit hash, equal on every run and machine: whoever knows it makes texts that share one. Not for tables without a cap whose keys
    a sender chooses. */
 uint64_t str_hash(struct str s);

@@ -351,22 +351,42 @@ struct fp_eval {
 
 /* Appends; extends in place while the list is the newest in the scratch. */
 bool fp_grow(struct fp_eval *e, struct fp_list *list);
+/* Where the next item goes; it is written member by member, since copying an item that was just made waits for its stores. NULL: no room. */
+static inline struct fp_item *fp_next(struct fp_eval *e, struct fp_list *list) {
+  return list->count == list->room && !fp_grow(e, list) ? NULL : &list->items[list->count++];
+}
 static inline bool fp_push(struct fp_eval *e, struct fp_list *list, struct fp_item item) {
-  if (list->count == list->room && !fp_grow(e, list)) return false;
-  list->items[list->count++] = item;
-  return true;
+  struct fp_item *next = fp_next(e, list);
+  if (next) *next = item;
+  return next != NULL;
 }
 static inline bool fp_push_node(struct fp_eval *e, struct fp_list *list, struct tree_node *node) {
-  return fp_push(e, list, (struct fp_item){.kind = FP_NODE, .node = node});
+  struct fp_item *next = fp_next(e, list);
+  if (!next) return false;
+  next->kind = FP_NODE;
+  next->node = node;
+  return true;
 }
 static inline bool fp_push_boolean(struct fp_eval *e, struct fp_list *list, bool value) {
-  return fp_push(e, list, (struct fp_item){.kind = FP_BOOLEAN, .boolean = value});
+  struct fp_item *next = fp_next(e, list);
+  if (!next) return false;
+  next->kind = FP_BOOLEAN;
+  next->boolean = value;
+  return true;
 }
 static inline bool fp_push_integer(struct fp_eval *e, struct fp_list *list, int64_t value) {
-  return fp_push(e, list, (struct fp_item){.kind = FP_INTEGER, .integer = value});
+  struct fp_item *next = fp_next(e, list);
+  if (!next) return false;
+  next->kind = FP_INTEGER;
+  next->integer = value;
+  return true;
 }
 static inline bool fp_push_string(struct fp_eval *e, struct fp_list *list, struct str value) {
-  return fp_push(e, list, (struct fp_item){.kind = FP_STRING, .string = value});
+  struct fp_item *next = fp_next(e, list);
+  if (!next) return false;
+  next->kind = FP_STRING;
+  next->string = value;
+  return true;
 }
 bool fp_push_decimal(struct fp_eval *e, struct fp_list *list, struct decimal value);
 bool fp_push_quantity(struct fp_eval *e, struct fp_list *list, const struct fp_quantity *value);

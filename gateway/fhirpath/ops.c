@@ -11,7 +11,8 @@ static enum fp_truth truth(bool value) {
 static enum fp_truth FP_APART list_exists(struct fp_eval *e, const struct fp_ins *ins) {
   struct fp_mark mark = fp_mark(e);
   FP_UNINITIALIZED struct fp_list list;
-  if (!fp_collect_some(e, ins->input, &list, 1)) return FP_FAILED;
+  FP_UNINITIALIZED struct fp_item slot;
+  if (!fp_collect_at(e, ins->input, &slot, &list, 1)) return FP_FAILED;
   fp_release(e, mark);
   return truth(list.count > 0);
 }
@@ -222,6 +223,17 @@ static enum fp_truth FP_APART lists_compared(struct fp_eval *e, const struct fp_
   return value;
 }
 
+/* What has to be worked out against one item. */
+static enum fp_truth FP_APART list_equals(struct fp_eval *e, const struct fp_ins *ins, const struct fp_item *item) {
+  struct fp_mark mark = fp_mark(e);
+  FP_UNINITIALIZED struct fp_list list;
+  FP_UNINITIALIZED struct fp_item slot;
+  if (!fp_collect_at(e, ins->input, &slot, &list, SIZE_MAX)) return FP_FAILED;
+  enum fp_truth value = list.count == 1 ? singles_equal(e, list.items, item) : list.count ? FP_FALSE : FP_UNKNOWN;
+  fp_release(e, mark);
+  return value;
+}
+
 static enum fp_truth FP_APART node_equals(struct fp_eval *e, struct tree_node *node, const struct fp_item *other) {
   struct fp_item item = {.kind = FP_NODE, .node = node};
   return fp_equal(e, &item, other);
@@ -235,7 +247,7 @@ static inline enum fp_truth equals_item(struct fp_eval *e, const struct fp_ins *
   if (known) return singles_equal(e, known, item);
   if (counts(ins)) return count_of(e, ins->input, &count) && fp_count(e, 1) ? truth(count == item->integer) : FP_FAILED;
   struct fp_found found = fp_find(e, ins->input, FP_FIND_NOT_PLAIN);
-  if (!fp_was_found(found)) return found.count == FP_FIND_FAILED ? FP_FAILED : lists_compared(e, ins);
+  if (!fp_was_found(found)) return found.count == FP_FIND_FAILED ? FP_FAILED : list_equals(e, ins, item);
   if (found.count != 1) return found.count ? FP_FALSE : FP_UNKNOWN;
   if (!fp_count(e, 1)) return FP_FAILED;
   if (fp_is_text_node(found.first) && fp_string_of(item, &text)) return truth(str_eq(found.first->text, text));
