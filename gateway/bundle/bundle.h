@@ -135,13 +135,16 @@ struct bundle_search {
 };
 /* One entry as the sender sees it. */
 struct bundle_entry {
-  struct tree_node *entry;
+  struct tree_node *entry; /* NULL: see bundle_plan_trees */
+  size_t index;           /* in the Bundle */
   struct str type;        /* resource type */
   struct str key;         /* record key */
   struct str full_url;    /* urn:uuid:… */
   unsigned may;           /* enum bundle_may */
   bool mentioned;         /* create-only: what is there stays as it is, and is no fault */
   bool look;              /* to be looked for before it is sent */
+  bool died;              /* a Patient who has */
+  bool silent;            /* a Patient of whom it says neither that nor the contrary, nor that another record is theirs */
   const struct bundle_search *searches; /* the record's own first */
   size_t search_count;
   const uint32_t *targets; /* the entries of the plan that it refers to */
@@ -163,8 +166,14 @@ struct bundle_plan {
   size_t *part_ends;   /* entries [part_ends[i-1] or lookup_count, part_ends[i]) are part i */
   size_t part_count;
 };
+/* `bundle` NULL: from params->text, most often without a tree. INVALID: also when that is none of bundle_finish. */
 enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle,
                              struct bundle_plan *out) MUST_USE;
+/* params->text as a tree. STATUS_INVALID with diagnostics. */
+enum status bundle_read(const struct bundle_params *params, struct tree_node **out) MUST_USE;
+/* Of a plan that was made without a tree, reads one for its entries: for parts as trees, and whatever goes otherwise than it stands in
+   the text. What makes parts asks for it. Nothing when they have one. */
+enum status bundle_plan_trees(const struct bundle_params *params, const struct bundle_plan *plan) MUST_USE;
 static inline size_t bundle_part_begin(const struct bundle_plan *plan, size_t part) {
   return part ? plan->part_ends[part - 1] : plan->lookup_count;
 }

@@ -5,13 +5,19 @@
 static const unsigned char url_namespace[16] = {0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1,
                                                 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
 
+#define CLINIC "http://ketlink.dev/fhir/clinic/"
+
+struct str bundle_record_system(struct str clinic_id, struct arena *arena) {
+  return arena_printf(arena, CLINIC "%.*s/record", STR_ARG(clinic_id));
+}
+
 enum status bundle_namespace_make(struct str clinic_id, struct arena *arena, struct bundle_namespace *out) {
   char text[UUID_TEXT];
-  struct str clinic = arena_concat(arena, STR("http://ketlink.dev/fhir/clinic/"), clinic_id);
+  struct str clinic = arena_concat(arena, STR(CLINIC), clinic_id);
   if (!clinic.ptr) return STATUS_NOMEM;
   uuid_v5(url_namespace, clinic, text);
   if (!uuid_parse(str_of(text), out->id)) return STATUS_INVALID;
-  out->system = arena_concat(arena, clinic, STR("/record"));
+  out->system = bundle_record_system(clinic_id, arena);
   return out->system.ptr ? STATUS_OK : STATUS_NOMEM;
 }
 

@@ -46,6 +46,8 @@ struct bundle_namespace {
 };
 enum status bundle_namespace_make(struct str clinic_id, struct arena *arena,
                                   struct bundle_namespace *out) MUST_USE;
+/* The system alone; ptr NULL: no memory. */
+struct str bundle_record_system(struct str clinic_id, struct arena *arena);
 void bundle_uuid(const struct bundle_namespace *space, struct str type_and_key, char out[UUID_TEXT]);
 
 /* Whether R4 can search the type by identifier; else it is matched by meta.tag. */
@@ -100,6 +102,7 @@ bool bundle_mark_take(struct tree_node *resource);
 /* The same as an extension of a finished entry's request, for bundle_plan_make. */
 enum status bundle_mark_put(const struct bundle_params *params, struct tree_node *request) MUST_USE;
 bool bundle_mark_is(const struct tree_node *entry);
+bool bundle_mark_is_named(struct str url);
 void bundle_mark_remove(struct tree_node *entry);
 /* What may be done with a resource that is only mentioned, of what the destination lets. */
 unsigned bundle_may_mentioned(unsigned may);
@@ -109,9 +112,34 @@ bool bundle_matches_identifier(const struct definitions *definitions, struct str
    of it is the same for all of a Bundle. ptr NULL: no memory. */
 struct str bundle_match_system(bool by_identifier, struct str system, struct arena *arena);
 struct str bundle_match_query(struct str of_system, struct str key, struct arena *arena);
-/* Fills key and searches of an entry whose type is set. */
-enum status bundle_searches(const struct bundle_params *params, const struct tree_node *resource,
-                            struct str own_system, struct bundle_entry *entry) MUST_USE;
+struct bundle_pair {
+  struct str system, value;
+};
+/* What a resource says of who it is. */
+struct bundle_identity {
+  struct str system; /* of the record identifier, whose value is the entry's key */
+  bool by_identifier; /* else a tag has it */
+  const struct bundle_pair *identifiers; /* all, in their order */
+  size_t count;
+};
+/* Fills the searches of an entry whose type and key are set. */
+enum status bundle_searches(const struct bundle_params *params, const struct bundle_identity *identity, struct bundle_entry *entry) MUST_USE;
+/* The same, and what may be done with it: `mentioned` is set too. */
+enum status bundle_entry_end(const struct bundle_params *params, const struct bundle_identity *identity, struct bundle_entry *entry) MUST_USE;
+
+/* The entries of a finished Bundle, and what they say of others. */
+struct bundle_text_reference {
+  size_t entry, place; /* which says so, and where in its text: with its quotes */
+  struct str url;
+};
+struct bundle_texts {
+  struct bundle_entry *entries;
+  size_t count, room;
+  struct bundle_text_reference *references; /* in the order of the text */
+  size_t reference_count, reference_room;
+};
+/* From params->text. NOT_FOUND: it is to be read as a tree. */
+enum status bundle_text_read(const struct bundle_params *params, struct str system, struct bundle_texts *out) MUST_USE;
 /* Adds the record identifier, or the tag. */
 enum status bundle_add_identity(const struct bundle_params *params, struct tree_node *resource,
                                 struct str system, struct str key) MUST_USE;

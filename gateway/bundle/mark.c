@@ -43,6 +43,10 @@ static struct tree_node *find_mark(const struct tree_node *entry) {
   return mark;
 }
 
+bool bundle_mark_is_named(struct str url) {
+  return str_is(url, mark_url);
+}
+
 bool bundle_mark_is(const struct tree_node *entry) {
   return find_mark(entry) != NULL;
 }

@@ -71,11 +71,13 @@ static enum status list_urls(struct part *part) {
 
 static enum status copy_entry(struct part *part, struct tree_node *bundle, size_t index) {
   const struct bundle_params *params = part->params;
+  enum status status = bundle_plan_trees(params, part->plan);
+  if (status != STATUS_OK) return status;
   struct tree_node *entry = tree_copy(part->plan->entries[index].entry, params->arena);
   if (!entry) return STATUS_NOMEM;
   tree_append(bundle, entry);
   bundle_mark_remove(entry);
-  enum status status = list_urls(part);
+  status = list_urls(part);
   if (status == STATUS_OK) status = bundle_each_reference(bundle_reference_type(params), entry, relocate, part);
   if (status != STATUS_OK) return status;
   bundle_sweep(entry);

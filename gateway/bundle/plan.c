@@ -7,6 +7,8 @@ struct planning {
   size_t count;
   struct bundle_entry *reading; /* the entry whose references are read */
   struct map urls; /* fullUrl -> entry */
+  struct str system; /* of record identifiers */
+  struct bundle_texts texts; /* when it is read without a tree */
   struct bundle_graph graph;
   struct bundle_order order;
   struct bundle_plan *out;
@@ -45,50 +47,100 @@ static enum status add_edge(void *context, struct tree_node *reference, struct t
   return bundle_graph_add(&planning->graph, (size_t)(target - planning->entries), place);
 }
 
-static enum status read_entry(struct planning *planning, const struct bundle_namespace *space,
-                              struct tree_node *node) {
-  const struct bundle_shape *shape = planning->params->shape;
+enum status bundle_entry_end(const struct bundle_params *params, const struct bundle_identity *identity, struct bundle_entry *entry) {
+  entry->may = bundle_shape_may(params->shape, entry->type);
+  if (entry->mentioned) entry->may = bundle_may_mentioned(entry->may);
+  /* what may not be made, or not be corrected, cannot be left to a condition on the server */
+  entry->look = params->shape->look_first || !(entry->may & BUNDLE_CREATE);
+  return bundle_searches(params, identity, entry);
+}
+
+static enum status list_identifiers(const struct bundle_params *params, const struct tree_node *resource, struct bundle_identity *out) {
+  const struct tree_node *first = tree_find(resource, "identifier");
+  size_t count = 0;
+  for (const struct tree_node *node = first; node; node = tree_next_same(node))
+    count++;
+  struct bundle_pair *pairs = ARENA_ARRAY(params->arena, struct bundle_pair, count + 1);
+  if (!pairs) return STATUS_NOMEM;
+  for (const struct tree_node *node = first; node; node = tree_next_same(node))
+    pairs[out->count++] = (struct bundle_pair){.system = tree_text(node, "system"), .value = tree_text(node, "value")};
+  out->identifiers = pairs;
+  return STATUS_OK;
+}
+
+static void read_death(const struct tree_node *patient, struct bundle_entry *entry) {
+  const struct tree_node *whether = tree_find(patient, "deceasedBoolean"), *when = tree_find(patient, "deceasedDateTime");
+  entry->died = when || (whether && str_is(whether->text, "true"));
+  entry->silent = !when && !whether && !tree_find(patient, "link");
+}
+
+static enum status read_entry(struct planning *planning, struct tree_node *node) {
   struct tree_node *resource = tree_find(node, "resource");
   struct bundle_entry *entry = &planning->entries[planning->count];
+  struct bundle_identity identity = {.system = planning->system};
   if (!resource || !node_type(resource)) return STATUS_INVALID; /* not a Bundle of bundle_finish */
-  *entry = (struct bundle_entry){.entry = node, .type = def_type_name(node_type(resource))};
+  *entry = (struct bundle_entry){.entry = node, .index = planning->count++, .type = def_type_name(node_type(resource))};
   entry->full_url = tree_text(node, "fullUrl");
   entry->text = text_of(planning->params->text, node);
   entry->resource = text_of(planning->params->text, resource);
-  entry->may = bundle_shape_may(shape, entry->type);
   entry->mentioned = bundle_mark_is(node);
-  if (entry->mentioned) entry->may = bundle_may_mentioned(entry->may);
-  /* what may not be made, or not be corrected, cannot be left to a condition on the server */
-  entry->look = shape->look_first || !(entry->may & BUNDLE_CREATE);
-  enum status status = bundle_searches(planning->params, resource, space->system, entry);
-  planning->count++;
-  return status == STATUS_OK ? map_put(&planning->urls, entry->full_url, entry) : status;
+  entry->key = bundle_identity_of(resource, identity.system, &identity.by_identifier);
+  if (str_is(entry->type, "Patient")) read_death(resource, entry);
+  enum status status = list_identifiers(planning->params, resource, &identity);
+  return status == STATUS_OK ? bundle_entry_end(planning->params, &identity, entry) : status;
 }
 
-static enum status read_entries(struct planning *planning, struct tree_node *bundle) {
-  struct bundle_namespace space;
+static enum status read_tree(struct planning *planning, struct tree_node *bundle) {
   size_t count = 0;
+  enum status status = STATUS_OK;
   struct tree_node *first = tree_find(bundle, "entry");
-  enum status status = bundle_namespace_make(planning->params->clinic_id, planning->params->arena, &space);
   for (struct tree_node *node = first; node; node = tree_next_same(node))
     count++;
   planning->entries = ARENA_ARRAY(planning->params->arena, struct bundle_entry, count + 1);
   if (!planning->entries) return STATUS_NOMEM;
   for (struct tree_node *node = first; node && status == STATUS_OK; node = tree_next_same(node))
-    status = read_entry(planning, &space, node);
+    status = read_entry(planning, node);
   return status;
 }
 
-static enum status read_graph(struct planning *planning) {
-  const struct bundle_params *params = planning->params;
-  const struct def_type *reference = bundle_reference_type(params);
-  enum status status = bundle_graph_init(&planning->graph, planning->count, params->arena);
+static enum status read_text(struct planning *planning) {
+  enum status status = bundle_text_read(planning->params, planning->system, &planning->texts);
+  planning->entries = planning->texts.entries;
+  planning->count = planning->texts.count;
+  return status;
+}
+
+static enum status add_tree_edges(struct planning *planning) {
+  const struct def_type *reference = bundle_reference_type(planning->params);
+  enum status status = STATUS_OK;
   for (size_t i = 0; i < planning->count && status == STATUS_OK; i++) {
     bundle_graph_begin(&planning->graph, i);
     planning->reading = &planning->entries[i];
     if (is_lookup(planning->reading)) continue;
     status = bundle_each_reference(reference, planning->reading->entry, add_edge, planning);
   }
+  return status;
+}
+
+static enum status add_text_edges(struct planning *planning) {
+  const struct bundle_texts *texts = &planning->texts;
+  enum status status = STATUS_OK;
+  for (size_t i = 0, r = 0; i < planning->count && status == STATUS_OK; i++) {
+    bundle_graph_begin(&planning->graph, i);
+    for (; r < texts->reference_count && texts->references[r].entry == i && status == STATUS_OK; r++) {
+      const struct bundle_entry *target = is_lookup(&planning->entries[i]) ? NULL : map_get(&planning->urls, texts->references[r].url);
+      if (target) status = bundle_graph_add(&planning->graph, target->index, texts->references[r].place);
+    }
+  }
+  return status;
+}
+
+static enum status read_graph(struct planning *planning) {
+  const struct bundle_params *params = planning->params;
+  enum status status = bundle_graph_init(&planning->graph, planning->count, params->arena);
+  for (size_t i = 0; i < planning->count && status == STATUS_OK; i++)
+    status = map_put(&planning->urls, planning->entries[i].full_url, &planning->entries[i]);
+  if (status == STATUS_OK) status = planning->texts.count ? add_text_edges(planning) : add_tree_edges(planning);
   if (status != STATUS_OK) return status;
   bundle_graph_begin(&planning->graph, planning->count);
   return bundle_order_make(&planning->graph, params->arena, &planning->order);
@@ -127,6 +179,7 @@ static size_t part_limit(const struct bundle_shape *shape) {
 static enum status refuse_circle(const struct planning *planning, size_t from, size_t size, size_t limit) {
   const struct bundle_entry *first = &planning->entries[planning->order.sequence[from]];
   const struct bundle_entry *second = &planning->entries[planning->order.sequence[from + 1]];
+  if (!first->entry) return STATUS_NOT_FOUND; /* a tree tells where */
   struct diag_at at = {.path = definitions_path(first->entry, planning->params->arena)};
   diag_error(planning->params->diags, DIAG_BUNDLE_CYCLE, &at,
              "%zu resources (%.*s, %.*s, …) refer to each other in a circle and must travel together; the "
@@ -209,13 +262,10 @@ static enum status number_targets(struct planning *planning) {
   uint32_t *places = ARENA_ARRAY(planning->params->arena, uint32_t, planning->count + 1);
   uint32_t *targets = ARENA_ARRAY(planning->params->arena, uint32_t, graph->edges + 1);
   if (!places || !targets) return STATUS_NOMEM;
+  for (size_t i = 0; i < out->entry_count; i++)
+    places[out->entries[i].index] = (uint32_t)i;
   for (size_t i = 0; i < out->entry_count; i++) {
-    const struct bundle_entry *entry = map_get(&planning->urls, out->entries[i].full_url);
-    places[entry - planning->entries] = (uint32_t)i;
-  }
-  for (size_t i = 0; i < out->entry_count; i++) {
-    const struct bundle_entry *entry = map_get(&planning->urls, out->entries[i].full_url);
-    size_t from = graph->first[entry - planning->entries], to = graph->first[entry - planning->entries + 1];
+    size_t from = graph->first[out->entries[i].index], to = graph->first[out->entries[i].index + 1];
     for (size_t e = from; e < to; e++)
       targets[e] = places[graph->targets[e]];
     out->entries[i].targets = targets + from;
@@ -225,13 +275,15 @@ static enum status number_targets(struct planning *planning) {
   return STATUS_OK;
 }
 
-enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle,
-                             struct bundle_plan *out) {
+/* NOT_FOUND: without a tree it cannot be done, or told. */
+static enum status make(const struct bundle_params *params, struct tree_node *bundle, struct bundle_plan *out) {
   struct planning planning = {.params = params, .out = out};
   size_t limit = part_limit(params->shape);
   *out = (struct bundle_plan){0};
   map_init(&planning.urls, params->arena);
-  enum status status = read_entries(&planning, bundle);
+  planning.system = bundle_record_system(params->clinic_id, params->arena);
+  if (!planning.system.ptr) return STATUS_NOMEM;
+  enum status status = bundle ? read_tree(&planning, bundle) : read_text(&planning);
   if (status == STATUS_OK) status = read_graph(&planning);
   if (status != STATUS_OK) return status;
   out->entries = ARENA_ARRAY(params->arena, struct bundle_entry, planning.count + 1);
@@ -240,4 +292,37 @@ enum status bundle_plan_make(const struct bundle_params *params, struct tree_nod
   take_lookups(&planning);
   status = params->shape->submit == BUNDLE_BATCH ? cut_by_level(&planning, limit) : cut_by_size(&planning, limit);
   return status == STATUS_OK ? number_targets(&planning) : status;
+}
+
+/* --- the text as a tree, for what is not as it stands there --- */
+
+enum status bundle_read(const struct bundle_params *params, struct tree_node **out) {
+  struct source *source = ARENA_NEW(params->arena, struct source);
+  if (!source) return STATUS_NOMEM;
+  *source = source_make(STR("store"), params->text);
+  enum status status = tree_read_json(source, NULL, params->arena, params->diags, out);
+  return status == STATUS_OK ? definitions_bind(params->definitions, NULL, *out, source, params->arena, params->diags) : status;
+}
+
+enum status bundle_plan_trees(const struct bundle_params *params, const struct bundle_plan *plan) {
+  struct tree_node *bundle = NULL;
+  size_t count = 0;
+  if (!plan->entry_count || plan->entries[0].entry) return STATUS_OK;
+  struct tree_node **nodes = ARENA_ARRAY(params->arena, struct tree_node *, plan->entry_count + 1);
+  if (!nodes) return STATUS_NOMEM;
+  enum status status = bundle_read(params, &bundle);
+  if (status != STATUS_OK) return status;
+  for (struct tree_node *node = tree_find(bundle, "entry"); node; node = tree_next_same(node), count++)
+    if (count < plan->entry_count) nodes[count] = node;
+  if (count != plan->entry_count) return STATUS_INVALID;
+  for (size_t i = 0; i < count; i++)
+    plan->entries[i].entry = nodes[plan->entries[i].index];
+  return STATUS_OK;
+}
+
+enum status bundle_plan_make(const struct bundle_params *params, struct tree_node *bundle, struct bundle_plan *out) {
+  enum status status = make(params, bundle, out);
+  if (bundle || status != STATUS_NOT_FOUND) return status;
+  status = bundle_read(params, &bundle);
+  return status == STATUS_OK ? make(params, bundle, out) : status;
 }

@@ -2,7 +2,7 @@
 #include "bundle/internal.h"
 
 struct searching {
-  struct str own; /* system of record identifiers */
+  const struct bundle_identity *identity;
   struct bundle_search *out;
   size_t count;
 };
@@ -12,10 +12,10 @@ static void add(struct searching *searching, bool by_tag, struct str system, str
 }
 
 /* Those of one system; of any other than the record's when `system` is empty. */
-static void add_system(struct searching *searching, const struct tree_node *resource, struct str system) {
-  for (const struct tree_node *i = tree_find(resource, "identifier"); i; i = tree_next_same(i)) {
-    struct str of = tree_text(i, "system"), value = tree_text(i, "value");
-    if (of.len == 0 || value.len == 0 || str_eq(of, searching->own)) continue;
+static void add_system(struct searching *searching, struct str system) {
+  for (size_t i = 0; i < searching->identity->count; i++) {
+    struct str of = searching->identity->identifiers[i].system, value = searching->identity->identifiers[i].value;
+    if (of.len == 0 || value.len == 0 || str_eq(of, searching->identity->system)) continue;
     if (system.len == 0 || str_eq(of, system)) add(searching, false, of, value, false);
   }
 }
@@ -26,23 +26,16 @@ static const struct bundle_lookup *lookup_of(const struct bundle_shape *shape, s
   return NULL;
 }
 
-enum status bundle_searches(const struct bundle_params *params, const struct tree_node *resource,
-                            struct str own_system, struct bundle_entry *entry) {
-  struct searching searching = {.own = own_system};
+enum status bundle_searches(const struct bundle_params *params, const struct bundle_identity *identity, struct bundle_entry *entry) {
+  struct searching searching = {.identity = identity};
   const struct bundle_lookup *lookup = lookup_of(params->shape, entry->type);
-  bool by_identifier;
-  size_t room = 1;
-  entry->key = bundle_identity_of(resource, own_system, &by_identifier);
-  for (const struct tree_node *i = tree_find(resource, "identifier"); i; i = tree_next_same(i))
-    room++;
-  searching.out = ARENA_ARRAY(params->arena, struct bundle_search, room * (lookup ? lookup->system_count + 1 : 1));
+  searching.out = ARENA_ARRAY(params->arena, struct bundle_search, (identity->count + 1) * (lookup ? lookup->system_count + 1 : 1));
   if (!searching.out) return STATUS_NOMEM;
-  add(&searching, !by_identifier, own_system, entry->key, true);
+  add(&searching, !identity->by_identifier, identity->system, entry->key, true);
   for (size_t i = 0; lookup && i < lookup->system_count; i++)
-    add_system(&searching, resource, lookup->systems[i]);
-  bool others = room - 1 > by_identifier; /* identifiers beside the record's own */
-  if (!lookup && others && bundle_matches_identifier(params->definitions, entry->type))
-    add_system(&searching, resource, (struct str){0});
+    add_system(&searching, lookup->systems[i]);
+  bool others = identity->count > identity->by_identifier; /* identifiers beside the record's own */
+  if (!lookup && others && bundle_matches_identifier(params->definitions, entry->type)) add_system(&searching, (struct str){0});
   entry->searches = searching.out;
   entry->search_count = searching.count;
   return STATUS_OK;

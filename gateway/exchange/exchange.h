@@ -82,7 +82,7 @@ struct exchange_job {
   enum status worst;           /* the first trouble */
 };
 
-/* Sends all parts in order. The first trouble decides the status. */
+/* Sends all parts in order. `bundle` NULL: the text of its params, see bundle_plan_make. The first trouble decides the status. */
 enum status exchange_run(struct exchange_job *job, struct tree_node *bundle);
 /* How many resources the server holds as the record says, by its own word. */
 size_t exchange_stored(const struct exchange_job *job);

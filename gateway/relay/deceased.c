@@ -11,18 +11,8 @@
 enum { DIGEST_CHARS = 64, WORD_CHARS = 8, TAIL_CHARS = WORD_CHARS + OUTBOX_OWNER };
 static const char word[] = "deaddead"; /* hexadecimal as the rest, and too long to be there by chance */
 
-static const struct tree_node *patient_of(const struct bundle_entry *entry) {
-  return str_is(entry->type, "Patient") ? tree_find(entry->entry, "resource") : NULL;
-}
-
-static bool has_died(const struct tree_node *patient) {
-  const struct tree_node *whether = tree_find(patient, "deceasedBoolean");
-  return tree_find(patient, "deceasedDateTime") || (whether && str_is(whether->text, "true"));
-}
-
 bool relay_deceased_is_silent(const struct bundle_entry *entry) {
-  const struct tree_node *patient = entry->mentioned ? NULL : patient_of(entry);
-  return patient && !tree_find(patient, "deceasedDateTime") && !tree_find(patient, "deceasedBoolean") && !tree_find(patient, "link");
+  return entry->silent && !entry->mentioned;
 }
 
 /* The session that tells it; of a message, which is of none, nobody. */
@@ -31,9 +21,8 @@ static void tail_of(const struct relay_job *job, char out[TAIL_CHARS + 1]) {
 }
 
 enum status relay_deceased_digest(struct relay_job *job, const struct exchange_job *exchange, size_t index, struct str *digest) {
-  const struct tree_node *patient = patient_of(&exchange->plan.entries[index]);
   char tail[TAIL_CHARS + 1];
-  if (!patient || !has_died(patient)) return STATUS_OK;
+  if (!exchange->plan.entries[index].died) return STATUS_OK;
   tail_of(job, tail);
   *digest = arena_concat(job->arena, str_slice(*digest, 0, DIGEST_CHARS - TAIL_CHARS), str_of(tail));
   return digest->ptr ? STATUS_OK : STATUS_NOMEM;

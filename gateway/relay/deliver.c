@@ -135,16 +135,6 @@ static enum status planned(void *context, struct exchange_job *exchange) {
 
 /* --- the payload --- */
 
-static enum status read_bundle(struct relay_job *job, struct tree_node **out) {
-  struct source *source = ARENA_NEW(job->arena, struct source);
-  const struct definitions *definitions = pipeline_definitions(job->ways->pipeline);
-  if (!source) return STATUS_NOMEM;
-  *source = source_make(STR("store"), job->text);
-  enum status status = tree_read_json(source, NULL, job->arena, &job->diags, out);
-  return status == STATUS_OK ? definitions_bind(definitions, NULL, *out, source, job->arena, &job->diags)
-                             : status;
-}
-
 /* A record that was parked because it did not conform: the maps may have been mended. */
 static enum status map_again(struct relay_job *job, struct tree_node **out) {
   const struct pipeline *pipeline = job->ways->pipeline;
@@ -167,12 +157,25 @@ static bool is_to_map(const struct relay_job *job) {
   return str_is(job->claim.kind, "record");
 }
 
+/* *out NULL: a Bundle, as its text. */
 static enum status open_payload(struct relay_job *job, struct tree_node **out) {
   if (!relay_payload_read(job->claim.payload, &job->clinic, &job->text)) return STATUS_INVALID;
-  return is_to_map(job) ? map_again(job, out) : read_bundle(job, out);
+  return is_to_map(job) ? map_again(job, out) : STATUS_OK;
 }
 
 /* --- Bundles --- */
+
+static const struct relay_verdict does_not_conform = {.state = OUTBOX_PARKED, .reason = {"does-not-conform", 16}, .unasked = true};
+
+/* Asked when it came to nothing: a text that goes as it stands is not read as a tree before. */
+static bool is_unreadable(const struct bundle_params *params) {
+  struct tree_node *bundle = NULL;
+  struct diag_list told; /* already */
+  struct bundle_params reading = *params;
+  reading.diags = &told;
+  diag_list_init(&told, params->arena);
+  return params->text.len && bundle_read(&reading, &bundle) == STATUS_INVALID;
+}
 
 static struct relay_verdict converse(struct relay_job *job, struct tree_node *bundle) {
   const struct relay_way *way = relay_job_way(job);
@@ -195,6 +198,7 @@ static struct relay_verdict converse(struct relay_job *job, struct tree_node *bu
   /* with its locks: nobody else writes meanwhile what that request may yet write */
   if (exchange.settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
   struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
+  if (status == STATUS_INVALID && is_unreadable(&params)) verdict = does_not_conform;
   if (relay_job_remember(job, &exchange) != STATUS_OK)
     RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
   /* what was left out would never be told: it is looked for once more, and nothing is sent that is there */
@@ -285,6 +289,6 @@ void relay_deliver(struct relay_fiber *fiber, void *context) {
   else if (status == STATUS_CONFIG)
     relay_job_settle(job, (struct relay_verdict){.state = again, .trouble = RELAY_HELD, .reason = STR("configuration"), .own = true});
   else
-    relay_job_settle(job, (struct relay_verdict){.state = OUTBOX_PARKED, .reason = STR("does-not-conform"), .unasked = true});
+    relay_job_settle(job, does_not_conform);
   relay_locks_wake(sender);
 }

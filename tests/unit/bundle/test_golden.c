@@ -14,6 +14,7 @@
 
 static const struct definitions *definitions;
 static size_t references; /* that were found in texts */
+static size_t planned, without_tree;
 
 struct bundle_case {
   struct golden *golden;
@@ -94,6 +95,68 @@ static void check_entries(const struct bundle_params *params, const struct bundl
   }
 }
 
+static void check_entry(const struct bundle_entry *one, const struct bundle_entry *other) {
+  assert_true(str_eq(one->type, other->type) && str_eq(one->key, other->key) && str_eq(one->full_url, other->full_url));
+  assert_true(one->index == other->index && one->may == other->may && one->mentioned == other->mentioned && one->look == other->look);
+  assert_true(one->died == other->died && one->silent == other->silent);
+  assert_true(str_eq(one->text, other->text) && str_eq(one->resource, other->resource));
+  assert_int_equal(one->search_count, other->search_count);
+  for (size_t i = 0; i < one->search_count; i++) {
+    const struct bundle_search *a = &one->searches[i], *b = &other->searches[i];
+    assert_true(str_eq(a->system, b->system) && str_eq(a->value, b->value) && a->by_tag == b->by_tag && a->own == b->own);
+  }
+  assert_int_equal(one->target_count, other->target_count);
+  for (size_t i = 0; i < one->target_count; i++)
+    assert_true(one->targets[i] == other->targets[i] && one->places[i] == other->places[i]);
+}
+
+/* What is planned from the text alone is what is planned from its tree. */
+static void check_plan(const struct bundle_plan *one, const struct bundle_plan *other) {
+  assert_true(one->entry_count == other->entry_count && one->lookup_count == other->lookup_count && one->part_count == other->part_count);
+  for (size_t i = 0; i < one->part_count; i++)
+    assert_int_equal(one->part_ends[i], other->part_ends[i]);
+  for (size_t i = 0; i < one->entry_count; i++)
+    check_entry(&one->entries[i], &other->entries[i]);
+}
+
+/* It has no element that FHIR does not have. */
+static bool is_fhir(const struct tree_node *root) {
+  for (const struct tree_node *node = root; node; node = tree_following(root, node))
+    if (!node_type(node) && !tree_is_meta(node)) return false;
+  return true;
+}
+
+/* A text that was changed is planned as its tree is, where that is one of FHIR. */
+static void check_changed(const struct bundle_params *given, size_t at, char c) {
+  struct diag_list diags;
+  struct bundle_plan text, tree;
+  struct tree_node *bundle = NULL;
+  struct bundle_params params = *given;
+  params.arena = arena_new(4 << 20);
+  assert_non_null(params.arena);
+  diag_list_init(&diags, params.arena);
+  params.diags = &diags;
+  char *bytes = arena_alloc(params.arena, given->text.len + 1);
+  memcpy(bytes, given->text.ptr, given->text.len);
+  bytes[at] = c;
+  params.text = str_make(bytes, c ? given->text.len : at);
+  enum status status = bundle_plan_make(&params, NULL, &text);
+  bool is_tree = bundle_read(&params, &bundle) == STATUS_OK && is_fhir(bundle) && bundle_plan_make(&params, bundle, &tree) == STATUS_OK;
+  if (is_tree) assert_int_equal(status, STATUS_OK);
+  if (is_tree) check_plan(&text, &tree);
+  if (!c) assert_true(status != STATUS_OK);
+  arena_free(params.arena);
+}
+
+static void check_changes(const struct bundle_params *params) {
+  static const char others[] = {'"', '\\', '{', '}', '[', ']', ',', ':', 'x', ' ', '1'};
+  enum { LONG = 6000 };
+  for (size_t i = 0; i < params->text.len && params->text.len < LONG; i++) {
+    check_changed(params, i, '\0');
+    check_changed(params, i, others[i % sizeof others]);
+  }
+}
+
 static void tell_locations(const struct bundle_plan *plan, size_t from, size_t to, struct bundle_known *known, struct arena *arena) {
   for (size_t i = from; i < to; i++)
     known[i].location = arena_printf(arena, "%.*s/server-%zu", STR_ARG(plan->entries[i].type), i + 1);
@@ -102,7 +165,7 @@ static void tell_locations(const struct bundle_plan *plan, size_t from, size_t t
 static struct str plan_parts(struct bundle_case *c) {
   struct arena *arena = c->golden->arena;
   struct bundle_params stored = c->params;
-  struct bundle_plan plan, again;
+  struct bundle_plan plan, again, text;
   struct tree_node *bundle = NULL;
   struct str all = STR("");
   if (c->shape.submit == BUNDLE_COLLECTION) return all;
@@ -110,6 +173,11 @@ static struct str plan_parts(struct bundle_case *c) {
   if (bundle_plan_make(&c->params, c->bundle, &plan) != STATUS_OK) return all;
   assert_int_equal(bundle_plan_make(&stored, bundle, &again), STATUS_OK);
   check_entries(&stored, &again);
+  assert_int_equal(bundle_plan_make(&stored, NULL, &text), STATUS_OK);
+  check_plan(&text, &again);
+  planned++;
+  without_tree += !text.entry_count || !text.entries[0].entry;
+  check_changes(&stored);
   struct bundle_known *known = ARENA_ARRAY(arena, struct bundle_known, plan.entry_count + 1);
   for (size_t i = 0; i < plan.lookup_count; i++)
     all = arena_concat(arena, all, searches(&plan.entries[i], arena));
@@ -119,6 +187,7 @@ static struct str plan_parts(struct bundle_case *c) {
     all = arena_concat(arena, all, written(bundle, false, arena));
     check_text(&c->params, &plan, part, known, bundle);
     check_text(&stored, &again, part, known, bundle);
+    check_text(&stored, &text, part, known, bundle);
     tell_locations(&plan, bundle_part_begin(&plan, part), plan.part_ends[part], known, arena);
   }
   return all;
@@ -141,6 +210,7 @@ static void test_cases(void **state) {
   (void)state;
   assert_int_equal(golden_run(SOURCE_DIR "/tests/golden/bundle", run_case), 0);
   assert_true(references > 20);
+  assert_true(without_tree > 15 && without_tree + 2 > planned);
 }
 
 int main(void) {
