@@ -58,6 +58,35 @@ expect 78 "$ketlink" relay --check --config "$work/folder"
 expect_text "$work/err" "it is a folder; --config names the file in it, such as $work/folder/ours.ini"
 expect 78 "$ketlink" doctor no-such
 expect_text "$work/out" "there is no destination no-such; .* -> name one that there is, or write its file"
+# destinations that the relay has elsewhere than among the mappings are read as those are: all of them, and by name
+cat > "$work/elsewhere.ini" << INI
+[relay]
+state = $work/state
+key = $work/key
+[http]
+socket = $work/none.sock
+[post]
+to = lab, archive
+[destination hospital]
+[destination lab]
+file = $work/lab.json
+[destination archive]
+file = $work/archive.json
+INI
+good='{"protocol": "mllp", "address": "127.0.0.1:1", "tls": false}'
+files=$(find mappings/destinations -maxdepth 1 -name '*.json' | wc -l)
+echo "$good" | tee "$work/lab.json" > "$work/archive.json"
+expect 0 "$ketlink" doctor --config "$work/elsewhere.ini"
+expect_text "$work/out" "^ok +destinations +$((files + 2)) files, no faults"
+for name in lab archive; do
+  echo '{"protocol": "mllp", "address": "127.0.0.1:1", "tls": false, "attemps": 3}' > "$work/$name.json"
+  for words in "" "$name"; do
+    # shellcheck disable=SC2086
+    expect 78 "$ketlink" doctor $words --config "$work/elsewhere.ini"
+    expect_text "$work/out" "^FAIL +(destinations|configuration) +$work/$name.json:1:[0-9]+: attemps.* -> mend the file"
+  done
+  echo "$good" > "$work/$name.json"
+done
 expect 74 "$ketlink" keys create "$work/none/set.keys"
 expect_text "$work/err" "cannot be made here: No such file or directory"
 expect 77 "$ketlink" keys create /sys/set.keys
