@@ -28,6 +28,18 @@ expect_text "$work/out" "^MedicationAdministration "
 while read -r type; do echo "$type $(total "$type")"; done < "$work/types" > "$work/counts.2"
 diff "$work/counts.1" "$work/counts.2" || fail "the session as CSV made duplicates"
 
+# where each is, as --json tells it: something of that type is there; of what was not stored no place is told
+expect 0 "$ketlink" send --json --to "$to" "${good[1]}"
+jq -r 'select(.stored) | [.type, .location] | @tsv' "$work/out" > "$work/places"
+[ "$(wc -l < "$work/places")" -gt 3 ] || fail "--json tells of nothing that is stored"
+while read -r type location; do
+  expect_same "$(get "$base" "$location" | jq -r '.resourceType + "/" + .id')" "$location"
+  expect_same "${location%%/*}" "$type"
+done < "$work/places"
+destination nowhere medplum https://127.0.0.1:1/fhir
+expect 69 "$ketlink" send --json --to "$work/destinations/nowhere.json" "${good[1]}"
+jq -es 'all(.stored == false and (.location // "") == "")' "$work/out" > /dev/null || fail "a place is told of what was not stored"
+
 # references lead to what is there
 get "$base" "MedicationAdministration?_count=100" | jq -r '.entry[].resource.subject.reference' | sort -u |
   while read -r reference; do get "$base" "$reference" > /dev/null || fail "$reference leads nowhere"; done
