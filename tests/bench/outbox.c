@@ -2,13 +2,16 @@
  * outbox.c - what it costs to be certain: records of 4 kB accepted one by one and in groups, and passed on,
  * beside what the same disk gives to an append with fdatasync and to SQLite alone, in one run.
  *
- *   bench_outbox [RECORDS [QUEUED]]
+ *   bench_outbox [RECORDS [QUEUED [PATIENTS]]]
  *
- * QUEUED records are then left in the store and it is opened again, as after the end of the process.
+ * QUEUED records are then left in the store and it is opened again, as after the end of the process. PATIENTS new ones have a session
+ * each in a store of their own, in groups as the relay makes them: what comes in, what ends and what is claimed next together; of each
+ * fifth of them a line.
  */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "bench.h"
 #include "outbox/outbox.h"
@@ -30,11 +33,11 @@ static void give_up(const char *what) {
   exit(1);
 }
 
-/* What a phase cost: time that passed, processor time of this process, bytes that it wrote. The last two say more on
-   a machine that others use at the same time. */
+/* What a phase cost: time that passed, processor time of this process, bytes that it wrote, calls that read. The last three say more
+   on a machine that others use at the same time. */
 struct cost {
   int64_t from;
-  double cpu_us, written;
+  double cpu_us, written, reads;
 };
 
 static double cpu_us(void) {
@@ -44,28 +47,29 @@ static double cpu_us(void) {
          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static double written(void) {
+static double of_io(const char *name) {
   char line[128];
-  double bytes = 0;
+  double count = 0;
   FILE *file = fopen("/proc/self/io", "r");
   while (file && fgets(line, sizeof line, file))
-    if (strncmp(line, "wchar: ", 7) == 0) bytes = strtod(line + 7, NULL);
+    if (strncmp(line, name, strlen(name)) == 0) count = strtod(line + strlen(name), NULL);
   if (file) fclose(file);
-  return bytes;
+  return count;
 }
 
 static struct cost begin(void) {
-  return (struct cost){.from = bench_now(), .cpu_us = cpu_us(), .written = written()};
+  return (struct cost){.from = bench_now(), .cpu_us = cpu_us(), .written = of_io("wchar: "), .reads = of_io("syscr: ")};
 }
 
 struct rate {
-  double per_second, cpu_us, kib; /* the last two: of each */
+  double per_second, cpu_us, kib, reads; /* the last three: of each */
 };
 
 static struct rate end(struct cost from, int count) {
   return (struct rate){.per_second = count / ((double)(bench_now() - from.from) / 1e9),
                        .cpu_us = (cpu_us() - from.cpu_us) / count,
-                       .kib = (written() - from.written) / 1024 / count};
+                       .kib = (of_io("wchar: ") - from.written) / 1024 / count,
+                       .reads = (of_io("syscr: ") - from.reads) / count};
 }
 
 static void show(const char *who, struct rate rate) {
@@ -125,17 +129,18 @@ static void open_store(struct bench *bench) {
   if (outbox_open(&params, &bench->diags, &bench->outbox) != STATUS_OK) give_up("outbox_open");
 }
 
-static void accept(struct bench *bench) {
+static void accept_of(struct bench *bench, int patient, bool is_session) {
   char name[32], lane[32];
   enum outbox_answer answer;
-  snprintf(name, sizeof name, "S-%09d", bench->next);
-  snprintf(lane, sizeof lane, "MRN-%d", bench->next++ % 1000);
+  snprintf(name, sizeof name, "S-%09d", bench->next++);
+  snprintf(lane, sizeof lane, "MRN-%d", patient);
   memcpy(bench->payload + BYTES - 32, name, strlen(name));
   struct outbox_item item = {.destination = STR("ehr"),
                              .lane = str_of(lane),
                              .kind = STR("bundle"),
                              .label = str_of(name),
                              .payload = str_make(bench->payload, BYTES)};
+  if (is_session) item.subject = item.label;
   struct outbox_message message = {.source = STR("clinic"),
                                    .control = str_of(name),
                                    .content = item.payload,
@@ -143,6 +148,10 @@ static void accept(struct bench *bench) {
                                    .item_count = 1};
   if (outbox_accept(bench->outbox, &message, 1, &bench->diags, &answer, NULL) != STATUS_OK)
     give_up("outbox_accept");
+}
+
+static void accept(struct bench *bench) {
+  accept_of(bench, bench->next % 1000, false);
 }
 
 static struct rate accept_many(struct bench *bench, int count, int group) {
@@ -230,6 +239,53 @@ static struct rate pass_through(struct bench *bench, int count) {
   return end(from, (count + GROUP - 1) / GROUP * GROUP);
 }
 
+/* --- as the relay goes on, with more and more patients --- */
+
+enum { TOGETHER = 32 };
+
+static int claim_some(struct bench *bench, struct outbox_claim claims[TOGETHER]) {
+  int count = 0;
+  while (count < TOGETHER && outbox_claim(bench->outbox, STR("ehr"), 2, bench->arena, &claims[count]) == STATUS_OK)
+    count++;
+  return count;
+}
+
+/* Those that were claimed in the group before. */
+static void end_some(struct bench *bench, const struct outbox_claim *claims, int count) {
+  struct outbox_outcome done = {.state = OUTBOX_DONE, .reason = STR("http-200"), .http_status = 200};
+  for (int i = 0; i < count; i++) {
+    send_places(bench, (int)claims[i].id);
+    if (outbox_finish(bench->outbox, claims[i].id, &done, 2) != STATUS_OK) give_up("outbox_finish");
+  }
+}
+
+static struct rate live(struct bench *bench, int patients) {
+  struct outbox_claim claims[TOGETHER];
+  int claimed = 0;
+  struct cost from = begin();
+  for (int i = 0; i < patients; i += TOGETHER) {
+    for (int j = 0; j < TOGETHER; j++)
+      accept_of(bench, bench->next, true);
+    end_some(bench, claims, claimed);
+    arena_reset(bench->arena);
+    claimed = claim_some(bench, claims);
+    if (outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
+  }
+  end_some(bench, claims, claimed);
+  if (outbox_commit(bench->outbox) != STATUS_OK) give_up("outbox_commit");
+  return end(from, patients);
+}
+
+static void live_on(struct bench *bench, int patients) {
+  enum { PARTS = 5 };
+  for (int i = 1; i <= PARTS; i++) {
+    struct rate rate = live(bench, patients / PARTS);
+    printf("bench outbox-lives patients=%d", patients / PARTS * i);
+    show("ours", rate);
+    printf(" reads=%.1f group=%d\n", rate.reads, TOGETHER);
+  }
+}
+
 /* Of a Bundle as the relay makes it of fixtures/clinic/minimal: text that can be made as much shorter as such text can. */
 static void read_payload(struct bench *bench) {
   FILE *file = fopen(BENCH_BUNDLE, "r");
@@ -252,9 +308,25 @@ static double peak_mib(void) {
   return (double)usage.ru_maxrss / 1024;
 }
 
+static void remove_folder(const struct bench *bench) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -rf %s", bench->folder);
+  if (system(command) != 0) give_up("rm");
+}
+
+/* A store that nothing has come into yet. */
+static void begin_anew(struct bench *bench) {
+  outbox_close(bench->outbox);
+  remove_folder(bench);
+  if (mkdir(bench->folder, 0700) != 0) give_up("mkdir");
+  bench->next = 1;
+  open_store(bench);
+}
+
 int main(int count, char **arguments) {
   struct bench bench = {.folder = "bench-outbox-XXXXXX", .arena = arena_new(256 << 20)};
   int records = count > 1 ? atoi(arguments[1]) : 20000, queued = count > 2 ? atoi(arguments[2]) : 0;
+  int patients = count > 3 ? atoi(arguments[3]) : 0;
   if (!mkdtemp(bench.folder)) give_up("mkdtemp");
   bench.keys = (struct outbox_keys){.count = 1, .ids = {1}};
   read_payload(&bench);
@@ -283,8 +355,11 @@ int main(int count, char **arguments) {
     printf("bench outbox-queued records=%d accepted=%.0f/s reopened=%.0fms peak=%.1fMiB\n", queued, filled,
            reopened, peak_mib());
   }
+  if (patients) {
+    begin_anew(&bench);
+    live_on(&bench, patients);
+  }
   outbox_close(bench.outbox);
-  char command[128];
-  snprintf(command, sizeof command, "rm -rf %s", bench.folder);
-  return system(command);
+  remove_folder(&bench);
+  return 0;
 }
