@@ -150,7 +150,7 @@ enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe
 /* --- keeping one --- */
 
 /* So many events may lie behind the last whose key is in the tree: they are read when the store is opened. */
-enum { YOUNG_SPAN = 8 * INDEX_MAX };
+enum { YOUNG_SPAN = 4 * INDEX_MAX };
 
 enum status outbox_dedupe_room(struct outbox *outbox) {
   enum status status = know_young(outbox);

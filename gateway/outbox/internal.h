@@ -13,10 +13,15 @@
 #define OUTBOX_SYNCHRONOUS "2"
 #endif
 
-/* So many of the newest duplicate keys stand apart (dedupe.c), and parts of it of other new things. Another number is for tests, in which
-   they move often. */
+/* So many of the newest duplicate keys, families, lanes and subjects stand apart (dedupe.c, rows.c): of a tree of many the more go there
+   together, the fewer pages each writes. Another number is for tests, in which they move often. */
 #ifndef OUTBOX_YOUNG_MAX
-#define OUTBOX_YOUNG_MAX 2048
+#define OUTBOX_YOUNG_MAX 8192
+#endif
+
+/* So many of the newest records are known in memory (fresh.c), and parts of it otherwise (handed.c, claim.c). */
+#ifndef OUTBOX_NEWEST_MAX
+#define OUTBOX_NEWEST_MAX 1024
 #endif
 
 /* Memory of one call. Less is for a test of what is larger. */
@@ -143,7 +148,7 @@ struct outbox_young {
 };
 
 /* The newest records that hold a place in a lane, by their lane. */
-enum { FRESH_MAX = OUTBOX_YOUNG_MAX / 2, FRESH_CHAINS = 2 * FRESH_MAX };
+enum { FRESH_MAX = OUTBOX_NEWEST_MAX, FRESH_CHAINS = 2 * FRESH_MAX };
 struct outbox_fresh_entry {
   int64_t lane, record;
   uint16_t next; /* number of an entry and one; 0: none */
@@ -165,7 +170,7 @@ struct outbox_handed {
   size_t len;
   struct str kind, label, pressed;
 };
-enum { HANDED_MAX = OUTBOX_YOUNG_MAX / 8 };
+enum { HANDED_MAX = OUTBOX_NEWEST_MAX / 4 };
 struct outbox_handover {
   struct outbox_handed slots[HANDED_MAX];
   size_t bytes;
@@ -177,7 +182,7 @@ struct outbox_sent {
   unsigned attempts;
   bool has_payload_salt;
 };
-enum { SENT_MAX = OUTBOX_YOUNG_MAX / 8 };
+enum { SENT_MAX = OUTBOX_NEWEST_MAX / 4 };
 
 /* What a group changes in memory: copied back when it is given up. */
 struct outbox_memory {

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { YOUNG = 2048 /* INDEX_MAX of the store */ };
+enum { YOUNG = 8192 /* INDEX_MAX of the store */ };
 
 static enum outbox_answer ask(struct store *store, int number, const char *content) {
   char control[32];
@@ -107,13 +107,13 @@ static void more_than_there_is_room_for_are_known_too(void **state) {
   take(store, 0, 1);
   commit(store);
   store_close(store);
-  store_sql(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO dedupe_new(mark, "
+  store_sql(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO dedupe_new(mark, "
                    "digest, record, at) SELECT randomblob(16), randomblob(16), 1000000 + i, 0 FROM n; INSERT INTO dedupe_new(mark, "
                    "digest, record, at) VALUES (x'00', x'00', 2, 0)");
   store_reopen(store);
   expect_known(store, 0, 1);
   take(store, 1, 3);
-  expect_rows(store, 5002, 2);
+  expect_rows(store, 20002, 2);
   expect_known(store, 0, 3);
 }
 
@@ -185,7 +185,7 @@ static void keys_do_not_stay_far_back_in_the_trail(void **state) {
   struct outbox_retention retention = {0};
   struct outbox_swept swept;
   take_records(store, 0, 1);
-  for (int i = 0; i < 8 * YOUNG; i++)
+  for (int i = 0; i < 4 * YOUNG; i++)
     assert_int_equal(outbox_audit(store->outbox, STR("reload"), STR("ada"), STR(""), store->now), STATUS_OK);
   assert_int_equal(outbox_sweep(store->outbox, &retention, store->now, 1, &swept), STATUS_OK);
   expect_rows(store, 1, 0);
