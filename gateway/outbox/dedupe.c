@@ -33,8 +33,15 @@ static enum status run(struct outbox *outbox, enum outbox_statement which) {
   return outbox_run(outbox, outbox_statement(outbox, which));
 }
 
+static void note(struct outbox *outbox) {
+  const struct outbox_index *index = &outbox->young.index;
+  for (size_t i = 0; i < INDEX_SLOTS; i++)
+    if (index->slots[i].row) outbox_sieve_note(outbox, index->slots[i].key);
+}
+
 static enum status settle(struct outbox *outbox) {
   int64_t last = outbox->now.audit_number;
+  note(outbox);
   enum status status = outbox_run_on(outbox, STATEMENT_DEDUPE_NEW_MOVE, outbox->young.index.settled);
   if (status == STATUS_OK) status = run(outbox, STATEMENT_DEDUPE_NEW_CLEAR);
   if (status == STATUS_OK) status = outbox_run_on(outbox, STATEMENT_DEDUPE_SETTLED, last);
@@ -66,7 +73,10 @@ static enum status load_young(struct outbox *outbox) {
     add_young(young, (const unsigned char *)mark.ptr, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 2));
   }
   sqlite3_reset(rows);
-  if (status == STATUS_OK) return settle(outbox);
+  if (status == STATUS_OK) {
+    outbox_sieve_forget(outbox, TREE_DEDUPE); /* not all of them are in the index */
+    return settle(outbox);
+  }
   young->index.known = status == STATUS_NOT_FOUND;
   return young->index.known ? STATUS_OK : status;
 }
@@ -142,7 +152,8 @@ enum status outbox_dedupe_find(struct outbox *outbox, const struct outbox_dedupe
   struct looking looking = {.dedupe = dedupe, .answer = answer, .id = id};
   enum status status = STATUS_NOT_FOUND;
   if (outbox->old_keys) status = look_in(outbox, STATEMENT_DEDUPE_OLD_FIND, &looking);
-  if (status == STATUS_NOT_FOUND) status = look_in(outbox, STATEMENT_DEDUPE_FIND, &looking);
+  bool lacks = outbox_sieve_lacks(outbox, TREE_DEDUPE, outbox_index_key(dedupe->mark));
+  if (status == STATUS_NOT_FOUND && !lacks) status = look_in(outbox, STATEMENT_DEDUPE_FIND, &looking);
   if (status == STATUS_NOT_FOUND) status = look_in_young(outbox, &looking);
   return status == STATUS_NOT_FOUND && looking.seen ? STATUS_OK : status;
 }

@@ -141,6 +141,19 @@ struct outbox_index {
 /* Tables whose rows are found by their marks (rows.c). */
 enum outbox_rows { ROWS_FAMILIES, ROWS_LANES, ROWS_SUBJECTS, ROWS_TABLES };
 
+/* What the trees are known to lack (sieve.c). */
+enum outbox_tree { TREE_FAMILIES = ROWS_FAMILIES, TREE_LANES = ROWS_LANES, TREE_SUBJECTS = ROWS_SUBJECTS, TREE_DEDUPE = ROWS_TABLES, TREES };
+enum { SIEVE_LINES = 8192 /* of 512 bits */ };
+struct outbox_learning {
+  bool whole;
+  size_t len; /* 0: nothing was read yet */
+  unsigned char last[MARK_BYTES];
+};
+struct outbox_sieve {
+  uint64_t lines[SIEVE_LINES][8];
+  struct outbox_learning learning[TREES];
+};
+
 /* Keys: the number of an event, or, below zero, a row of dedupe_new. */
 struct outbox_young {
   struct outbox_index index;
@@ -259,6 +272,7 @@ struct outbox {
   bool old_keys;                /* there are duplicate keys as schema 5 had them */
   struct outbox_young young;
   struct outbox_index rows[ROWS_TABLES];
+  struct outbox_sieve sieve;
   struct outbox_fresh fresh;
   struct outbox_handover handed;
   int64_t last_correction; /* no record after it has raised the revision of a subject, since the store was opened */
@@ -505,6 +519,16 @@ int64_t outbox_index_next(const struct outbox_index *index, uint64_t key, size_t
 void outbox_index_sort(struct outbox_index *index);
 /* Nothing is new behind `settled`. */
 void outbox_index_clear(struct outbox_index *index, int64_t settled);
+
+/* --- sieve.c: which keys the trees lack --- */
+/* True: the tree has no row of that key. */
+bool outbox_sieve_lacks(const struct outbox *outbox, enum outbox_tree tree, uint64_t key);
+/* It is put into a tree now. */
+void outbox_sieve_note(struct outbox *outbox, uint64_t key);
+/* Of a tree that got what was not noted. */
+void outbox_sieve_forget(struct outbox *outbox, enum outbox_tree tree);
+/* Some more of what the trees have, so many rows at most. */
+enum status outbox_sieve_learn(struct outbox *outbox, size_t budget) MUST_USE;
 
 /* --- rows.c: where they are. In a group, but outbox_rows_find --- */
 /* The trees of a store whose schema is 13 from now on. */

@@ -38,7 +38,7 @@ static const struct setting {
     /* zeros over what is deleted, but not in pages that are not needed any more, which are not written for it: half of what a
        delivery wrote. There lie payloads, whose salts are gone (outbox_payload_drop) */
     {"PRAGMA secure_delete = FAST", "2"},
-    {"PRAGMA cache_size = -4096", NULL},
+    {"PRAGMA cache_size = -3072", NULL},
 };
 
 static enum status apply(struct outbox *outbox, const struct setting *setting) {
@@ -243,6 +243,9 @@ static enum status recover(struct outbox *outbox, int64_t first) {
   return status == STATUS_OK ? outbox_audit_add(outbox, &event) : status;
 }
 
+/* Small trees are learnt at once. */
+enum { LEARNT_AT_START = 8 * OUTBOX_YOUNG_MAX };
+
 static enum status load(struct outbox *outbox, const struct outbox_params *params, struct diag_list *diags) {
   int64_t sending = 0;
   enum status status = outbox_read_store(outbox);
@@ -256,6 +259,7 @@ static enum status load(struct outbox *outbox, const struct outbox_params *param
   if (status == STATUS_OK) status = outbox_ledger_load(outbox);
   if (status == STATUS_OK) status = outbox_rows_load(outbox);
   if (status == STATUS_OK) status = outbox_dedupe_load(outbox);
+  if (status == STATUS_OK) status = outbox_sieve_learn(outbox, LEARNT_AT_START);
   if (status == STATUS_OK) status = outbox_tally_load(outbox, &sending);
   if (status == STATUS_OK) status = outbox_fresh_load(outbox);
   if (status == STATUS_OK) status = recover(outbox, sending);

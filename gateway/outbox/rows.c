@@ -42,6 +42,7 @@ static enum status settle(struct outbox *outbox, enum outbox_rows which, int64_t
   enum status status = STATUS_OK;
   outbox_index_sort(rows);
   for (size_t i = 0; status == STATUS_OK && i < rows->count; i++) {
+    outbox_sieve_note(outbox, rows->slots[i].key);
     sqlite3_stmt *put = outbox_statement(outbox, tables[which].settle);
     sqlite3_bind_int64(put, 1, (int64_t)rows->slots[i].key);
     sqlite3_bind_int64(put, 2, rows->slots[i].row);
@@ -136,8 +137,9 @@ static enum status find_new(struct outbox *outbox, const struct asking *asking, 
 }
 
 static enum status find_settled(struct outbox *outbox, const struct asking *asking, struct outbox_found *out) {
-  sqlite3_stmt *find = outbox_statement(outbox, tables[asking->which].at);
   enum status status;
+  if (outbox_sieve_lacks(outbox, (enum outbox_tree)asking->which, asking->key)) return STATUS_NOT_FOUND;
+  sqlite3_stmt *find = outbox_statement(outbox, tables[asking->which].at);
   sqlite3_bind_int64(find, 1, (int64_t)asking->key);
   do {
     status = outbox_row_step(outbox, find);

@@ -248,6 +248,9 @@ int64_t outbox_clock(const struct outbox *outbox) {
   return outbox->now.clock;
 }
 
+/* Keys for each row that it may look at: they are small, and soon read. */
+enum { LEARNT_AT_ONCE = 8 };
+
 enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *retention, int64_t now,
                          size_t budget, struct outbox_swept *out) {
   int64_t dedupe_ms =
@@ -265,6 +268,7 @@ enum status outbox_sweep(struct outbox *outbox, const struct outbox_retention *r
   if (status == STATUS_OK) status = back;
   if (status == STATUS_OK && budget) status = count_what_stays(outbox, budget);
   if (status == STATUS_OK) status = note_clock(outbox, now);
+  if (status == STATUS_OK) status = outbox_sieve_learn(outbox, LEARNT_AT_ONCE * budget);
   return outbox_end(outbox, status);
 }
 
