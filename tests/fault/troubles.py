@@ -714,7 +714,7 @@ def back(given, work):
 
 
 def set_back(given, work, seconds):
-    stamp = given.work / "ahead"
+    stamp = given.work / "back-clock"
     stamp.write_bytes(struct.pack("=qq", seconds * 1000, 0))
     lapse = given.work / "back-lapse"
     run = Run(given, work, environment={"CLOCK_FILE": str(stamp), "LAPSE_FILE": str(lapse), **preload(":".join(filter(None, (given.clock, given.lapse))))})
