@@ -129,6 +129,7 @@ static void give_up(struct outbox *outbox) {
   outbox_dedupe_forget(outbox);
   outbox_fresh_forget(outbox);
   outbox_rows_forget(outbox);
+  outbox_sieve_forget_all(outbox);
   outbox_handed_forget_all(outbox);
   memset(outbox->sent, 0, sizeof outbox->sent);
 }

@@ -527,6 +527,8 @@ bool outbox_sieve_lacks(const struct outbox *outbox, enum outbox_tree tree, uint
 void outbox_sieve_note(struct outbox *outbox, uint64_t key);
 /* Of a tree that got what was not noted. */
 void outbox_sieve_forget(struct outbox *outbox, enum outbox_tree tree);
+/* Of a group that is given up. */
+void outbox_sieve_forget_all(struct outbox *outbox);
 /* Some more of what the trees have, so many rows at most. */
 enum status outbox_sieve_learn(struct outbox *outbox, size_t budget) MUST_USE;
 

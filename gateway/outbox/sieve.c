@@ -3,7 +3,8 @@
  *
  * Three bits of each key, in a line of memory that the key tells (a Bloom filter): of a key whose bits are not all there the tree has
  * nothing. It tells so only of a tree that has been learnt as a whole: after the start its keys are read, some at a time. What goes into
- * a tree meanwhile is noted at once; what leaves it, or was in a group that was given up, stays noted, and is looked for in vain.
+ * a tree meanwhile is noted at once; what leaves it, or was in a group that was given up, stays noted, and is looked for in vain. Such a
+ * group may have taken rows away before the rest was learnt: they are there again, so all is learnt anew.
  */
 #include "outbox/internal.h"
 
@@ -30,6 +31,10 @@ void outbox_sieve_note(struct outbox *outbox, uint64_t key) {
 
 void outbox_sieve_forget(struct outbox *outbox, enum outbox_tree tree) {
   outbox->sieve.learning[tree] = (struct outbox_learning){0};
+}
+
+void outbox_sieve_forget_all(struct outbox *outbox) {
+  memset(outbox->sieve.learning, 0, sizeof outbox->sieve.learning);
 }
 
 /* --- learning --- */

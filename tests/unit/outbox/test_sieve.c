@@ -100,6 +100,21 @@ static void what_moves_meanwhile_is_known(void **state) {
   expect_all(store);
 }
 
+/* A sweep takes keys away and learns the rest; its group is given up, and they are there again. */
+static void what_comes_back_is_known(void **state) {
+  struct store *store = *state;
+  struct outbox_retention retention = {.done_ms = INT64_C(1) << 40, .dedupe_ms = 1};
+  struct outbox_swept swept;
+  put_all(store);
+  store_reopen(store);
+  store->now += INT64_C(400) * 86400000;
+  for (int i = 0; i < 20; i++)
+    assert_int_equal(outbox_sweep(store->outbox, &retention, store->now, SOME, &swept), STATUS_OK);
+  assert_int_equal(count_whole(store), TREES);
+  outbox_abandon(store->outbox);
+  expect_all(store);
+}
+
 static void tell(struct store *store, int number, enum outbox_answer expected) {
   char control[32];
   enum outbox_answer answer;
@@ -138,6 +153,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_came_is_known_while_it_is_noted_and_learnt, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(what_moves_meanwhile_is_known, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(what_comes_back_is_known, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(what_there_was_no_room_for_is_known, store_setup, store_teardown),
       cmocka_unit_test_setup_teardown(what_is_new_is_said_to_be, store_setup, store_teardown),
   };
