@@ -117,8 +117,8 @@ static const char *const steps[OUTBOX_SCHEMA] = {
     "ALTER TABLE store ADD COLUMN subjects INTEGER NOT NULL DEFAULT 0;"
     "UPDATE store SET lanes = max(0, (SELECT coalesce(max(id), 0) FROM lane)), subjects = (SELECT coalesce(max(id), 0) FROM subject);",
     /* 14: to which time it was swept: by it a clock that is far ahead at a start is known. Of before there is the last event */
-    "ALTER TABLE store ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE store SET clock = coalesce((SELECT at FROM audit ORDER BY number DESC LIMIT 1), 0);"};
+    ("ALTER TABLE store ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE store SET clock = coalesce((SELECT at FROM audit ORDER BY number DESC LIMIT 1), 0);")};
 
 /* What takes more than SQL. */
 enum { FILLED = 13 };
