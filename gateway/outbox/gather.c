@@ -67,12 +67,14 @@ static int truncate_to(sqlite3_file *base, sqlite3_int64 size) {
   return result == SQLITE_OK ? below(base)->pMethods->xTruncate(below(base), size) : result;
 }
 
-/* Of a group that is written the log is synced later, by outbox_sync, while the store serves others. */
+/* Of a group that is written the log is synced later, by outbox_sync, while the store serves others. Not its head, when it begins anew:
+   with the old one, frames of the old log would count again where new ones are not there yet. */
 static int sync_all(sqlite3_file *base, int flags) {
   struct outbox *outbox = file_of(base)->outbox;
+  bool is_head = file_of(base)->used && file_of(base)->from == 0;
   int result = flush(base);
   if (result != SQLITE_OK) return result;
-  if (!outbox || !outbox->puts_off) return below(base)->pMethods->xSync(below(base), flags);
+  if (!outbox || !outbox->puts_off || is_head) return below(base)->pMethods->xSync(below(base), flags);
   outbox->owes_sync = true;
   return SQLITE_OK;
 }
