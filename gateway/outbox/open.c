@@ -321,6 +321,8 @@ void outbox_close(struct outbox *outbox) {
   if (outbox->db && !outbox->failed) outbox_abandon(outbox);
   for (size_t i = 0; i < STATEMENT_COUNT; i++)
     sqlite3_finalize(outbox->statements[i]);
+  /* a disk that failed: what it has of the log is looked at at the next start, and not moved into the store unseen */
+  if (outbox->db && outbox->failed) (void)sqlite3_db_config(outbox->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   sqlite3_close(outbox->db);
   outbox_gather_close(outbox);
   outbox_ledger_forget(outbox);
