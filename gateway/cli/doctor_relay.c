@@ -64,7 +64,7 @@ static struct cli_doctor_line finished_line(const json_t *store, const json_t *r
   int64_t ahead = cli_json_number(store, "clockAheadSeconds");
   if (ahead > DOCTOR_AHEAD_SECONDS_MAX)
     return bounded("finished", arena_printf(arena, "nothing goes by its age: the clock was %lld days ahead when the relay started", (long long)ahead / 86400), true,
-                   "is the clock right? If so, the first delivery shows it; else set it by NTP");
+                   "is the clock right? If so, the first delivery to a FHIR server shows it; else set it by NTP");
   int64_t done = cli_json_number(records, "done"), dropped = cli_json_number(records, "dropped");
   return bounded("finished",
                  arena_printf(arena, "%lld delivered, %lld dropped are kept, without their payload", (long long)done,

@@ -183,17 +183,16 @@ static enum status watch_clock(struct whole *whole) {
 enum { DAY_MS = 86400000, AWAY_DAYS_MAX = 7 };
 
 /* So long after the last sweep, either the relay did not run, or the clock is wrong: then all that is kept would seem old. */
-static enum status judge_start(struct whole *whole) {
+static void judge_start(struct whole *whole) {
   struct relay *relay = &whole->relay;
   char why[64];
-  if (whole->start_judged) return STATUS_OK;
+  if (whole->start_judged) return;
   whole->start_judged = true;
   int64_t noted = outbox_clock(relay_store(relay)), days = (whole->started_at - noted) / DAY_MS;
-  if (!noted || days < AWAY_DAYS_MAX) return STATUS_OK;
+  if (!noted || days < AWAY_DAYS_MAX) return;
   whole->noted = noted;
   (void)snprintf(why, sizeof why, "%lld days", (long long)days);
   relay_alert_why(relay, "clock-ahead", STR("store"), str_of(why));
-  return STATUS_OK;
 }
 
 /* It is believed when a server's agrees with it, or when all from before the start has become old while the relay ran. */
@@ -223,6 +222,7 @@ static enum status sweep(struct whole *whole) {
   const struct relay_config *config = whole->relay.config;
   struct outbox_swept swept;
   struct outbox_retention retention = {.done_ms = config->keep_days * DAY_MS, .dedupe_ms = config->dedupe_days * DAY_MS};
+  judge_start(whole);
   enum status status = outbox_sweep(relay_store(&whole->relay), &retention, sober_now(whole), SWEEP_ROWS, &swept);
   status = commit_or_stop(whole, status);
   if (status != STATUS_OK) return status;
@@ -242,7 +242,7 @@ static enum status watch_left(struct whole *whole) {
 /* Each of them: what fails is tried again the next time. */
 static void keep_up(struct whole *whole) {
   static const struct relay_tries_words words = {"not-kept-up", "what", "upkeep-fails", "upkeep-works"};
-  const enum status all[] = {watch_clock(whole), judge_start(whole), sweep(whole), watch_store(whole), watch_left(whole)};
+  const enum status all[] = {watch_clock(whole), sweep(whole), watch_store(whole), watch_left(whole)};
   enum status worst = STATUS_OK;
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (worst == STATUS_OK) worst = all[i];
