@@ -126,7 +126,10 @@ void delivery_credential_refresh(struct delivery_client *client) {
     status = look_at_key(client, arena, &diags);
   }
   struct str why = diags.first ? diags.first->message : STR("it cannot be used");
-  if (status != STATUS_NOMEM) client->stale = status != STATUS_OK; /* else it is read the next time */
+  if (status == STATUS_NOMEM)
+    client->mark = (struct delivery_mark){0}; /* it is read the next time */
+  else
+    client->stale = status != STATUS_OK;
   (void)snprintf(client->stale_reason, sizeof client->stale_reason, "%.*s: %.*s", STR_ARG(path), STR_ARG(why));
   arena_free(arena);
 }
