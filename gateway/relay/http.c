@@ -159,6 +159,7 @@ static void kept(void *context, enum status status) {
 
 static void when_durable(void *context, void (*done)(void *done_context, enum status status),
                          void *done_context) {
+  struct relay *relay = context;
   struct waiting *waiting = calloc(1, sizeof *waiting);
   if (!waiting) {
     done(done_context, STATUS_NOMEM);
@@ -166,7 +167,8 @@ static void when_durable(void *context, void (*done)(void *done_context, enum st
   }
   *waiting =
       (struct waiting){.promise = {.kept = kept, .context = waiting}, .done = done, .context = done_context};
-  relay_promise(context, &waiting->promise);
+  relay->settled = true; /* what a person decided: nobody hears of it before that is durable */
+  relay_promise(relay, &waiting->promise);
 }
 
 /* A decision is durable: the senders look at the end of a group, and there may be no other. */
