@@ -167,14 +167,14 @@ static enum status open_payload(struct relay_job *job, struct tree_node **out) {
 
 static const struct relay_verdict does_not_conform = {.state = OUTBOX_PARKED, .reason = {"does-not-conform", 16}, .unasked = true};
 
-/* Asked when it came to nothing: a text that goes as it stands is not read as a tree before. */
-static bool is_unreadable(const struct bundle_params *params) {
+/* Asked when it came to nothing, and nothing went: a text that goes as it stands is not read as a tree before. */
+static bool is_unreadable(const struct relay_job *job, const struct bundle_params *params) {
   struct tree_node *bundle = NULL;
   struct diag_list told; /* already */
   struct bundle_params reading = *params;
   reading.diags = &told;
   diag_list_init(&told, params->arena);
-  return params->text.len && bundle_read(&reading, &bundle) == STATUS_INVALID;
+  return params->text.len && !job->last.status && bundle_read(&reading, &bundle) == STATUS_INVALID;
 }
 
 static struct relay_verdict converse(struct relay_job *job, struct tree_node *bundle) {
@@ -198,7 +198,7 @@ static struct relay_verdict converse(struct relay_job *job, struct tree_node *bu
   /* with its locks: nobody else writes meanwhile what that request may yet write */
   if (exchange.settling && way->destination.settle_ms) relay_job_wait(job, way->destination.settle_ms);
   struct relay_verdict verdict = relay_judge(&exchange, status, &job->last, job->claim.unknown);
-  if (status == STATUS_INVALID && is_unreadable(&params)) verdict = does_not_conform;
+  if (status == STATUS_INVALID && is_unreadable(job, &params)) verdict = does_not_conform;
   if (relay_job_remember(job, &exchange) != STATUS_OK)
     RELAY_LOG(job->sender->relay, RELAY_WARNING, "not-remembered", RELAY_NUMBER("record", job->claim.id));
   /* what was left out would never be told: it is looked for once more, and nothing is sent that is there */
