@@ -1,7 +1,8 @@
 /* group.c - what changed in one turn of the event loop becomes durable together: one fsync, however many
    records came in and were settled meanwhile. What came in is in the store before; ends and claims are only listed, as promises,
    and made by the thread that makes the group durable. Meanwhile the loop does what needs no store; what does need it waits until
-   the group is written, and is the next group while the disk is waited for. Who was promised something hears of it when it is durable, and only then. */
+   the group is written, and is the next group while the disk is waited for. Who was promised something hears of it when it is durable, and
+   only then. */
 #include <event2/event.h>
 #include <sys/statvfs.h>
 #include "relay/internal.h"
