@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A promise follows the disk: the relay is followed by strace while files are dropped and the EHR takes them. Each file that is moved to
-done/ was read before a sync of the store's log that returned, and the move came after it. (Reliability rules, I1; a window between the
+done/ was read before a write of the store's log whose sync returned, and the move came after it: a sync alone may be of what was written
+before. (Reliability rules, I1; a window between the
 two is too small for ends of the process to be sure to meet it.)
 
     order.py [--records N] [--definitions PACK] KETLINK-RELAY
@@ -18,7 +19,7 @@ import bed
 import ehr
 import outbox
 
-CALLS = "read,fdatasync,renameat2"
+CALLS = "read,pwrite64,fdatasync,renameat2"
 
 
 def calls(trace):
@@ -37,17 +38,20 @@ def calls(trace):
 
 def follow(trace):
     """What is wrong with the order of the calls, and how many files were moved."""
-    read, syncs, moved, bad = {}, [], 0, []
+    read, writes, syncs, moved, bad = {}, [], [], 0, []
     for call, begin, end in calls(trace):
         taken = re.match(r"read\(\d+<[^>]*/drop/([^/>]+\.json)>", call)
         renamed = re.match(r'renameat2\([^"]*"([^"]+\.json)",.*/done>.* = 0$', call)
         if taken and "= -1" not in call:
             read[taken[1]] = end
+        elif re.match(r"pwrite64\(\d+<[^>]*outbox\.db-wal>", call):
+            writes.append((begin, end))
         elif re.match(r"fdatasync\(\d+<[^>]*outbox\.db-wal>\) += 0$", call):
             syncs.append((begin, end))
         elif renamed:
             moved += 1
-            if not any(read.get(renamed[1], begin) < synced_from and synced < begin for synced_from, synced in syncs):
+            written = [until for since, until in writes if read.get(renamed[1], begin) < since]
+            if not written or not any(written[0] < since and until < begin for since, until in syncs):
                 bad.append(f"{renamed[1]} was moved to done/ (call {begin}) before its records were synced")
     return bad, moved
 
