@@ -21,6 +21,14 @@ static bool is_wrong(struct str text, const json_error_t *error) {
   return same;
 }
 
+/* Where it has no memory for a longer text jansson goes on without some of its characters: what is whole is so a second time. */
+static bool is_whole(struct str text, const json_t *object) {
+  json_t *again = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+  bool same = again && json_equal(object, again);
+  json_decref(again);
+  return same;
+}
+
 static enum status read_object(const struct host *host, const char *path, struct diag_list *diags,
                                struct source *source, json_t **out) {
   struct str text;
@@ -37,7 +45,10 @@ static enum status read_object(const struct host *host, const char *path, struct
   json_error_t error;
   source->text = text;
   json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
-  if (!object && !is_wrong(text, &error)) return STATUS_NOMEM;
+  if (object ? !is_whole(text, object) : !is_wrong(text, &error)) {
+    json_decref(object);
+    return STATUS_NOMEM;
+  }
   if (!object) {
     at.offset = error.position > 0 ? (size_t)error.position - 1 : 0;
     diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", error.text);
