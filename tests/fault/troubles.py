@@ -176,10 +176,10 @@ def passed(run, expect):
 
 def large(given, work):
     run = Run(given, work, destination="memory-mib = 1", folder=f"[http]\nsocket = {work}/socket\n[post]\nto = hospital\n")
-    sizes = (1, 4)  # of half a megabyte: that cannot be read, and that cannot even be claimed
-    for serial, count in enumerate(sizes):
+    sizes = ((1, 800000), (4, 500000))  # names, and bytes of each: of which no request can be made, and that cannot even be claimed
+    for serial, (count, size) in enumerate(sizes):
         big = json.loads(bed.record(serial, serial, serial))
-        big["patient"]["given"] = ["x" * 500000] * count
+        big["patient"]["given"] = ["x" * size] * count
         bed.drop(work, serial, json.dumps(big))
     run.serial = len(sizes)
     run.drop(2)
