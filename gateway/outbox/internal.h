@@ -16,7 +16,7 @@
 /* So many of the newest duplicate keys, families, lanes and subjects stand apart (dedupe.c, rows.c): of a tree of many the more go there
    together, the fewer pages each writes. Another number is for tests, in which they move often. */
 #ifndef OUTBOX_YOUNG_MAX
-#define OUTBOX_YOUNG_MAX 8192
+#define OUTBOX_YOUNG_MAX 4096
 #endif
 
 /* So many of the newest records are known in memory (fresh.c), and parts of it otherwise (handed.c, claim.c). */
