@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { YOUNG = 8192 /* INDEX_MAX of the store */ };
+enum { YOUNG = 4096 /* INDEX_MAX of the store */ };
 
 static enum outbox_answer ask(struct store *store, int number, const char *content) {
   char control[32];
