@@ -12,19 +12,13 @@ static void report(struct diag_list *diags, const char *path, const char *messag
   diag_error(diags, DIAG_CONFIG_INVALID, &at, "%s", message);
 }
 
-/* jansson says of want of memory what it says of wrong text, or nothing; what is wrong is so a second time. */
-static bool is_wrong(struct str text, const json_error_t *error) {
-  json_error_t again = {0};
-  json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &again);
-  bool same = !object && error->text[0] && strcmp(error->text, again.text) == 0 && error->position == again.position;
-  json_decref(object);
-  return same;
-}
-
-/* Where it has no memory for a longer text jansson goes on without some of its characters: what is whole is so a second time. */
-static bool is_whole(struct str text, const json_t *object) {
-  json_t *again = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
-  bool same = again && json_equal(object, again);
+/* jansson says of want of memory what it says of wrong text, or nothing, and goes on without some characters of a longer text: what it
+   says, and what it has read, is so a second time, or it was that. */
+static bool is_so_again(struct str text, const json_t *object, const json_error_t *error) {
+  json_error_t second = {0};
+  json_t *again = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &second);
+  bool wrong = !again && error->text[0] && strcmp(error->text, second.text) == 0 && error->position == second.position;
+  bool same = object ? json_equal(object, again) : wrong;
   json_decref(again);
   return same;
 }
@@ -45,7 +39,7 @@ static enum status read_object(const struct host *host, const char *path, struct
   json_error_t error;
   source->text = text;
   json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
-  if (object ? !is_whole(text, object) : !is_wrong(text, &error)) {
+  if (!is_so_again(text, object, &error)) {
     json_decref(object);
     return STATUS_NOMEM;
   }
