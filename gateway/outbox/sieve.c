@@ -11,12 +11,12 @@
 enum { BITS = 3, BIT_WIDTH = 9 /* 512 of a line */ };
 
 /* Of keys all bits are as good as random (HMAC). */
-static const uint64_t *line_of(const struct outbox_sieve *sieve, uint64_t key) {
-  return sieve->lines[(key >> 32) % SIEVE_LINES];
+static size_t line_of(uint64_t key) {
+  return (key >> 32) % SIEVE_LINES;
 }
 
 bool outbox_sieve_lacks(const struct outbox *outbox, enum outbox_tree tree, uint64_t key) {
-  const uint64_t *line = line_of(&outbox->sieve, key);
+  const uint64_t *line = outbox->sieve.lines[line_of(key)];
   if (!outbox->sieve.learning[tree].whole) return false;
   for (unsigned i = 0; i < BITS; i++, key >>= BIT_WIDTH)
     if (!(line[key % 512 / 64] >> key % 64 & 1)) return true;
@@ -24,7 +24,7 @@ bool outbox_sieve_lacks(const struct outbox *outbox, enum outbox_tree tree, uint
 }
 
 void outbox_sieve_note(struct outbox *outbox, uint64_t key) {
-  uint64_t *line = outbox->sieve.lines[(key >> 32) % SIEVE_LINES];
+  uint64_t *line = outbox->sieve.lines[line_of(key)];
   for (unsigned i = 0; i < BITS; i++, key >>= BIT_WIDTH)
     line[key % 512 / 64] |= UINT64_C(1) << key % 64;
 }
