@@ -2,6 +2,7 @@
 #ifndef KETLINK_TESTS_PASSAGE_H
 #define KETLINK_TESTS_PASSAGE_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,6 +35,22 @@ static inline struct str passage_fixture(const char *name, struct arena *arena) 
       STATUS_OK)
     return (struct str){0};
   return text;
+}
+
+/* The file of each folder in `folder` that has one. False: there is no such folder. */
+static inline bool passage_each(const char *folder, const char *file, void (*try)(const char *name, struct str text)) {
+  DIR *dir = opendir(folder);
+  if (!dir) return false;
+  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    struct str text, path = arena_printf(arena, "%s/%s/%s", folder, entry->d_name, file);
+    if (entry->d_name[0] != '.' &&
+        host_system()->read_file(host_system()->context, path.ptr, LIMIT_RECORD_BYTES, arena, &text) == STATUS_OK)
+      try(entry->d_name, text);
+    arena_free(arena);
+  }
+  closedir(dir);
+  return true;
 }
 
 /* Text to finished Bundle. */

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include "../pipeline/passage.h"
 #include "exchange/exchange.h"
 
@@ -203,31 +202,17 @@ static void try_fixture(const char *name, struct str text) {
   }
 }
 
-static void try_folder(const char *folder, const char *file) {
-  DIR *dir = opendir(folder);
-  assert_non_null(dir);
-  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-    struct str text, path = arena_printf(arena, "%s/%s/%s", folder, entry->d_name, file);
-    if (entry->d_name[0] != '.' &&
-        host_system()->read_file(host_system()->context, path.ptr, LIMIT_RECORD_BYTES, arena, &text) == STATUS_OK)
-      try_fixture(entry->d_name, text);
-    arena_free(arena);
-  }
-  closedir(dir);
-}
-
 static void records_go_the_same(void **state) {
   (void)state;
   runs = planned_texts = without_tree = 0;
-  try_folder(SOURCE_DIR "/fixtures/clinic", "record.json");
+  assert_true(passage_each(SOURCE_DIR "/fixtures/clinic", "record.json", try_fixture));
   assert_true(runs > 200 && planned_texts > runs / 2 && without_tree == planned_texts);
 }
 
 static void messages_go_the_same(void **state) {
   (void)state;
   runs = planned_texts = without_tree = 0;
-  try_folder(SOURCE_DIR "/fixtures/hl7v2", "message.hl7");
+  assert_true(passage_each(SOURCE_DIR "/fixtures/hl7v2", "message.hl7", try_fixture));
   assert_true(runs > 200 && planned_texts > runs / 2 && without_tree == planned_texts);
 }
 
